@@ -1,0 +1,237 @@
+package coordinator
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+)
+
+type state int8
+
+// The states of a shard; the package doc has the picture. A shard has a
+// goroutine in all of them but idle.
+const (
+	idle state = iota
+	opening
+	loading
+	active
+	failed
+	retiring
+)
+
+// item is a queued operation.
+type item struct {
+	op     func(Machine)
+	refuse func(error)
+	empty  func() // not nil: called instead of op if the partition is empty
+	wait   bool   // stays queued where others are refused
+}
+
+// submit queues an operation, starts the goroutine if there is none, or refuses.
+func (s *Shard) submit(it item) {
+	queued, refusal := s.accept(it)
+	switch {
+	case refusal != nil:
+		it.refuse(refusal)
+	case !queued:
+		it.empty()
+	}
+}
+
+func (s *Shard) accept(it item) (queued bool, refusal error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closed:
+		return false, kerr.NotCoordinator
+	case s.state == loading && !it.wait:
+		return false, kerr.CoordinatorLoadInProgress
+	case s.state == failed && !it.wait:
+		return false, s.reason
+	case s.state == idle && s.blank && it.empty != nil:
+		return false, nil
+	}
+	s.items = append(s.items, it)
+	if s.state == idle {
+		s.start()
+	}
+	s.ring()
+	return true, nil
+}
+
+// start runs the goroutine; the caller holds mu.
+func (s *Shard) start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	s.state, s.blank, s.cancel = opening, false, cancel
+	s.running.Add(1)
+	go func() {
+		defer s.running.Done()
+		defer cancel()
+		s.run(ctx)
+	}()
+}
+
+// stop ends the goroutine, if there is one, without waiting for it.
+func (s *Shard) stop(closed bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = s.closed || closed
+	s.blank = false
+	if s.state != idle {
+		s.state = retiring
+		s.cancel()
+	}
+}
+
+// acknowledge is called by the log.
+func (s *Shard) acknowledge(a ack) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.acks = append(s.acks, a)
+	s.ring()
+}
+
+func (s *Shard) ring() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// take empties the queues.
+func (s *Shard) take() (items []item, acks []ack) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	items, acks = s.items, s.acks
+	s.items, s.acks = nil, nil
+	return items, acks
+}
+
+// The time between attempts to load a shard that failed.
+const (
+	firstRetry = 500 * time.Millisecond
+	lastRetry  = 30 * time.Second
+)
+
+// run is the shard's goroutine.
+func (s *Shard) run(ctx context.Context) {
+	wait := firstRetry
+	for ctx.Err() == nil {
+		empty, err := s.load(ctx)
+		if err == nil {
+			if !s.activate(empty) {
+				return
+			}
+			wait = firstRetry
+			err = s.serve(ctx)
+		}
+		s.drop(err)
+		if ctx.Err() != nil {
+			break
+		}
+		if errors.Is(err, errNotOurs) {
+			s.retire(err)
+			return
+		}
+		s.metrics.failures.Inc()
+		s.cfg.Logger.Error("coordinator shard failed, loading it again", slog.String("coordinator", s.cfg.Name),
+			slog.Int("partition", int(s.partition)), slog.Any("err", err))
+		s.suspend(ctx, err, wait)
+		wait = min(2*wait, lastRetry)
+	}
+	s.retire(kerr.NotCoordinator)
+}
+
+// activate opens the shard for operations. It reports false when the partition
+// is empty and nobody needs the shard; then the shard is idle.
+func (s *Shard) activate(empty bool) bool {
+	if empty && s.rest() {
+		return false
+	}
+	s.enter(active)
+	s.serving = true
+	s.metrics.loaded.Inc()
+	s.machine.Loaded()
+	return true
+}
+
+// rest answers who asked for every shard and makes the empty shard idle, unless
+// somebody asked for this one.
+func (s *Shard) rest() bool {
+	s.mu.Lock()
+	items := s.items
+	for _, it := range items {
+		if it.empty == nil {
+			s.mu.Unlock()
+			return false
+		}
+	}
+	if s.state == retiring {
+		s.mu.Unlock()
+		return false
+	}
+	s.items, s.acks, s.log, s.machine = nil, nil, nil, nil
+	s.state, s.blank = idle, true
+	s.mu.Unlock()
+	for _, it := range items {
+		it.empty()
+	}
+	return true
+}
+
+// suspend refuses operations for a while.
+func (s *Shard) suspend(ctx context.Context, err error, d time.Duration) {
+	s.mu.Lock()
+	items := s.items
+	s.items, s.reason = nil, err
+	if s.state != retiring {
+		s.state = failed
+	}
+	s.mu.Unlock()
+	s.giveBack(items, err)
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+	s.enter(opening)
+}
+
+// giveBack refuses operations, or queues them again, before later ones, if they wait.
+func (s *Shard) giveBack(items []item, err error) {
+	var kept []item
+	for _, it := range items {
+		if it.wait {
+			kept = append(kept, it)
+			continue
+		}
+		it.refuse(err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.items = append(kept, s.items...)
+}
+
+// enter changes the state unless the shard is to end.
+func (s *Shard) enter(next state) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state != retiring {
+		s.state = next
+	}
+}
+
+// retire is the end of the goroutine; who still waits is refused.
+func (s *Shard) retire(err error) {
+	s.mu.Lock()
+	items := s.items
+	s.items, s.acks, s.state = nil, nil, idle
+	s.mu.Unlock()
+	for _, it := range items {
+		it.refuse(err)
+	}
+}

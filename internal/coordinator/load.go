@@ -1,0 +1,137 @@
+package coordinator
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+
+	"github.com/botehq/bote/internal/record"
+)
+
+const (
+	loadBytes   = 1 << 20   // read at once in replay
+	unpackLimit = 256 << 20 // of the records of one batch
+)
+
+// errNotOurs marks a log that [Logs.Open] refused to open with a kerr: trying
+// again is for whoever asks next.
+var errNotOurs = errors.New("log refused")
+
+// load opens the log and replays it. It reports whether there was nothing. Its
+// errors are kerrs.
+func (s *Shard) load(ctx context.Context) (empty bool, err error) {
+	log, err := s.cfg.Logs.Open(ctx, s.partition)
+	if err != nil {
+		var refusal *kerr.Error
+		if errors.As(err, &refusal) {
+			return false, fmt.Errorf("open partition %d: %w: %w", s.partition, errNotOurs, err)
+		}
+		return false, fmt.Errorf("%w: open partition %d: %w", kerr.CoordinatorNotAvailable, s.partition, err)
+	}
+	s.log = log
+	s.machine = s.newState(s)
+	if log.HighWatermark() <= log.StartOffset() {
+		return true, nil
+	}
+	s.beginLoading()
+	select {
+	case s.slots <- struct{}{}:
+		defer func() { <-s.slots }()
+	case <-ctx.Done():
+		return false, kerr.NotCoordinator
+	}
+	start := time.Now()
+	if err := s.replay(ctx); err != nil {
+		return false, fmt.Errorf("%w: load partition %d: %w", kerr.CoordinatorNotAvailable, s.partition, err)
+	}
+	took := time.Since(start)
+	s.metrics.loads.Observe(took.Seconds())
+	s.cfg.Logger.Debug("coordinator shard loaded", slog.String("coordinator", s.cfg.Name),
+		slog.Int("partition", int(s.partition)), slog.Duration("took", took))
+	return false, nil
+}
+
+// beginLoading refuses from here on what does not wait.
+func (s *Shard) beginLoading() {
+	s.enter(loading)
+	s.mu.Lock()
+	items := s.items
+	s.items = nil
+	s.mu.Unlock()
+	s.giveBack(items, kerr.CoordinatorLoadInProgress)
+}
+
+// replay applies the log from its start to its high watermark.
+func (s *Shard) replay(ctx context.Context) error {
+	for next := s.log.StartOffset(); next < s.log.HighWatermark(); {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		p, err := s.log.ReadAt(ctx, next, loadBytes)
+		if err != nil {
+			return fmt.Errorf("read at %d: %w", next, err)
+		}
+		if len(p) == 0 {
+			return nil
+		}
+		for len(p) > 0 {
+			var b record.Batch
+			if b, p, err = record.Split(p); err != nil {
+				return fmt.Errorf("batch at %d: %w", next, err)
+			}
+			if err := s.replayBatch(b, next); err != nil {
+				return fmt.Errorf("batch at %d: %w", b.BaseOffset(), err)
+			}
+			next = max(next, b.NextOffset())
+		}
+	}
+	return nil
+}
+
+// replayBatch applies the records of a batch from an offset on.
+func (s *Shard) replayBatch(b record.Batch, from int64) error {
+	if !b.ValidCRC() {
+		return errors.New("wrong checksum")
+	}
+	payload, err := record.Decompress(b.Codec(), b.Payload(), unpackLimit)
+	if err != nil {
+		return err
+	}
+	producer := int64(record.NoProducer)
+	if b.Transactional() {
+		producer = b.ProducerID()
+	}
+	for r, err := range record.Records(payload, b.Count()) {
+		if err != nil {
+			return err
+		}
+		offset := b.BaseOffset() + int64(r.OffsetDelta)
+		switch {
+		case offset < from:
+		case b.Control():
+			if commit, ok := marker(r.Key); ok {
+				s.machine.EndTransaction(b.ProducerID(), commit)
+			}
+		default:
+			if err := s.machine.Apply(Record{Offset: offset, ProducerID: producer, Key: r.Key, Value: r.Value}); err != nil {
+				return fmt.Errorf("record at %d: %w", offset, err)
+			}
+		}
+	}
+	return nil
+}
+
+// marker reads the key of a control record: version, then 0 for abort and 1 for
+// commit. Other control records are none of ours.
+func marker(key []byte) (commit, ok bool) {
+	if len(key) < 4 {
+		return false, false
+	}
+	kind := binary.BigEndian.Uint16(key[2:])
+	return kind == 1, kind <= 1
+}
