@@ -1,0 +1,17 @@
+package config
+
+// clientMetricsKeys is the part of the table about the configs of a client metrics subscription.
+var clientMetricsKeys = []Key{
+	{
+		Name: "interval.ms", Type: Int, Default: new("300000"), Importance: Medium, Update: ClusterWide,
+		Doc: "How often matching clients push their metrics.",
+	},
+	{
+		Name: "match", Type: List, Default: new(""), check: anyOf(), Importance: Medium, Update: ClusterWide,
+		Doc: "Which clients the subscription is for, as selector=pattern pairs.",
+	},
+	{
+		Name: "metrics", Type: List, Default: new(""), check: anyOf(), Importance: Medium, Update: ClusterWide,
+		Doc: "Prefixes of the metric names that clients are asked for.",
+	},
+}

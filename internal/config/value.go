@@ -1,0 +1,139 @@
+package config
+
+import (
+	"math"
+	"strconv"
+	"strings"
+)
+
+// Validate refuses values that do not fit the type or the valid values, with Kafka's text (ConfigDef.parseType and its
+// validators).
+func (k *Key) Validate(value string) error {
+	_, err := k.parse(value)
+	return err
+}
+
+// Canonical returns the value as DescribeConfigs shows it: blanks trimmed, numbers and booleans in their normal form, lists
+// joined by commas without duplicates.
+func (k *Key) Canonical(value string) (string, error) {
+	v, err := k.parse(value)
+	if err != nil {
+		return "", err
+	}
+	return v.String(), nil
+}
+
+// parsed is a value of one of the types; only the field of its type is set.
+type parsed struct {
+	typ  Type
+	text string
+	num  int64
+	real float64
+	yes  bool
+	list []string
+}
+
+// String is Kafka's ConfigDef.convertToString.
+func (p parsed) String() string {
+	switch p.typ {
+	case Int, Short, Long:
+		return strconv.FormatInt(p.num, 10)
+	case Double:
+		return javaDouble(p.real)
+	case Boolean:
+		return strconv.FormatBool(p.yes)
+	case List:
+		return strings.Join(p.list, ",")
+	case Unknown, String, Class, Password:
+	}
+	return p.text
+}
+
+func (k *Key) parse(value string) (parsed, error) {
+	p := parsed{typ: k.Type, text: strings.TrimSpace(value)}
+	var err error
+	switch k.Type {
+	case Boolean:
+		switch {
+		case strings.EqualFold(p.text, "true"):
+			p.yes = true
+		case strings.EqualFold(p.text, "false"):
+		default:
+			return p, refuseValue(k.Name, value, "Expected value to be either true or false")
+		}
+	case Int:
+		p.num, err = strconv.ParseInt(p.text, 10, 32)
+	case Short:
+		p.num, err = strconv.ParseInt(p.text, 10, 16)
+	case Long:
+		p.num, err = strconv.ParseInt(p.text, 10, 64)
+	case Double:
+		p.real, err = strconv.ParseFloat(p.text, 64)
+	case List:
+		p.list = splitList(p.text)
+		if k.check.dedupe {
+			p.list = dedupe(p.list)
+		}
+	case Password, Unknown, String, Class:
+	}
+	if err != nil {
+		return p, refuseValue(k.Name, value, "Not a number of type %s", k.Type)
+	}
+	if k.check.run != nil {
+		if err := k.check.run(k.Name, p); err != nil {
+			return p, err
+		}
+	}
+	return p, nil
+}
+
+// splitList cuts at commas and drops the blanks around them. The empty text is the empty list.
+func splitList(s string) []string {
+	if s == "" {
+		return nil
+	}
+	list := strings.Split(s, ",")
+	for i := range list {
+		list[i] = strings.TrimSpace(list[i])
+	}
+	return list
+}
+
+func dedupe(list []string) []string {
+	seen := make(map[string]bool, len(list))
+	kept := list[:0:0]
+	for _, s := range list {
+		if !seen[s] {
+			seen[s] = true
+			kept = append(kept, s)
+		}
+	}
+	return kept
+}
+
+// javaDouble is Double.toString: at least one digit after the point, an exponent below 1e-3 and from 1e7 on.
+func javaDouble(f float64) string {
+	switch {
+	case math.IsNaN(f):
+		return "NaN"
+	case math.IsInf(f, 1):
+		return "Infinity"
+	case math.IsInf(f, -1):
+		return "-Infinity"
+	case f == 0, math.Abs(f) >= 1e-3 && math.Abs(f) < 1e7:
+		s := strconv.FormatFloat(f, 'f', -1, 64)
+		if !strings.Contains(s, ".") {
+			s += ".0"
+		}
+		return s
+	}
+	mantissa, exponent, _ := strings.Cut(strconv.FormatFloat(f, 'e', -1, 64), "e")
+	if !strings.Contains(mantissa, ".") {
+		mantissa += ".0"
+	}
+	n, err := strconv.Atoi(exponent)
+	if err != nil {
+		return mantissa + "E" + exponent
+	}
+	return mantissa + "E" + strconv.Itoa(n)
+}
