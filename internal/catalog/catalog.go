@@ -1,0 +1,262 @@
+// Package catalog is the rules of what the broker keeps besides records: topics
+// and their configs, configs set at run time, and which producer IDs are taken.
+//
+// The truth is in a meta.Store; readers get it as an immutable [Snapshot], which
+// costs one atomic load. A change is checked, stored, handed to the Applier,
+// which opens or deletes the logs it needs, and then published, so that whoever
+// sees a topic can use it. One change at a time is under way.
+//
+// Keys: "t/<topic>" a topic, "c/broker/<id>" and "c/group/<id>" configs, "pid" the
+// next free producer ID, "runs" how often the broker began after an unclean stop.
+// Values are JSON; see docs/formats/meta.md.
+package catalog
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+
+	"github.com/botehq/bote/internal/config"
+	"github.com/botehq/bote/internal/meta"
+	"github.com/botehq/bote/internal/topic"
+)
+
+// Topic is a topic as of a snapshot. It must not be changed.
+type Topic struct {
+	Name       string
+	ID         topic.ID
+	Partitions int32
+	// Overrides are the configs set for the topic.
+	Overrides map[string]string
+	// Config is what is in force.
+	Config config.Topic
+	// Born is the broker's run in which the topic was created.
+	Born int32
+}
+
+// Snapshot is everything at one moment. It must not be changed.
+type Snapshot struct {
+	topics  map[string]*Topic
+	byID    map[topic.ID]*Topic
+	sorted  []*Topic          // by name
+	dynamic map[string]string // this broker's
+	cluster map[string]string // every broker's
+	groups  map[string]map[string]string
+	static  map[string]string
+	run     int32
+}
+
+// Topic returns a topic by name, or nil.
+func (s *Snapshot) Topic(name string) *Topic { return s.topics[name] }
+
+// TopicByID returns a topic by ID, or nil.
+func (s *Snapshot) TopicByID(id topic.ID) *Topic { return s.byID[id] }
+
+// Topics returns all topics, sorted by name.
+func (s *Snapshot) Topics() []*Topic { return s.sorted }
+
+// LeaderEpoch is the leader epoch of a topic's partitions in this run.
+func (s *Snapshot) LeaderEpoch(t *Topic) int32 { return s.run - t.Born }
+
+// Layers returns the configs of a topic, or of the broker if t is nil, in order
+// of precedence.
+func (s *Snapshot) Layers(t *Topic) config.Layers {
+	l := config.Layers{DynamicBroker: s.dynamic, DynamicDefault: s.cluster, Static: s.static}
+	if t != nil {
+		l.Topic = t.Overrides
+	}
+	return l
+}
+
+// Group returns the configs set for a group.
+func (s *Snapshot) Group(name string) map[string]string { return s.groups[name] }
+
+// Groups returns the names of groups that have configs, sorted.
+func (s *Snapshot) Groups() []string { return slices.Sorted(maps.Keys(s.groups)) }
+
+// Applier makes a change real before it is published.
+type Applier interface {
+	// Created opens the partitions of a new topic, or those from index from on.
+	Created(ctx context.Context, t *Topic, from, leaderEpoch int32) error
+	// Changed announces configs.
+	Changed(t *Topic)
+	// Deleted deletes the partitions of a topic that is no longer in any snapshot.
+	Deleted(ctx context.Context, t *Topic) error
+}
+
+// Catalog is the owner of the snapshots.
+type Catalog struct {
+	store   meta.Store
+	brokers string // the key of this broker's configs
+	applier Applier
+	current atomic.Pointer[Snapshot]
+
+	mu   sync.Mutex // held by the one change that is under way
+	pids producerIDs
+}
+
+// Open reads the store. Unclean says that the last run did not end cleanly, or
+// is not known to have: leader epochs then grow by one.
+func Open(ctx context.Context, store meta.Store, nodeID int32, static map[string]string, unclean bool) (*Catalog, error) {
+	c := &Catalog{store: store, brokers: brokerKey(strconv.Itoa(int(nodeID)))}
+	run, err := c.countRun(ctx, unclean)
+	if err != nil {
+		return nil, err
+	}
+	s := &Snapshot{
+		topics: map[string]*Topic{}, byID: map[topic.ID]*Topic{}, groups: map[string]map[string]string{},
+		dynamic: map[string]string{}, cluster: map[string]string{}, static: static, run: run,
+	}
+	if err := c.readConfigs(ctx, s); err != nil {
+		return nil, err
+	}
+	if err := c.readTopics(ctx, s); err != nil {
+		return nil, err
+	}
+	c.current.Store(s.index())
+	return c, nil
+}
+
+// SetApplier must be called before the first change.
+func (c *Catalog) SetApplier(a Applier) { c.applier = a }
+
+// Snapshot returns the present state.
+func (c *Catalog) Snapshot() *Snapshot { return c.current.Load() }
+
+const (
+	topicPrefix = "t/"
+	groupPrefix = "c/group/"
+	clusterKey  = "c/broker/"
+	runKey      = "runs"
+)
+
+func brokerKey(id string) string { return clusterKey + id }
+
+// countRun stores and returns the number of this run.
+func (c *Catalog) countRun(ctx context.Context, unclean bool) (int32, error) {
+	e, err := c.store.Get(ctx, runKey)
+	if err != nil && !errors.Is(err, meta.ErrNotFound) {
+		return 0, fmt.Errorf("read the run: %w", err)
+	}
+	var run int32
+	if e.Revision != 0 {
+		if err := json.Unmarshal(e.Value, &run); err != nil {
+			return 0, fmt.Errorf("read the run: %w", err)
+		}
+		if !unclean {
+			return run, nil
+		}
+		run++
+	}
+	return run, c.put(ctx, e, runKey, run)
+}
+
+// topicRecord is the value of a topic's key. It reaches disk.
+type topicRecord struct {
+	ID         string            `json:"id"`
+	Partitions int32             `json:"partitions"`
+	Config     map[string]string `json:"config,omitempty"`
+	Born       int32             `json:"born"`
+}
+
+func (c *Catalog) readTopics(ctx context.Context, s *Snapshot) error {
+	entries, err := c.store.List(ctx, topicPrefix, "", 0)
+	if err != nil {
+		return fmt.Errorf("read topics: %w", err)
+	}
+	for _, e := range entries {
+		var r topicRecord
+		if err := json.Unmarshal(e.Value, &r); err != nil {
+			return fmt.Errorf("read %s: %w", e.Key, err)
+		}
+		id, err := topic.ParseID(r.ID)
+		if err != nil {
+			return fmt.Errorf("read %s: %w", e.Key, err)
+		}
+		t := &Topic{Name: strings.TrimPrefix(e.Key, topicPrefix), ID: id, Partitions: r.Partitions, Overrides: r.Config, Born: r.Born}
+		t.Config = s.Layers(t).TopicConfig()
+		s.topics[t.Name] = t
+	}
+	return nil
+}
+
+func (c *Catalog) readConfigs(ctx context.Context, s *Snapshot) error {
+	entries, err := c.store.List(ctx, "c/", "", 0)
+	if err != nil {
+		return fmt.Errorf("read configs: %w", err)
+	}
+	for _, e := range entries {
+		values := map[string]string{}
+		if err := json.Unmarshal(e.Value, &values); err != nil {
+			return fmt.Errorf("read %s: %w", e.Key, err)
+		}
+		switch {
+		case e.Key == clusterKey:
+			s.cluster = values
+		case e.Key == c.brokers:
+			s.dynamic = values
+		case strings.HasPrefix(e.Key, groupPrefix):
+			s.groups[strings.TrimPrefix(e.Key, groupPrefix)] = values
+		}
+	}
+	return nil
+}
+
+// index rebuilds what follows from topics.
+func (s *Snapshot) index() *Snapshot {
+	s.byID = make(map[topic.ID]*Topic, len(s.topics))
+	s.sorted = make([]*Topic, 0, len(s.topics))
+	for _, name := range slices.Sorted(maps.Keys(s.topics)) {
+		t := s.topics[name]
+		s.byID[t.ID] = t
+		s.sorted = append(s.sorted, t)
+	}
+	return s
+}
+
+// with returns a copy to be changed and published.
+func (s *Snapshot) with(change func(next *Snapshot)) *Snapshot {
+	next := *s
+	next.topics = maps.Clone(s.topics)
+	next.groups = maps.Clone(s.groups)
+	change(&next)
+	return next.index()
+}
+
+// put stores a value as JSON, on top of the entry that was read.
+func (c *Catalog) put(ctx context.Context, read meta.Entry, key string, value any) error {
+	raw, err := json.Marshal(value)
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", key, err)
+	}
+	_, err = c.store.Txn(ctx, []meta.Cond{{Key: key, Revision: read.Revision}}, []meta.Op{{Key: key, Value: raw}})
+	if err != nil {
+		return fmt.Errorf("store %s: %w", key, err)
+	}
+	return nil
+}
+
+// Refusal is a change that is not made: the code that the client gets, and why.
+type Refusal struct {
+	Code    *kerr.Error
+	Message string
+}
+
+// Error makes a Refusal an error; it is the sentence that the client gets.
+func (r *Refusal) Error() string { return r.Message }
+
+// Unwrap is the error that the client gets.
+func (r *Refusal) Unwrap() error { return r.Code }
+
+func refuse(code *kerr.Error, format string, args ...any) error {
+	return &Refusal{Code: code, Message: fmt.Sprintf(format, args...)}
+}

@@ -1,0 +1,112 @@
+package partition
+
+import (
+	"slices"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+
+	"github.com/botehq/bote/internal/record"
+)
+
+// Appended is what became of a batch.
+type Appended struct {
+	BaseOffset int64
+	// AppendTime is the broker's time in milliseconds where that counts, else -1.
+	AppendTime int64
+}
+
+// Append puts a checked batch at the end of the log, in the order of the calls.
+// It patches offset and leader epoch into the batch and does not keep it. Done is
+// called exactly once: with the place of the batch once it is durable, or with
+// the reason why it is not in the log. An error that wraps nothing but the disk's
+// trouble does not tell whether the batch is there.
+//
+// A batch that an idempotent producer repeats is not written again: it shares
+// the outcome of the first.
+func (p *Partition) Append(b record.Batch, done func(Appended, error)) {
+	p.turn <- struct{}{}
+	err := p.appendInTurn(b, done)
+	<-p.turn
+	if err != nil {
+		done(Appended{}, err)
+	}
+}
+
+// appendInTurn returns an error if the batch was refused; done is then not called.
+func (p *Partition) appendInTurn(b record.Batch, done func(Appended, error)) error {
+	if err := p.alive(); err != nil {
+		return err
+	}
+	now := p.cfg.Now().UnixMilli()
+	if b.ProducerID() >= 0 {
+		p.state.expire(now, p.cfg.ProducerExpiry.Milliseconds())
+		seen, duplicate, err := p.state.check(b)
+		if err != nil {
+			return err
+		}
+		if duplicate {
+			result := Appended{BaseOffset: seen.lastOffset - int64(seen.delta), AppendTime: -1}
+			if b.LogAppendTime() {
+				result.AppendTime = seen.timestamp
+			}
+			p.await(seen.lastOffset+1, 0, func(err error) { done(result, err) })
+			return nil
+		}
+	}
+	base := p.log.End()
+	b.SetBaseOffset(base)
+	b.SetLeaderEpoch(p.cfg.Epoch)
+	result := Appended{BaseOffset: base, AppendTime: -1}
+	if b.LogAppendTime() {
+		result.AppendTime = b.MaxTimestamp()
+	}
+	// The wait begins before the write: the log may announce from within it.
+	end := b.NextOffset()
+	p.await(end, p.bytes+int64(len(b)), func(err error) { done(result, err) })
+	if err := p.log.Append(b); err != nil {
+		if p.withdraw(end) {
+			return asClientError(err)
+		}
+		return nil // the log failed and its failure has been answered
+	}
+	p.bytes += int64(len(b))
+	if b.ProducerID() >= 0 {
+		p.state.add(b)
+	}
+	return nil
+}
+
+// await calls done when the high watermark reaches end. Repetitions wait in the
+// place where their original waits.
+func (p *Partition) await(end, bytes int64, done func(error)) {
+	p.mu.Lock()
+	if end <= p.high.Load() || p.gone != nil {
+		gone := p.gone
+		p.mu.Unlock()
+		done(gone)
+		return
+	}
+	i := len(p.pending)
+	for i > 0 && p.pending[i-1].end > end {
+		i--
+	}
+	p.pending = slices.Insert(p.pending, i, pending{end, bytes, done})
+	p.mu.Unlock()
+}
+
+// withdraw takes back the wait of a batch that was not written.
+func (p *Partition) withdraw(end int64) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if n := len(p.pending); n > 0 && p.pending[n-1].end == end {
+		p.pending = p.pending[:n-1]
+		return true
+	}
+	return false
+}
+
+// errSequence and errEpoch are what producers get for batches out of order.
+var (
+	errSequence error = kerr.OutOfOrderSequenceNumber
+	errEpoch    error = kerr.InvalidProducerEpoch
+)

@@ -1,0 +1,256 @@
+package partition
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+
+	"github.com/botehq/bote/internal/record"
+	"github.com/botehq/bote/internal/storage"
+)
+
+// Config is what a partition is made of.
+type Config struct {
+	// Epoch is the leader epoch of this life of the partition.
+	Epoch int32
+	// Settings returns the storage settings in force.
+	Settings func() storage.Settings
+	// ProducerExpiry is how long an idle producer ID is remembered.
+	ProducerExpiry time.Duration
+	// Now is the wall clock; nil is time.Now.
+	Now func() time.Time
+	// Logger gets what an operator would miss; nil discards it.
+	Logger *slog.Logger
+}
+
+// Opener opens the partition's log.
+type Opener func(storage.Hooks) (storage.Log, storage.Recovered, error)
+
+// Partition is one live partition. All methods may be called concurrently.
+type Partition struct {
+	cfg   Config
+	log   storage.Log
+	turn  chan struct{} // held by whoever appends
+	state *producers    // guarded by turn
+
+	high  atomic.Int64
+	bytes int64 // appended in this life; guarded by turn
+
+	mu       sync.Mutex // guards what follows
+	pending  []pending  // appends that are not durable yet, in order
+	visible  int64      // bytes at the high watermark
+	watchers []Watcher
+	gone     error // why the partition serves nobody any more
+}
+
+// pending is an append, or the repetition of one, that waits for the high
+// watermark to reach end.
+type pending struct {
+	end   int64
+	bytes int64 // the partition's count of bytes behind the batch
+	done  func(error)
+}
+
+// Watcher is told when a partition has more to read. Notify must not block and
+// must not call the partition.
+type Watcher interface {
+	// Notify says that so many bytes became visible. Wake says that waiting on
+	// makes no sense: the partition ended, or its start moved.
+	Notify(bytes int64)
+	Wake()
+}
+
+// Open opens the log and rebuilds the state of its producers from the snapshot
+// and the headers behind it.
+func Open(ctx context.Context, open Opener, cfg Config) (*Partition, error) {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	p := &Partition{cfg: cfg, turn: make(chan struct{}, 1), state: newProducers()}
+	log, rec, err := open(storage.Hooks{
+		Settings:      cfg.Settings,
+		Durable:       p.advance,
+		Failed:        p.fail,
+		Snapshot:      p.snapshot,
+		ValidSnapshot: validSnapshot,
+		Deletable:     p.HighWatermark,
+		Turn:          p.inTurn,
+		StartMoved:    func(int64) { p.wakeAll() },
+	})
+	if err != nil {
+		return nil, err
+	}
+	p.log = log
+	if rec.Snapshot != nil {
+		if err := p.state.load(rec.Snapshot); err != nil {
+			return nil, errors.Join(fmt.Errorf("load producer snapshot at %d: %w", rec.SnapshotEnd, err), log.Close())
+		}
+	}
+	err = log.Headers(ctx, rec.SnapshotEnd, func(h record.Batch) error {
+		p.state.replay(h)
+		return nil
+	})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("rebuild producers from %d: %w", rec.SnapshotEnd, err), log.Close())
+	}
+	p.high.Store(log.End())
+	return p, nil
+}
+
+// Log is the log underneath.
+func (p *Partition) Log() storage.Log { return p.log }
+
+// LeaderEpoch is the epoch of this life of the partition.
+func (p *Partition) LeaderEpoch() int32 { return p.cfg.Epoch }
+
+// LogStartOffset is the first offset that may be read.
+func (p *Partition) LogStartOffset() int64 { return p.log.Start() }
+
+// LogEndOffset is the next offset to be written.
+func (p *Partition) LogEndOffset() int64 { return p.log.End() }
+
+// HighWatermark is the first offset that readers may not see.
+func (p *Partition) HighWatermark() int64 { return p.high.Load() }
+
+// LastStableOffset is the first offset that readers of committed data may not see.
+func (p *Partition) LastStableOffset() int64 { return p.high.Load() }
+
+// Size is the bytes of the log.
+func (p *Partition) Size() int64 { return p.log.Size() }
+
+// advance moves the high watermark, answers the appends that it passed, in
+// order, and tells the watchers. The log calls it.
+func (p *Partition) advance(end int64) {
+	p.mu.Lock()
+	if end <= p.high.Load() {
+		p.mu.Unlock()
+		return
+	}
+	p.high.Store(end)
+	n := 0
+	visible := p.visible
+	for n < len(p.pending) && p.pending[n].end <= end {
+		visible = max(visible, p.pending[n].bytes)
+		n++
+	}
+	ready := p.pending[:n:n]
+	p.pending = p.pending[n:]
+	if len(p.pending) == 0 {
+		p.pending = nil
+	}
+	more := visible - p.visible
+	p.visible = visible
+	watchers := p.watchers
+	p.mu.Unlock()
+	for _, w := range ready {
+		w.done(nil)
+	}
+	for _, w := range watchers {
+		w.Notify(more)
+	}
+}
+
+// fail answers everything that waits: the log takes no more batches.
+func (p *Partition) fail(err error) {
+	p.mu.Lock()
+	waiting := p.pending
+	p.pending = nil
+	p.mu.Unlock()
+	for _, w := range waiting {
+		w.done(fmt.Errorf("%w: %w", kerr.KafkaStorageError, err))
+	}
+	p.wakeAll()
+}
+
+// inTurn runs f while nothing is appended.
+func (p *Partition) inTurn(f func() error) error {
+	p.turn <- struct{}{}
+	defer func() { <-p.turn }()
+	return f()
+}
+
+// Watch has a watcher told of every change until Unwatch. It returns the bytes
+// that are visible now, from which Notify counts on.
+func (p *Partition) Watch(w Watcher) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	// A new slice each time: advance walks the old one without the lock.
+	p.watchers = append(p.watchers[:len(p.watchers):len(p.watchers)], w)
+}
+
+// Unwatch ends Watch. A notification that is under way may still arrive.
+func (p *Partition) Unwatch(w Watcher) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i, other := range p.watchers {
+		if other == w {
+			next := make([]Watcher, 0, len(p.watchers)-1)
+			next = append(next, p.watchers[:i]...)
+			p.watchers = append(next, p.watchers[i+1:]...)
+			if len(p.watchers) == 0 {
+				p.watchers = nil
+			}
+			return
+		}
+	}
+}
+
+func (p *Partition) wakeAll() {
+	p.mu.Lock()
+	watchers := p.watchers
+	p.mu.Unlock()
+	for _, w := range watchers {
+		w.Wake()
+	}
+}
+
+// End takes the partition out of service: appends that wait get reason, so does
+// whoever asks later, and watchers are woken. It does not close the log.
+func (p *Partition) End(reason error) {
+	p.mu.Lock()
+	if p.gone == nil {
+		p.gone = reason
+	}
+	waiting := p.pending
+	p.pending = nil
+	p.mu.Unlock()
+	for _, w := range waiting {
+		w.done(reason)
+	}
+	p.wakeAll()
+}
+
+// alive returns why the partition serves nobody, or nil.
+func (p *Partition) alive() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.gone
+}
+
+// asClientError turns what a log returns into what a client may see.
+func asClientError(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, storage.ErrTooLarge):
+		return kerr.RecordListTooLarge
+	case errors.Is(err, storage.ErrOutOfRange):
+		return kerr.OffsetOutOfRange
+	case errors.Is(err, storage.ErrClosed):
+		return kerr.NotLeaderForPartition
+	}
+	var code *kerr.Error
+	if errors.As(err, &code) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", kerr.KafkaStorageError, err)
+}

@@ -1,0 +1,225 @@
+package partition
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"maps"
+	"slices"
+
+	"github.com/botehq/bote/internal/record"
+)
+
+// window is how many batches per producer are remembered. Clients keep at most
+// as many in flight.
+const window = 5
+
+// sent is a batch that a producer has in the log.
+type sent struct {
+	first, last int32 // sequences
+	lastOffset  int64
+	delta       int32 // offsets in the batch, less one
+	timestamp   int64 // its largest
+}
+
+// producer is what is known of one producer ID.
+type producer struct {
+	epoch            int16
+	batches          []sent // oldest first, at most window
+	timestamp        int64  // of the last batch
+	coordinatorEpoch int32
+	txnFirst         int64 // first offset of its open transaction, -1
+}
+
+func (p *producer) lastSequence() int32 { return p.batches[len(p.batches)-1].last }
+
+// producers is the idempotence state of a partition, KIP-98 as Kafka's
+// ProducerStateManager has it.
+type producers struct {
+	byID  map[int64]*producer
+	swept int64 // when expire last looked, milliseconds
+}
+
+func newProducers() *producers { return &producers{byID: map[int64]*producer{}} }
+
+// check compares a batch with what its producer sent before. It returns the
+// earlier batch if this one repeats it.
+func (s *producers) check(b record.Batch) (seen sent, duplicate bool, err error) {
+	p := s.byID[b.ProducerID()]
+	first, last, epoch := b.BaseSequence(), b.LastSequence(), b.ProducerEpoch()
+	switch {
+	case p == nil: // new, or forgotten by expiry: any sequence begins
+		return sent{}, false, nil
+	case epoch < p.epoch:
+		return sent{}, false, errEpoch
+	case epoch > p.epoch:
+		if first != 0 {
+			return sent{}, false, errSequence
+		}
+		return sent{}, false, nil
+	}
+	for _, old := range p.batches {
+		if old.first == first && old.last == last {
+			return old, true, nil
+		}
+	}
+	next := int32(0)
+	if len(p.batches) > 0 {
+		next = record.SequenceAfter(p.lastSequence(), 1)
+	}
+	if first != next {
+		return sent{}, false, errSequence
+	}
+	return sent{}, false, nil
+}
+
+// add remembers a batch that is in the log.
+func (s *producers) add(b record.Batch) {
+	p := s.byID[b.ProducerID()]
+	if p == nil {
+		p = &producer{coordinatorEpoch: -1, txnFirst: -1}
+		s.byID[b.ProducerID()] = p
+	}
+	if p.epoch != b.ProducerEpoch() {
+		p.epoch, p.batches = b.ProducerEpoch(), nil
+	}
+	if len(p.batches) == window {
+		p.batches = slices.Delete(p.batches, 0, 1)
+	}
+	p.batches = append(p.batches, sent{
+		first: b.BaseSequence(), last: b.LastSequence(), lastOffset: b.LastOffset(), delta: b.LastOffsetDelta(), timestamp: b.MaxTimestamp(),
+	})
+	p.timestamp = b.MaxTimestamp()
+}
+
+// replay is add for a header found in the log.
+func (s *producers) replay(h record.Batch) {
+	if h.ProducerID() >= 0 && !h.Control() && h.BaseSequence() >= 0 {
+		s.add(h)
+	}
+}
+
+// sweepEvery is how often expire looks at all producers, in milliseconds.
+const sweepEvery = 600_000
+
+// expire forgets producers that have been idle for longer than after.
+func (s *producers) expire(now, after int64) {
+	if now-s.swept < sweepEvery {
+		return
+	}
+	s.swept = now
+	maps.DeleteFunc(s.byID, func(_ int64, p *producer) bool { return p.txnFirst < 0 && now-p.timestamp > after })
+}
+
+// Snapshot format, version 1, as Kafka's .snapshot files. It reaches disk.
+const (
+	snapshotVersion = 1
+	snapshotHead    = 10
+	snapshotEntry   = 46
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+var errSnapshot = errors.New("producer snapshot is damaged")
+
+// snapshot returns the state, or nil if there are no producers. The log calls it
+// from the goroutine that has the turn.
+func (p *Partition) snapshot() []byte { return p.state.encode() }
+
+func (s *producers) encode() []byte {
+	if len(s.byID) == 0 {
+		return nil
+	}
+	out := make([]byte, snapshotHead, snapshotHead+snapshotEntry*len(s.byID))
+	binary.BigEndian.PutUint16(out, snapshotVersion)
+	binary.BigEndian.PutUint32(out[6:], uint32(len(s.byID)))
+	for _, id := range slices.Sorted(maps.Keys(s.byID)) {
+		p := s.byID[id]
+		newest := sent{last: -1, lastOffset: -1, timestamp: p.timestamp}
+		if n := len(p.batches); n > 0 {
+			newest = p.batches[n-1]
+		}
+		out = binary.BigEndian.AppendUint64(out, uint64(id))
+		out = binary.BigEndian.AppendUint16(out, uint16(p.epoch))
+		out = binary.BigEndian.AppendUint32(out, uint32(newest.last))
+		out = binary.BigEndian.AppendUint64(out, uint64(newest.lastOffset))
+		out = binary.BigEndian.AppendUint32(out, uint32(newest.delta))
+		out = binary.BigEndian.AppendUint64(out, uint64(newest.timestamp))
+		out = binary.BigEndian.AppendUint32(out, uint32(p.coordinatorEpoch))
+		out = binary.BigEndian.AppendUint64(out, uint64(p.txnFirst))
+	}
+	binary.BigEndian.PutUint32(out[2:], crc32.Checksum(out[6:], castagnoli))
+	return out
+}
+
+func validSnapshot(raw []byte) bool { return newProducers().load(raw) == nil }
+
+// load replaces the state by a snapshot's.
+func (s *producers) load(raw []byte) error {
+	if len(raw) < snapshotHead || binary.BigEndian.Uint16(raw) != snapshotVersion {
+		return fmt.Errorf("%w: head", errSnapshot)
+	}
+	if binary.BigEndian.Uint32(raw[2:]) != crc32.Checksum(raw[6:], castagnoli) {
+		return fmt.Errorf("%w: checksum", errSnapshot)
+	}
+	n := int64(binary.BigEndian.Uint32(raw[6:]))
+	if int64(len(raw)) != snapshotHead+n*snapshotEntry {
+		return fmt.Errorf("%w: %d bytes for %d entries", errSnapshot, len(raw), n)
+	}
+	s.byID = make(map[int64]*producer, n)
+	for e := raw[snapshotHead:]; len(e) > 0; e = e[snapshotEntry:] {
+		p := &producer{
+			epoch:            int16(binary.BigEndian.Uint16(e[8:])),
+			timestamp:        int64(binary.BigEndian.Uint64(e[26:])),
+			coordinatorEpoch: int32(binary.BigEndian.Uint32(e[34:])),
+			txnFirst:         int64(binary.BigEndian.Uint64(e[38:])),
+		}
+		newest := sent{
+			last:       int32(binary.BigEndian.Uint32(e[10:])),
+			lastOffset: int64(binary.BigEndian.Uint64(e[14:])),
+			delta:      int32(binary.BigEndian.Uint32(e[22:])),
+			timestamp:  p.timestamp,
+		}
+		if newest.last >= 0 {
+			newest.first = sequenceBefore(newest.last, newest.delta)
+			p.batches = append(p.batches, newest)
+		}
+		s.byID[int64(binary.BigEndian.Uint64(e))] = p
+	}
+	return nil
+}
+
+// sequenceBefore subtracts n from a sequence, wrapping below 0.
+func sequenceBefore(sequence, n int32) int32 {
+	if sequence >= n {
+		return sequence - n
+	}
+	return int32(1<<31 - 1 - (int64(n) - int64(sequence)) + 1)
+}
+
+// Producer describes an active producer for DescribeProducers.
+type Producer struct {
+	ID               int64
+	Epoch            int16
+	LastSequence     int32
+	LastTimestamp    int64
+	CoordinatorEpoch int32
+	TxnStart         int64
+}
+
+// Producers lists the producers that the partition remembers, by ID.
+func (p *Partition) Producers() []Producer {
+	p.turn <- struct{}{}
+	defer func() { <-p.turn }()
+	var out []Producer
+	for _, id := range slices.Sorted(maps.Keys(p.state.byID)) {
+		s := p.state.byID[id]
+		d := Producer{ID: id, Epoch: s.epoch, LastSequence: -1, LastTimestamp: s.timestamp, CoordinatorEpoch: s.coordinatorEpoch, TxnStart: s.txnFirst}
+		if len(s.batches) > 0 {
+			d.LastSequence = s.lastSequence()
+		}
+		out = append(out, d)
+	}
+	return out
+}

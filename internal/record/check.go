@@ -1,0 +1,195 @@
+package record
+
+import (
+	"errors"
+	"math"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+)
+
+// Rules are what a topic asks of the batches that producers send. Times are in
+// milliseconds.
+type Rules struct {
+	MaxBytes      int   // of the whole batch as it came
+	Compacted     bool  // a null key is refused
+	LogAppendTime bool  // the broker's clock is every record's time
+	Now           int64 // the broker's clock
+	BeforeMax     int64 // how far before Now a timestamp may lie
+	AfterMax      int64 // how far after Now a timestamp may lie
+	// Force is the codec that the topic stores, when Forced.
+	Forced bool
+	Force  Codec
+	Level  int
+}
+
+// Refusal says why a batch is refused: the code that the client gets, a text,
+// and the indexes of the records at fault if single records are.
+type Refusal struct {
+	Code    *kerr.Error
+	Message string
+	Records []int32
+}
+
+// Error makes a Refusal an error.
+func (r *Refusal) Error() string { return r.Code.Message + ": " + r.Message }
+
+// Unwrap is the error that the client gets.
+func (r *Refusal) Unwrap() error { return r.Code }
+
+func refuse(code *kerr.Error, message string) error { return &Refusal{Code: code, Message: message} }
+
+// unpackLimit bounds what a compressed batch may unpack to where the records
+// must be looked at.
+const unpackLimit = 256 << 20
+
+// Check takes the record field of one partition of a produce request and
+// returns its one batch, made ready for append but for offset and epoch. The
+// result aliases field unless the topic forces another codec. Refused batches
+// give a *Refusal; bytes that cannot be walked at all give [ErrCorrupt], which
+// fails the whole request.
+//
+// Uncompressed records are walked; compressed ones only if the topic asks for
+// something that needs it. The order of the checks is that of Kafka's
+// LogValidator.
+func Check(field []byte, r Rules) (Batch, error) {
+	b, err := only(field)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkHeader(b, r); err != nil {
+		return nil, err
+	}
+	if b.Codec() == None || r.Compacted || r.Forced && r.Force != b.Codec() {
+		return checkRecords(b, r)
+	}
+	if !looksLike(b.Codec(), b.Payload()) {
+		return nil, refuse(kerr.InvalidRecord, "the records are not "+b.Codec().String()+" data")
+	}
+	if r.LogAppendTime {
+		b.SetTimestamps(true, r.Now)
+		return b, nil
+	}
+	if err := checkTime(b.MaxTimestamp(), r); err != nil {
+		return nil, err
+	}
+	b.SetTimestamps(false, b.MaxTimestamp())
+	return b, nil
+}
+
+// only returns the single batch of a record field. Bytes behind it that are no
+// whole batch are cut off, as Kafka does.
+func only(field []byte) (Batch, error) {
+	b, rest, err := Split(field)
+	switch {
+	case errors.Is(err, ErrShort):
+		return nil, refuse(kerr.InvalidRecord, "a partition of a produce request needs exactly one record batch")
+	case err != nil && (field[magicAt] == 0 || field[magicAt] == 1):
+		return nil, refuse(kerr.InvalidRecord, "message formats before version 2 are not accepted")
+	case err != nil:
+		return nil, err
+	}
+	if _, _, err := Split(rest); err == nil {
+		return nil, refuse(kerr.InvalidRecord, "a partition of a produce request needs exactly one record batch")
+	}
+	return b, nil
+}
+
+func checkHeader(b Batch, r Rules) error {
+	switch {
+	case b.BaseOffset() != 0:
+		return refuse(kerr.InvalidRecord, "the base offset of a produced batch must be 0")
+	case len(b) > r.MaxBytes:
+		return refuse(kerr.MessageTooLarge, kerr.MessageTooLarge.Description)
+	case !b.ValidCRC():
+		return refuse(kerr.CorruptMessage, "the checksum of the batch does not match its bytes")
+	case b.LastOffsetDelta() < 0 || b.Count() <= 0 || b.Count() != b.LastOffsetDelta()+1 || b.LastOffsetDelta() == math.MaxInt32:
+		return refuse(kerr.InvalidRecord, "record count and last offset delta do not agree")
+	case b.Control():
+		return refuse(kerr.InvalidRecord, "clients may not write control records")
+	case b.ProducerID() >= 0 && b.BaseSequence() < 0:
+		return refuse(kerr.InvalidRecord, "an idempotent batch needs a sequence number")
+	case b.Codec() > Zstd:
+		return refuse(kerr.UnknownServerError, "unknown compression codec")
+	}
+	return nil
+}
+
+// checkRecords walks the records, unpacking them if need be.
+func checkRecords(b Batch, r Rules) (Batch, error) {
+	payload, err := Decompress(b.Codec(), b.Payload(), unpackLimit)
+	if err != nil {
+		return nil, refuse(kerr.InvalidRecord, "the records are not "+b.Codec().String()+" data")
+	}
+	maxTime := int64(-1)
+	if b.Codec() == None {
+		maxTime = math.MinInt64
+	}
+	var keys, times []int32
+	index := int32(0)
+	base := b.BaseTimestamp()
+	for rec, err := range Records(payload, b.Count()) {
+		if err != nil {
+			return nil, refuse(kerr.InvalidRecord, "the records do not fill the batch as announced")
+		}
+		if b.Codec() != None && rec.OffsetDelta != index {
+			return nil, refuse(kerr.InvalidRecord, "offset deltas of a compressed batch must be contiguous")
+		}
+		ts := base + rec.TimestampDelta
+		maxTime = max(maxTime, ts)
+		if r.Compacted && rec.Key == nil {
+			keys = append(keys, index)
+		}
+		if !r.LogAppendTime && checkTime(ts, r) != nil {
+			times = append(times, index)
+		}
+		index++
+	}
+	if len(keys)+len(times) > 0 {
+		return nil, refuseRecords(keys, times)
+	}
+	if r.Forced && r.Force != b.Codec() {
+		if b, err = Recode(b, payload, r.Force, r.Level); err != nil {
+			return nil, refuse(kerr.UnknownServerError, err.Error())
+		}
+		if len(b) > r.MaxBytes {
+			return nil, refuse(kerr.MessageTooLarge, kerr.MessageTooLarge.Description)
+		}
+	}
+	if r.LogAppendTime {
+		maxTime = r.Now
+	}
+	b.SetTimestamps(r.LogAppendTime, maxTime)
+	return b, nil
+}
+
+func refuseRecords(keys, times []int32) error {
+	if len(times) > 0 {
+		return &Refusal{Code: kerr.InvalidTimestamp, Message: "the timestamp of a record is out of the topic's range", Records: append(times, keys...)}
+	}
+	return &Refusal{Code: kerr.InvalidRecord, Message: "a compacted topic does not accept a record without a key", Records: keys}
+}
+
+// checkTime refuses timestamps too far from the broker's clock; -1 means none.
+func checkTime(ts int64, r Rules) error {
+	if ts == -1 {
+		return nil
+	}
+	if ts < r.Now && r.Now-ts > r.BeforeMax || ts > r.Now && ts-r.Now > r.AfterMax {
+		return &Refusal{Code: kerr.InvalidTimestamp, Message: "the timestamp of a record is out of the topic's range", Records: []int32{0}}
+	}
+	return nil
+}
+
+// Recode returns the batch with its unpacked records packed by another codec.
+// Everything else in the header stays; the CRC is renewed.
+func Recode(b Batch, unpacked []byte, c Codec, level int) (Batch, error) {
+	packed, err := Compress(c, level, unpacked)
+	if err != nil {
+		return nil, err
+	}
+	out := make(Batch, HeaderSize, HeaderSize+len(packed))
+	copy(out, b)
+	out = append(out, packed...)
+	out.finish(b.Attributes()&^attrCodec | int16(c))
+	return out, nil
+}

@@ -1,0 +1,26 @@
+// Package record is the record batch, format version 2, as bytes.
+//
+// A [Batch] is a view of bytes that came from a socket or a file. It reads and
+// patches header fields in place and never decodes records into objects: a
+// batch keeps its bytes from the producer's socket to the disk and from the
+// disk to the consumer's socket. The base offset and the partition leader epoch
+// lie before the bytes that the CRC covers, so a broker can set them without
+// touching the rest.
+//
+// Three things need to look behind the header. [Check] proves that what a
+// producer sent is one well-formed batch. [Batch.Records] walks the records of
+// an uncompressed batch without copying them. [Recode] rebuilds a batch with
+// another codec for topics that force one.
+//
+// The package owns the layout; it does not own offsets, epochs or sequences:
+// those are decided in package partition. Every other Kafka codec is kmsg's, and
+// a fuzz test holds this one equal to kmsg's.
+//
+//	 0  8 base offset             27  8 base timestamp
+//	 8  4 batch length            35  8 max timestamp
+//	12  4 partition leader epoch  43  8 producer ID
+//	16  1 magic (2)               51  2 producer epoch
+//	17  4 CRC-32C of 21..         53  4 base sequence
+//	21  2 attributes              57  4 record count
+//	23  4 last offset delta       61    records
+package record

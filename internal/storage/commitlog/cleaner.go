@@ -1,0 +1,290 @@
+package commitlog
+
+import (
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/botehq/bote/internal/storage"
+)
+
+// cleaner does what a data directory needs from time to time: checkpoints,
+// retention, removal of deleted files, closing of idle ones, and the syncs of
+// FlushInterval. It owns one goroutine, which sleeps until the next thing is due.
+type cleaner struct {
+	s    *Store
+	wake chan struct{}
+	stop chan struct{}
+	done chan struct{}
+
+	mu      sync.Mutex
+	doomed  []doomed
+	stopped bool
+}
+
+// doomed is a file or directory to be removed when it is due.
+type doomed struct {
+	name string
+	due  time.Time
+}
+
+func newCleaner(s *Store) *cleaner {
+	return &cleaner{s: s, wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{})}
+}
+
+// removeLater removes a file or tree after a delay, or at the next start.
+func (c *cleaner) removeLater(name string, delay time.Duration) {
+	c.mu.Lock()
+	c.doomed = append(c.doomed, doomed{name, time.Now().Add(delay)})
+	c.mu.Unlock()
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (c *cleaner) run() {
+	defer close(c.done)
+	cfg := c.s.cfg
+	checkpoint := time.NewTicker(cfg.CheckpointEvery)
+	defer checkpoint.Stop()
+	retention := time.NewTicker(cfg.RetentionEvery)
+	defer retention.Stop()
+	idle := time.NewTicker(cfg.IdleAfter)
+	defer idle.Stop()
+	var flush <-chan time.Time
+	if cfg.Flush == FlushInterval {
+		t := time.NewTicker(cfg.FlushEvery)
+		defer t.Stop()
+		flush = t.C
+	}
+	removal := time.NewTimer(time.Hour)
+	defer removal.Stop()
+	for {
+		select {
+		case <-c.stop:
+			return
+		case <-checkpoint.C:
+			if err := c.s.WriteCheckpoints(); err != nil {
+				c.s.log.Warn("checkpoints not written", slog.Any("err", err))
+			}
+		case <-retention.C:
+			c.s.Retain()
+		case <-idle.C:
+			c.closeIdle(time.Now().Add(-cfg.IdleAfter))
+		case <-flush:
+			c.flushDirty()
+		case <-c.wake:
+			removal.Reset(c.remove(time.Now()))
+		case now := <-removal.C:
+			removal.Reset(c.remove(now))
+		}
+	}
+}
+
+// remove removes what is due and returns when the next is.
+func (c *cleaner) remove(now time.Time) time.Duration {
+	c.mu.Lock()
+	var due []string
+	rest := c.doomed[:0]
+	next := time.Hour
+	for _, d := range c.doomed {
+		if d.due.After(now) {
+			rest = append(rest, d)
+			next = min(next, d.due.Sub(now))
+			continue
+		}
+		due = append(due, d.name)
+	}
+	c.doomed = rest
+	c.mu.Unlock()
+	for _, name := range due {
+		if err := c.s.fs.RemoveAll(name); err != nil {
+			c.s.log.Warn("deleted file not removed; the next start will", slog.String("file", name), slog.Any("err", err))
+		}
+	}
+	return next
+}
+
+func (c *cleaner) closeIdle(since time.Time) {
+	for _, l := range c.s.openLogs() {
+		l.closeIdle(since)
+	}
+}
+
+func (c *cleaner) flushDirty() {
+	for _, l := range c.s.openLogs() {
+		l.mu.RLock()
+		dirty := l.synced < l.End()
+		l.mu.RUnlock()
+		if dirty {
+			c.s.flusher.add(l)
+		}
+	}
+}
+
+func (c *cleaner) close() {
+	close(c.stop)
+	<-c.done
+}
+
+// Retain applies retention to every log.
+func (s *Store) Retain() {
+	for _, l := range s.openLogs() {
+		if err := l.retain(s.cfg.Now()); err != nil {
+			l.log.Warn("retention did not finish", slog.Any("err", err))
+		}
+	}
+}
+
+// retain removes segments from the front: those below the log start, then those
+// that are too many bytes, then those that are too old.
+func (l *Log) retain(now time.Time) error {
+	set := l.hooks.Settings()
+	limit := l.hooks.Deletable()
+	l.mu.RLock()
+	segments, start, alive := l.segments, l.start, l.aliveLocked() == nil
+	l.mu.RUnlock()
+	if !alive {
+		return nil
+	}
+	surplus := l.Size() - set.RetentionBytes
+	n := 0
+	for n < len(segments)-1 {
+		s, end := segments[n], segments[n+1].base
+		if end > limit {
+			break
+		}
+		tooMany := set.DeleteByPolicy && set.RetentionBytes >= 0 && surplus >= s.size.Load()
+		tooOld, err := s.expired(now, set)
+		if err != nil {
+			return err
+		}
+		if end > start && !tooMany && !tooOld {
+			break
+		}
+		surplus -= s.size.Load()
+		n++
+	}
+	if n > 0 {
+		if err := l.dropSegments(segments[:n], segments[n].base, set); err != nil {
+			return err
+		}
+	}
+	return l.retireActive(now, set, limit)
+}
+
+// expired reports whether all records of a segment are older than retention.ms;
+// records without timestamps are as old as the file.
+func (s *segment) expired(now time.Time, set storage.Settings) (bool, error) {
+	if !set.DeleteByPolicy || set.RetentionMs < 0 {
+		return false, nil
+	}
+	if err := s.loadTimes(); err != nil {
+		return false, err
+	}
+	ts, _ := s.largestTime()
+	if ts < 0 {
+		ts = s.created.UnixMilli()
+	}
+	return now.UnixMilli()-ts > set.RetentionMs, nil
+}
+
+// retireActive drops the active segment too, if all of it expired: the log goes
+// on in a new, empty one. The partition's append turn is needed to roll, so this
+// asks the partition to do it.
+func (l *Log) retireActive(now time.Time, set storage.Settings, limit int64) error {
+	l.mu.RLock()
+	active := l.active()
+	only := len(l.segments) == 1
+	l.mu.RUnlock()
+	if !only || active.size.Load() == 0 || l.End() > limit {
+		return nil
+	}
+	old, err := active.expired(now, set)
+	if err != nil || !old && l.Start() < l.End() {
+		return err
+	}
+	if l.hooks.Turn == nil {
+		return nil
+	}
+	return l.hooks.Turn(func() error {
+		end := l.End()
+		if l.active() != active || end > l.hooks.Deletable() {
+			return nil
+		}
+		next, err := l.roll(end, set)
+		if err != nil {
+			return err
+		}
+		return l.dropSegments([]*segment{active}, next.base, set)
+	})
+}
+
+// dropSegments takes segments off the front and removes their files later, when
+// readers are done with them.
+func (l *Log) dropSegments(gone []*segment, start int64, set storage.Settings) error {
+	l.mu.Lock()
+	l.segments = l.segments[len(gone):]
+	l.unsynced = max(0, l.unsynced-len(gone))
+	moved := start > l.start
+	l.start = max(l.start, start)
+	epochs := epochsFrom(l.epochs, l.start)
+	l.epochs = epochs
+	l.mu.Unlock()
+	if moved {
+		l.hooks.StartMoved(start)
+	}
+	l.log.Info("deleted old segments", slog.Int("segments", len(gone)), slog.Int64("offset", start))
+	for _, s := range gone {
+		for _, suffix := range []string{logSuffix, indexSuffix, timeSuffix, txnSuffix, snapshotSuffix} {
+			l.removeLater(s, fileName(s.base, suffix), set)
+		}
+		s.log.retire()
+	}
+	return l.writeEpochs(epochs)
+}
+
+// removeLater renames a file out of the way and removes it after its delay. A
+// file that cannot be renamed is found again at the next start.
+func (l *Log) removeLater(s *segment, name string, set storage.Settings) {
+	full := filepath.Join(l.dir, name)
+	if _, err := l.store.fs.Stat(full); err != nil {
+		return
+	}
+	var err error
+	if filepath.Ext(name) == logSuffix {
+		err = s.log.rename(full + deletedSuffix)
+	} else {
+		err = l.store.fs.Rename(full, full+deletedSuffix)
+	}
+	if err != nil {
+		l.log.Warn("old segment file not renamed", slog.String("file", name), slog.Any("err", err))
+		return
+	}
+	l.store.cleaner.removeLater(full+deletedSuffix, time.Duration(set.FileDeleteMs)*time.Millisecond)
+}
+
+// SetStart forgets everything below an offset: first on disk, then for readers.
+func (l *Log) SetStart(start int64) error {
+	s := l.store
+	s.checkpoint.Lock()
+	defer s.checkpoint.Unlock()
+	l.mu.RLock()
+	err, before := l.aliveLocked(), l.start
+	l.mu.RUnlock()
+	if err != nil || start <= before {
+		return err
+	}
+	if err := s.writeStarts(l, start); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	l.start = max(l.start, start)
+	l.epochs = epochsFrom(l.epochs, start)
+	epochs := l.epochs
+	l.mu.Unlock()
+	l.hooks.StartMoved(start)
+	return l.writeEpochs(epochs)
+}

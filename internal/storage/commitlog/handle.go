@@ -1,0 +1,92 @@
+package commitlog
+
+import (
+	"errors"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/botehq/bote/internal/storage/vfs"
+)
+
+// handle opens a file when it is first needed and lets it be closed when it has
+// been idle. It may be used by many at once.
+type handle struct {
+	fs   vfs.FS
+	mu   sync.Mutex
+	name string
+	file vfs.File
+	refs int
+	used time.Time
+	gone bool
+}
+
+var errGone = errors.New("file was deleted")
+
+func newHandle(fs vfs.FS, name string) *handle { return &handle{fs: fs, name: name} }
+
+// acquire returns the open file; release must follow.
+func (h *handle) acquire() (vfs.File, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.gone {
+		return nil, errGone
+	}
+	if h.file == nil {
+		f, err := h.fs.OpenFile(h.name, os.O_RDWR|os.O_CREATE)
+		if err != nil {
+			return nil, err
+		}
+		h.file = f
+	}
+	h.refs++
+	return h.file, nil
+}
+
+func (h *handle) release() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.refs--
+	h.used = time.Now()
+	if h.gone && h.refs == 0 {
+		h.closeLocked()
+	}
+}
+
+// closeIdle closes the file if nobody has used it since a time.
+func (h *handle) closeIdle(since time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.refs == 0 && h.used.Before(since) {
+		h.closeLocked()
+	}
+}
+
+// retire closes the file for good once its last user releases it.
+func (h *handle) retire() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.gone = true
+	if h.refs == 0 {
+		h.closeLocked()
+	}
+}
+
+func (h *handle) rename(to string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err := h.fs.Rename(h.name, to); err != nil {
+		return err
+	}
+	h.name = to
+	return nil
+}
+
+// closeLocked drops the file. Closing a file that was synced, or only read, has
+// no error that could matter.
+func (h *handle) closeLocked() {
+	if h.file != nil {
+		_ = h.file.Close()
+		h.file = nil
+	}
+}

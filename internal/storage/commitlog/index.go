@@ -1,0 +1,188 @@
+package commitlog
+
+import (
+	"encoding/binary"
+	"fmt"
+	"os"
+	"sort"
+
+	"github.com/botehq/bote/internal/storage/vfs"
+)
+
+// Entry sizes on disk.
+const (
+	offsetEntrySize = 8
+	timeEntrySize   = 12
+)
+
+// index is the entries of an offset index or time index, in the bytes of the
+// file. The active segment's is in memory; a closed segment's is loaded when
+// it is asked for. It is guarded by the segment's mu.
+type index struct {
+	fs     vfs.FS
+	name   string
+	entry  int    // bytes of one entry
+	raw    []byte // valid if loaded
+	loaded bool
+	saved  int // bytes of raw that the file has
+}
+
+func newIndex(fs vfs.FS, name string, entry int) *index {
+	return &index{fs: fs, name: name, entry: entry}
+}
+
+// load reads the file; a missing file is an error.
+func (x *index) load() error {
+	if x.loaded {
+		return nil
+	}
+	raw, err := vfs.ReadFile(x.fs, x.name)
+	if err != nil {
+		return fmt.Errorf("read index: %w", err)
+	}
+	x.raw, x.saved, x.loaded = raw, len(raw), true
+	return nil
+}
+
+// reset makes the index empty; the file follows at the next save.
+func (x *index) reset() { x.raw, x.saved, x.loaded = nil, -1, true }
+
+// drop forgets a loaded index whose file is complete.
+func (x *index) drop() {
+	if x.loaded && x.saved == len(x.raw) {
+		x.raw, x.loaded = nil, false
+	}
+}
+
+func (x *index) len() int { return len(x.raw) / x.entry }
+
+// truncate keeps the first n entries.
+func (x *index) truncate(n int) {
+	if n*x.entry < len(x.raw) {
+		x.raw = x.raw[: n*x.entry : n*x.entry]
+		x.saved = -1
+	}
+}
+
+// save writes what the file does not have yet.
+func (x *index) save() error {
+	if !x.loaded || x.saved == len(x.raw) {
+		return nil
+	}
+	f, err := x.fs.OpenFile(x.name, os.O_RDWR|os.O_CREATE)
+	if err != nil {
+		return fmt.Errorf("open index: %w", err)
+	}
+	from := max(x.saved, 0)
+	if x.saved < 0 {
+		err = f.Truncate(0)
+	}
+	if err == nil {
+		_, err = f.WriteAt(x.raw[from:], int64(from))
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		x.saved = -1 // what the file holds is unknown: write all of it next time
+		return fmt.Errorf("write index: %w", err)
+	}
+	x.saved = len(x.raw)
+	return nil
+}
+
+// offsets are entries {relative offset int32, position int32}: the batch at the
+// position ends with the offset.
+
+func (x *index) addOffset(relative, position int32) {
+	x.raw = binary.BigEndian.AppendUint32(x.raw, uint32(relative))
+	x.raw = binary.BigEndian.AppendUint32(x.raw, uint32(position))
+}
+
+func (x *index) offsetAt(i int) (relative, position int32) {
+	p := x.raw[i*offsetEntrySize:]
+	return int32(binary.BigEndian.Uint32(p)), int32(binary.BigEndian.Uint32(p[4:]))
+}
+
+// positionBefore returns a position at or before the batch that holds a
+// relative offset.
+func (x *index) positionBefore(relative int64) int64 {
+	i := sort.Search(x.len(), func(i int) bool {
+		r, _ := x.offsetAt(i)
+		return int64(r) > relative
+	})
+	if i == 0 {
+		return 0
+	}
+	_, position := x.offsetAt(i - 1)
+	return int64(position)
+}
+
+// times are entries {timestamp int64, relative offset int32}: the largest
+// timestamp so far and the last offset of the batch that has it.
+
+func (x *index) addTime(ts int64, relative int32) {
+	x.raw = binary.BigEndian.AppendUint64(x.raw, uint64(ts))
+	x.raw = binary.BigEndian.AppendUint32(x.raw, uint32(relative))
+}
+
+func (x *index) timeAt(i int) (ts int64, relative int32) {
+	p := x.raw[i*timeEntrySize:]
+	return int64(binary.BigEndian.Uint64(p)), int32(binary.BigEndian.Uint32(p[8:]))
+}
+
+// offsetBefore returns a relative offset at or before which no record has a
+// timestamp of ts or more.
+func (x *index) offsetBefore(ts int64) int64 {
+	i := sort.Search(x.len(), func(i int) bool {
+		t, _ := x.timeAt(i)
+		return t >= ts
+	})
+	if i == 0 {
+		return 0
+	}
+	_, relative := x.timeAt(i - 1)
+	return int64(relative)
+}
+
+// sane reports whether entries grow as they must and fit the segment; trailing
+// zero entries, which Kafka preallocates, are cut off.
+func (x *index) sane(size int64) bool {
+	if len(x.raw)%x.entry != 0 {
+		return false
+	}
+	n := x.len()
+	for n > 0 && zero(x.raw[(n-1)*x.entry:n*x.entry]) {
+		n--
+	}
+	x.truncate(n)
+	for i := 1; i < n; i++ {
+		if x.entry == offsetEntrySize {
+			r0, p0 := x.offsetAt(i - 1)
+			r1, p1 := x.offsetAt(i)
+			if r1 <= r0 || p1 <= p0 {
+				return false
+			}
+			continue
+		}
+		t0, r0 := x.timeAt(i - 1)
+		t1, r1 := x.timeAt(i)
+		if t1 < t0 || r1 < r0 {
+			return false
+		}
+	}
+	if n > 0 && x.entry == offsetEntrySize {
+		r, p := x.offsetAt(n - 1)
+		return r >= 0 && p >= 0 && int64(p) < size
+	}
+	return true
+}
+
+func zero(p []byte) bool {
+	for _, b := range p {
+		if b != 0 {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,338 @@
+package commitlog
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/botehq/bote/internal/record"
+	"github.com/botehq/bote/internal/storage"
+)
+
+// Log is one partition directory.
+//
+//	segments[0].base <= start <= end; segments ascend and are never empty.
+//
+// Only the goroutine that has the partition's append turn appends and rolls.
+type Log struct {
+	store *Store
+	part  storage.Partition
+	dir   string
+	hooks storage.Hooks
+	log   *slog.Logger
+
+	end atomic.Int64
+	// announced is the end that Hooks.Durable was last called with.
+	announced atomic.Int64
+
+	mu       sync.RWMutex // guards what follows
+	segments []*segment
+	start    int64
+	synced   int64 // everything below is on disk; the recovery point
+	unsynced int   // index in segments of the first that has unsynced bytes
+	newFiles bool  // the directory has entries that are not synced
+	epochs   []storage.Epoch
+	err      error // why the log takes no more batches
+	closed   bool
+	queued   bool // waits for the flusher
+	hints    [4]hint
+	nextHint int
+}
+
+// hint remembers where a sequential reader will go on.
+type hint struct {
+	offset int64
+	base   int64
+	at     int64
+}
+
+func dirName(topic string, partition int32) string { return fmt.Sprintf("%s-%d", topic, partition) }
+
+// Start is the log start offset.
+func (l *Log) Start() int64 {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.start
+}
+
+// End is the log end offset.
+func (l *Log) End() int64 { return l.end.Load() }
+
+// Size is the bytes in all segments.
+func (l *Log) Size() int64 {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	var n int64
+	for _, s := range l.segments {
+		n += s.size.Load()
+	}
+	return n
+}
+
+// Dir is the partition directory.
+func (l *Log) Dir() string { return l.dir }
+
+// Partition names the log.
+func (l *Log) Partition() storage.Partition { return l.part }
+
+func (l *Log) active() *segment { return l.segments[len(l.segments)-1] }
+
+// Append writes a batch to the active segment, rolling it first if need be.
+func (l *Log) Append(b record.Batch) error {
+	active, epochKnown, err := l.beforeAppend(b)
+	if err != nil {
+		return err
+	}
+	set := l.hooks.Settings()
+	if int64(len(b)) > set.SegmentBytes {
+		return storage.ErrTooLarge
+	}
+	if !epochKnown {
+		if err := l.addEpoch(storage.Epoch{Epoch: b.LeaderEpoch(), Start: b.BaseOffset()}); err != nil {
+			return err
+		}
+	}
+	if active.mustRoll(b, set) {
+		if active, err = l.roll(b.BaseOffset(), set); err != nil {
+			return err
+		}
+	}
+	at := active.size.Load()
+	if damaged, err := active.write(b); err != nil {
+		if damaged {
+			l.fail(err)
+		}
+		return err
+	}
+	active.note(b, at, set.IndexInterval)
+	end := b.NextOffset()
+	l.end.Store(end)
+	l.announceOrQueue(end)
+	return nil
+}
+
+// beforeAppend checks that the log is alive and that the batch belongs at its end.
+func (l *Log) beforeAppend(b record.Batch) (active *segment, epochKnown bool, err error) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	if err := l.aliveLocked(); err != nil {
+		return nil, false, err
+	}
+	if b.BaseOffset() < l.End() {
+		return nil, false, fmt.Errorf("append at %d below the end %d of %s", b.BaseOffset(), l.End(), l.dir)
+	}
+	n := len(l.epochs)
+	return l.active(), n > 0 && l.epochs[n-1].Epoch >= b.LeaderEpoch(), nil
+}
+
+func (l *Log) aliveLocked() error {
+	switch {
+	case l.closed:
+		return storage.ErrClosed
+	case l.err != nil:
+		return fmt.Errorf("%w: %w", storage.ErrFailed, l.err)
+	}
+	return nil
+}
+
+// mustRoll reports whether a batch has to go to a new segment.
+func (s *segment) mustRoll(b record.Batch, set storage.Settings) bool {
+	size := s.size.Load()
+	if size == 0 {
+		return b.LastOffset()-s.base > maxSpan
+	}
+	return size > set.SegmentBytes-int64(len(b)) || b.LastOffset()-s.base > maxSpan || s.full(set.IndexBytes) || s.tooOld(b, set)
+}
+
+// maxSpan is the largest relative offset that an index can hold.
+const maxSpan = 1<<31 - 1
+
+// tooOld compares message times, not clocks: an idle segment is not rolled.
+func (s *segment) tooOld(b record.Batch, set storage.Settings) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.jitter < 0 {
+		s.jitter = 0
+		if set.SegmentJitterMs > 0 {
+			s.jitter = rand.Int64N(set.SegmentJitterMs)
+		}
+	}
+	age := time.Since(s.created).Milliseconds()
+	if s.firstTime >= 0 && b.MaxTimestamp() >= 0 {
+		age = b.MaxTimestamp() - s.firstTime
+	}
+	return age > set.SegmentMs-s.jitter
+}
+
+// roll seals the active segment and opens one at base. The old segment's bytes
+// are synced by the flusher, with the directory entry of the new one.
+func (l *Log) roll(base int64, set storage.Settings) (*segment, error) {
+	l.mu.RLock()
+	old := l.active()
+	l.mu.RUnlock()
+	if err := old.seal(); err != nil {
+		return nil, fmt.Errorf("roll %s: %w", l.dir, err)
+	}
+	next, err := createSegment(l.store.fs, l.dir, base)
+	if err != nil {
+		return nil, fmt.Errorf("roll %s: %w", l.dir, err)
+	}
+	l.saveSnapshot(base)
+	l.mu.Lock()
+	l.segments = append(l.segments, next)
+	l.newFiles = true
+	l.mu.Unlock()
+	l.store.metrics.rolls.Inc()
+	if l.store.cfg.Flush != FlushCommit {
+		l.store.flusher.add(l) // the old segment reaches the disk in the background
+	}
+	_ = set
+	return next, nil
+}
+
+// saveSnapshot stores the partition's state at an offset. Without it a restart
+// replays more headers, so an error is only worth a line in the log.
+func (l *Log) saveSnapshot(end int64) {
+	if l.hooks.Snapshot == nil {
+		return
+	}
+	state := l.hooks.Snapshot()
+	if state == nil {
+		return
+	}
+	if err := l.store.writeFile(l.dir, fileName(end, snapshotSuffix), state); err != nil {
+		l.log.Warn("snapshot not written", slog.Int64("offset", end), slog.Any("err", err))
+	}
+}
+
+// announceOrQueue tells the partition that the batch is durable, or has the
+// flusher make it so.
+func (l *Log) announceOrQueue(end int64) {
+	if l.store.cfg.Flush == FlushCommit {
+		l.store.flusher.add(l)
+		return
+	}
+	l.announced.Store(end)
+	l.hooks.Durable(end)
+}
+
+// flush syncs everything appended so far and announces it.
+func (l *Log) flush() error {
+	l.mu.Lock()
+	l.queued = false
+	if err := l.aliveLocked(); err != nil {
+		l.mu.Unlock()
+		return err
+	}
+	end := l.End()
+	dirty := slices.Clone(l.segments[l.unsynced:])
+	newFiles := l.newFiles
+	l.newFiles = false
+	l.mu.Unlock()
+
+	err := l.syncAll(dirty, newFiles)
+	if err != nil {
+		l.fail(err)
+		return err
+	}
+	l.mu.Lock()
+	l.synced = max(l.synced, end)
+	if i := slices.Index(l.segments, dirty[len(dirty)-1]); i >= 0 {
+		l.unsynced = max(l.unsynced, i)
+	}
+	l.mu.Unlock()
+	if l.announced.Load() < end {
+		l.announced.Store(end)
+		l.hooks.Durable(end)
+	}
+	return nil
+}
+
+func (l *Log) syncAll(dirty []*segment, newFiles bool) error {
+	began := time.Now()
+	for _, s := range dirty {
+		if err := s.sync(); err != nil && !errors.Is(err, errGone) {
+			return err
+		}
+	}
+	if newFiles {
+		if err := l.store.fs.SyncDir(l.dir); err != nil {
+			return fmt.Errorf("sync directory %s: %w", l.dir, err)
+		}
+	}
+	l.store.metrics.syncSeconds.Observe(time.Since(began).Seconds())
+	return nil
+}
+
+// fail ends the log's writing life. What the kernel could not write may be gone
+// from its cache, so trying again would prove nothing.
+func (l *Log) fail(err error) {
+	l.mu.Lock()
+	first := l.err == nil && !l.closed
+	if first {
+		l.err = err
+	}
+	l.mu.Unlock()
+	if first {
+		l.store.metrics.failedLogs.Inc()
+		l.log.Error("log failed; it takes no more batches until the broker is restarted", slog.Any("err", err))
+		l.hooks.Failed(fmt.Errorf("%w: %w", storage.ErrFailed, err))
+	}
+}
+
+// Close syncs, saves the indexes and a snapshot, and ends the log.
+func (l *Log) Close() error {
+	l.mu.RLock()
+	err := l.aliveLocked()
+	l.mu.RUnlock()
+	switch {
+	case errors.Is(err, storage.ErrClosed):
+		return nil
+	case err == nil:
+		err = l.flush()
+	}
+	if err == nil {
+		l.mu.RLock()
+		err = l.active().seal()
+		l.mu.RUnlock()
+	}
+	if err == nil && l.appendedTo() {
+		l.saveSnapshot(l.End())
+		l.dropOldSnapshots()
+	}
+	l.retire()
+	return err
+}
+
+// appendedTo reports whether no snapshot is at the end yet.
+func (l *Log) appendedTo() bool {
+	_, err := l.store.fs.Stat(filepath.Join(l.dir, fileName(l.End(), snapshotSuffix)))
+	return err != nil
+}
+
+// retire marks the log closed and lets go of its files.
+func (l *Log) retire() {
+	l.mu.Lock()
+	l.closed = true
+	segments := l.segments
+	l.mu.Unlock()
+	for _, s := range segments {
+		s.log.retire()
+	}
+	l.store.forget(l)
+}
+
+// closeIdle gives back what an idle log does not need.
+func (l *Log) closeIdle(since time.Time) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	for i, s := range l.segments {
+		s.closeIdle(since, i == len(l.segments)-1)
+	}
+}

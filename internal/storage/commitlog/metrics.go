@@ -1,0 +1,25 @@
+package commitlog
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// metrics are a store's figures.
+type metrics struct {
+	syncSeconds prometheus.Histogram
+	rolls       prometheus.Counter
+	failedLogs  prometheus.Gauge
+}
+
+func newMetrics(r prometheus.Registerer) *metrics {
+	m := &metrics{
+		syncSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "bote_log_sync_seconds", Help: "Time to make the appended bytes of one log durable.",
+			Buckets: prometheus.ExponentialBuckets(0.00005, 2, 16),
+		}),
+		rolls:      prometheus.NewCounter(prometheus.CounterOpts{Name: "bote_log_segments_rolled_total", Help: "Segments that were completed and followed by a new one."}),
+		failedLogs: prometheus.NewGauge(prometheus.GaugeOpts{Name: "bote_log_failed_logs", Help: "Logs whose disk failed them and that take no more batches."}),
+	}
+	if r != nil {
+		r.MustRegister(m.syncSeconds, m.rolls, m.failedLogs)
+	}
+	return m
+}

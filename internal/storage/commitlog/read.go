@@ -1,0 +1,216 @@
+package commitlog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sort"
+	"sync"
+
+	"github.com/botehq/bote/internal/record"
+	"github.com/botehq/bote/internal/storage"
+)
+
+// Read returns whole batches of one segment, from the one that holds r.From.
+func (l *Log) Read(ctx context.Context, r storage.Range) (storage.Chunk, error) {
+	if err := ctx.Err(); err != nil {
+		return storage.Chunk{}, err
+	}
+	for {
+		s, next, at, err := l.locate(r.From)
+		if err != nil || s == nil {
+			return storage.Chunk{}, err
+		}
+		if at, err = s.seek(r.From, at); err != nil {
+			if errors.Is(err, errGone) {
+				continue // retention took the segment; the start has moved
+			}
+			return storage.Chunk{}, fmt.Errorf("read %s at %d: %w", l.dir, r.From, err)
+		}
+		if at < s.size.Load() {
+			c, err := l.readAt(s, at, r)
+			if errors.Is(err, errGone) {
+				continue
+			}
+			return c, err
+		}
+		if next == nil {
+			return storage.Chunk{}, nil
+		}
+		r.From = next.base // the segment ends in a gap
+		if r.From >= r.To {
+			return storage.Chunk{}, nil
+		}
+	}
+}
+
+// locate finds the segment that may hold an offset, the one after it, and a
+// position to look from. No segment means that there is nothing to read yet.
+func (l *Log) locate(offset int64) (s, next *segment, at int64, err error) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	if l.closed {
+		return nil, nil, 0, storage.ErrClosed
+	}
+	end := l.End()
+	switch {
+	case offset < l.start || offset > end:
+		return nil, nil, 0, storage.ErrOutOfRange
+	case offset == end:
+		return nil, nil, 0, nil
+	}
+	i := sort.Search(len(l.segments), func(i int) bool { return l.segments[i].base > offset }) - 1
+	s = l.segments[i]
+	if i+1 < len(l.segments) {
+		next = l.segments[i+1]
+	}
+	for _, h := range l.hints {
+		if h.offset == offset && h.base == s.base && h.at > 0 {
+			return s, next, h.at, nil
+		}
+	}
+	return s, next, -1, nil
+}
+
+// seek returns the position of the first batch that ends at or above an offset;
+// from is where to begin, or -1 to ask the index.
+func (s *segment) seek(offset, from int64) (int64, error) {
+	if from < 0 {
+		var err error
+		if from, err = s.positionBefore(offset); err != nil {
+			return 0, err
+		}
+	}
+	found := s.size.Load()
+	err := s.headers(from, func(h record.Batch, at int64) (bool, error) {
+		if h.LastOffset() < offset {
+			return true, nil
+		}
+		found = at
+		return false, nil
+	})
+	return found, err
+}
+
+// buffers are reused between reads; a larger one is made when it is needed.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// readAt reads batches that begin at a position of a segment.
+func (l *Log) readAt(s *segment, at int64, r storage.Range) (storage.Chunk, error) {
+	f, err := s.log.acquire()
+	if err != nil {
+		return storage.Chunk{}, fmt.Errorf("open segment %d: %w", s.base, err)
+	}
+	defer s.log.release()
+	want := min(int64(r.MaxBytes), s.size.Load()-at)
+	if want < record.HeaderSize {
+		want = min(record.HeaderSize, s.size.Load()-at)
+	}
+	buf := buffers.Get().(*[]byte)
+	p := grown(buf, int(want))
+	if err := readFull(f, p, at); err != nil {
+		return storage.Chunk{}, fmt.Errorf("read segment %d at %d: %w", s.base, at, err)
+	}
+	n, next, err := wholeBatches(p, r.To)
+	if err != nil {
+		return storage.Chunk{}, fmt.Errorf("segment %d at %d: %w", s.base, at, err)
+	}
+	if n == 0 && r.AtLeastOne && len(p) >= record.HeaderSize && record.Batch(p).BaseOffset() < r.To {
+		first, err := record.Size(p)
+		if err != nil {
+			return storage.Chunk{}, fmt.Errorf("segment %d at %d: %w", s.base, at, err)
+		}
+		p = grown(buf, first)
+		if err := readFull(f, p, at); err != nil {
+			return storage.Chunk{}, fmt.Errorf("read segment %d at %d: %w", s.base, at, err)
+		}
+		n, next = first, record.Batch(p).NextOffset()
+	}
+	if n == 0 {
+		buffers.Put(buf)
+		return storage.Chunk{}, nil
+	}
+	l.remember(hint{offset: next, base: s.base, at: at + int64(n)})
+	return storage.NewChunk(p[:n], func() { buffers.Put(buf) }), nil
+}
+
+func grown(buf *[]byte, n int) []byte {
+	if cap(*buf) < n {
+		*buf = make([]byte, n)
+	}
+	return (*buf)[:n]
+}
+
+func readFull(f io.ReaderAt, p []byte, at int64) error {
+	n, err := f.ReadAt(p, at)
+	if n == len(p) {
+		return nil
+	}
+	if err == nil || err == io.EOF { //nolint:errorlint // ReadAt's contract
+		err = io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// wholeBatches returns how many bytes of p are whole batches below an offset,
+// and the offset behind them.
+func wholeBatches(p []byte, to int64) (n int, next int64, err error) {
+	for len(p)-n >= record.HeaderSize {
+		size, err := record.Size(p[n:])
+		if err != nil {
+			return 0, 0, err
+		}
+		b := record.Batch(p[n:])
+		if size > len(p)-n || b.BaseOffset() >= to {
+			break
+		}
+		next = b.NextOffset()
+		n += size
+	}
+	return n, next, nil
+}
+
+func (l *Log) remember(h hint) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.hints[l.nextHint] = h
+	l.nextHint = (l.nextHint + 1) % len(l.hints)
+}
+
+// Headers visits the headers of all batches that end above from.
+func (l *Log) Headers(ctx context.Context, from int64, visit func(record.Batch) error) error {
+	l.mu.RLock()
+	segments := l.segments
+	l.mu.RUnlock()
+	for i, s := range segments {
+		if i+1 < len(segments) && segments[i+1].base <= from {
+			continue
+		}
+		at, err := s.positionBefore(from)
+		if err != nil {
+			return err
+		}
+		err = s.headers(at, func(h record.Batch, _ int64) (bool, error) {
+			if err := ctx.Err(); err != nil {
+				return false, err
+			}
+			if h.LastOffset() < from {
+				return true, nil
+			}
+			return true, visit(h)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Sync makes everything appended so far durable.
+func (l *Log) Sync(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return l.flush()
+}

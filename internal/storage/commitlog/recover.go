@@ -1,0 +1,391 @@
+package commitlog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/botehq/bote/internal/record"
+	"github.com/botehq/bote/internal/storage"
+	"github.com/botehq/bote/internal/storage/vfs"
+)
+
+// opened is what a partition directory holds.
+type opened struct {
+	segments  []*segment
+	snapshots []int64 // ascending
+	hasIndex  map[string]bool
+}
+
+// list reads the directory and removes what a crash left unfinished.
+func (l *Log) list() (opened, error) {
+	o := opened{hasIndex: map[string]bool{}}
+	entries, err := l.store.fs.ReadDir(l.dir)
+	if err != nil {
+		return o, fmt.Errorf("list %s: %w", l.dir, err)
+	}
+	for _, e := range entries {
+		name := e.Name
+		base, suffix := parseName(name)
+		switch {
+		case strings.HasSuffix(name, deletedSuffix), strings.HasSuffix(name, ".cleaned"), strings.HasSuffix(name, ".tmp"):
+			if err := l.store.fs.Remove(filepath.Join(l.dir, name)); err != nil {
+				return o, fmt.Errorf("remove leftover %s: %w", name, err)
+			}
+		case base < 0:
+		case suffix == logSuffix:
+			s := newSegment(l.store.fs, l.dir, base)
+			s.size.Store(e.Size)
+			s.created = e.ModTime
+			o.segments = append(o.segments, s)
+		case suffix == snapshotSuffix:
+			o.snapshots = append(o.snapshots, base)
+		case suffix == indexSuffix, suffix == timeSuffix:
+			o.hasIndex[name] = true
+		}
+	}
+	return o, nil
+}
+
+// parseName splits 00000000000000000042.log; the base is -1 for other names.
+func parseName(name string) (base int64, suffix string) {
+	digits, rest, _ := strings.Cut(name, ".")
+	if len(digits) != 20 {
+		return -1, ""
+	}
+	base, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil {
+		return -1, ""
+	}
+	return base, "." + rest
+}
+
+// load brings the log to life. After a clean stop the files are trusted and only
+// the tail behind the last index entry is looked at. Otherwise everything from
+// the recovery point on is checked, and cut at the first batch that is not whole.
+func (l *Log) load(ctx context.Context, clean bool, recoveryPoint, start int64) (storage.Recovered, error) {
+	o, err := l.list()
+	if err != nil {
+		return storage.Recovered{}, err
+	}
+	epochs, epochsOK := l.readEpochs()
+	l.epochs = epochs
+	if err := l.openSegments(ctx, o, clean, recoveryPoint, epochsOK); err != nil {
+		return storage.Recovered{}, err
+	}
+	if n := len(l.segments); n == 0 || l.End() < start {
+		if err := l.startOver(start); err != nil {
+			return storage.Recovered{}, err
+		}
+	}
+	l.start = max(start, l.segments[0].base)
+	l.unsynced = len(l.segments) - 1
+	l.synced = l.End()
+	l.announced.Store(l.End())
+	if trimmed := epochsFrom(epochsBelow(l.epochs, l.End()), l.start); !slices.Equal(trimmed, epochs) {
+		l.epochs = trimmed
+		if err := l.writeEpochs(trimmed); err != nil {
+			return storage.Recovered{}, err
+		}
+	}
+	return l.findSnapshot(o.snapshots, clean), nil
+}
+
+// openSegments opens, and if need be recovers, segments from the oldest on.
+func (l *Log) openSegments(ctx context.Context, o opened, clean bool, recoveryPoint int64, epochsOK bool) error {
+	for i, s := range o.segments {
+		last := i == len(o.segments)-1
+		indexed := o.hasIndex[fileName(s.base, indexSuffix)] && o.hasIndex[fileName(s.base, timeSuffix)]
+		ends := int64(0)
+		if !last {
+			ends = o.segments[i+1].base
+		}
+		var torn bool
+		var err error
+		switch {
+		case !last && indexed && epochsOK && (clean || ends <= recoveryPoint):
+			l.segments = append(l.segments, s)
+			l.end.Store(ends)
+			continue
+		case !indexed || !epochsOK:
+			torn, err = l.recoverSegment(ctx, s, s.base, !clean)
+		case clean:
+			torn, err = l.recoverSegment(ctx, s, s.base+maxSpan, false)
+		default:
+			torn, err = l.recoverSegment(ctx, s, recoveryPoint, true)
+		}
+		if err != nil {
+			return err
+		}
+		l.segments = append(l.segments, s)
+		if torn {
+			return l.removeSegments(o.segments[i+1:])
+		}
+	}
+	return nil
+}
+
+// recoverSegment rebuilds indexes from the last trusted entry on and cuts the
+// file behind the last whole batch. Entries for offsets at or above point are
+// not trusted. torn reports that something was cut off.
+func (l *Log) recoverSegment(ctx context.Context, s *segment, point int64, checkCRC bool) (torn bool, err error) {
+	at, end := s.trustIndexes(point)
+	fileSize := s.size.Load()
+	interval := int64(defaultIndexInterval)
+	if l.hooks.Settings != nil {
+		interval = l.hooks.Settings().IndexInterval
+	}
+	good := at
+	err = s.scan(at, fileSize, checkCRC, func(b record.Batch, at int64) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if b.BaseOffset() < end || b.BaseOffset() < s.base {
+			return errStop
+		}
+		size, _ := record.Size(b)
+		s.note(b, at, interval)
+		end = b.NextOffset()
+		good = at + int64(size)
+		if n := len(l.epochs); n == 0 || l.epochs[n-1].Epoch < b.LeaderEpoch() {
+			l.epochs = append(l.epochs, storage.Epoch{Epoch: b.LeaderEpoch(), Start: b.BaseOffset()})
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, errStop) {
+		return false, fmt.Errorf("recover segment %d of %s: %w", s.base, l.dir, err)
+	}
+	l.end.Store(end)
+	s.size.Store(good)
+	s.timesKnown = true
+	if good == fileSize {
+		if checkCRC && good > at {
+			err = s.sync() // it may have been in the page cache only
+		}
+		return false, err
+	}
+	l.log.Warn("cut off an incomplete tail", slog.Int64("segment", s.base), slog.Int64("bytes", fileSize-good), slog.Int64("offset", end))
+	return true, l.cut(s, good)
+}
+
+func (l *Log) cut(s *segment, size int64) error {
+	f, err := s.log.acquire()
+	if err != nil {
+		return fmt.Errorf("open segment %d: %w", s.base, err)
+	}
+	defer s.log.release()
+	if err := f.Truncate(size); err != nil {
+		return fmt.Errorf("cut segment %d: %w", s.base, err)
+	}
+	if err := f.Sync(); err != nil {
+		return fmt.Errorf("sync segment %d: %w", s.base, err)
+	}
+	return nil
+}
+
+const defaultIndexInterval = 4096
+
+// trustIndexes loads the indexes, drops entries at or above point, and proves
+// that the batch of the last entry left is there and is the one meant. It returns
+// the position and the offset behind that batch. Indexes that make no sense are
+// emptied; the whole segment is then looked at.
+func (s *segment) trustIndexes(point int64) (at, end int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	size := s.size.Load()
+	if s.offsets.load() != nil || s.times.load() != nil || !s.offsets.sane(size) || !s.times.sane(size) {
+		s.resetLocked()
+		return 0, s.base
+	}
+	s.offsets.truncate(countBelow(s.offsets, s.base, point))
+	n := s.offsets.len()
+	if n == 0 {
+		s.resetLocked()
+		return 0, s.base
+	}
+	relative, position := s.offsets.offsetAt(n - 1)
+	last := s.base + int64(relative)
+	batchSize, ok := s.holds(int64(position), last)
+	if !ok {
+		s.resetLocked()
+		return 0, s.base
+	}
+	s.times.truncate(countBelow(s.times, s.base, last+1))
+	if k := s.times.len(); k > 0 {
+		ts, end := s.times.timeAt(k - 1)
+		s.maxTime, s.maxTimeEnd, s.indexedTime = ts, s.base+int64(end), ts
+	}
+	s.unindexed = batchSize
+	s.learnFirstTime()
+	return int64(position) + batchSize, last + 1
+}
+
+// resetLocked empties the indexes; the caller holds mu.
+func (s *segment) resetLocked() {
+	s.offsets.reset()
+	s.times.reset()
+	s.maxTime, s.maxTimeEnd, s.firstTime, s.indexedTime, s.unindexed = -1, 0, -1, -1, 0
+}
+
+// countBelow is the number of entries whose offset is below a point.
+func countBelow(x *index, base, point int64) int {
+	for n := x.len(); n > 0; n-- {
+		var relative int32
+		if x.entry == offsetEntrySize {
+			relative, _ = x.offsetAt(n - 1)
+		} else {
+			_, relative = x.timeAt(n - 1)
+		}
+		if base+int64(relative) < point {
+			return n
+		}
+	}
+	return 0
+}
+
+// holds returns the size of the batch at a position if it is whole and ends
+// with an offset.
+func (s *segment) holds(position, last int64) (size int64, ok bool) {
+	err := s.scan(position, s.size.Load(), true, func(b record.Batch, _ int64) error {
+		size, ok = int64(len(b)), b.LastOffset() == last
+		return errStop
+	})
+	return size, ok && errors.Is(err, errStop)
+}
+
+// learnFirstTime reads the timestamp that time-based rolling starts from; what
+// cannot be read has none. The caller holds mu.
+func (s *segment) learnFirstTime() {
+	_ = s.headers(0, func(h record.Batch, _ int64) (bool, error) {
+		s.firstTime = h.MaxTimestamp()
+		return false, nil
+	})
+}
+
+var errStop = errors.New("stop")
+
+// maxBatch bounds the size that a damaged length field can make a scan allocate.
+const maxBatch = 1 << 30
+
+// scan calls visit with each whole batch, or just its header if the checksum is
+// not wanted, until the first that is not whole. It returns what visit returns.
+func (s *segment) scan(from, end int64, checkCRC bool, visit func(b record.Batch, at int64) error) error {
+	f, err := s.log.acquire()
+	if err != nil {
+		return err
+	}
+	defer s.log.release()
+	w := openWindow(f, end)
+	defer w.close()
+	for at := from; at+record.HeaderSize <= end; {
+		h, err := w.at(at, record.HeaderSize)
+		if err != nil {
+			return err
+		}
+		size, err := record.Size(h)
+		if err != nil || size > maxBatch || at+int64(size) > end {
+			return nil //nolint:nilerr // the end of what is whole, not a failure
+		}
+		b := record.Batch(h)
+		if checkCRC {
+			if b, err = w.at(at, size); err != nil {
+				return err
+			}
+			if !b.ValidCRC() {
+				return nil
+			}
+		}
+		if err := visit(b, at); err != nil {
+			return err
+		}
+		at += int64(size)
+	}
+	return nil
+}
+
+// removeSegments deletes segments behind a torn one.
+func (l *Log) removeSegments(after []*segment) error {
+	for _, s := range after {
+		l.log.Warn("removed a segment behind an incomplete one", slog.Int64("segment", s.base))
+		s.log.retire()
+		for _, suffix := range []string{logSuffix, indexSuffix, timeSuffix, txnSuffix} {
+			if err := removeIfThere(l.store.fs, filepath.Join(l.dir, fileName(s.base, suffix))); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func removeIfThere(fs vfs.FS, name string) error {
+	there, err := vfs.Exists(fs, name)
+	if err == nil && there {
+		err = fs.Remove(name)
+	}
+	if err != nil {
+		return fmt.Errorf("remove %s: %w", name, err)
+	}
+	return nil
+}
+
+// startOver begins an empty log at start, because there is none yet or because
+// all of it lies below start.
+func (l *Log) startOver(start int64) error {
+	if err := l.removeSegments(l.segments); err != nil {
+		return err
+	}
+	s, err := createSegment(l.store.fs, l.dir, start)
+	if err != nil {
+		return err
+	}
+	l.segments = []*segment{s}
+	l.end.Store(start)
+	l.newFiles = true
+	return nil
+}
+
+// findSnapshot returns the newest usable snapshot at or below the end, and
+// removes unusable ones. After a clean stop a log without snapshots had no state.
+func (l *Log) findSnapshot(ends []int64, clean bool) storage.Recovered {
+	for _, end := range slices.Backward(ends) {
+		name := filepath.Join(l.dir, fileName(end, snapshotSuffix))
+		if end <= l.End() {
+			state, err := vfs.ReadFile(l.store.fs, name)
+			if err == nil && (l.hooks.ValidSnapshot == nil || l.hooks.ValidSnapshot(state)) {
+				return storage.Recovered{Snapshot: state, SnapshotEnd: end}
+			}
+			l.log.Warn("snapshot unusable; removing it", slog.Int64("offset", end))
+		}
+		if err := removeIfThere(l.store.fs, name); err != nil {
+			l.log.Warn("snapshot not removed", slog.Int64("offset", end), slog.Any("err", err))
+		}
+	}
+	if clean {
+		return storage.Recovered{SnapshotEnd: l.End()}
+	}
+	return storage.Recovered{SnapshotEnd: l.start}
+}
+
+// dropOldSnapshots keeps those at segment bases and the newest.
+func (l *Log) dropOldSnapshots() {
+	o, err := l.list()
+	if err != nil || len(o.snapshots) == 0 {
+		return
+	}
+	bases := map[int64]bool{o.snapshots[len(o.snapshots)-1]: true}
+	for _, s := range o.segments {
+		bases[s.base] = true
+	}
+	for _, end := range o.snapshots {
+		if !bases[end] {
+			if err := removeIfThere(l.store.fs, filepath.Join(l.dir, fileName(end, snapshotSuffix))); err != nil {
+				l.log.Warn("snapshot not removed", slog.Int64("offset", end), slog.Any("err", err))
+			}
+		}
+	}
+}

@@ -1,0 +1,290 @@
+package commitlog
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/botehq/bote/internal/record"
+	"github.com/botehq/bote/internal/storage/vfs"
+)
+
+// File name suffixes. They reach disk.
+const (
+	logSuffix      = ".log"
+	indexSuffix    = ".index"
+	timeSuffix     = ".timeindex"
+	txnSuffix      = ".txnindex"
+	snapshotSuffix = ".snapshot"
+	deletedSuffix  = ".deleted"
+)
+
+func fileName(base int64, suffix string) string { return fmt.Sprintf("%020d%s", base, suffix) }
+
+// segment is one file of batches with its indexes. Only the active segment, the
+// last, grows.
+type segment struct {
+	fs   vfs.FS
+	dir  string
+	base int64
+	log  *handle
+	size atomic.Int64 // bytes of whole batches in the file
+
+	mu          sync.Mutex // guards what follows
+	offsets     *index
+	times       *index
+	unindexed   int64 // bytes appended since the last index entry
+	maxTime     int64 // largest timestamp, -1 if none
+	maxTimeEnd  int64 // last offset of the batch that has it
+	firstTime   int64 // max timestamp of the first batch, -1 if none
+	created     time.Time
+	jitter      int64
+	indexedTime int64 // timestamp of the last time index entry
+	timesKnown  bool  // maxTime and maxTimeEnd are valid
+}
+
+func newSegment(fs vfs.FS, dir string, base int64) *segment {
+	return &segment{
+		fs: fs, dir: dir, base: base,
+		log:     newHandle(fs, filepath.Join(dir, fileName(base, logSuffix))),
+		offsets: newIndex(fs, filepath.Join(dir, fileName(base, indexSuffix)), offsetEntrySize),
+		times:   newIndex(fs, filepath.Join(dir, fileName(base, timeSuffix)), timeEntrySize),
+		maxTime: -1, firstTime: -1, indexedTime: -1, jitter: -1, created: time.Now(),
+	}
+}
+
+// createSegment makes the files of an empty segment.
+func createSegment(fs vfs.FS, dir string, base int64) (*segment, error) {
+	s := newSegment(fs, dir, base)
+	s.offsets.reset()
+	s.times.reset()
+	s.timesKnown = true
+	f, err := s.log.acquire()
+	if err != nil {
+		return nil, fmt.Errorf("create segment %d: %w", base, err)
+	}
+	defer s.log.release()
+	if err := f.Truncate(0); err != nil {
+		return nil, fmt.Errorf("create segment %d: %w", base, err)
+	}
+	if err := s.saveIndexes(); err != nil {
+		return nil, fmt.Errorf("create segment %d: %w", base, err)
+	}
+	return s, nil
+}
+
+func (s *segment) saveIndexes() error {
+	if err := s.offsets.save(); err != nil {
+		return err
+	}
+	return s.times.save()
+}
+
+// write puts a batch at the end of the file. If it fails, the file is cut back;
+// damaged tells that not even that worked.
+func (s *segment) write(b record.Batch) (damaged bool, err error) {
+	f, err := s.log.acquire()
+	if err != nil {
+		return false, fmt.Errorf("open segment %d: %w", s.base, err)
+	}
+	defer s.log.release()
+	at := s.size.Load()
+	if _, err := f.WriteAt(b, at); err != nil {
+		if terr := f.Truncate(at); terr != nil {
+			return true, fmt.Errorf("append to segment %d: %w (and cutting it back: %w)", s.base, err, terr)
+		}
+		return false, fmt.Errorf("append to segment %d: %w", s.base, err)
+	}
+	return false, nil
+}
+
+// note enters a batch, written at a position, into the indexes.
+func (s *segment) note(b record.Batch, at, interval int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	last := b.LastOffset()
+	if ts := b.MaxTimestamp(); ts > s.maxTime {
+		s.maxTime, s.maxTimeEnd = ts, last
+	}
+	if at == 0 {
+		s.firstTime = b.MaxTimestamp()
+	}
+	size, _ := record.Size(b) // b may be a header only
+	if s.unindexed > interval {
+		s.offsets.addOffset(int32(last-s.base), int32(at))
+		s.noteTime()
+		s.unindexed = 0
+	}
+	s.unindexed += int64(size)
+	s.size.Store(at + int64(size))
+}
+
+// noteTime adds a time index entry if the largest timestamp grew. The caller
+// holds mu.
+func (s *segment) noteTime() {
+	if s.maxTime > s.indexedTime {
+		s.times.addTime(s.maxTime, int32(s.maxTimeEnd-s.base))
+		s.indexedTime = s.maxTime
+	}
+}
+
+// full reports whether an index has no room for another entry.
+func (s *segment) full(limit int64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return int64(len(s.offsets.raw)) > limit-offsetEntrySize || int64(len(s.times.raw)) > limit-timeEntrySize
+}
+
+// seal completes and saves the indexes of a segment that will not grow.
+func (s *segment) seal() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.noteTime()
+	return s.saveIndexes()
+}
+
+// sync makes the file's bytes durable.
+func (s *segment) sync() error {
+	f, err := s.log.acquire()
+	if err != nil {
+		return fmt.Errorf("open segment %d: %w", s.base, err)
+	}
+	defer s.log.release()
+	if err := f.Sync(); err != nil {
+		return fmt.Errorf("sync segment %d: %w", s.base, err)
+	}
+	return nil
+}
+
+// positionBefore returns a position at or before the batch that holds an offset.
+func (s *segment) positionBefore(offset int64) (int64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.offsets.load(); err != nil {
+		return 0, err
+	}
+	return s.offsets.positionBefore(offset - s.base), nil
+}
+
+// offsetBefore returns an offset before which no record is as late as ts.
+func (s *segment) offsetBefore(ts int64) (int64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.times.load(); err != nil {
+		return 0, err
+	}
+	return s.base + s.times.offsetBefore(ts), nil
+}
+
+// loadTimes learns the largest timestamp of a closed segment from the last entry
+// of its time index.
+func (s *segment) loadTimes() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.timesKnown {
+		return nil
+	}
+	if err := s.times.load(); err != nil {
+		return err
+	}
+	if n := s.times.len(); n > 0 {
+		ts, relative := s.times.timeAt(n - 1)
+		s.maxTime, s.maxTimeEnd, s.indexedTime = ts, s.base+int64(relative), ts
+	}
+	s.timesKnown = true
+	return nil
+}
+
+func (s *segment) largestTime() (ts, end int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.maxTime, s.maxTimeEnd
+}
+
+// closeIdle closes files and drops indexes that nobody used since a time.
+func (s *segment) closeIdle(since time.Time, active bool) {
+	s.log.closeIdle(since)
+	if !active {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.offsets.drop()
+		s.times.drop()
+	}
+}
+
+// headers calls visit with each batch header from a position to the end, and
+// with the header's position; visit returns false to stop.
+func (s *segment) headers(from int64, visit func(h record.Batch, at int64) (bool, error)) error {
+	f, err := s.log.acquire()
+	if err != nil {
+		return fmt.Errorf("open segment %d: %w", s.base, err)
+	}
+	defer s.log.release()
+	w := openWindow(f, s.size.Load())
+	defer w.close()
+	for at := from; at < w.end; {
+		h, err := w.at(at, record.HeaderSize)
+		if err != nil {
+			return fmt.Errorf("read segment %d at %d: %w", s.base, at, err)
+		}
+		size, err := record.Size(h)
+		if err != nil {
+			return fmt.Errorf("segment %d at %d: %w", s.base, at, err)
+		}
+		more, err := visit(h, at)
+		if err != nil || !more {
+			return err
+		}
+		at += int64(size)
+	}
+	return nil
+}
+
+// window reads a file forward in small steps with few calls.
+type window struct {
+	f     vfs.File
+	end   int64
+	start int64
+	buf   []byte
+	owned *[]byte
+}
+
+const windowSize = 16 << 10
+
+func openWindow(f vfs.File, end int64) window {
+	owned := buffers.Get().(*[]byte)
+	return window{f: f, end: end, buf: (*owned)[:0], owned: owned}
+}
+
+func (w *window) close() {
+	*w.owned = w.buf[:0]
+	buffers.Put(w.owned)
+}
+
+// at returns n bytes at a position, valid until the next call.
+func (w *window) at(position int64, n int) ([]byte, error) {
+	if position < w.start || position+int64(n) > w.start+int64(len(w.buf)) {
+		want := int(min(max(windowSize, int64(n)), w.end-position))
+		if want < n {
+			return nil, io.ErrUnexpectedEOF
+		}
+		if cap(w.buf) < want {
+			w.buf = make([]byte, want)
+		}
+		w.buf = w.buf[:want]
+		got, err := w.f.ReadAt(w.buf, position)
+		if got < n {
+			w.buf = w.buf[:0]
+			if err == nil || err == io.EOF { //nolint:errorlint // ReadAt's contract
+				err = io.ErrUnexpectedEOF
+			}
+			return nil, err
+		}
+		w.buf, w.start = w.buf[:got], position
+	}
+	i := position - w.start
+	return w.buf[i : i+int64(n)], nil
+}

@@ -1,0 +1,369 @@
+package commitlog
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/botehq/bote/internal/storage"
+	"github.com/botehq/bote/internal/storage/vfs"
+)
+
+// FlushMode says when a batch counts as durable.
+type FlushMode int
+
+const (
+	// FlushCommit announces batches after an fsync that many share.
+	FlushCommit FlushMode = iota
+	// FlushInterval announces at once and syncs on a timer.
+	FlushInterval
+	// FlushOS announces at once and leaves writing out to the operating system.
+	FlushOS
+)
+
+// Config is what a Store needs to know.
+type Config struct {
+	// FS is the file system; nil is the operating system's.
+	FS vfs.FS
+	// Dir is the data directory. It is created if missing.
+	Dir   string
+	Flush FlushMode
+	// FlushEvery is the period of FlushInterval; 0 is one second.
+	FlushEvery time.Duration
+	// CheckpointEvery is the period of the checkpoints; 0 is a minute.
+	CheckpointEvery time.Duration
+	// RetentionEvery is the period of retention; 0 is five minutes.
+	RetentionEvery time.Duration
+	// IdleAfter is when unused files are closed; 0 is a minute.
+	IdleAfter time.Duration
+	// Now is the wall clock that retention goes by; nil is time.Now.
+	Now func() time.Time
+	// Logger gets what an operator would miss; nil discards it.
+	Logger *slog.Logger
+	// Registerer gets the metrics; nil keeps them private.
+	Registerer prometheus.Registerer
+}
+
+func (c *Config) setDefaults() {
+	if c.FS == nil {
+		c.FS = vfs.OS{}
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	c.FlushEvery = orDefault(c.FlushEvery, time.Second)
+	c.CheckpointEvery = orDefault(c.CheckpointEvery, time.Minute)
+	c.RetentionEvery = orDefault(c.RetentionEvery, 5*time.Minute)
+	c.IdleAfter = orDefault(c.IdleAfter, time.Minute)
+}
+
+func orDefault(d, otherwise time.Duration) time.Duration {
+	if d <= 0 {
+		return otherwise
+	}
+	return d
+}
+
+// Files of a data directory. The names reach disk.
+const (
+	lockFile  = ".lock"
+	cleanFile = ".kafka_cleanshutdown"
+)
+
+// Store is one data directory.
+type Store struct {
+	cfg     Config
+	fs      vfs.FS
+	log     *slog.Logger
+	metrics *metrics
+	lock    io.Closer
+	flusher *flusher
+	cleaner *cleaner
+	clean   bool // the last stop was clean
+
+	recovery   checkpoint // as found at open
+	starts     checkpoint
+	checkpoint sync.Mutex // one writer of checkpoint files at a time
+
+	mu     sync.Mutex // guards what follows
+	logs   map[string]*Log
+	closed bool
+}
+
+// Open takes a data directory, creating it if it is missing.
+func Open(cfg Config) (*Store, error) {
+	cfg.setDefaults()
+	s := &Store{cfg: cfg, fs: cfg.FS, log: cfg.Logger, metrics: newMetrics(cfg.Registerer), flusher: newFlusher(), logs: map[string]*Log{}}
+	if err := s.fs.MkdirAll(cfg.Dir); err != nil {
+		return nil, fmt.Errorf("create data directory: %w", err)
+	}
+	lock, err := s.fs.Lock(filepath.Join(cfg.Dir, lockFile))
+	if errors.Is(err, vfs.ErrLocked) {
+		return nil, fmt.Errorf("data directory %s is in use by another broker: stop that one, or choose another log.dirs", cfg.Dir)
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.lock = lock
+	if err := s.readState(); err != nil {
+		_ = lock.Close() // the first error is what matters
+		return nil, err
+	}
+	s.cleaner = newCleaner(s)
+	go s.flusher.run()
+	go s.cleaner.run()
+	return s, nil
+}
+
+// readState learns how the last run ended, and takes the clean marker away: from
+// here on only a clean stop may put it back.
+func (s *Store) readState() error {
+	var err error
+	if s.recovery, err = readCheckpoint(s.fs, s.cfg.Dir, recoveryPointFile); err != nil {
+		s.log.Warn("recovery points unusable; all logs will be checked from their beginning", slog.Any("err", err))
+		s.recovery = checkpoint{}
+	}
+	if s.starts, err = readCheckpoint(s.fs, s.cfg.Dir, logStartFile); err != nil {
+		return fmt.Errorf("%w: deleted records would come back; restore or remove the file", err)
+	}
+	marker := filepath.Join(s.cfg.Dir, cleanFile)
+	if s.clean, err = vfs.Exists(s.fs, marker); err != nil {
+		return fmt.Errorf("look for the clean shutdown marker: %w", err)
+	}
+	if s.clean {
+		if err := s.fs.Remove(marker); err != nil {
+			return fmt.Errorf("remove the clean shutdown marker: %w", err)
+		}
+		if err := s.fs.SyncDir(s.cfg.Dir); err != nil {
+			return fmt.Errorf("sync %s: %w", s.cfg.Dir, err)
+		}
+	}
+	return s.removeDeleted()
+}
+
+// removeDeleted removes partition directories whose deletion was under way.
+func (s *Store) removeDeleted() error {
+	entries, err := s.fs.ReadDir(s.cfg.Dir)
+	if err != nil {
+		return fmt.Errorf("list %s: %w", s.cfg.Dir, err)
+	}
+	for _, e := range entries {
+		if e.Dir && strings.HasSuffix(e.Name, "-delete") {
+			if err := s.fs.RemoveAll(filepath.Join(s.cfg.Dir, e.Name)); err != nil {
+				return fmt.Errorf("remove %s: %w", e.Name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// Clean reports whether the last run ended with a clean stop, or there was none.
+func (s *Store) Clean() bool { return s.clean }
+
+// Dir is the data directory.
+func (s *Store) Dir() string { return s.cfg.Dir }
+
+// Space is the size and the free bytes of the volume.
+func (s *Store) Space() (total, free int64, err error) { return s.fs.Space(s.cfg.Dir) }
+
+// OpenLog opens the log of a partition, creating it if it is missing.
+func (s *Store) OpenLog(ctx context.Context, p storage.Partition, hooks storage.Hooks) (*Log, storage.Recovered, error) {
+	name := dirName(p.Topic, p.Index)
+	l := &Log{
+		store: s, part: p, dir: filepath.Join(s.cfg.Dir, name), hooks: hooks,
+		log: s.log.With(slog.String("topic", p.Topic), slog.Int("partition", int(p.Index))),
+	}
+	created, err := s.ensureDir(l)
+	if err != nil {
+		return nil, storage.Recovered{}, err
+	}
+	point := s.recovery[name]
+	rec, err := l.load(ctx, s.clean && !created, point, s.starts[name])
+	if err != nil {
+		return nil, storage.Recovered{}, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, storage.Recovered{}, storage.ErrClosed
+	}
+	s.logs[name] = l
+	return l, rec, nil
+}
+
+// metadataFile ties a partition directory to its topic ID. It reaches disk.
+const metadataFile = "partition.metadata"
+
+// ensureDir creates the partition directory, or checks that the one that is
+// there belongs to the topic.
+func (s *Store) ensureDir(l *Log) (created bool, err error) {
+	content := []byte("version: 0\ntopic_id: " + l.part.ID.String() + "\n")
+	found, err := vfs.ReadFile(s.fs, filepath.Join(l.dir, metadataFile))
+	if err == nil {
+		if !strings.Contains(string(found), l.part.ID.String()) {
+			return false, fmt.Errorf("%s belongs to another topic of that name; move it away", l.dir)
+		}
+		return false, nil
+	}
+	if err := s.fs.MkdirAll(l.dir); err != nil {
+		return false, fmt.Errorf("create %s: %w", l.dir, err)
+	}
+	if err := s.writeFile(l.dir, metadataFile, content); err != nil {
+		return false, fmt.Errorf("create %s: %w", l.dir, err)
+	}
+	if err := s.fs.SyncDir(s.cfg.Dir); err != nil {
+		return false, fmt.Errorf("sync %s: %w", s.cfg.Dir, err)
+	}
+	return true, nil
+}
+
+func (s *Store) writeFile(dir, name string, content []byte) error {
+	return vfs.WriteFile(s.fs, dir, name, content)
+}
+
+// Delete ends logs and removes their directories after their delay. The
+// directories are renamed and the checkpoints forget them first, so that a new
+// topic may have the name at once.
+func (s *Store) Delete(logs []*Log, unique [16]byte) error {
+	for _, l := range logs {
+		l.retire()
+		gone := filepath.Join(s.cfg.Dir, deletedName(l.part, unique))
+		if err := s.fs.Rename(l.dir, gone); err != nil {
+			return fmt.Errorf("delete %s: %w", l.dir, err)
+		}
+		s.cleaner.removeLater(gone, time.Duration(l.hooks.Settings().FileDeleteMs)*time.Millisecond)
+	}
+	if err := s.fs.SyncDir(s.cfg.Dir); err != nil {
+		return fmt.Errorf("sync %s: %w", s.cfg.Dir, err)
+	}
+	s.checkpoint.Lock()
+	for _, l := range logs {
+		name := dirName(l.part.Topic, l.part.Index)
+		delete(s.starts, name)
+		delete(s.recovery, name)
+	}
+	s.checkpoint.Unlock()
+	return s.WriteCheckpoints()
+}
+
+// deletedName is the directory's name while it waits for its removal.
+func deletedName(p storage.Partition, unique [16]byte) string {
+	name, suffix := dirName(p.Topic, p.Index), "."+hex.EncodeToString(unique[:])+"-delete"
+	return name[:min(len(name), maxFileName-len(suffix))] + suffix
+}
+
+// maxFileName is what common file systems take.
+const maxFileName = 255
+
+// forget takes a log that ended out of the books.
+func (s *Store) forget(l *Log) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if name := dirName(l.part.Topic, l.part.Index); s.logs[name] == l {
+		delete(s.logs, name)
+	}
+}
+
+func (s *Store) openLogs() []*Log {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	logs := make([]*Log, 0, len(s.logs))
+	for _, l := range s.logs {
+		logs = append(logs, l)
+	}
+	return logs
+}
+
+// WriteCheckpoints stores recovery points, log starts and high watermarks. A
+// recovery point never passes what is synced.
+func (s *Store) WriteCheckpoints() error {
+	s.checkpoint.Lock()
+	defer s.checkpoint.Unlock()
+	recovery, high := checkpoint{}, checkpoint{}
+	for _, l := range s.openLogs() {
+		name := dirName(l.part.Topic, l.part.Index)
+		l.mu.RLock()
+		recovery[name] = l.synced
+		l.mu.RUnlock()
+		high[name] = l.announced.Load()
+	}
+	if err := s.writeFile(s.cfg.Dir, recoveryPointFile, recovery.encode()); err != nil {
+		return fmt.Errorf("write %s: %w", recoveryPointFile, err)
+	}
+	if err := s.writeFile(s.cfg.Dir, highWatermarkFile, high.encode()); err != nil {
+		return fmt.Errorf("write %s: %w", highWatermarkFile, err)
+	}
+	return s.writeStarts(nil, 0)
+}
+
+// writeStarts stores the log starts that lie above their first segment's base,
+// with one log's as it is about to be. The caller holds checkpoint.
+func (s *Store) writeStarts(about *Log, start int64) error {
+	starts := checkpoint{}
+	for _, l := range s.openLogs() {
+		l.mu.RLock()
+		at, base := l.start, l.segments[0].base
+		l.mu.RUnlock()
+		if l == about {
+			at = start
+		}
+		if at > base {
+			starts[dirName(l.part.Topic, l.part.Index)] = at
+		}
+	}
+	if err := s.writeFile(s.cfg.Dir, logStartFile, starts.encode()); err != nil {
+		return fmt.Errorf("write %s: %w", logStartFile, err)
+	}
+	return nil
+}
+
+// Close makes everything durable, writes the checkpoints and then the marker
+// that lets the next start trust them, unless a log failed. It may be called
+// twice.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil
+	}
+	s.closed = true
+	s.mu.Unlock()
+	s.cleaner.close()
+	s.flusher.close()
+	logs := s.openLogs()
+	var errs []error
+	for _, l := range logs {
+		if err := l.flush(); err != nil {
+			errs = append(errs, fmt.Errorf("flush %s: %w", l.dir, err))
+		}
+	}
+	if err := s.WriteCheckpoints(); err != nil {
+		errs = append(errs, err)
+	}
+	for _, l := range logs {
+		if err := l.Close(); err != nil {
+			errs = append(errs, fmt.Errorf("close %s: %w", l.dir, err))
+		}
+	}
+	if len(errs) == 0 {
+		if err := s.writeFile(s.cfg.Dir, cleanFile, []byte(`{"version":0,"brokerEpoch":-1}`)); err != nil {
+			errs = append(errs, fmt.Errorf("write the clean shutdown marker: %w", err))
+		}
+	}
+	if err := s.lock.Close(); err != nil {
+		errs = append(errs, fmt.Errorf("release the lock: %w", err))
+	}
+	return errors.Join(errs...)
+}

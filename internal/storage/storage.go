@@ -1,0 +1,165 @@
+// Package storage is the contract between a live partition and the log that
+// keeps its batches. The promises below hold for every engine and are checked by
+// package storagetest.
+//
+// A [Log] keeps whole record batches under the offsets they carry. It decides
+// nothing: offsets, epochs, sequences and who may see what are the partition's.
+//
+//   - Append is two steps. When Append returns, the order is fixed and readers of
+//     this process could read the batch. That it survives a crash is announced
+//     later and once, by Hooks.Durable with the offset behind the last durable
+//     batch, or by Hooks.Failed. After Failed nothing is ever announced again and
+//     every Append fails, until the log is opened anew.
+//   - What Durable announced is there after any crash, byte for byte. What it did
+//     not announce may be there or not, but never partly and never out of order.
+//   - Offsets grow. Start <= End, and both never go back while the log lives.
+//   - A log stores opaque snapshots of the partition's state and gives the newest
+//     usable one back when it is opened, with the headers of the batches after it.
+//
+// One goroutine at a time may append; everything else may be called at any time.
+package storage
+
+import (
+	"context"
+	"errors"
+
+	"github.com/botehq/bote/internal/record"
+	"github.com/botehq/bote/internal/topic"
+)
+
+// ErrOutOfRange is returned by Read for offsets below Start or above End.
+var ErrOutOfRange = errors.New("offset out of range")
+
+// ErrClosed is returned by every method of a log that was closed or deleted.
+var ErrClosed = errors.New("log is closed")
+
+// ErrFailed is wrapped by what a log returns after its disk failed it.
+var ErrFailed = errors.New("log failed")
+
+// ErrTooLarge is returned by Append for a batch that does not fit a segment.
+var ErrTooLarge = errors.New("batch larger than a segment")
+
+// Partition names a log.
+type Partition struct {
+	Topic string
+	ID    topic.ID
+	Index int32
+}
+
+// Epoch says that a leader epoch began at an offset.
+type Epoch struct {
+	Epoch int32
+	Start int64
+}
+
+// Settings are a topic's configs that an engine acts upon. Times are in
+// milliseconds, sizes in bytes; -1 is no limit for the two retentions.
+type Settings struct {
+	SegmentBytes    int64
+	SegmentMs       int64
+	SegmentJitterMs int64
+	IndexBytes      int64
+	IndexInterval   int64
+	RetentionMs     int64
+	RetentionBytes  int64
+	FileDeleteMs    int64
+	DeleteByPolicy  bool // cleanup.policy has delete
+}
+
+// Hooks are how a log reaches its partition. They are called without any lock of
+// the log held, Durable and Failed from any goroutine, in order.
+type Hooks struct {
+	// Settings returns the configs in force; it is called at each append.
+	Settings func() Settings
+	// Durable says that everything below end survives a crash.
+	Durable func(end int64)
+	// Failed says that the log takes no more batches.
+	Failed func(err error)
+	// Snapshot returns the partition's state after the last appended batch. It
+	// is called by the goroutine that appends.
+	Snapshot func() []byte
+	// ValidSnapshot reports whether a stored snapshot can be used.
+	ValidSnapshot func(snapshot []byte) bool
+	// Deletable is the offset that retention may not pass: the high watermark.
+	Deletable func() int64
+	// Turn runs f while the partition appends nothing.
+	Turn func(f func() error) error
+	// StartMoved says that the log start offset grew.
+	StartMoved func(start int64)
+}
+
+// Chunk is whole batches as they are stored, in ascending order.
+type Chunk struct {
+	// Data is valid until Release.
+	Data    []byte
+	release func()
+}
+
+// NewChunk makes a chunk; release may be nil and is called once.
+func NewChunk(data []byte, release func()) Chunk { return Chunk{Data: data, release: release} }
+
+// Release gives the bytes back to the engine. It may be called on a zero Chunk.
+func (c *Chunk) Release() {
+	if c.release != nil {
+		c.release()
+	}
+	*c = Chunk{}
+}
+
+// Range bounds a read.
+type Range struct {
+	From int64 // the first offset wanted
+	To   int64 // the offset that must not be reached
+	// MaxBytes bounds the result; a first batch that is larger is returned all
+	// the same if AtLeastOne.
+	MaxBytes   int
+	AtLeastOne bool
+}
+
+// Stamp is where a timestamp was found.
+type Stamp struct {
+	Offset    int64
+	Timestamp int64
+	Epoch     int32
+}
+
+// Recovered is what opening a log found.
+type Recovered struct {
+	// Snapshot is the newest usable state of the partition, and SnapshotEnd the
+	// offset it was taken at; nil and Start if there is none.
+	Snapshot    []byte
+	SnapshotEnd int64
+}
+
+// Log is the log of one partition.
+type Log interface {
+	// Append writes a batch, whose base offset must be End or above it.
+	Append(b record.Batch) error
+	// Start is the first offset that may be read.
+	Start() int64
+	// End is the next offset to be written.
+	End() int64
+	// Size is the number of bytes in the log.
+	Size() int64
+	// Read returns batches from the one that holds r.From on; it may return
+	// fewer than there are, and no bytes if r.From is r.To or the end.
+	Read(ctx context.Context, r Range) (Chunk, error)
+	// Headers calls visit with the header of each batch that ends above from,
+	// in order. The header is valid during the call and has no records.
+	Headers(ctx context.Context, from int64, visit func(header record.Batch) error) error
+	// Epochs returns the leader epochs of the batches, oldest first. The caller
+	// may keep the slice.
+	Epochs() []Epoch
+	// FindTime returns the first record at or above Start and below to whose
+	// timestamp is at least ts; ok is false if there is none.
+	FindTime(ctx context.Context, ts, to int64) (s Stamp, ok bool, err error)
+	// FindMaxTime returns the first record below to that has the largest
+	// timestamp.
+	FindMaxTime(ctx context.Context, to int64) (s Stamp, ok bool, err error)
+	// SetStart forgets everything below an offset, durably when it returns.
+	SetStart(start int64) error
+	// Sync makes everything appended so far durable before it returns.
+	Sync(ctx context.Context) error
+	// Close makes the log durable and ends it.
+	Close() error
+}

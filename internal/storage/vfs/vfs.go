@@ -1,0 +1,122 @@
+// Package vfs is the seam between the storage engine and a file system.
+//
+// Everything the engine does to a disk goes through an [FS], so that tests can
+// put a file system in memory, crash it and make it fail. [OS] is the real one;
+// [NewMem] lives in memory and can forget what was not synced; [Faulty] wraps
+// either and injects errors.
+//
+// Errors are those of package io/fs: fs.ErrNotExist and fs.ErrExist match.
+package vfs
+
+import (
+	"io"
+	"os"
+	"time"
+)
+
+// FS is a file system. Names use the separator of the operating system. All
+// methods may be called concurrently.
+type FS interface {
+	// OpenFile opens with the flags of package os.
+	OpenFile(name string, flag int) (File, error)
+	MkdirAll(name string) error
+	// Remove removes a file or an empty directory.
+	Remove(name string) error
+	RemoveAll(name string) error
+	// Rename replaces the target if it is a file.
+	Rename(from, to string) error
+	// ReadDir lists a directory, sorted by name.
+	ReadDir(name string) ([]Info, error)
+	Stat(name string) (Info, error)
+	// SyncDir makes creations, renames and removals in a directory durable.
+	SyncDir(name string) error
+	// Lock takes an exclusive lock that ends with the process; closing it
+	// releases it. A lock that somebody else holds is [ErrLocked].
+	Lock(name string) (io.Closer, error)
+	// Space returns the size and the free bytes of the volume of a directory.
+	Space(name string) (total, free int64, err error)
+}
+
+// File is an open file. Reads and writes name their position, so a File has no
+// cursor and may be read while it is appended to.
+type File interface {
+	io.ReaderAt
+	io.WriterAt
+	io.Closer
+	Truncate(size int64) error
+	// Sync makes content and size durable.
+	Sync() error
+	Size() (int64, error)
+}
+
+// Info is what is known of a directory entry.
+type Info struct {
+	Name    string
+	Size    int64
+	ModTime time.Time
+	Dir     bool
+}
+
+// ErrLocked is returned by Lock when another process holds the lock.
+var ErrLocked error = lockedError{}
+
+type lockedError struct{}
+
+func (lockedError) Error() string { return "locked by another process" }
+
+// ReadFile returns the whole content of a file.
+func ReadFile(f FS, name string) ([]byte, error) {
+	file, err := f.OpenFile(name, os.O_RDONLY)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }() // only read
+	size, err := file.Size()
+	if err != nil {
+		return nil, err
+	}
+	p := make([]byte, size)
+	n, err := file.ReadAt(p, 0)
+	if err != nil && err != io.EOF { //nolint:errorlint // ReadAt's contract
+		return nil, err
+	}
+	return p[:n], nil
+}
+
+// WriteFile replaces a file in one step: it writes name.tmp, syncs it, renames
+// it and syncs the directory. After a crash the old or the new content is there.
+func WriteFile(f FS, dir, name string, content []byte) error {
+	sep := string(os.PathSeparator)
+	tmp := dir + sep + name + ".tmp"
+	file, err := f.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC)
+	if err != nil {
+		return err
+	}
+	if _, err = file.WriteAt(content, 0); err == nil {
+		err = file.Sync()
+	}
+	if cerr := file.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = f.Rename(tmp, dir+sep+name)
+	}
+	if err != nil {
+		_ = f.Remove(tmp) // the first error is what matters
+		return err
+	}
+	return f.SyncDir(dir)
+}
+
+// Exists reports whether a name exists.
+func Exists(f FS, name string) (bool, error) {
+	_, err := f.Stat(name)
+	if err == nil {
+		return true, nil
+	}
+	if os.IsNotExist(err) {
+		return false, nil
+	}
+	return false, err
+}
+

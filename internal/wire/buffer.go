@@ -1,0 +1,45 @@
+package wire
+
+import (
+	"math/bits"
+	"sync"
+)
+
+// Buffers are pooled by size, in powers of two from minBuffer to maxBuffer.
+// Larger ones are left to the garbage collector.
+const (
+	minBuffer = 1 << 10
+	maxBuffer = 4 << 20
+)
+
+var pools [13]sync.Pool // 1 KiB, 2 KiB, ... 4 MiB
+
+func poolFor(size int) int {
+	if size <= minBuffer {
+		return 0
+	}
+	return bits.Len(uint((size - 1) / minBuffer))
+}
+
+// getBuffer returns a buffer with at least the capacity, and some length.
+func getBuffer(size int) *[]byte {
+	i := poolFor(size)
+	if i >= len(pools) {
+		b := make([]byte, size)
+		return &b
+	}
+	if b, ok := pools[i].Get().(*[]byte); ok {
+		return b
+	}
+	b := make([]byte, minBuffer<<i)
+	return &b
+}
+
+// putBuffer gives a buffer back; nil is ignored.
+func putBuffer(b *[]byte) {
+	if b == nil || cap(*b) < minBuffer || cap(*b) > maxBuffer {
+		return
+	}
+	*b = (*b)[:cap(*b)]
+	pools[bits.Len(uint(cap(*b)/minBuffer))-1].Put(b)
+}

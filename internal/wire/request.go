@@ -1,0 +1,128 @@
+package wire
+
+import (
+	"encoding/binary"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// Request is one request to be answered exactly once: by Reply, ReplyParts,
+// Skip or Hangup.
+type Request struct {
+	Key           int16
+	Version       int16
+	CorrelationID int32
+	ClientID      string
+	// Body is nil for an ApiVersions request of a version that the handler does
+	// not accept.
+	Body kmsg.Request
+	Conn *Conn
+
+	frame *[]byte
+	slot  *slot
+}
+
+// header is what precedes a request's body.
+type header struct {
+	key, version  int16
+	correlationID int32
+	clientID      string
+}
+
+// parseHeader reads a request header, version 1 or, if flexible says so, 2. The
+// client ID is not compact in either.
+func parseHeader(p []byte, flexible func(key, version int16) bool) (h header, body []byte, ok bool) {
+	if len(p) < 10 {
+		return h, nil, false
+	}
+	h.key = int16(binary.BigEndian.Uint16(p))
+	h.version = int16(binary.BigEndian.Uint16(p[2:]))
+	h.correlationID = int32(binary.BigEndian.Uint32(p[4:]))
+	n := int(int16(binary.BigEndian.Uint16(p[8:])))
+	p = p[10:]
+	if n < -1 || n > len(p) {
+		return h, nil, false
+	}
+	if n > 0 {
+		h.clientID = string(p[:n])
+		p = p[n:]
+	}
+	if flexible(h.key, h.version) {
+		p, ok = skipTags(p)
+		return h, p, ok
+	}
+	return h, p, true
+}
+
+// skipTags passes over a section of tagged fields.
+func skipTags(p []byte) (rest []byte, ok bool) {
+	n, w := binary.Uvarint(p)
+	if w <= 0 {
+		return nil, false
+	}
+	p = p[w:]
+	for ; n > 0; n-- {
+		_, w := binary.Uvarint(p)
+		if w <= 0 {
+			return nil, false
+		}
+		p = p[w:]
+		size, w := binary.Uvarint(p)
+		if w <= 0 || size > uint64(len(p)-w) {
+			return nil, false
+		}
+		p = p[w+int(size):]
+	}
+	return p, true
+}
+
+// Reply answers with a message. ApiVersions is answered with response header 0
+// in all versions, or clients could not read the answer.
+func (r *Request) Reply(resp kmsg.Response) {
+	resp.SetVersion(r.Version)
+	out := getBuffer(256)
+	*out = r.appendHeader((*out)[:0], resp.IsFlexible() && r.Key != apiVersionsKey)
+	*out = resp.AppendTo(*out)
+	binary.BigEndian.PutUint32(*out, uint32(len(*out)-4))
+	r.finish([][]byte{*out}, func() { putBuffer(out) })
+}
+
+// ReplyParts answers with a body in parts, which are sent as they are; release
+// is called when they have left or never will.
+func (r *Request) ReplyParts(flexible bool, parts [][]byte, release func()) {
+	head := r.appendHeader(make([]byte, 0, 16), flexible)
+	size := len(head) - 4
+	for _, p := range parts {
+		size += len(p)
+	}
+	binary.BigEndian.PutUint32(head, uint32(size))
+	r.finish(append([][]byte{head}, parts...), release)
+}
+
+// Skip ends a request that the protocol does not answer (acks 0).
+func (r *Request) Skip() { r.finish(nil, nil) }
+
+// Hangup closes the connection once the answers before this one have left.
+func (r *Request) Hangup() {
+	r.slot.hangup = true
+	r.finish(nil, nil)
+}
+
+const apiVersionsKey = 18
+
+// appendHeader appends room for the size, and the response header.
+func (r *Request) appendHeader(dst []byte, flexible bool) []byte {
+	dst = append(dst, 0, 0, 0, 0)
+	dst = binary.BigEndian.AppendUint32(dst, uint32(r.CorrelationID))
+	if flexible {
+		dst = append(dst, 0)
+	}
+	return dst
+}
+
+func (r *Request) finish(parts [][]byte, release func()) {
+	frame := r.frame
+	r.frame, r.Body = nil, nil
+	r.Conn.finish(r.slot, parts, release)
+	putBuffer(frame)
+}

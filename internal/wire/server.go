@@ -1,0 +1,241 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// Handler answers requests.
+type Handler interface {
+	// Accepts reports whether an API is served in a version. A request that is
+	// not accepted closes its connection, except ApiVersions.
+	Accepts(key, version int16) bool
+	// Serve begins to work on a request. It is called by the connection's reader
+	// and holds back the requests behind until it returns.
+	Serve(r *Request)
+}
+
+// Config bounds what clients can take. Zero values mean the defaults.
+type Config struct {
+	MaxRequestBytes   int           // largest frame; default 100 MiB
+	IdleTimeout       time.Duration // how long a connection may say nothing; default 10 minutes
+	MaxConnections    int           // in total; default no limit
+	MaxConnectionsPer int           // per client address; default no limit
+	BudgetBytes       int           // unanswered bytes of a connection; default 64 MiB
+	BudgetRequests    int           // unanswered requests of a connection; default 1000
+	Logger            *slog.Logger
+	Registerer        prometheus.Registerer
+}
+
+func (c *Config) setDefaults() {
+	c.MaxRequestBytes = orDefault(c.MaxRequestBytes, 100<<20)
+	c.IdleTimeout = orDefault(c.IdleTimeout, 10*time.Minute)
+	c.BudgetBytes = orDefault(c.BudgetBytes, 64<<20)
+	c.BudgetRequests = orDefault(c.BudgetRequests, 1000)
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+}
+
+func orDefault[T int | time.Duration](v, otherwise T) T {
+	if v <= 0 {
+		return otherwise
+	}
+	return v
+}
+
+// Listener is a bound address.
+type Listener struct {
+	// Name is the listener's name in the configuration, for example PLAINTEXT.
+	Name string
+	ln   net.Listener
+}
+
+// Listen binds an address. Port 0 takes a free one.
+func Listen(ctx context.Context, name, address string) (*Listener, error) {
+	var lc net.ListenConfig
+	ln, err := lc.Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("listener %s: %w", name, err)
+	}
+	return &Listener{Name: name, ln: ln}, nil
+}
+
+// NewListener makes a Listener of a net.Listener.
+func NewListener(name string, ln net.Listener) *Listener { return &Listener{Name: name, ln: ln} }
+
+// Addr is the bound address.
+func (l *Listener) Addr() net.Addr { return l.ln.Addr() }
+
+// Close unbinds the address.
+func (l *Listener) Close() error { return l.ln.Close() }
+
+// Server accepts connections. It owns an accept loop per listener and two
+// goroutines per connection.
+type Server struct {
+	cfg     Config
+	handler Handler
+	log     *slog.Logger
+	metrics *metrics
+	wg      sync.WaitGroup
+	stop    chan struct{}
+	full    atomic.Bool // the connection limit is reached and was logged
+
+	mu        sync.Mutex // guards what follows
+	listeners []*Listener
+	conns     map[*Conn]struct{}
+	perHost   map[string]int
+	closed    bool
+}
+
+// NewServer returns a server that accepts nothing yet.
+func NewServer(h Handler, cfg Config) *Server {
+	cfg.setDefaults()
+	return &Server{
+		cfg: cfg, handler: h, log: cfg.Logger, metrics: newMetrics(cfg.Registerer), stop: make(chan struct{}),
+		conns: map[*Conn]struct{}{}, perHost: map[string]int{},
+	}
+}
+
+// Serve accepts connections on a listener until Close. It returns at once.
+func (s *Server) Serve(l *Listener) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		_ = l.Close() // it was never used
+		return
+	}
+	s.listeners = append(s.listeners, l)
+	s.wg.Go(func() { s.accept(l) })
+}
+
+func (s *Server) accept(l *Listener) {
+	for {
+		nc, err := l.ln.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil {
+			s.log.Warn("connection not accepted", slog.String("listener", l.Name), slog.Any("err", err))
+			if !s.pause(time.Second) { // for example: no file descriptors left
+				return
+			}
+			continue
+		}
+		s.welcome(l, nc)
+	}
+}
+
+// pause waits for d; it returns false if the server is closed meanwhile.
+func (s *Server) pause(d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-s.stop:
+		return false
+	}
+}
+
+// welcome starts a connection, or closes it if there are too many.
+func (s *Server) welcome(l *Listener, nc net.Conn) {
+	ctx, cancel := context.WithCancel(context.Background())
+	c := &Conn{
+		server: s, listener: l, nc: nc, ctx: ctx, cancel: cancel,
+		written: make(chan struct{}, 1), ready: make(chan struct{}, 1),
+		log: s.log.With(slog.String("client", nc.RemoteAddr().String())),
+	}
+	host := c.RemoteHost()
+	s.mu.Lock()
+	tooMany := s.cfg.MaxConnections > 0 && len(s.conns) >= s.cfg.MaxConnections ||
+		s.cfg.MaxConnectionsPer > 0 && s.perHost[host] >= s.cfg.MaxConnectionsPer
+	if tooMany || s.closed {
+		s.mu.Unlock()
+		cancel()
+		_ = nc.Close() // refused
+		if tooMany {
+			s.refused(host)
+		}
+		return
+	}
+	s.conns[c] = struct{}{}
+	s.perHost[host]++
+	s.wg.Add(2)
+	s.mu.Unlock()
+	s.metrics.connections.Inc()
+	go c.read()
+	go c.write()
+}
+
+// refused counts connections over the limit and logs each episode once.
+func (s *Server) refused(host string) {
+	s.metrics.refused.Inc()
+	if !s.full.Swap(true) {
+		s.log.Warn("connection limit reached; refusing connections", slog.String("client", host))
+	}
+}
+
+// drop takes a connection that ended out of the books.
+func (s *Server) drop(c *Conn) {
+	host := c.RemoteHost()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.conns, c)
+	if s.perHost[host]--; s.perHost[host] <= 0 {
+		delete(s.perHost, host)
+	}
+	s.full.Store(false)
+	s.metrics.connections.Dec()
+}
+
+// Connections is the number of open connections.
+func (s *Server) Connections() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.conns)
+}
+
+// Close ends all listeners and connections and waits for their goroutines. It
+// may be called twice.
+func (s *Server) Close() {
+	s.mu.Lock()
+	if !s.closed {
+		s.closed = true
+		close(s.stop)
+	}
+	listeners := s.listeners
+	s.listeners = nil
+	conns := make([]*Conn, 0, len(s.conns))
+	for c := range s.conns {
+		conns = append(conns, c)
+	}
+	s.mu.Unlock()
+	for _, l := range listeners {
+		_ = l.Close() // it may be closed already
+	}
+	for _, c := range conns {
+		c.fail()
+	}
+	s.wg.Wait()
+}
+
+// flexible reports whether a request header has tagged fields. An ApiVersions
+// request of an unknown version is read as if it had.
+func (s *Server) flexible(key, version int16) bool {
+	if !s.handler.Accepts(key, version) {
+		return key == apiVersionsKey
+	}
+	msg := kmsg.RequestForKey(key)
+	msg.SetVersion(version)
+	return msg.IsFlexible()
+}
