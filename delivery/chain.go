@@ -1,0 +1,225 @@
+package delivery
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// A chain is the list main topic -> retry tiers -> dead-letter topics of one
+// listener. It is pure: names and the way a record takes, no broker.
+type chain struct {
+	main     string
+	attempts int // total deliveries
+	tiers    []tier
+	drained  []string // retry topics of earlier configurations
+	dlt      string   // "" if there is none
+	routes   []route
+}
+
+// tier is one retry topic. A reused tier takes all remaining attempts.
+type tier struct {
+	topic  string
+	suffix string
+	delay  time.Duration
+	reused bool
+}
+
+// route is a dead-letter topic for some errors.
+type route struct {
+	topic string
+	match func(error) bool
+}
+
+// Positions of a topic in its chain; 0 and up are indexes of tiers.
+const (
+	posMain    = -1
+	posDrained = -2
+	posDLT     = -3
+)
+
+// newChain names the topics of a chain. A nil retry plan means no tiers.
+func newChain(main string, retry *retryPlan, dl *deadLetterPlan) (*chain, error) {
+	c := &chain{main: main, attempts: 1}
+	if retry != nil {
+		c.attempts = retry.attempts
+		c.tiers = retryTiers(main, retry)
+		for _, s := range retry.drain {
+			c.drained = append(c.drained, main+s)
+		}
+	}
+	if dl != nil {
+		c.dlt = main + dl.suffix
+		if dl.topic != "" {
+			c.dlt = dl.topic
+		}
+		for _, r := range dl.routes {
+			c.routes = append(c.routes, route{topic: main + r.suffix + dl.suffix, match: r.match})
+		}
+	}
+	return c, c.check()
+}
+
+// retryTiers are the retry topics Spring's @RetryableTopic makes of the plan.
+func retryTiers(main string, p *retryPlan) []tier {
+	delays := p.delays()
+	if len(delays) == 0 {
+		return nil
+	}
+	distinct := slices.Compact(slices.Clone(delays)) // delays never shrink, so equal ones are neighbours.
+	if !p.multiple {
+		return singleTopicTiers(main, p, distinct, len(delays))
+	}
+	tiers := make([]tier, len(delays))
+	for i, d := range delays {
+		tiers[i] = newTier(main, p.suffix+multiSuffix(p, delays, distinct, i), d, false)
+	}
+	return tiers
+}
+
+func singleTopicTiers(main string, p *retryPlan, distinct []time.Duration, retries int) []tier {
+	if len(distinct) == 1 {
+		return []tier{newTier(main, p.suffix, distinct[0], retries > 1)}
+	}
+	tiers := make([]tier, len(distinct))
+	for i, d := range distinct {
+		name := millis(d)
+		if p.byIndex {
+			name = strconv.Itoa(i)
+		}
+		last := i == len(distinct)-1
+		tiers[i] = newTier(main, p.suffix+"-"+name, d, last && retries > len(distinct))
+	}
+	return tiers
+}
+
+// multiSuffix is the part behind the retry suffix when each retry has a topic
+// of its own: the index, the delay, or the delay and a counter of equal ones.
+func multiSuffix(p *retryPlan, delays, distinct []time.Duration, i int) string {
+	fixed := len(delays) > 1 && len(distinct) == 1
+	if p.byIndex || fixed {
+		return "-" + strconv.Itoa(i)
+	}
+	first := slices.Index(delays, delays[i])
+	if alone := i == first && (i == len(delays)-1 || delays[i+1] != delays[i]); alone {
+		return "-" + millis(delays[i])
+	}
+	return "-" + millis(delays[i]) + "-" + strconv.Itoa(i-first)
+}
+
+func newTier(main, suffix string, d time.Duration, reused bool) tier {
+	return tier{topic: main + suffix, suffix: suffix, delay: d, reused: reused}
+}
+
+func millis(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
+
+// next is the destination of a record that failed at delivery number attempt
+// on the topic at pos: a tier, or ok = false for the dead-letter topic.
+//
+// As in Spring the topic decides, not the attempts header; the header decides
+// only on a reused tier, and when it has reached the maximum. A wish > 0 asks
+// for the first tier with at least that delay.
+func (c *chain) next(pos, attempt int, wish time.Duration) (tier, bool) {
+	if attempt >= c.attempts || len(c.tiers) == 0 || pos == posDLT {
+		return tier{}, false
+	}
+	if wish > 0 {
+		i := slices.IndexFunc(c.tiers, func(t tier) bool { return t.delay >= wish })
+		if i < 0 {
+			i = len(c.tiers) - 1
+		}
+		return c.tiers[i], true
+	}
+	switch {
+	case pos == posMain:
+		return c.tiers[0], true
+	case pos == posDrained:
+		return c.tiers[min(attempt-1, len(c.tiers)-1)], true
+	case c.tiers[pos].reused:
+		return c.tiers[pos], true
+	case pos+1 < len(c.tiers):
+		return c.tiers[pos+1], true
+	default:
+		return tier{}, false
+	}
+}
+
+// deadLetterFor is the dead-letter topic for err, the first matching route
+// before the general one; "" if the chain has none.
+func (c *chain) deadLetterFor(err error) string {
+	for _, r := range c.routes {
+		if r.match(err) {
+			return r.topic
+		}
+	}
+	return c.dlt
+}
+
+// retryTopics are all retry topics to consume, tiers first.
+func (c *chain) retryTopics() []string {
+	out := make([]string, 0, len(c.tiers)+len(c.drained))
+	for _, t := range c.tiers {
+		out = append(out, t.topic)
+	}
+	return append(out, c.drained...)
+}
+
+// deadLetterTopics are the general dead-letter topic and those of the routes.
+func (c *chain) deadLetterTopics() []string {
+	if c.dlt == "" {
+		return nil
+	}
+	out := []string{c.dlt}
+	for _, r := range c.routes {
+		out = append(out, r.topic)
+	}
+	return out
+}
+
+// position finds a topic of the chain.
+func (c *chain) position(topic string) int {
+	if topic == c.main {
+		return posMain
+	}
+	if i := slices.IndexFunc(c.tiers, func(t tier) bool { return t.topic == topic }); i >= 0 {
+		return i
+	}
+	if slices.Contains(c.drained, topic) {
+		return posDrained
+	}
+	return posDLT
+}
+
+// check refuses names a broker would refuse, and one name used twice, which
+// would also be a cycle.
+func (c *chain) check() error {
+	var errs []error
+	seen := map[string]bool{}
+	for _, t := range slices.Concat([]string{c.main}, c.retryTopics(), c.deadLetterTopics()) {
+		if !validTopic(t) {
+			errs = append(errs, fmt.Errorf("%q is not a topic name", t))
+		}
+		if seen[t] {
+			errs = append(errs, fmt.Errorf("topic %s appears twice in the chain", t))
+		}
+		seen[t] = true
+	}
+	return errors.Join(errs...)
+}
+
+// validTopic is Kafka's rule, Topic.validate.
+func validTopic(name string) bool {
+	if name == "" || name == "." || name == ".." || len(name) > 249 {
+		return false
+	}
+	for _, b := range []byte(name) {
+		switch {
+		case 'a' <= b && b <= 'z', 'A' <= b && b <= 'Z', '0' <= b && b <= '9', b == '.', b == '_', b == '-':
+		default:
+			return false
+		}
+	}
+	return true
+}

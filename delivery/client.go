@@ -1,0 +1,237 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// recordTimeout is how long Send waits for a broker at most.
+const recordTimeout = 30 * time.Second
+
+// Client is the connection to a cluster that topics send through and
+// listeners are made from. It is safe for concurrent use.
+//
+// A Client owns two producers: one for Send, which gives up after 30 s, and
+// one for retry and dead-letter records, which never does.
+type Client struct {
+	brokers []string
+	log     *slog.Logger
+	clock   Clock
+	metrics Metrics
+	kgoOpts []kgo.Opt
+	hooks   []SendHook
+	name    string
+	random  func() float64
+	probe   func(point string) // nil but in crash tests
+
+	sends    *kgo.Client
+	forwards *kgo.Client
+	contact  atomic.Int64 // unix ns of the last answer of any broker
+
+	mu      sync.Mutex
+	running map[laneKey][]*lane // lanes that have not ended, by group and partition
+	closed  chan struct{}
+	once    sync.Once
+}
+
+// ClientOption changes a Client.
+type ClientOption func(*Client)
+
+// WithLogger sets the logger. The default discards everything.
+func WithLogger(l *slog.Logger) ClientOption { return func(c *Client) { c.log = l } }
+
+// WithKgo adds options to every franz-go client that is opened, such as
+// kgo.SASL or kgo.DialTLS.
+func WithKgo(opts ...kgo.Opt) ClientOption {
+	return func(c *Client) { c.kgoOpts = append(c.kgoOpts, opts...) }
+}
+
+// WithMetrics sets where metrics go. The default is nowhere.
+func WithMetrics(m Metrics) ClientOption { return func(c *Client) { c.metrics = m } }
+
+// WithClock sets the clock. The default is package time.
+func WithClock(k Clock) ClientOption { return func(c *Client) { c.clock = k } }
+
+// WithClientID sets the client ID. The default is the group, or "bote" for
+// producers, with host name and process ID behind it.
+func WithClientID(id string) ClientOption { return func(c *Client) { c.name = id } }
+
+// SendHook may change a record before it is sent, or refuse it.
+type SendHook func(*kgo.Record) error
+
+// WithSendHook adds a hook for every record sent by Send, SendAsync and
+// SendBatch, called in the order given.
+func WithSendHook(h SendHook) ClientOption {
+	return func(c *Client) { c.hooks = append(c.hooks, h) }
+}
+
+// Dial makes a Client. It opens no connection yet: a cluster that is away is
+// not an error here.
+func Dial(brokers []string, opts ...ClientOption) (*Client, error) {
+	if len(brokers) == 0 {
+		return nil, errors.New("dial: no brokers given")
+	}
+	c := &Client{
+		brokers: slices.Clone(brokers),
+		log:     slog.New(slog.DiscardHandler),
+		clock:   systemClock{},
+		metrics: noMetrics{},
+		random:  newRandom(),
+		running: make(map[laneKey][]*lane),
+		closed:  make(chan struct{}),
+	}
+	for _, o := range opts {
+		o(c)
+	}
+	c.contact.Store(time.Now().UnixNano())
+	var err error
+	if c.sends, err = c.newProducer(kgo.RecordDeliveryTimeout(recordTimeout), kgo.RecordPartitioner(sendPartitioner())); err != nil {
+		return nil, fmt.Errorf("dial: %w", err)
+	}
+	if c.forwards, err = c.newProducer(kgo.RecordPartitioner(forwardPartitioner())); err != nil {
+		c.sends.Close()
+		return nil, fmt.Errorf("dial: %w", err)
+	}
+	return c, nil
+}
+
+func (c *Client) newProducer(opts ...kgo.Opt) (*kgo.Client, error) {
+	base := []kgo.Opt{
+		kgo.RequiredAcks(kgo.AllISRAcks()),
+		kgo.ProducerLinger(0), // a lane waits for its forward.
+	}
+	return c.newKgo("bote", append(base, opts...)...)
+}
+
+// newKgo opens a franz-go client; the user's options come last and win.
+func (c *Client) newKgo(prefix string, opts ...kgo.Opt) (*kgo.Client, error) {
+	base := []kgo.Opt{
+		kgo.SeedBrokers(c.brokers...),
+		kgo.ClientID(c.clientID(prefix)),
+		kgo.WithLogger(kgoLogger{c.log}),
+		kgo.WithHooks(contactHook{&c.contact}),
+	}
+	cl, err := kgo.NewClient(slices.Concat(base, opts, c.kgoOpts)...)
+	if err != nil {
+		return nil, fmt.Errorf("open client: %w", err)
+	}
+	return cl, nil
+}
+
+func (c *Client) clientID(prefix string) string {
+	if c.name != "" {
+		return c.name
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return fmt.Sprintf("%s-%s-%d", prefix, host, os.Getpid())
+}
+
+// Flush waits until everything sent is acknowledged or ctx ends.
+func (c *Client) Flush(ctx context.Context) error {
+	if err := c.sends.Flush(ctx); err != nil {
+		return fmt.Errorf("flush: %w", err)
+	}
+	return nil
+}
+
+// Kgo is the franz-go client behind Send, for requests this package has no
+// method for. The Client keeps owning it.
+func (c *Client) Kgo() *kgo.Client { return c.sends }
+
+// Logger is the logger the Client was given.
+func (c *Client) Logger() *slog.Logger { return c.log }
+
+// Clock is the clock the Client was given.
+func (c *Client) Clock() Clock { return c.clock }
+
+// Close ends both producers; records not yet acknowledged fail. Listeners
+// must have been stopped. A second Close does nothing.
+func (c *Client) Close() {
+	c.once.Do(func() {
+		close(c.closed)
+		c.sends.Close()
+		c.forwards.Close()
+	})
+}
+
+// Run waits until ctx ends, then flushes and closes the Client. It lets a
+// Client be given to the function Run, which stops it last.
+func (c *Client) Run(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+	case <-c.closed:
+		return nil
+	}
+	flush, cancel := withTimeout(context.WithoutCancel(ctx), c.clock, recordTimeout, ErrShutdown)
+	defer cancel()
+	err := c.Flush(flush)
+	c.Close()
+	return err
+}
+
+func (c *Client) at(point string) {
+	if c.probe != nil {
+		c.probe(point)
+	}
+}
+
+// Runner is what Run starts: a Listener, a Client.
+type Runner interface {
+	Run(ctx context.Context) error
+}
+
+// Run runs all until ctx ends or one of them fails, then stops the others:
+// Clients last, after everything that sends through them. The errors of all
+// are joined.
+func Run(ctx context.Context, runners ...Runner) error {
+	var clients, others []Runner
+	for _, r := range runners {
+		if _, ok := r.(*Client); ok {
+			clients = append(clients, r)
+		} else {
+			others = append(others, r)
+		}
+	}
+	clientCtx, stopClients := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopClients()
+	waitClients := start(clientCtx, stopClients, clients)
+
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	wait := start(ctx, stop, others)
+	if len(others) == 0 {
+		<-ctx.Done()
+	}
+	err := wait()
+	stopClients()
+	return errors.Join(err, waitClients())
+}
+
+// start runs all at once; the first error stops the others.
+func start(ctx context.Context, stop context.CancelFunc, runners []Runner) (wait func() error) {
+	errs := make([]error, len(runners))
+	var wg sync.WaitGroup
+	for i, r := range runners {
+		wg.Go(func() {
+			if errs[i] = r.Run(ctx); errs[i] != nil {
+				stop()
+			}
+		})
+	}
+	return func() error {
+		wg.Wait()
+		return errors.Join(errs...)
+	}
+}

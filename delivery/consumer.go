@@ -1,0 +1,217 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// fetchWait is how long a fetch waits for records. It bounds how late a
+// partition that was paused is fetched again.
+const fetchWait = 500 * time.Millisecond
+
+// consumer is one group membership: a franz-go client, the goroutine that
+// polls it, the goroutine that commits, and a lane for each partition.
+type consumer struct {
+	l       *Listener
+	plan    consumerPlan
+	cl      *kgo.Client
+	adm     *kadm.Client
+	log     *slog.Logger
+	commits *committer
+
+	// turn is held by rebalance callbacks and by seeks, so that a partition
+	// cannot be revoked while its position is moved.
+	turn chan struct{}
+
+	polling  sync.WaitGroup
+	stopPoll context.CancelFunc
+	idle     *idleWatch
+
+	mu        sync.Mutex
+	lanes     map[TP]*lane
+	seeks     []*seek
+	interrupt context.CancelFunc // ends the poll that waits
+}
+
+func newConsumer(l *Listener, plan consumerPlan) (*consumer, error) {
+	c := &consumer{
+		l:     l,
+		plan:  plan,
+		log:   l.log.With(slog.String("member_of", plan.group)),
+		turn:  make(chan struct{}, 1),
+		lanes: make(map[TP]*lane),
+	}
+	start := Earliest()
+	if plan.role == RoleMain {
+		start = l.cfg.start
+	}
+	opts := []kgo.Opt{
+		kgo.ConsumerGroup(plan.group),
+		kgo.ConsumeTopics(plan.topics...),
+		kgo.ConsumeStartOffset(start.kgoOffset()),
+		kgo.ConsumeResetOffset(start.resetOffset()),
+		kgo.DisableAutoCommit(),
+		kgo.BlockRebalanceOnPoll(),
+		kgo.RebalanceTimeout(rebalanceTimeout),
+		kgo.FetchMaxWait(fetchWait),
+		kgo.OnPartitionsAssigned(c.onAssigned),
+		kgo.OnPartitionsRevoked(c.onRevoked),
+		kgo.OnPartitionsLost(c.onLost),
+		kgo.AdjustFetchOffsetsFn(c.adjustOffsets),
+	}
+	if l.cfg.instanceID != "" {
+		opts = append(opts, kgo.InstanceID(l.cfg.instanceID))
+	}
+	cl, err := l.client.newKgo(plan.group, append(opts, l.cfg.kgoOpts...)...)
+	if err != nil {
+		return nil, fmt.Errorf("consume %v: %w", plan.topics, err)
+	}
+	c.cl = cl
+	c.adm = kadm.NewClient(cl)
+	c.commits = newCommitter(c)
+	c.idle = newIdleWatch(l, plan.role)
+	return c, nil
+}
+
+// start polls and commits until close.
+func (c *consumer) start(ctx context.Context) {
+	ctx, c.stopPoll = context.WithCancel(ctx)
+	c.polling.Go(func() { c.poll(ctx) })
+	c.commits.start(ctx)
+	c.idle.start()
+}
+
+// poll moves records from the client to the lanes. It never waits for a
+// handler, so the member stays in its group however slow handlers are.
+func (c *consumer) poll(ctx context.Context) {
+	for ctx.Err() == nil {
+		wait, cancel := context.WithCancel(ctx)
+		c.mu.Lock()
+		c.interrupt = cancel
+		pending := len(c.seeks) > 0
+		c.mu.Unlock()
+		if pending {
+			cancel()
+		}
+		fetches := c.cl.PollRecords(wait, c.l.cfg.queueRecords)
+		cancel()
+		c.enqueue(fetches)
+		c.applySeeks(ctx)
+		c.cl.AllowRebalance()
+		if fetches.IsClientClosed() {
+			return
+		}
+	}
+}
+
+// enqueue hands a poll to the lanes. A rebalance is blocked meanwhile, but a
+// record of a partition revoked before that has no lane and is dropped.
+func (c *consumer) enqueue(fetches kgo.Fetches) {
+	batch := &pollBatch{}
+	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
+		if p.Err != nil {
+			c.fetchError(p)
+		}
+		tp := TP{p.Topic, p.Partition}
+		if ln := c.lane(tp); ln != nil {
+			ln.offer(p.FetchPartition, batch)
+		}
+	})
+	if batch.records > 0 {
+		c.idle.touch()
+	}
+}
+
+// fetchError logs what kept a partition from being fetched. franz-go tries
+// again by itself.
+func (c *consumer) fetchError(p kgo.FetchTopicPartition) {
+	err := p.Err
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, kgo.ErrClientClosed) {
+		return
+	}
+	key := "fetch " + p.Topic
+	if _, ok := errors.AsType[*kgo.ErrDataLoss](err); ok || errors.Is(err, kerr.OffsetOutOfRange) {
+		c.l.count(MetricOffsetReset, p.Topic, "", 1)
+		c.log.Error("offset out of range, position was reset",
+			slog.String("topic", p.Topic), slog.Int("partition", int(p.Partition)), slog.Any("err", err))
+		if c.l.cfg.start.kind == atCommit && c.plan.role == RoleMain {
+			c.l.halt(fmt.Errorf("partition %s-%d: %w", p.Topic, p.Partition, err))
+		}
+		return
+	}
+	if authError(err) && c.l.cfg.haltOnAuth {
+		c.l.halt(fmt.Errorf("fetch %s: %w", p.Topic, err))
+		return
+	}
+	c.l.health.degrade(key, err.Error())
+	if ok, suppressed := c.l.gate.allow(key); ok {
+		c.log.Warn("fetch", slog.String("topic", p.Topic), slog.Int("partition", int(p.Partition)),
+			slog.Any("err", err), slog.Int("suppressed", suppressed))
+	}
+}
+
+// authError tells whether the cluster knows us and refuses.
+func authError(err error) bool {
+	for _, e := range []error{
+		kerr.SaslAuthenticationFailed, kerr.TopicAuthorizationFailed,
+		kerr.GroupAuthorizationFailed, kerr.ClusterAuthorizationFailed,
+	} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *consumer) lane(tp TP) *lane {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.lanes[tp]
+}
+
+// all are the lanes of all assigned partitions.
+func (c *consumer) all() []*lane {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	out := make([]*lane, 0, len(c.lanes))
+	for _, ln := range c.lanes {
+		out = append(out, ln)
+	}
+	return out
+}
+
+// adjustOffsets sees the committed offsets before fetching begins. A partition
+// without a commit that starts at the end gets its commit now: a quiet group
+// would otherwise jump over what arrives until its first commit.
+func (c *consumer) adjustOffsets(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+	for topic, ps := range offsets {
+		for p, o := range ps {
+			tp := TP{topic, p}
+			at := o.EpochOffset().Offset
+			if at == -1 && c.plan.role == RoleMain && c.l.cfg.start.kind == atLatest {
+				end, err := Latest().resolve(ctx, c.adm, tp, 0)
+				if err != nil {
+					c.log.Warn("find the end of a partition", slog.String("topic", topic), slog.Int("partition", int(p)), slog.Any("err", err))
+					continue
+				}
+				ps[p] = kgo.NewOffset().At(end)
+				if ln := c.lane(tp); ln != nil {
+					ln.begin(end, true)
+				}
+				continue
+			}
+			if ln := c.lane(tp); ln != nil && at >= 0 {
+				ln.begin(at, false)
+			}
+		}
+	}
+	return offsets, nil
+}

@@ -1,0 +1,190 @@
+package delivery
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"time"
+)
+
+// Causes of a handler's cancelled context, found with context.Cause.
+var (
+	// ErrHandlerTimeout ends a delivery that ran longer than HandlerTimeout.
+	ErrHandlerTimeout = errors.New("handler ran longer than its timeout")
+	// ErrRevoked ends deliveries of a partition that moves to another member.
+	ErrRevoked = errors.New("partition was revoked")
+	// ErrLost ends deliveries of a partition this member no longer owns.
+	ErrLost = errors.New("partition was lost")
+	// ErrShutdown ends deliveries that outlive DrainTimeout.
+	ErrShutdown = errors.New("listener shuts down")
+	// ErrSeek ends deliveries of a partition whose position was moved.
+	ErrSeek = errors.New("partition position was moved")
+)
+
+// Errors of the API.
+var (
+	// ErrUnknownOutcome is returned by Send when the context ended while the
+	// record may or may not have been written.
+	ErrUnknownOutcome = errors.New("outcome of the send is unknown")
+	// ErrGoexit is the failure of a handler that called runtime.Goexit.
+	ErrGoexit = errors.New("handler called runtime.Goexit")
+	// ErrExpired is the failure of a record older than ExpireAfter.
+	ErrExpired = errors.New("record is older than its expiry")
+	// ErrNotAssigned is returned by Seek for a partition this member does not own.
+	ErrNotAssigned = errors.New("partition is not assigned to this listener")
+	// ErrStarted is returned by Run of a listener that has run before.
+	ErrStarted = errors.New("listener was started before")
+	// ErrAckUnused is returned by Ack when the commit policy does not wait for acks.
+	ErrAckUnused = errors.New("ack needs CommitManual or CommitNow")
+)
+
+// Problems of a topic in a chain, wrapped in a TopicError by Run.
+var (
+	ErrTopicMissing      = errors.New("topic does not exist")
+	ErrTopicCompacted    = errors.New("topic is compacted, records of equal key would erase each other")
+	ErrRetentionTooShort = errors.New("retention is shorter than the delay of the topic")
+	ErrNoWritePermission = errors.New("no permission to write to the topic")
+)
+
+// TopicError is a problem of one topic, found when a listener starts.
+type TopicError struct {
+	Topic string
+	Err   error
+}
+
+func (e *TopicError) Error() string { return fmt.Sprintf("topic %s: %v", e.Topic, e.Err) }
+func (e *TopicError) Unwrap() error { return e.Err }
+
+// ConfigError collects what is wrong with the options of a listener.
+type ConfigError struct{ Problems []string }
+
+func (e *ConfigError) Error() string {
+	return "listener options: " + strings.Join(e.Problems, "; ")
+}
+
+// PanicError is the failure of a handler that panicked.
+type PanicError struct {
+	Value any
+	Stack []byte
+}
+
+func (e *PanicError) Error() string { return fmt.Sprintf("handler panicked: %v", e.Value) }
+
+// Unwrap gives the panic value if it is an error.
+func (e *PanicError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
+}
+
+// DecodeError is the failure of a record whose value could not be decoded.
+// It is never retried.
+type DecodeError struct{ Err error }
+
+func (e *DecodeError) Error() string { return "decode value: " + e.Err.Error() }
+func (e *DecodeError) Unwrap() error { return e.Err }
+
+// HungError is returned by Run and Stop when handlers did not return within
+// DrainTimeout and KillGrace. Their records are not committed.
+type HungError struct{ Handlers []string }
+
+func (e *HungError) Error() string {
+	return "handlers never returned: " + strings.Join(e.Handlers, ", ")
+}
+
+// HaltError is returned by Run after a handler returned Halt.
+type HaltError struct{ Err error }
+
+func (e *HaltError) Error() string { return "listener halted: " + e.Err.Error() }
+func (e *HaltError) Unwrap() error { return e.Err }
+
+// ruling is what a handler decided about its own failure.
+type ruling int
+
+const (
+	rulePermanent ruling = iota + 1
+	ruleRetryAfter
+	ruleDrop
+	ruleHalt
+)
+
+// ruledError carries a ruling. It is transparent: message and chain are those
+// of the wrapped error.
+type ruledError struct {
+	err   error
+	rule  ruling
+	after time.Duration
+}
+
+func (e *ruledError) Error() string { return e.err.Error() }
+func (e *ruledError) Unwrap() error { return e.err }
+
+func rule(err error, r ruling, after time.Duration) error {
+	if err == nil {
+		return nil
+	}
+	return &ruledError{err: err, rule: r, after: after}
+}
+
+// Permanent marks err as not worth a retry: the record goes to its dead-letter
+// topic at once. Permanent(nil) is nil, as with the other marks.
+func Permanent(err error) error { return rule(err, rulePermanent, 0) }
+
+// RetryAfter asks for the next delivery after d. In a retry chain the record
+// goes to the first tier with a delay of at least d, else to the last one.
+func RetryAfter(err error, d time.Duration) error { return rule(err, ruleRetryAfter, max(d, 0)) }
+
+// Drop gives the record up: it counts as done and appears in no other topic.
+func Drop(err error) error { return rule(err, ruleDrop, 0) }
+
+// Halt stops the listener. The record is not committed and is delivered again
+// by whoever starts next.
+func Halt(err error) error { return rule(err, ruleHalt, 0) }
+
+// ErrorClass is the name an error has in headers: the import path and type
+// name of err without the marks of this package.
+func ErrorClass(err error) string {
+	for {
+		r, ok := err.(*ruledError) //nolint:errorlint // only the outermost mark is taken off.
+		if !ok {
+			return typeName(err)
+		}
+		err = r.err
+	}
+}
+
+// rootClass is the class of the innermost error; of joined errors the first.
+func rootClass(err error) string {
+	for {
+		var next error
+		switch e := err.(type) { //nolint:errorlint // this walks the chain itself.
+		case interface{ Unwrap() error }:
+			next = e.Unwrap()
+		case interface{ Unwrap() []error }:
+			for _, branch := range e.Unwrap() {
+				if branch != nil {
+					next = branch
+					break
+				}
+			}
+		}
+		if next == nil {
+			return ErrorClass(err)
+		}
+		err = next
+	}
+}
+
+func typeName(err error) string {
+	if err == nil {
+		return ""
+	}
+	t := reflect.TypeOf(err)
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t.PkgPath() == "" {
+		return t.String()
+	}
+	return t.PkgPath() + "." + t.Name()
+}

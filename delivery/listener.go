@@ -1,0 +1,253 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+)
+
+// Listener consumes one main topic in a group, together with the retry and
+// dead-letter topics of its chain.
+//
+// Run may be called once. All other methods may be called at any time, from
+// any goroutine.
+type Listener struct {
+	client  *Client
+	cfg     *config
+	chain   *chain
+	group   string
+	handler Handler // decodes, with middleware around
+	log     *slog.Logger
+	gate    *logGate
+	health  *health
+	pauses  *pauses
+	slots   chan struct{} // one per handler that may run
+
+	started  atomic.Bool
+	stopping chan struct{} // closed when the listener shall stop
+	stopOnce sync.Once
+	skip     atomic.Bool   // StopNow: no drain
+	ended    chan struct{} // closed when Run is over
+	runErr   error         // set before ended is closed
+	halted   atomic.Pointer[HaltError]
+	stuckNow atomic.Int64 // handlers reported as stuck
+
+	mu        sync.Mutex
+	consumers []*consumer
+}
+
+// TP names a partition.
+type TP struct {
+	Topic     string
+	Partition int32
+}
+
+func (tp TP) String() string { return fmt.Sprintf("%s-%d", tp.Topic, tp.Partition) }
+
+// Listen makes a listener of topic in group. It fails on wrong options; the
+// cluster is first asked by Run.
+func Listen[T any](
+	c *Client, topic Topic[T], group string,
+	handler func(ctx context.Context, m *Message[T]) error, opts ...Option,
+) (*Listener, error) {
+	if handler == nil {
+		return nil, &ConfigError{Problems: []string{"handler is nil"}}
+	}
+	inner := func(ctx context.Context, m *Message[[]byte]) error {
+		var v T
+		if m.delivery.rec.Value != nil {
+			var err error
+			if v, err = topic.codec.Decode(m.Value, m.Headers); err != nil {
+				return &DecodeError{Err: err}
+			}
+		}
+		return handler(ctx, withValue(m, v))
+	}
+	return newListener(c, topic.name, group, inner, newConfig(opts))
+}
+
+func newListener(c *Client, topic, group string, handler Handler, cfg *config) (*Listener, error) {
+	problems := cfg.problems
+	if group == "" {
+		problems = append(problems, "group is empty")
+	}
+	ch, err := newChain(topic, cfg.tiers, cfg.deadLetter)
+	if err != nil {
+		problems = append(problems, err.Error())
+	}
+	if len(problems) > 0 {
+		return nil, &ConfigError{Problems: problems}
+	}
+	l := &Listener{
+		client:   c,
+		cfg:      cfg,
+		chain:    ch,
+		group:    group,
+		handler:  cfg.wrap(handler),
+		log:      c.log.With(slog.String("group", group)),
+		gate:     newLogGate(c.clock),
+		pauses:   newPauses(),
+		slots:    make(chan struct{}, max(cfg.concurrency, 1)),
+		stopping: make(chan struct{}),
+		ended:    make(chan struct{}),
+	}
+	l.health = newHealth(func(e Event) { l.emit(e) })
+	return l, nil
+}
+
+// Group is the listener's group.
+func (l *Listener) Group() string { return l.group }
+
+// Topic is the listener's main topic.
+func (l *Listener) Topic() string { return l.chain.main }
+
+// RetryTopics are the retry topics the listener consumes, in order.
+func (l *Listener) RetryTopics() []string { return l.chain.retryTopics() }
+
+// DeadLetterTopics are the topics the listener dead-letters to, the general
+// one first.
+func (l *Listener) DeadLetterTopics() []string { return l.chain.deadLetterTopics() }
+
+// Run consumes until ctx ends or Stop is called, drains, and returns nil. It
+// returns a TopicError if the chain cannot work, a HaltError after Halt, and a
+// HungError if handlers never returned.
+func (l *Listener) Run(ctx context.Context) error {
+	if !l.started.CompareAndSwap(false, true) {
+		return ErrStarted
+	}
+	err := l.run(ctx)
+	l.runErr = err
+	close(l.ended)
+	return err
+}
+
+func (l *Listener) run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() { // ends with Run.
+		select {
+		case <-l.stopping:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	if err := l.provision(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	}
+	if err := l.open(ctx); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	err := l.shutdown(context.WithoutCancel(ctx))
+	if h := l.halted.Load(); h != nil {
+		return errors.Join(h, err)
+	}
+	return err
+}
+
+// open starts the consumers: one for the main topic, one for all tiers or one
+// for each, one for each dead-letter group.
+func (l *Listener) open(ctx context.Context) error {
+	for _, p := range l.consumerPlans() {
+		c, err := newConsumer(l, p)
+		if err != nil {
+			return errors.Join(err, l.shutdown(context.WithoutCancel(ctx)))
+		}
+		l.mu.Lock()
+		l.consumers = append(l.consumers, c)
+		l.mu.Unlock()
+		c.start(context.WithoutCancel(ctx))
+	}
+	return nil
+}
+
+// consumerPlan is one group membership of a listener.
+type consumerPlan struct {
+	role   Role
+	group  string
+	topics []string
+}
+
+// Role is what a topic is in the chain of a listener.
+type Role string
+
+// The roles.
+const (
+	RoleMain       Role = "main"
+	RoleRetry      Role = "retry"
+	RoleDeadLetter Role = "dead-letter"
+)
+
+func (l *Listener) consumerPlans() []consumerPlan {
+	plans := []consumerPlan{{role: RoleMain, group: l.group, topics: []string{l.chain.main}}}
+	suffixGroup := func(topic string) string { return l.group + topic[len(l.chain.main):] }
+	tiers := l.chain.retryTopics()
+	switch {
+	case len(tiers) == 0:
+	case l.cfg.springLayout:
+		for _, t := range tiers {
+			plans = append(plans, consumerPlan{role: RoleRetry, group: suffixGroup(t), topics: []string{t}})
+		}
+	default:
+		plans = append(plans, consumerPlan{role: RoleRetry, group: l.group + "-retry", topics: tiers})
+	}
+	if l.cfg.dltHandler == nil || l.cfg.deadLetter == nil {
+		return plans
+	}
+	dlts := l.chain.deadLetterTopics()
+	if !l.cfg.springLayout {
+		return append(plans, consumerPlan{role: RoleDeadLetter, group: l.group + "-dlt", topics: dlts})
+	}
+	for i, t := range dlts {
+		suffix := l.cfg.deadLetter.suffix
+		if i > 0 {
+			suffix = l.cfg.deadLetter.routes[i-1].suffix + suffix
+		}
+		plans = append(plans, consumerPlan{role: RoleDeadLetter, group: l.group + suffix, topics: []string{t}})
+	}
+	return plans
+}
+
+// emit calls the user's event function.
+func (l *Listener) emit(e Event) {
+	e.Group = l.group
+	l.cfg.events(e)
+}
+
+// ours tells whether a retry record belongs to this listener's group.
+func (l *Listener) ours(h Headers) bool {
+	g, ok := h.Get(HeaderOriginGroup)
+	return !ok || string(g) == l.group || slices.Contains(l.cfg.aliases, string(g))
+}
+
+// halt stops the listener because of err.
+func (l *Listener) halt(err error) {
+	h := &HaltError{Err: err}
+	if !l.halted.CompareAndSwap(nil, h) {
+		return
+	}
+	l.health.halt(err.Error())
+	l.log.Error("listener halted", slog.Any("err", err))
+	l.emit(Event{Kind: EventHalted, Err: err})
+	l.requestStop()
+}
+
+func (l *Listener) requestStop() { l.stopOnce.Do(func() { close(l.stopping) }) }
+
+// current is the list of running consumers.
+func (l *Listener) current() []*consumer {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.consumers)
+}
+
+func (l *Listener) count(m Metric, topic, value string, n int64) {
+	l.client.metrics.Count(m, Tags{Group: l.group, Topic: topic, Value: value}, n)
+}

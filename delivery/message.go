@@ -1,0 +1,104 @@
+package delivery
+
+import (
+	"context"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// Message is one delivery of one record. The fields are the record's; the
+// handler must not keep them beyond its return, nor write to the slices.
+//
+// A Message made by hand, as in a test of a handler, is a first delivery.
+type Message[T any] struct {
+	Key       []byte
+	Value     T
+	Headers   Headers
+	Topic     string
+	Partition int32
+	Offset    int64
+	Timestamp time.Time
+
+	delivery *attempt
+}
+
+// attempt is what Message knows about its delivery; nil for hand-made ones.
+type attempt struct {
+	rec    *kgo.Record
+	chain  int // number of this delivery in the chain, from the header
+	local  int // number of this delivery in its lane
+	ackNow func(context.Context) error
+}
+
+// Attempt is the number of the attempt in the retry chain: 1 on the main
+// topic, 2 on the first retry tier.
+func (m *Message[T]) Attempt() int {
+	if m.delivery == nil {
+		return 1
+	}
+	return m.delivery.chain
+}
+
+// Delivery counts the deliveries of this record in place: 1, and one more for
+// each blocking retry. It starts over when the process restarts.
+func (m *Message[T]) Delivery() int {
+	if m.delivery == nil {
+		return 1
+	}
+	return m.delivery.local
+}
+
+// Origin is where the record was first read.
+func (m *Message[T]) Origin() Origin { return ReadOrigin(m.Raw()) }
+
+// Failure is why the record was forwarded, nil on a main topic.
+func (m *Message[T]) Failure() *Failure { return ReadFailure(m.Headers) }
+
+// Tombstone tells a record without a value. Value is then the zero value.
+func (m *Message[T]) Tombstone() bool {
+	return m.delivery != nil && m.delivery.rec.Value == nil
+}
+
+// MessageID is the header bote-message-id, which survives retries and redrive;
+// "" if the sender set none.
+func (m *Message[T]) MessageID() string { return m.Headers.Text(HeaderMessageID) }
+
+// Ack marks the record as done, from any goroutine and in any order, also
+// after the handler has returned. Only listeners with CommitManual and
+// CommitNow need it. With CommitNow it waits for the commit and returns its
+// error; the record then is done all the same and part of the next commit.
+func (m *Message[T]) Ack(ctx context.Context) error {
+	if m.delivery == nil {
+		return nil
+	}
+	return m.delivery.ackNow(ctx)
+}
+
+// Raw is the record as it was read. It must not be changed.
+func (m *Message[T]) Raw() *kgo.Record {
+	if m.delivery != nil {
+		return m.delivery.rec
+	}
+	return &kgo.Record{
+		Key: m.Key, Headers: m.Headers, Topic: m.Topic,
+		Partition: m.Partition, Offset: m.Offset, Timestamp: m.Timestamp,
+	}
+}
+
+// newMessage is the undecoded message middleware sees.
+func newMessage(a *attempt) *Message[[]byte] {
+	r := a.rec
+	return &Message[[]byte]{
+		Key: r.Key, Value: r.Value, Headers: r.Headers, Topic: r.Topic,
+		Partition: r.Partition, Offset: r.Offset, Timestamp: r.Timestamp, delivery: a,
+	}
+}
+
+// withValue is m with a decoded value.
+func withValue[T any](m *Message[[]byte], v T) *Message[T] {
+	return &Message[T]{
+		Key: m.Key, Value: v, Headers: m.Headers, Topic: m.Topic,
+		Partition: m.Partition, Offset: m.Offset, Timestamp: m.Timestamp, delivery: m.delivery,
+	}
+}

@@ -1,0 +1,150 @@
+package delivery
+
+import "sync"
+
+// pauseReason is why a partition is not fetched or not handed out. Reasons are
+// a set; a partition is fetched only while the fetch reasons are empty.
+type pauseReason uint8
+
+const (
+	pauseUser         pauseReason = 1 << iota // fetching stops
+	pauseNow                                  // handing out stops too
+	pauseBackpressure                         // the queue is full
+	pauseGap                                  // too much is done behind one record that is not
+)
+
+// fetchReasons keep a partition from being fetched.
+const fetchReasons = pauseUser | pauseNow | pauseBackpressure
+
+// pauseSet is a set of reasons.
+type pauseSet uint8
+
+func (s pauseSet) has(r pauseReason) bool { return s&pauseSet(r) != 0 }
+
+func (s *pauseSet) set(r pauseReason, on bool) {
+	if on {
+		*s |= pauseSet(r)
+	} else {
+		*s &^= pauseSet(r)
+	}
+}
+
+// names are the reasons for people and metrics.
+func (s pauseSet) names() []string {
+	var out []string
+	for _, e := range []struct {
+		r    pauseReason
+		name string
+	}{{pauseUser, "user"}, {pauseNow, "user-now"}, {pauseBackpressure, "backpressure"}, {pauseGap, "gap"}} {
+		if s.has(e.r) {
+			out = append(out, e.name)
+		}
+	}
+	return out
+}
+
+// pauses are what the user asked for. They outlive assignments.
+type pauses struct {
+	mu   sync.Mutex
+	all  pauseSet
+	each map[TP]pauseSet
+}
+
+func newPauses() *pauses { return &pauses{each: make(map[TP]pauseSet)} }
+
+func (p *pauses) of(tp TP) pauseSet {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.all | p.each[tp]
+}
+
+func (p *pauses) set(tps []TP, s pauseSet) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(tps) == 0 {
+		p.all = s
+		if s == 0 {
+			clear(p.each)
+		}
+		return
+	}
+	for _, tp := range tps {
+		if s == 0 {
+			delete(p.each, tp)
+		} else {
+			p.each[tp] = s
+		}
+	}
+}
+
+// Pause stops fetching the given partitions, or all including those of retry
+// and dead-letter topics; records already fetched are still handled. It lasts
+// until Resume, also over rebalances.
+func (l *Listener) Pause(tps ...TP) { l.setPause(tps, pauseSet(pauseUser), EventPaused) }
+
+// PauseNow is Pause that also keeps fetched records waiting: only handlers
+// that run finish.
+func (l *Listener) PauseNow(tps ...TP) { l.setPause(tps, pauseSet(pauseUser|pauseNow), EventPaused) }
+
+// Resume takes Pause and PauseNow back. Without partitions it resumes all.
+func (l *Listener) Resume(tps ...TP) { l.setPause(tps, 0, EventResumed) }
+
+func (l *Listener) setPause(tps []TP, s pauseSet, kind EventKind) {
+	l.pauses.set(tps, s)
+	for _, c := range l.current() {
+		for _, ln := range c.all() {
+			ln.repause()
+		}
+	}
+	if len(tps) == 0 {
+		l.emit(Event{Kind: kind})
+	}
+	for _, tp := range tps {
+		l.emit(Event{Kind: kind, Topic: tp.Topic, Partition: tp.Partition})
+	}
+}
+
+// repause takes over what the user asked for.
+func (ln *lane) repause() {
+	ln.mu.Lock()
+	defer ln.mu.Unlock()
+	if ln.frozen {
+		return
+	}
+	user := ln.c.l.pauses.of(ln.tp)
+	ln.pauses.set(pauseUser, user.has(pauseUser))
+	ln.pauses.set(pauseNow, user.has(pauseNow))
+	ln.settlePauses()
+	ln.signal()
+}
+
+// resumeAfresh starts a new lane: franz-go keeps a partition paused over
+// assignments, so what an earlier lane paused is resumed.
+func (ln *lane) resumeAfresh() {
+	ln.c.cl.ResumeFetchPartitions(map[string][]int32{ln.tp.Topic: {ln.tp.Partition}})
+	ln.repause()
+}
+
+// settlePauses computes the lane's own reasons and tells franz-go. Above the
+// queue limit fetching pauses, below half of it fetching goes on. Callers hold
+// mu; franz-go only notes the call.
+func (ln *lane) settlePauses() {
+	cfg := ln.c.l.cfg
+	full := ln.held >= cfg.queueRecords || ln.heldBytes >= cfg.queueBytes
+	half := ln.held <= cfg.queueRecords/2 && ln.heldBytes <= cfg.queueBytes/2
+	if full || half {
+		ln.pauses.set(pauseBackpressure, full)
+	}
+	ln.pauses.set(pauseGap, ln.tracker.gap() >= cfg.gapLimit)
+	fetch := ln.pauses&pauseSet(fetchReasons) == 0
+	if fetch == ln.fetching || ln.frozen {
+		return
+	}
+	ln.fetching = fetch
+	part := map[string][]int32{ln.tp.Topic: {ln.tp.Partition}}
+	if fetch {
+		ln.c.cl.ResumeFetchPartitions(part)
+	} else {
+		ln.c.cl.PauseFetchPartitions(part)
+	}
+}

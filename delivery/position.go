@@ -1,0 +1,117 @@
+package delivery
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// Position is a place in a partition: where to start, or where to seek to.
+type Position struct {
+	kind   positionKind
+	offset int64
+	at     time.Time
+}
+
+type positionKind int
+
+const (
+	atEarliest positionKind = iota
+	atLatest
+	atOffset
+	atTime
+	fromEnd
+	fromHere
+	atCommit
+)
+
+// Earliest is the first record there is.
+func Earliest() Position { return Position{kind: atEarliest} }
+
+// Latest is behind the last record there is.
+func Latest() Position { return Position{kind: atLatest} }
+
+// Offset is an exact offset.
+func Offset(o int64) Position { return Position{kind: atOffset, offset: o} }
+
+// AtTime is the first record with that timestamp or a later one.
+func AtTime(t time.Time) Position { return Position{kind: atTime, at: t} }
+
+// FromEnd is n records before the end.
+func FromEnd(n int64) Position { return Position{kind: fromEnd, offset: n} }
+
+// Relative is n records behind (n < 0: before) the next record to be
+// committed. It is for Seek only.
+func Relative(n int64) Position { return Position{kind: fromHere, offset: n} }
+
+// NoStart makes a partition without a commit an error instead of starting
+// anywhere. It is for StartAt only.
+func NoStart() Position { return Position{kind: atCommit} }
+
+// kgoOffset is the position for a partition without a commit.
+func (p Position) kgoOffset() kgo.Offset {
+	switch p.kind {
+	case atEarliest, fromHere:
+	case atLatest:
+		return kgo.NewOffset().AtEnd()
+	case atOffset:
+		return kgo.NewOffset().At(p.offset)
+	case atTime:
+		return kgo.NewOffset().AfterMilli(p.at.UnixMilli())
+	case fromEnd:
+		return kgo.NewOffset().AtEnd().Relative(-p.offset)
+	case atCommit:
+		return kgo.NewOffset().AtCommitted()
+	}
+	return kgo.NewOffset().AtStart()
+}
+
+// resolve finds the offset of the position in one partition. here is the next
+// offset to be committed.
+func (p Position) resolve(ctx context.Context, adm *kadm.Client, tp TP, here int64) (int64, error) {
+	var list kadm.ListedOffsets
+	var err error
+	switch p.kind {
+	case atOffset:
+		return p.offset, nil
+	case fromHere:
+		return max(here+p.offset, 0), nil
+	case atCommit:
+		return here, nil
+	case atEarliest:
+		list, err = adm.ListStartOffsets(ctx, tp.Topic)
+	case atLatest, fromEnd:
+		list, err = adm.ListEndOffsets(ctx, tp.Topic)
+	case atTime:
+		list, err = adm.ListOffsetsAfterMilli(ctx, p.at.UnixMilli(), tp.Topic)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("list offsets of %s: %w", tp.Topic, err)
+	}
+	o, ok := list.Lookup(tp.Topic, tp.Partition)
+	if !ok {
+		return 0, fmt.Errorf("list offsets of %s: %w", tp, ErrNotAssigned)
+	}
+	if o.Err != nil {
+		return 0, fmt.Errorf("list offsets of %s: %w", tp, o.Err)
+	}
+	if p.kind == fromEnd {
+		return max(o.Offset-p.offset, 0), nil
+	}
+	return o.Offset, nil
+}
+
+// resetOffset is the position after an offset was found out of range.
+func (p Position) resetOffset() kgo.Offset {
+	switch p.kind {
+	case atLatest:
+		return kgo.NewOffset().AtEnd()
+	case atCommit:
+		return kgo.NoResetOffset()
+	case atEarliest, atOffset, atTime, fromEnd, fromHere:
+	}
+	return kgo.NewOffset().AtStart()
+}

@@ -1,0 +1,266 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+const (
+	retryRetention      = 7 * 24 * time.Hour
+	deadLetterRetention = 14 * 24 * time.Hour
+	missingCheck        = 5 * time.Second  // how often a missing main topic is looked for
+	missingWarn         = 30 * time.Second // how often that is logged
+)
+
+func (c *Client) admin() *kadm.Client { return kadm.NewClient(c.sends) }
+
+// chainTopic is a topic of the chain that must exist before it is needed.
+type chainTopic struct {
+	name      string
+	delay     time.Duration
+	retention time.Duration
+}
+
+// chainTopics are the topics the listener creates; never the main topic, and
+// never the retry topics of earlier configurations.
+func (l *Listener) chainTopics() []chainTopic {
+	longest := time.Duration(0)
+	for _, t := range l.chain.tiers {
+		longest = max(longest, t.delay)
+	}
+	var out []chainTopic
+	for _, t := range l.chain.tiers {
+		out = append(out, chainTopic{t.topic, t.delay, max(retryRetention, 4*longest)})
+	}
+	for _, t := range l.chain.deadLetterTopics() {
+		out = append(out, chainTopic{t, 0, deadLetterRetention})
+	}
+	return out
+}
+
+// provision waits for the main topic, creates what is missing of the chain
+// and checks what is there.
+func (l *Listener) provision(ctx context.Context) error {
+	partitions, err := l.awaitMain(ctx)
+	if err != nil {
+		return err
+	}
+	topics := l.chainTopics()
+	if len(topics) == 0 {
+		return nil
+	}
+	return l.patiently(ctx, "chain topics of "+l.chain.main, func() error {
+		found, err := l.describe(ctx, names(topics))
+		if err != nil {
+			return err
+		}
+		for _, t := range topics {
+			if err := l.provisionTopic(ctx, t, found[t.name], partitions); err != nil {
+				return err
+			}
+		}
+		return l.checkConfigs(ctx, topics)
+	})
+}
+
+func names(topics []chainTopic) []string {
+	out := make([]string, len(topics))
+	for i, t := range topics {
+		out[i] = t.name
+	}
+	return out
+}
+
+// awaitMain is the number of partitions of the main topic, once it exists.
+func (l *Listener) awaitMain(ctx context.Context) (int32, error) {
+	var partitions int32
+	err := l.patiently(ctx, "main topic "+l.chain.main, func() error {
+		found, err := l.describe(ctx, []string{l.chain.main})
+		if err != nil {
+			return err
+		}
+		t := found[l.chain.main]
+		if t.err != nil {
+			return t.err
+		}
+		if partitions = t.partitions; partitions == 0 {
+			if l.cfg.requireTopics {
+				return &TopicError{Topic: l.chain.main, Err: ErrTopicMissing}
+			}
+			return ErrTopicMissing
+		}
+		return nil
+	})
+	return partitions, err
+}
+
+// patiently calls f until it succeeds. A TopicError is final, and so is a
+// refusal with HaltOnAuth; all else degrades health, is logged now and then,
+// and tried again.
+func (l *Listener) patiently(ctx context.Context, what string, f func() error) error {
+	defer l.health.clear(what)
+	var warned time.Time
+	for {
+		err := f()
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		if _, ok := errors.AsType[*TopicError](err); ok {
+			return err
+		}
+		if l.cfg.haltOnAuth && authError(err) {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+		l.health.degrade(what, err.Error())
+		if now := l.client.clock.Now(); warned.IsZero() || now.Sub(warned) >= missingWarn {
+			warned = now
+			l.log.Warn("cannot start yet", slog.String("step", what), slog.Any("err", err))
+		}
+		expired, stop := timerChan(l.client.clock, missingCheck)
+		select {
+		case <-expired:
+		case <-ctx.Done():
+			stop()
+			return ctx.Err()
+		}
+	}
+}
+
+// described is what metadata says of a topic; partitions 0 = it is missing.
+type described struct {
+	partitions int32
+	writable   bool
+	err        error
+}
+
+// describe asks for topics without creating them.
+func (l *Listener) describe(ctx context.Context, topics []string) (map[string]described, error) {
+	req := kmsg.NewPtrMetadataRequest()
+	req.IncludeTopicAuthorizedOperations = true
+	for _, t := range topics {
+		rt := kmsg.NewMetadataRequestTopic()
+		rt.Topic = kmsg.StringPtr(t)
+		req.Topics = append(req.Topics, rt)
+	}
+	resp, err := req.RequestWith(ctx, l.client.sends)
+	if err != nil {
+		return nil, fmt.Errorf("ask for topics: %w", err)
+	}
+	out := map[string]described{}
+	for _, t := range resp.Topics {
+		if t.Topic == nil {
+			continue
+		}
+		d := described{partitions: int32(len(t.Partitions)), writable: mayWrite(t.AuthorizedOperations)} //nolint:gosec // small.
+		if err := kerr.ErrorForCode(t.ErrorCode); err != nil {
+			d.partitions = 0
+			if !errors.Is(err, kerr.UnknownTopicOrPartition) {
+				d.err = fmt.Errorf("topic %s: %w", *t.Topic, err)
+			}
+		}
+		out[*t.Topic] = d
+	}
+	return out, nil
+}
+
+// mayWrite reads the bit set of allowed operations; a broker that does not say
+// sends the smallest int32 or nothing.
+func mayWrite(ops int32) bool {
+	return ops <= 0 || ops&(1<<kmsg.ACLOperationWrite) != 0
+}
+
+func (l *Listener) provisionTopic(ctx context.Context, t chainTopic, found described, partitions int32) error {
+	switch {
+	case found.err != nil:
+		return found.err
+	case found.partitions == 0 && !l.cfg.autoCreate:
+		return &TopicError{Topic: t.name, Err: ErrTopicMissing}
+	case found.partitions == 0:
+		return l.create(ctx, t, partitions)
+	case !found.writable:
+		return &TopicError{Topic: t.name, Err: ErrNoWritePermission}
+	}
+	return nil
+}
+
+func (l *Listener) create(ctx context.Context, t chainTopic, partitions int32) error {
+	configs := map[string]*string{
+		"cleanup.policy": kmsg.StringPtr("delete"),
+		"retention.ms":   kmsg.StringPtr(millis(t.retention)),
+	}
+	_, err := l.client.admin().CreateTopic(ctx, partitions, -1, configs, t.name)
+	if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
+		return fmt.Errorf("create topic %s: %w", t.name, err)
+	}
+	if err == nil {
+		l.log.Info("topic created", slog.String("topic", t.name), slog.Int("partitions", int(partitions)))
+	}
+	return nil
+}
+
+// checkConfigs refuses topics that would lose records.
+func (l *Listener) checkConfigs(ctx context.Context, topics []chainTopic) error {
+	described, err := l.client.admin().DescribeTopicConfigs(ctx, names(topics)...)
+	if authError(err) {
+		return nil //nolint:nilerr // it cannot be known.
+	}
+	if err != nil {
+		return fmt.Errorf("describe topic configs: %w", err)
+	}
+	for _, d := range described {
+		i := slices.IndexFunc(topics, func(t chainTopic) bool { return t.name == d.Name })
+		if d.Err != nil || i < 0 {
+			continue // not readable, or gone again: publishing will tell.
+		}
+		if err := checkConfig(topics[i], d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkConfig(t chainTopic, d kadm.ResourceConfig) error {
+	for _, c := range d.Configs {
+		switch c.Key {
+		case "cleanup.policy":
+			if strings.Contains(c.MaybeValue(), "compact") {
+				return &TopicError{Topic: t.name, Err: ErrTopicCompacted}
+			}
+		case "retention.ms":
+			ms, err := strconv.ParseInt(c.MaybeValue(), 10, 64)
+			if err == nil && ms >= 0 && ms < t.delay.Milliseconds() {
+				return &TopicError{Topic: t.name, Err: ErrRetentionTooShort}
+			}
+		}
+	}
+	return nil
+}
+
+// createIfMissing creates a topic of the chain that a publish did not find.
+func (l *Listener) createIfMissing(ctx context.Context, topic string, cause error) {
+	if !l.cfg.autoCreate || !errors.Is(cause, kerr.UnknownTopicOrPartition) {
+		return
+	}
+	topics := l.chainTopics()
+	i := slices.IndexFunc(topics, func(t chainTopic) bool { return t.name == topic })
+	if i < 0 {
+		return
+	}
+	found, err := l.describe(ctx, []string{l.chain.main})
+	if err == nil {
+		err = l.create(ctx, topics[i], max(found[l.chain.main].partitions, 1))
+	}
+	if err != nil {
+		l.log.Warn("create a missing topic", slog.String("topic", topic), slog.Any("err", err))
+	}
+}

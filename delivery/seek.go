@@ -1,0 +1,97 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// seek is a request to the goroutine that polls, which alone may move a
+// position: between two polls no fetched record is on its way.
+type seek struct {
+	tp   TP
+	to   Position
+	done chan error
+}
+
+// Seek moves the position of an assigned partition. What was queued is
+// dropped, what handlers that run return is ignored, and the partition goes on
+// at the new position with nothing else kept. ctx bounds the wait.
+func (l *Listener) Seek(ctx context.Context, tp TP, to Position) error {
+	for _, c := range l.current() {
+		if c.lane(tp) == nil {
+			continue
+		}
+		s := &seek{tp: tp, to: to, done: make(chan error, 1)}
+		c.mu.Lock()
+		c.seeks = append(c.seeks, s)
+		if c.interrupt != nil {
+			c.interrupt()
+		}
+		c.mu.Unlock()
+		select {
+		case err := <-s.done:
+			return err
+		case <-ctx.Done():
+			return fmt.Errorf("seek %s: %w", tp, context.Cause(ctx))
+		}
+	}
+	return fmt.Errorf("seek %s: %w", tp, ErrNotAssigned)
+}
+
+// applySeeks runs in the goroutine that polls.
+func (c *consumer) applySeeks(ctx context.Context) {
+	c.mu.Lock()
+	seeks := c.seeks
+	c.seeks = nil
+	c.mu.Unlock()
+	for _, s := range seeks {
+		s.done <- c.applySeek(ctx, s)
+	}
+}
+
+func (c *consumer) applySeek(ctx context.Context, s *seek) error {
+	select {
+	case c.turn <- struct{}{}:
+		defer func() { <-c.turn }()
+	case <-ctx.Done():
+		return fmt.Errorf("seek %s: %w", s.tp, context.Cause(ctx))
+	}
+	old := c.lane(s.tp)
+	if old == nil {
+		return fmt.Errorf("seek %s: %w", s.tp, ErrNotAssigned)
+	}
+	at, err := s.to.resolve(ctx, c.adm, s.tp, max(old.watermark(), 0))
+	if err != nil {
+		return fmt.Errorf("seek: %w", err)
+	}
+	old.stop()
+	old.cancel(ErrSeek)
+	old.freeze()
+
+	ln := newLane(c, s.tp)
+	ln.begin(at, true)
+	c.mu.Lock()
+	c.lanes[s.tp] = ln
+	c.mu.Unlock()
+	c.l.client.register(ln)
+	c.cl.SetOffsets(map[string]map[int32]kgo.EpochOffset{
+		s.tp.Topic: {s.tp.Partition: {Epoch: -1, Offset: at}},
+	})
+	ln.resumeAfresh()
+	go ln.run() // ends by itself; shutdown waits for ln.done.
+	return nil
+}
+
+// failSeeks answers seeks that came after the last poll.
+func (c *consumer) failSeeks() {
+	c.mu.Lock()
+	seeks := c.seeks
+	c.seeks = nil
+	c.mu.Unlock()
+	for _, s := range seeks {
+		s.done <- fmt.Errorf("seek %s: %w", s.tp, errors.Join(ErrNotAssigned, ErrShutdown))
+	}
+}

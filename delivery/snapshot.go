@@ -1,0 +1,185 @@
+package delivery
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// PartitionState is what a listener does with one partition right now.
+type PartitionState struct {
+	TP
+	Role      Role
+	Watermark int64     // next offset to commit, -1 if unknown
+	Committed int64     // last committed offset, -1 if unknown
+	Position  int64     // next offset to fetch, -1 if unknown
+	End       int64     // end of the partition when it was last fetched
+	Queued    int       // fetched, not handed out
+	Open      int       // fetched, not done
+	InFlight  int       // handlers running
+	Waiting   int       // records waiting for a time
+	NextWait  time.Time // earliest end of those waits
+	Handled   int64     // deliveries so far
+	Serial    bool      // records are handed out one by one
+	Paused    []string  // reasons
+	Stood     time.Time // since when the watermark stands; zero if nothing is open
+}
+
+// Snapshot is the state of all assigned partitions, sorted.
+func (l *Listener) Snapshot() []PartitionState {
+	var out []PartitionState
+	for _, c := range l.current() {
+		for _, ln := range c.all() {
+			out = append(out, ln.state())
+		}
+	}
+	slices.SortFunc(out, func(a, b PartitionState) int {
+		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
+	})
+	return out
+}
+
+func (ln *lane) state() PartitionState {
+	ln.mu.Lock()
+	defer ln.mu.Unlock()
+	s := PartitionState{
+		TP: ln.tp, Role: ln.c.plan.role, Watermark: ln.tracker.watermark(), Committed: ln.committed,
+		Position: ln.tracker.next, End: ln.end, Queued: len(ln.queue), Open: ln.held,
+		InFlight: len(ln.inFlight), Waiting: len(ln.parks), Handled: ln.handled,
+		Serial: ln.serial, Paused: ln.pauses.names(),
+	}
+	if ln.held > 0 {
+		s.Stood = ln.stood
+	}
+	for p := range ln.parks {
+		if s.NextWait.IsZero() || p.until.Before(s.NextWait) {
+			s.NextWait = p.until
+		}
+	}
+	return s
+}
+
+// enter and leave surround a handler.
+func (ln *lane) enter(it *item, at time.Time) {
+	ln.mu.Lock()
+	ln.inFlight[it] = at
+	ln.handled++
+	ln.mu.Unlock()
+}
+
+func (ln *lane) leave(it *item) {
+	ln.mu.Lock()
+	delete(ln.inFlight, it)
+	ln.mu.Unlock()
+}
+
+// Lag is how far a listener is behind.
+type Lag struct {
+	Main        map[TP]int64  // end - committed of the main topic
+	Retry       int64         // records on retry topics not yet done
+	OldestDue   time.Duration // how long the oldest due retry has been waiting, 0 if none
+	DeadLetters int64         // records in the dead-letter topics
+}
+
+// Total is the lag of all partitions of the main topic.
+func (g Lag) Total() int64 {
+	var n int64
+	for _, v := range g.Main {
+		n += v
+	}
+	return n
+}
+
+// Lag asks the cluster how far the listener is behind. The group's other
+// members count too.
+func (l *Listener) Lag(ctx context.Context) (Lag, error) {
+	out := Lag{Main: map[TP]int64{}}
+	adm := l.client.admin()
+	for _, p := range l.consumerPlans() {
+		if p.role == RoleDeadLetter {
+			continue
+		}
+		committed, err := adm.FetchOffsets(ctx, p.group)
+		if err != nil {
+			return Lag{}, fmt.Errorf("lag: fetch offsets of %s: %w", p.group, err)
+		}
+		starts, err := adm.ListStartOffsets(ctx, p.topics...)
+		if err != nil {
+			return Lag{}, fmt.Errorf("lag: list start offsets: %w", err)
+		}
+		ends, err := adm.ListEndOffsets(ctx, p.topics...)
+		if err != nil {
+			return Lag{}, fmt.Errorf("lag: list end offsets: %w", err)
+		}
+		for _, topic := range p.topics {
+			for part, end := range ends[topic] {
+				at := starts[topic][part].Offset
+				if c, ok := committed.Lookup(topic, part); ok {
+					at = max(at, c.At)
+				}
+				behind := max(end.Offset-at, 0)
+				if p.role == RoleMain {
+					out.Main[TP{topic, part}] = behind
+				} else {
+					out.Retry += behind
+				}
+			}
+		}
+	}
+	n, err := l.countDeadLetters(ctx)
+	if err == nil && l.chain.dlt != "" {
+		l.client.metrics.Gauge(MetricDLTOpen, l.tags(l.chain.dlt), float64(n))
+	}
+	out.DeadLetters = n
+	out.OldestDue = l.oldestDue()
+	return out, err
+}
+
+func (l *Listener) countDeadLetters(ctx context.Context) (int64, error) {
+	topics := l.DeadLetterTopics()
+	if len(topics) == 0 {
+		return 0, nil
+	}
+	adm := l.client.admin()
+	starts, err := adm.ListStartOffsets(ctx, topics...)
+	if err != nil {
+		return 0, fmt.Errorf("lag: list start offsets: %w", err)
+	}
+	ends, err := adm.ListEndOffsets(ctx, topics...)
+	if err != nil {
+		return 0, fmt.Errorf("lag: list end offsets: %w", err)
+	}
+	var n int64
+	for topic, ps := range ends {
+		for p, end := range ps {
+			n += max(end.Offset-starts[topic][p].Offset, 0)
+		}
+	}
+	return n, nil
+}
+
+// oldestDue looks at the records this member holds.
+func (l *Listener) oldestDue() time.Duration {
+	now := l.client.clock.Now()
+	var oldest time.Duration
+	for _, c := range l.current() {
+		if c.plan.role != RoleRetry {
+			continue
+		}
+		for _, ln := range c.all() {
+			ln.mu.Lock()
+			if len(ln.queue) > 0 {
+				due, _ := readDue(ln.queue[0].rec.Headers, now)
+				oldest = max(oldest, now.Sub(due))
+			}
+			ln.mu.Unlock()
+		}
+	}
+	return oldest
+}
+
+func (l *Listener) stuck(topic string, delta int) {
+	l.client.metrics.Gauge(MetricStuckHandlers, l.tags(topic), float64(l.stuckNow.Add(int64(delta))))
+}

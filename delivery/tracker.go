@@ -1,0 +1,79 @@
+package delivery
+
+import "slices"
+
+// tracker knows which records of a partition are done. It is pure: its owner
+// guards it.
+//
+// Offsets are added in ascending order, with gaps where compaction or
+// transaction markers left some, and are done in any order. Always:
+//
+//	watermark <= offset of the oldest record not done
+//	watermark == one behind the last added record, if all are done
+//	watermark never falls
+type tracker struct {
+	open []tracked // from the oldest record not done, ascending
+	next int64     // one behind the last added offset, -1 before anything is known
+	done int       // records done behind the watermark
+	any  bool      // a record was done, or the start is to be committed
+}
+
+type tracked struct {
+	offset int64
+	done   bool
+}
+
+// newTracker starts at the first offset that is not yet done.
+func newTracker(start int64) *tracker { return &tracker{next: start} }
+
+// add hands a record to the tracker. It reports false for an offset that was
+// seen before.
+func (t *tracker) add(offset int64) bool {
+	if offset < t.next {
+		return false
+	}
+	t.open = append(t.open, tracked{offset: offset})
+	t.next = offset + 1
+	return true
+}
+
+// finish marks a record as done. It reports false for one that is not open.
+func (t *tracker) finish(offset int64) bool {
+	i, ok := slices.BinarySearchFunc(t.open, offset, func(e tracked, o int64) int {
+		return int(min(max(e.offset-o, -1), 1))
+	})
+	if !ok || t.open[i].done {
+		return false
+	}
+	t.open[i].done = true
+	t.any = true
+	t.done++
+	n := 0
+	for n < len(t.open) && t.open[n].done {
+		n++
+	}
+	t.open = t.open[n:]
+	t.done -= n
+	return true
+}
+
+// watermark is the offset to commit: everything below it is done.
+func (t *tracker) watermark() int64 {
+	if len(t.open) > 0 {
+		return t.open[0].offset
+	}
+	return t.next
+}
+
+// gap is how many records behind the watermark are done and wait for it.
+func (t *tracker) gap() int { return t.done }
+
+// moved tells whether there is anything to commit.
+func (t *tracker) moved() bool { return t.any }
+
+// skipTo moves an idle tracker forward, to where the log was found to start.
+func (t *tracker) skipTo(offset int64) {
+	if len(t.open) == 0 && offset > t.next {
+		t.next = offset
+	}
+}
