@@ -1,0 +1,247 @@
+// Package coordinatortest is an internal topic in memory for tests of
+// coordinators. Its durability is the test's to control: appends can be held
+// back, can fail, and partitions can be closed and opened again with what was
+// durable.
+package coordinatortest
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+
+	"github.com/botehq/bote/internal/coordinator"
+	"github.com/botehq/bote/internal/record"
+)
+
+// ErrLog is why logs fail after [Logs.Fail].
+var ErrLog = errors.New("the log failed")
+
+// Logs is an internal topic. It implements [coordinator.Logs] and may be used
+// concurrently.
+type Logs struct {
+	n int32
+
+	mu      sync.Mutex
+	disks   map[int32]*disk
+	held    bool
+	limit   int           // of a batch in bytes, 0 for none
+	opens   int           // calls of Open
+	openErr error         // of the next Open calls
+	gate    chan struct{} // not nil: reads wait for it
+}
+
+// disk is what a partition holds.
+type disk struct {
+	batches []record.Batch
+	durable int // batches below the high watermark
+	end     int64
+	log     *log // the open incarnation
+}
+
+// New returns a topic with n empty partitions.
+func New(n int32) *Logs { return &Logs{n: n, disks: make(map[int32]*disk)} }
+
+// Partitions implements [coordinator.Logs].
+func (l *Logs) Partitions() int32 { return l.n }
+
+// Exists implements [coordinator.Logs].
+func (l *Logs) Exists() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.disks) > 0
+}
+
+// Open implements [coordinator.Logs]. What was not durable is lost.
+func (l *Logs) Open(_ context.Context, partition int32) (coordinator.Log, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.opens++
+	if l.openErr != nil {
+		return nil, l.openErr
+	}
+	d := l.disk(partition)
+	d.batches = d.batches[:d.durable]
+	d.end = 0
+	if len(d.batches) > 0 {
+		d.end = d.batches[len(d.batches)-1].NextOffset()
+	}
+	d.log = &log{l: l, d: d}
+	return d.log, nil
+}
+
+func (l *Logs) disk(partition int32) *disk {
+	d := l.disks[partition]
+	if d == nil {
+		d = &disk{}
+		l.disks[partition] = d
+	}
+	return d
+}
+
+// Opens is how often a log was opened.
+func (l *Logs) Opens() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.opens
+}
+
+// RefuseOpen makes Open return err until it is called with nil.
+func (l *Logs) RefuseOpen(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.openErr = err
+}
+
+// Limit makes logs refuse batches that are larger, as too large.
+func (l *Logs) Limit(bytes int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.limit = bytes
+}
+
+// HoldReads makes reads wait until the returned function is called.
+func (l *Logs) HoldReads() (release func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	gate := make(chan struct{})
+	l.gate = gate
+	return sync.OnceFunc(func() {
+		l.mu.Lock()
+		l.gate = nil
+		l.mu.Unlock()
+		close(gate)
+	})
+}
+
+// Hold keeps appends from becoming durable until Release.
+func (l *Logs) Hold() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.held = true
+}
+
+// Release makes what was held durable, and what follows at once.
+func (l *Logs) Release() {
+	l.mu.Lock()
+	l.held = false
+	var waiting []func(error)
+	for _, d := range l.disks {
+		d.durable = len(d.batches)
+		if d.log != nil {
+			waiting = append(waiting, d.log.waiting...)
+			d.log.waiting = nil
+		}
+	}
+	l.mu.Unlock()
+	for _, done := range waiting {
+		done(nil)
+	}
+}
+
+// Fail makes all open logs fail, with what is held in them.
+func (l *Logs) Fail() {
+	l.mu.Lock()
+	l.held = false
+	var waiting []func(error)
+	for _, d := range l.disks {
+		if d.log != nil {
+			waiting = append(waiting, d.log.waiting...)
+			d.log.waiting, d.log.failed = nil, true
+		}
+	}
+	l.mu.Unlock()
+	for _, done := range waiting {
+		done(ErrLog)
+	}
+}
+
+// Put appends a batch to a partition behind the coordinator's back.
+func (l *Logs) Put(partition int32, b record.Batch) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	d := l.disk(partition)
+	b = slices.Clone(b)
+	b.SetBaseOffset(d.end)
+	d.batches = append(d.batches, b)
+	d.durable = len(d.batches)
+	d.end = b.NextOffset()
+}
+
+// Batches returns the durable batches of a partition.
+func (l *Logs) Batches(partition int32) []record.Batch {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	d := l.disk(partition)
+	return slices.Clone(d.batches[:d.durable])
+}
+
+// log is one incarnation of a partition.
+type log struct {
+	l       *Logs
+	d       *disk
+	failed  bool
+	waiting []func(error)
+}
+
+func (g *log) Append(batch []byte, done func(error)) (int64, error) {
+	g.l.mu.Lock()
+	defer g.l.mu.Unlock()
+	switch {
+	case g.failed || g.d.log != g:
+		return 0, ErrLog
+	case g.l.limit > 0 && len(batch) > g.l.limit:
+		return 0, kerr.MessageTooLarge
+	}
+	b := record.Batch(batch)
+	base := g.d.end
+	b.SetBaseOffset(base)
+	g.d.batches = append(g.d.batches, b)
+	g.d.end = b.NextOffset()
+	if g.l.held {
+		g.waiting = append(g.waiting, done)
+		return base, nil
+	}
+	g.d.durable = len(g.d.batches)
+	done(nil)
+	return base, nil
+}
+
+func (g *log) ReadAt(ctx context.Context, offset int64, maxBytes int) ([]byte, error) {
+	g.l.mu.Lock()
+	gate := g.l.gate
+	g.l.mu.Unlock()
+	if gate != nil {
+		select {
+		case <-gate:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	g.l.mu.Lock()
+	defer g.l.mu.Unlock()
+	var out []byte
+	for _, b := range g.d.batches[:g.d.durable] {
+		if b.NextOffset() <= offset {
+			continue
+		}
+		if len(out) > 0 && len(out)+len(b) > maxBytes {
+			break
+		}
+		out = append(out, b...)
+	}
+	return out, nil
+}
+
+func (g *log) StartOffset() int64 { return 0 }
+
+func (g *log) HighWatermark() int64 {
+	g.l.mu.Lock()
+	defer g.l.mu.Unlock()
+	if g.d.durable == 0 {
+		return 0
+	}
+	return g.d.batches[g.d.durable-1].NextOffset()
+}

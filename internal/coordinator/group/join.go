@@ -1,0 +1,295 @@
+package group
+
+import (
+	"log/slog"
+	"strings"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/botehq/bote/internal/coordinator"
+)
+
+// memberIDVersion is the first version of JoinGroup in which a new dynamic member
+// has to come back with the ID that it got (KIP-394).
+const memberIDVersion = 4
+
+// skipAssignmentVersion is the first version of JoinGroup that can tell a leader
+// not to assign (KIP-814).
+const skipAssignmentVersion = 9
+
+// join is a JoinGroup on its way.
+type join struct {
+	caller Caller
+	req    *kmsg.JoinGroupRequest
+	reply  func(*kmsg.JoinGroupResponse)
+}
+
+// answer gives resp the request's version and replies.
+func (j *join) answer(resp *kmsg.JoinGroupResponse) {
+	resp.Version = j.req.Version
+	j.reply(resp)
+}
+
+func (j *join) refuse(code int16) { j.answer(refusedJoin(j.req.MemberID, code)) }
+
+// refusedJoin is the answer to a join that failed. A protocol that is nil is
+// encoded as "" in versions that know no null.
+func refusedJoin(memberID string, code int16) *kmsg.JoinGroupResponse {
+	resp := kmsg.NewPtrJoinGroupResponse()
+	resp.ErrorCode, resp.Generation, resp.MemberID = code, -1, memberID
+	return resp
+}
+
+// JoinGroup admits a member to the next generation of its group. The answer to a
+// member that is not turned away comes when the join phase ends.
+func (c *Coordinator) JoinGroup(caller Caller, req *kmsg.JoinGroupRequest, reply func(*kmsg.JoinGroupResponse)) {
+	j := &join{caller, req, reply}
+	session := millis(req.SessionTimeoutMillis)
+	switch {
+	case req.Group == "":
+		j.refuse(kerr.InvalidGroupID.Code)
+	case session < c.cfg.MinSessionTimeout || session > c.cfg.MaxSessionTimeout:
+		j.refuse(kerr.InvalidSessionTimeout.Code)
+	default:
+		c.do(req.Group, func(s *shard) { s.join(j) }, j.refuse)
+	}
+}
+
+func (s *shard) join(j *join) {
+	g := s.groups[j.req.Group]
+	if g == nil {
+		if g = s.found(j); g == nil {
+			return
+		}
+	}
+	switch {
+	case !s.hasRoom(g, j.req.MemberID):
+		if m := g.member(j.req.MemberID); m != nil {
+			s.dismiss(g, m)
+			s.completeIfJoined(g)
+		}
+		j.answer(refusedJoin("", kerr.GroupMaxSizeReached.Code))
+	case !g.supports(j.req.ProtocolType, j.req.Protocols):
+		j.refuse(kerr.InconsistentGroupProtocol.Code)
+	case j.req.MemberID == "":
+		s.joinNew(g, j)
+	default:
+		s.rejoin(g, j)
+	}
+}
+
+// found creates the group of a first join, which is recorded. It returns nil if
+// the join had to be refused.
+func (s *shard) found(j *join) *group {
+	switch {
+	case j.req.MemberID != "":
+		j.refuse(kerr.UnknownMemberID.Code)
+		return nil
+	case j.req.ProtocolType == "" || len(j.req.Protocols) == 0:
+		j.refuse(kerr.InconsistentGroupProtocol.Code)
+		return nil
+	}
+	if err := s.append(nil, groupRecord(j.req.Group, "", 0, "", "", s.Now().UnixMilli(), nil)); err != nil {
+		j.refuse(code(err))
+		return nil
+	}
+	return s.groups[j.req.Group]
+}
+
+// hasRoom applies group.max.size. While a rebalance is prepared those count who
+// have joined, so that a group that is too large loses those who come last.
+func (s *shard) hasRoom(g *group, memberID string) bool {
+	m := g.member(memberID)
+	switch g.state {
+	case PreparingRebalance:
+		return m != nil && m.join != nil || g.joining < s.c.cfg.MaxSize
+	case CompletingRebalance, Stable:
+		return m != nil || g.size() < s.c.cfg.MaxSize
+	default:
+		return true
+	}
+}
+
+// joinNew admits somebody without a member ID.
+func (s *shard) joinNew(g *group, j *join) {
+	instance := j.req.InstanceID
+	if instance != nil {
+		id := *instance + "-" + s.c.newID()
+		if old := g.member(g.staticID(*instance)); old != nil {
+			s.replace(g, old, id, j)
+			return
+		}
+		s.admit(g, id, j)
+		return
+	}
+	id := j.caller.ClientID + "-" + s.c.newID()
+	if j.req.Version < memberIDVersion {
+		s.admit(g, id, j)
+		return
+	}
+	s.promise(g, id, j)
+}
+
+// promise gives out a member ID and waits for it to be used.
+func (s *shard) promise(g *group, id string, j *join) {
+	g.ensureMembership()
+	if g.pendingIDs == nil {
+		g.pendingIDs = make(map[string]*coordinator.Timer)
+	}
+	t := new(coordinator.Timer)
+	g.pendingIDs[id] = t
+	s.Schedule(t, millis(j.req.SessionTimeoutMillis), func() {
+		s.c.log.Info("member id was not used in time", slog.String("group", g.id), slog.String("member", id))
+		s.withdraw(g, id)
+		s.completeIfJoined(g)
+		s.shrink(g)
+	})
+	j.answer(refusedJoin(id, kerr.MemberIDRequired.Code))
+}
+
+// withdraw forgets a member ID that was given out.
+func (s *shard) withdraw(g *group, id string) {
+	if g.isPending(id) {
+		s.Cancel(g.pendingIDs[id])
+		delete(g.pendingIDs, id)
+	}
+}
+
+// admit adds a member, which starts a rebalance or takes part in the running one.
+func (s *shard) admit(g *group, id string, j *join) {
+	s.withdraw(g, id)
+	m := &member{
+		id:         strings.Clone(id),
+		instance:   cloned(j.req.InstanceID),
+		clientID:   strings.Clone(j.caller.ClientID),
+		clientHost: strings.Clone(j.caller.ClientHost),
+		isNew:      true,
+	}
+	m.update(j.req)
+	if g.size() == 0 {
+		g.protocolType = strings.Clone(j.req.ProtocolType)
+	}
+	g.insert(m)
+	s.c.metrics.members.Inc()
+	g.newcomer = g.newcomer || g.state == PreparingRebalance && g.fromEmpty
+	g.park(m, j.answer)
+	// A new member cannot send heartbeats before it is answered, and nobody sees
+	// its connection break while its join is parked, hence a limit of its own.
+	s.startSession(g, m, newMemberTimeout)
+	s.rebalance(g, "a member joined")
+}
+
+// newMemberTimeout limits the wait for the first answer, in milliseconds.
+const newMemberTimeout = 300_000
+
+// rejoin is the join of somebody who has a member ID.
+func (s *shard) rejoin(g *group, j *join) {
+	id := j.req.MemberID
+	if g.isPending(id) && j.req.InstanceID == nil {
+		s.admit(g, id, j)
+		return
+	}
+	if code := g.validate(id, j.req.InstanceID); code != 0 {
+		j.refuse(code)
+		return
+	}
+	m := g.members[id]
+	switch g.state {
+	case PreparingRebalance:
+		s.takePart(g, m, j, "")
+	case CompletingRebalance:
+		if m.matches(j.req.Protocols) {
+			j.answer(g.joined(m))
+			return
+		}
+		s.takePart(g, m, j, "a member changed its metadata")
+	case Stable:
+		switch {
+		case g.leader == m.id:
+			s.takePart(g, m, j, "the leader joined again")
+		case !m.matches(j.req.Protocols):
+			s.takePart(g, m, j, "a member changed its metadata")
+		default:
+			j.answer(g.joined(m))
+		}
+	case Empty, Dead:
+		j.refuse(kerr.UnknownMemberID.Code)
+	}
+}
+
+// takePart parks a known member in the join phase, starting one if need be.
+func (s *shard) takePart(g *group, m *member, j *join, reason string) {
+	m.update(j.req)
+	g.park(m, j.answer)
+	s.rebalance(g, reason)
+}
+
+// joined is the answer for the current generation. Only the leader sees members.
+func (g *group) joined(m *member) *kmsg.JoinGroupResponse {
+	resp := kmsg.NewPtrJoinGroupResponse()
+	resp.Generation, resp.LeaderID, resp.MemberID = g.generation, g.leader, m.id
+	resp.ProtocolType, resp.Protocol = nullable(g.protocolType), nullable(g.protocol)
+	if g.leader != m.id {
+		return resp
+	}
+	for _, o := range g.ordered() {
+		v := kmsg.NewJoinGroupResponseMember()
+		v.MemberID, v.InstanceID, v.ProtocolMetadata = o.id, o.instance, o.metadata(g.protocol)
+		resp.Members = append(resp.Members, v)
+	}
+	return resp
+}
+
+// replace puts a static member that was started again in the place of its former
+// self, which is fenced. In Stable nobody else notices (KIP-345).
+func (s *shard) replace(g *group, old *member, id string, j *join) {
+	leader := g.leader
+	g.answerJoin(old, refusedJoin(old.id, kerr.FencedInstanceID.Code))
+	old.answerSync(kerr.FencedInstanceID.Code)
+	s.Cancel(&old.session)
+	m := &member{
+		id: id, instance: old.instance, clientID: old.clientID, clientHost: old.clientHost,
+		assignment: old.assignment, order: old.order,
+	}
+	m.update(j.req)
+	delete(g.members, old.id)
+	g.members[id] = m
+	g.static[*m.instance] = id
+	if leader == old.id {
+		g.leader = id
+	}
+	s.startSession(g, m, m.sessionTimeout)
+	g.park(m, j.answer)
+	switch {
+	case g.state == Stable && g.selectProtocol() == g.protocol:
+		s.keepGeneration(g, m, j, leader)
+	case g.state == PreparingRebalance:
+		s.completeIfJoined(g)
+	default:
+		s.prepare(g, "a static member was replaced")
+	}
+}
+
+// keepGeneration records a replaced static member and answers it when that is
+// durable, unless a rebalance that began meanwhile will. Who cannot be told to
+// skip the assignment is told that its former self leads.
+func (s *shard) keepGeneration(g *group, m *member, j *join, leader string) {
+	generation := g.generation
+	err := s.append(func(err error) {
+		if err != nil || g.state != Stable || g.generation != generation || g.members[m.id] != m {
+			return
+		}
+		resp := g.joined(m)
+		if j.req.Version < skipAssignmentVersion {
+			resp.LeaderID, resp.Members = leader, nil
+		} else {
+			resp.SkipAssignment = g.leader == m.id
+		}
+		g.answerJoin(m, resp)
+		s.startSession(g, m, m.sessionTimeout)
+	}, g.snapshot(nil))
+	if err != nil {
+		g.answerJoin(m, refusedJoin("", code(err)))
+	}
+}

@@ -1,0 +1,171 @@
+package group
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"unique"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/botehq/bote/internal/record"
+)
+
+// Versions of keys and values. They reach disk and Kafka's tools.
+const (
+	offsetKeyVersion  = 1
+	groupKeyVersion   = 2
+	groupValueVersion = 3
+	newestValue       = 4 // that can be read, of both kinds
+)
+
+// partition is a topic partition as a map key. Topic names repeat across groups,
+// so they are interned.
+type partition struct {
+	topic unique.Handle[string]
+	id    int32
+}
+
+// offset is a committed offset. Times are in milliseconds, -1 is none.
+type offset struct {
+	at          int64
+	committedAt int64
+	expiresAt   int64 // explicit, as only old clients ask for
+	record      int64 // offset of the record that says so
+	leaderEpoch int32
+	metadata    string
+	topicID     [16]byte // zero if not known
+}
+
+func topicPartition(topic string, id int32) partition {
+	return partition{unique.Make(topic), id}
+}
+
+func offsetKey(group string, p partition) []byte {
+	k := kmsg.OffsetCommitKey{Version: offsetKeyVersion, Group: group, Topic: p.topic.Value(), Partition: p.id}
+	return k.AppendTo(nil)
+}
+
+// offsetRecord writes a commit with a value of the given version. An explicit
+// expiry time exists in version 1 only.
+func offsetRecord(group string, p partition, o offset, version int16) record.KeyValue {
+	v := kmsg.NewOffsetCommitValue()
+	v.Version = version
+	v.Offset, v.LeaderEpoch, v.Metadata, v.CommitTimestamp = o.at, o.leaderEpoch, o.metadata, o.committedAt
+	v.TopicID = o.topicID
+	if o.expiresAt >= 0 {
+		v.Version, v.ExpireTimestamp = 1, o.expiresAt
+	}
+	return record.KeyValue{Key: offsetKey(group, p), Value: v.AppendTo(nil)}
+}
+
+func offsetTombstone(group string, p partition) record.KeyValue {
+	return record.KeyValue{Key: offsetKey(group, p)}
+}
+
+func readOffset(value []byte) (offset, error) {
+	if err := checkVersion(value); err != nil {
+		return offset{}, fmt.Errorf("offset commit value: %w", err)
+	}
+	v := kmsg.NewOffsetCommitValue()
+	if err := v.ReadFrom(value); err != nil {
+		return offset{}, fmt.Errorf("offset commit value: %w", err)
+	}
+	o := offset{
+		at: v.Offset, leaderEpoch: v.LeaderEpoch, metadata: v.Metadata,
+		committedAt: v.CommitTimestamp, expiresAt: -1, topicID: v.TopicID,
+	}
+	if v.Version < 3 {
+		o.leaderEpoch = -1
+	}
+	if v.Version == 1 {
+		o.expiresAt = v.ExpireTimestamp
+	}
+	return o, nil
+}
+
+func groupKey(group string) []byte {
+	k := kmsg.GroupMetadataKey{Version: groupKeyVersion, Group: group}
+	return k.AppendTo(nil)
+}
+
+func groupTombstone(group string) record.KeyValue { return record.KeyValue{Key: groupKey(group)} }
+
+// groupRecord writes what is durable of a generation. Absent strings are null.
+func groupRecord(id, protocolType string, generation int32, protocol, leader string, since int64, members []kmsg.GroupMetadataValueMember) record.KeyValue {
+	v := kmsg.NewGroupMetadataValue()
+	v.Version = groupValueVersion
+	v.ProtocolType, v.Generation, v.CurrentStateTimestamp = protocolType, generation, since
+	v.Protocol, v.Leader = nullable(protocol), nullable(leader)
+	v.Members = members
+	return record.KeyValue{Key: groupKey(id), Value: v.AppendTo(nil)}
+}
+
+func readGroup(value []byte) (kmsg.GroupMetadataValue, error) {
+	v := kmsg.NewGroupMetadataValue()
+	if err := checkVersion(value); err != nil {
+		return v, fmt.Errorf("group metadata value: %w", err)
+	}
+	if err := v.ReadFrom(value); err != nil {
+		return v, fmt.Errorf("group metadata value: %w", err)
+	}
+	if v.Version < 2 {
+		v.CurrentStateTimestamp = -1
+	}
+	for i := range v.Members {
+		if m := &v.Members[i]; v.Version < 1 || m.RebalanceTimeoutMillis < 0 {
+			m.RebalanceTimeoutMillis = m.SessionTimeoutMillis
+		}
+	}
+	return v, nil
+}
+
+// checkVersion looks at the version that a value begins with.
+func checkVersion(value []byte) error {
+	if len(value) < 2 {
+		return errors.New("no version")
+	}
+	if v := int16(binary.BigEndian.Uint16(value)); v < 0 || v > newestValue {
+		return fmt.Errorf("unknown version %d", v)
+	}
+	return nil
+}
+
+// subscribed reads the topics of consumer protocol metadata. All versions begin
+// as version 0 does. ok is false for bytes that are something else.
+func subscribed(metadata []byte) (topics []string, ok bool) {
+	if len(metadata) < 2 || int16(binary.BigEndian.Uint16(metadata)) < 0 {
+		return nil, false
+	}
+	v0 := slices.Clone(metadata)
+	v0[0], v0[1] = 0, 0
+	m := kmsg.NewConsumerMemberMetadata()
+	if err := m.ReadFrom(v0); err != nil {
+		return nil, false
+	}
+	return m.Topics, true
+}
+
+func nullable(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+func value(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+func cloned(s *string) *string {
+	if s == nil {
+		return nil
+	}
+	c := strings.Clone(*s)
+	return &c
+}

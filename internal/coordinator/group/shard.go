@@ -1,0 +1,265 @@
+package group
+
+import (
+	"encoding/binary"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/botehq/bote/internal/coordinator"
+)
+
+// shard is the groups of one partition of __consumer_offsets. It belongs to the
+// goroutine of its coordinator.Shard.
+type shard struct {
+	*coordinator.Shard
+	c      *Coordinator
+	groups map[string]*group
+	// open names the groups in which a producer's transaction has pending offsets.
+	open   map[int64]map[*group]struct{}
+	expiry coordinator.Timer
+}
+
+func newShard(c *Coordinator, s *coordinator.Shard) *shard {
+	return &shard{Shard: s, c: c, groups: make(map[string]*group), open: make(map[int64]map[*group]struct{})}
+}
+
+// Apply is how durable state changes, in replay and live.
+func (s *shard) Apply(r coordinator.Record) error {
+	if len(r.Key) < 2 {
+		return errors.New("record without a key version")
+	}
+	switch binary.BigEndian.Uint16(r.Key) {
+	case 0, offsetKeyVersion:
+		return s.applyOffset(r)
+	case groupKeyVersion:
+		return s.applyGroup(r)
+	default:
+		return nil // KIP-848, share and streams groups
+	}
+}
+
+func (s *shard) applyOffset(r coordinator.Record) error {
+	var k kmsg.OffsetCommitKey
+	if err := k.ReadFrom(r.Key); err != nil {
+		return err
+	}
+	p := topicPartition(k.Topic, k.Partition)
+	if r.Value == nil {
+		if g := s.groups[k.Group]; g != nil {
+			s.forget(g, p)
+		}
+		return nil
+	}
+	o, err := readOffset(r.Value)
+	if err != nil {
+		return err
+	}
+	o.record = r.Offset
+	g := s.ensure(k.Group)
+	if r.Transactional() {
+		s.hold(g, r.ProducerID, p, o)
+		return nil
+	}
+	g.commit(p, o)
+	return nil
+}
+
+func (g *group) commit(p partition, o offset) {
+	if g.offsets == nil {
+		g.offsets = make(map[partition]offset, 1)
+	}
+	g.offsets[p] = o
+}
+
+// forget removes an offset, and what transactions hold for its partition.
+func (s *shard) forget(g *group, p partition) {
+	delete(g.offsets, p)
+	for producer, held := range g.pending {
+		delete(held, p)
+		if len(held) == 0 {
+			s.release(g, producer)
+		}
+	}
+}
+
+// hold keeps an offset until its transaction ends.
+func (s *shard) hold(g *group, producer int64, p partition, o offset) {
+	if g.pending == nil {
+		g.pending = make(map[int64]map[partition]offset)
+	}
+	if g.pending[producer] == nil {
+		g.pending[producer] = make(map[partition]offset)
+	}
+	g.pending[producer][p] = o
+	if s.open[producer] == nil {
+		s.open[producer] = make(map[*group]struct{})
+	}
+	s.open[producer][g] = struct{}{}
+}
+
+func (s *shard) release(g *group, producer int64) {
+	delete(g.pending, producer)
+	delete(s.open[producer], g)
+	if len(s.open[producer]) == 0 {
+		delete(s.open, producer)
+	}
+}
+
+// isHeld reports whether a transaction has an offset for the partition.
+func (g *group) isHeld(p partition) bool {
+	for _, held := range g.pending {
+		if _, ok := held[p]; ok {
+			return true
+		}
+	}
+	return false
+}
+
+// EndTransaction takes over or drops a producer's pending offsets. A plain commit
+// that came after the transactional one wins.
+func (s *shard) EndTransaction(producer int64, commit bool) {
+	for g := range s.open[producer] {
+		for p, o := range g.pending[producer] {
+			if old, ok := g.offsets[p]; commit && (!ok || old.record < o.record) {
+				g.commit(p, o)
+			}
+		}
+		s.release(g, producer)
+	}
+}
+
+func (s *shard) applyGroup(r coordinator.Record) error {
+	var k kmsg.GroupMetadataKey
+	if err := k.ReadFrom(r.Key); err != nil {
+		return err
+	}
+	if r.Value == nil {
+		s.removeGroup(k.Group)
+		return nil
+	}
+	v, err := readGroup(r.Value)
+	if err != nil {
+		return err
+	}
+	g := s.ensure(k.Group)
+	g.protocolType, g.generation, g.since = v.ProtocolType, v.Generation, v.CurrentStateTimestamp
+	g.protocol, g.leader = value(v.Protocol), value(v.Leader)
+	g.state = Empty
+	if len(v.Members) > 0 {
+		g.state = Stable
+	}
+	s.applyMembers(g, v.Members)
+	return nil
+}
+
+// applyMembers makes the members those of the record. In a live group they are
+// already, and only get their assignments.
+func (s *shard) applyMembers(g *group, list []kmsg.GroupMetadataValueMember) {
+	if len(list) == 0 && g.membership == nil {
+		return
+	}
+	g.ensureMembership()
+	named := make(map[string]struct{}, len(list))
+	for i := range list {
+		v := &list[i]
+		named[v.MemberID] = struct{}{}
+		m := g.members[v.MemberID]
+		if m == nil {
+			m = &member{
+				id: v.MemberID, instance: v.InstanceID, clientID: v.ClientID, clientHost: v.ClientHost,
+				rebalanceTimeout: v.RebalanceTimeoutMillis, sessionTimeout: v.SessionTimeoutMillis,
+				protocols: []protocol{{g.protocol, slices.Clone(v.Subscription)}},
+			}
+			g.insert(m)
+			s.c.metrics.members.Inc()
+		}
+		m.assignment = slices.Clone(v.Assignment)
+	}
+	for id, m := range g.members {
+		if _, ok := named[id]; !ok {
+			s.discard(g, m)
+		}
+	}
+	g.noteTopics()
+	s.shrink(g)
+}
+
+// discard removes a member and its timer; who waits has been answered.
+func (s *shard) discard(g *group, m *member) {
+	s.Cancel(&m.session)
+	g.delete(m)
+	s.c.metrics.members.Dec()
+}
+
+// shrink gives back the memory for members that a group without any has no use for.
+func (s *shard) shrink(g *group) {
+	if g.membership != nil && g.state == Empty && len(g.members) == 0 && len(g.pendingIDs) == 0 {
+		g.membership = nil
+	}
+}
+
+// ensure returns a group, as a new simple one if there is none.
+func (s *shard) ensure(id string) *group {
+	g := s.groups[id]
+	if g == nil {
+		id = strings.Clone(id)
+		g = &group{id: id, since: -1}
+		s.groups[id] = g
+		s.c.metrics.groups.Inc()
+	}
+	return g
+}
+
+// removeGroup forgets a group. Offsets that outlive it, which no record order of
+// ours leads to, make it a simple group.
+func (s *shard) removeGroup(id string) {
+	g := s.groups[id]
+	if g == nil {
+		return
+	}
+	if g.membership != nil {
+		for _, m := range g.members {
+			s.discard(g, m)
+		}
+		for _, t := range g.pendingIDs {
+			s.Cancel(t)
+		}
+		s.Cancel(&g.joinTimer)
+		s.Cancel(&g.syncTimer)
+	}
+	if len(g.offsets)+len(g.pending) > 0 {
+		*g = group{id: g.id, since: -1, offsets: g.offsets, pending: g.pending}
+		return
+	}
+	delete(s.groups, id)
+	s.c.metrics.groups.Dec()
+}
+
+// Loaded starts the sessions of all members anew, and the expiry of offsets.
+func (s *shard) Loaded() {
+	for _, g := range s.groups {
+		for _, m := range g.ordered() {
+			s.startSession(g, m, m.sessionTimeout)
+		}
+		if g.size() > s.c.cfg.MaxSize {
+			s.prepare(g, "the loaded group is larger than group.max.size")
+		}
+	}
+	s.Schedule(&s.expiry, s.c.cfg.OffsetsRetentionCheckInterval, s.expireOffsets)
+}
+
+// Unloaded answers all parked members.
+func (s *shard) Unloaded(err error) {
+	c := code(err)
+	for _, g := range s.groups {
+		for _, m := range g.ordered() {
+			g.answerJoin(m, refusedJoin(m.id, c))
+			m.answerSync(c)
+		}
+		s.c.metrics.members.Sub(float64(g.size()))
+	}
+	s.c.metrics.groups.Sub(float64(len(s.groups)))
+}
