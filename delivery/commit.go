@@ -219,7 +219,7 @@ func (cm *committer) send(ctx context.Context, moved map[TP]*lane, offsets map[s
 // dropped: the new owner delivers again.
 func (cm *committer) report(errs []error) error {
 	l := cm.c.l
-	key := "commit of " + cm.c.plan.group
+	key := "commit of " + cm.c.plan.Group
 	err := errors.Join(errs...)
 	switch {
 	case err == nil:

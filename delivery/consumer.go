@@ -21,7 +21,7 @@ const fetchWait = 500 * time.Millisecond
 // polls it, the goroutine that commits, and a lane for each partition.
 type consumer struct {
 	l       *Listener
-	plan    consumerPlan
+	plan    Membership
 	cl      *kgo.Client
 	adm     *kadm.Client
 	log     *slog.Logger
@@ -41,21 +41,21 @@ type consumer struct {
 	interrupt context.CancelFunc // ends the poll that waits
 }
 
-func newConsumer(l *Listener, plan consumerPlan) (*consumer, error) {
+func newConsumer(l *Listener, plan Membership) (*consumer, error) {
 	c := &consumer{
 		l:     l,
 		plan:  plan,
-		log:   l.log.With(slog.String("member_of", plan.group)),
+		log:   l.log.With(slog.String("member_of", plan.Group)),
 		turn:  make(chan struct{}, 1),
 		lanes: make(map[TP]*lane),
 	}
 	start := Earliest()
-	if plan.role == RoleMain {
+	if plan.Role == RoleMain {
 		start = l.cfg.start
 	}
 	opts := []kgo.Opt{
-		kgo.ConsumerGroup(plan.group),
-		kgo.ConsumeTopics(plan.topics...),
+		kgo.ConsumerGroup(plan.Group),
+		kgo.ConsumeTopics(plan.Topics...),
 		kgo.ConsumeStartOffset(start.kgoOffset()),
 		kgo.ConsumeResetOffset(start.resetOffset()),
 		kgo.DisableAutoCommit(),
@@ -70,14 +70,14 @@ func newConsumer(l *Listener, plan consumerPlan) (*consumer, error) {
 	if l.cfg.instanceID != "" {
 		opts = append(opts, kgo.InstanceID(l.cfg.instanceID))
 	}
-	cl, err := l.client.newKgo(plan.group, append(opts, l.cfg.kgoOpts...)...)
+	cl, err := l.client.newKgo(plan.Group, append(opts, l.cfg.kgoOpts...)...)
 	if err != nil {
-		return nil, fmt.Errorf("consume %v: %w", plan.topics, err)
+		return nil, fmt.Errorf("consume %v: %w", plan.Topics, err)
 	}
 	c.cl = cl
 	c.adm = kadm.NewClient(cl)
 	c.commits = newCommitter(c)
-	c.idle = newIdleWatch(l, plan.role)
+	c.idle = newIdleWatch(l, plan.Role)
 	return c, nil
 }
 
@@ -142,7 +142,7 @@ func (c *consumer) fetchError(p kgo.FetchTopicPartition) {
 		c.l.count(MetricOffsetReset, p.Topic, "", 1)
 		c.log.Error("offset out of range, position was reset",
 			slog.String("topic", p.Topic), slog.Int("partition", int(p.Partition)), slog.Any("err", err))
-		if c.l.cfg.start.kind == atCommit && c.plan.role == RoleMain {
+		if c.l.cfg.start.kind == atCommit && c.plan.Role == RoleMain {
 			c.l.halt(fmt.Errorf("partition %s-%d: %w", p.Topic, p.Partition, err))
 		}
 		return
@@ -196,7 +196,7 @@ func (c *consumer) adjustOffsets(ctx context.Context, offsets map[string]map[int
 		for p, o := range ps {
 			tp := TP{topic, p}
 			at := o.EpochOffset().Offset
-			if at == -1 && c.plan.role == RoleMain && c.l.cfg.start.kind == atLatest {
+			if at == -1 && c.plan.Role == RoleMain && c.l.cfg.start.kind == atLatest {
 				end, err := Latest().resolve(ctx, c.adm, tp, 0)
 				if err != nil {
 					c.log.Warn("find the end of a partition", slog.String("topic", topic), slog.Int("partition", int(p)), slog.Any("err", err))

@@ -77,7 +77,7 @@ func newLane(c *consumer, tp TP) *lane {
 		c:         c,
 		tp:        tp,
 		pos:       pos,
-		serial:    !c.l.cfg.unordered || c.plan.role != RoleMain,
+		serial:    !c.l.cfg.unordered || c.plan.Role != RoleMain,
 		log:       c.log.With(slog.String("topic", tp.Topic), slog.Int("partition", int(tp.Partition))),
 		ctx:       ctx,
 		cancel:    cancel,

@@ -155,7 +155,7 @@ func (l *Listener) run(ctx context.Context) error {
 // open starts the consumers: one for the main topic, one for all tiers or one
 // for each, one for each dead-letter group.
 func (l *Listener) open(ctx context.Context) error {
-	for _, p := range l.consumerPlans() {
+	for _, p := range l.Memberships() {
 		c, err := newConsumer(l, p)
 		if err != nil {
 			return errors.Join(err, l.shutdown(context.WithoutCancel(ctx)))
@@ -168,11 +168,11 @@ func (l *Listener) open(ctx context.Context) error {
 	return nil
 }
 
-// consumerPlan is one group membership of a listener.
-type consumerPlan struct {
-	role   Role
-	group  string
-	topics []string
+// Membership is one group a listener is a member of.
+type Membership struct {
+	Role   Role
+	Group  string
+	Topics []string
 }
 
 // Role is what a topic is in the chain of a listener.
@@ -185,32 +185,35 @@ const (
 	RoleDeadLetter Role = "dead-letter"
 )
 
-func (l *Listener) consumerPlans() []consumerPlan {
-	plans := []consumerPlan{{role: RoleMain, group: l.group, topics: []string{l.chain.main}}}
+// Memberships are the groups the listener joins, and what it reads in each:
+// the main topic, the tiers together or one by one, and the dead-letter topics
+// if there is a handler for them.
+func (l *Listener) Memberships() []Membership {
+	plans := []Membership{{Role: RoleMain, Group: l.group, Topics: []string{l.chain.main}}}
 	suffixGroup := func(topic string) string { return l.group + topic[len(l.chain.main):] }
 	tiers := l.chain.retryTopics()
 	switch {
 	case len(tiers) == 0:
 	case l.cfg.springLayout:
 		for _, t := range tiers {
-			plans = append(plans, consumerPlan{role: RoleRetry, group: suffixGroup(t), topics: []string{t}})
+			plans = append(plans, Membership{Role: RoleRetry, Group: suffixGroup(t), Topics: []string{t}})
 		}
 	default:
-		plans = append(plans, consumerPlan{role: RoleRetry, group: l.group + "-retry", topics: tiers})
+		plans = append(plans, Membership{Role: RoleRetry, Group: l.group + "-retry", Topics: tiers})
 	}
 	if l.cfg.dltHandler == nil || l.cfg.deadLetter == nil {
 		return plans
 	}
 	dlts := l.chain.deadLetterTopics()
 	if !l.cfg.springLayout {
-		return append(plans, consumerPlan{role: RoleDeadLetter, group: l.group + "-dlt", topics: dlts})
+		return append(plans, Membership{Role: RoleDeadLetter, Group: l.group + "-dlt", Topics: dlts})
 	}
 	for i, t := range dlts {
 		suffix := l.cfg.deadLetter.suffix
 		if i > 0 {
 			suffix = l.cfg.deadLetter.routes[i-1].suffix + suffix
 		}
-		plans = append(plans, consumerPlan{role: RoleDeadLetter, group: l.group + suffix, topics: []string{t}})
+		plans = append(plans, Membership{Role: RoleDeadLetter, Group: l.group + suffix, Topics: []string{t}})
 	}
 	return plans
 }

@@ -25,7 +25,7 @@ func (c *consumer) onAssigned(_ context.Context, _ *kgo.Client, parts map[string
 		c.l.client.register(ln)
 		ln.resumeAfresh()
 		c.log.Info("partition assigned", slog.String("topic", tp.Topic), slog.Int("partition", int(tp.Partition)))
-		c.l.emit(Event{Kind: EventAssigned, Role: c.plan.role, Topic: tp.Topic, Partition: tp.Partition})
+		c.l.emit(Event{Kind: EventAssigned, Role: c.plan.Role, Topic: tp.Topic, Partition: tp.Partition})
 		go ln.run() // ends by itself; shutdown waits for ln.done.
 	}
 }
@@ -79,7 +79,7 @@ func (c *consumer) emitAll(kind EventKind, lanes []*lane) {
 	for _, ln := range lanes {
 		c.log.Info("partition given up", slog.String("event", string(kind)),
 			slog.String("topic", ln.tp.Topic), slog.Int("partition", int(ln.tp.Partition)))
-		c.l.emit(Event{Kind: kind, Role: c.plan.role, Topic: ln.tp.Topic, Partition: ln.tp.Partition})
+		c.l.emit(Event{Kind: kind, Role: c.plan.Role, Topic: ln.tp.Topic, Partition: ln.tp.Partition})
 	}
 }
 
@@ -133,7 +133,7 @@ func (c *consumer) waitLanes(lanes []*lane, d time.Duration) []*lane {
 // register notes a lane, and which earlier lanes of its partition still run in
 // this process, whichever listener they belong to.
 func (c *Client) register(ln *lane) {
-	key := laneKey{ln.c.plan.group, ln.tp}
+	key := laneKey{ln.c.plan.Group, ln.tp}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	ln.priors = slices.Clone(c.running[key])
@@ -141,7 +141,7 @@ func (c *Client) register(ln *lane) {
 }
 
 func (c *Client) unregister(ln *lane) {
-	key := laneKey{ln.c.plan.group, ln.tp}
+	key := laneKey{ln.c.plan.Group, ln.tp}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.running[key] = slices.DeleteFunc(c.running[key], func(o *lane) bool { return o == ln })

@@ -45,7 +45,7 @@ func (ln *lane) state() PartitionState {
 	ln.mu.Lock()
 	defer ln.mu.Unlock()
 	s := PartitionState{
-		TP: ln.tp, Role: ln.c.plan.role, Watermark: ln.tracker.watermark(), Committed: ln.committed,
+		TP: ln.tp, Role: ln.c.plan.Role, Watermark: ln.tracker.watermark(), Committed: ln.committed,
 		Position: ln.tracker.next, End: ln.end, Queued: len(ln.queue), Open: ln.held,
 		InFlight: len(ln.inFlight), Waiting: len(ln.parks), Handled: ln.handled,
 		Serial: ln.serial, Paused: ln.pauses.names(),
@@ -97,30 +97,30 @@ func (g Lag) Total() int64 {
 func (l *Listener) Lag(ctx context.Context) (Lag, error) {
 	out := Lag{Main: map[TP]int64{}}
 	adm := l.client.admin()
-	for _, p := range l.consumerPlans() {
-		if p.role == RoleDeadLetter {
+	for _, p := range l.Memberships() {
+		if p.Role == RoleDeadLetter {
 			continue
 		}
-		committed, err := adm.FetchOffsets(ctx, p.group)
+		committed, err := adm.FetchOffsets(ctx, p.Group)
 		if err != nil {
-			return Lag{}, fmt.Errorf("lag: fetch offsets of %s: %w", p.group, err)
+			return Lag{}, fmt.Errorf("lag: fetch offsets of %s: %w", p.Group, err)
 		}
-		starts, err := adm.ListStartOffsets(ctx, p.topics...)
+		starts, err := adm.ListStartOffsets(ctx, p.Topics...)
 		if err != nil {
 			return Lag{}, fmt.Errorf("lag: list start offsets: %w", err)
 		}
-		ends, err := adm.ListEndOffsets(ctx, p.topics...)
+		ends, err := adm.ListEndOffsets(ctx, p.Topics...)
 		if err != nil {
 			return Lag{}, fmt.Errorf("lag: list end offsets: %w", err)
 		}
-		for _, topic := range p.topics {
+		for _, topic := range p.Topics {
 			for part, end := range ends[topic] {
 				at := starts[topic][part].Offset
 				if c, ok := committed.Lookup(topic, part); ok {
 					at = max(at, c.At)
 				}
 				behind := max(end.Offset-at, 0)
-				if p.role == RoleMain {
+				if p.Role == RoleMain {
 					out.Main[TP{topic, part}] = behind
 				} else {
 					out.Retry += behind
@@ -165,7 +165,7 @@ func (l *Listener) oldestDue() time.Duration {
 	now := l.client.clock.Now()
 	var oldest time.Duration
 	for _, c := range l.current() {
-		if c.plan.role != RoleRetry {
+		if c.plan.Role != RoleRetry {
 			continue
 		}
 		for _, ln := range c.all() {

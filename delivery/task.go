@@ -61,18 +61,18 @@ func (t *task) now() time.Time { return t.l().client.clock.Now() }
 // skipped tells records that are not for this listener.
 func (t *task) skipped() bool {
 	h := t.headers()
-	if t.ln.c.plan.role == RoleRetry && !t.l().ours(h) {
+	if t.ln.c.plan.Role == RoleRetry && !t.l().ours(h) {
 		t.l().count(MetricForeignRetry, t.ln.tp.Topic, "", 1)
 		t.ln.log.Debug("retry record of another group skipped", slog.Int64("offset", t.it.rec.Offset))
 		return true
 	}
-	if t.ln.c.plan.role == RoleMain {
+	if t.ln.c.plan.Role == RoleMain {
 		if g, ok := h.Get(HeaderRedriveGroup); ok && string(g) != t.l().group {
 			t.result("redriven elsewhere")
 			return true
 		}
 	}
-	if keep := t.l().cfg.filter; keep != nil && t.ln.c.plan.role != RoleDeadLetter &&
+	if keep := t.l().cfg.filter; keep != nil && t.ln.c.plan.Role != RoleDeadLetter &&
 		!keep(newMessage(t.delivery(1))) {
 		t.result("filtered")
 		return true
@@ -82,7 +82,7 @@ func (t *task) skipped() bool {
 
 // awaitDue waits on a retry topic until the record may be handled.
 func (t *task) awaitDue() bool {
-	if t.ln.c.plan.role != RoleRetry {
+	if t.ln.c.plan.Role != RoleRetry {
 		return true
 	}
 	due, garbage := readDue(t.headers(), t.now())
@@ -104,7 +104,7 @@ func (t *task) originalTime() time.Time {
 
 func (t *task) expired() bool {
 	limit := t.l().cfg.expireAfter
-	return limit > 0 && t.ln.c.plan.role != RoleDeadLetter && t.now().Sub(t.originalTime()) > limit
+	return limit > 0 && t.ln.c.plan.Role != RoleDeadLetter && t.now().Sub(t.originalTime()) > limit
 }
 
 // acquire takes one of the listener's handler slots. It reports false when
@@ -172,7 +172,7 @@ func (t *task) deliver(n int) error {
 }
 
 func (t *task) handler() Handler {
-	if t.ln.c.plan.role == RoleDeadLetter {
+	if t.ln.c.plan.Role == RoleDeadLetter {
 		return t.l().cfg.dltHandler
 	}
 	return t.l().handler
@@ -229,7 +229,7 @@ func (t *task) settle(err error, n int) (again bool, wait time.Duration) {
 	}
 	t.result("failed")
 	t.noteFailure(err, v.reason, n)
-	if t.ln.c.plan.role == RoleDeadLetter {
+	if t.ln.c.plan.Role == RoleDeadLetter {
 		return t.deadLetterFailed(err, v, n)
 	}
 	if v.kind == verdictPermanent {

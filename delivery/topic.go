@@ -117,6 +117,16 @@ func (t Topic[T]) Send(ctx context.Context, c *Client, key string, v T, opts ...
 	}
 }
 
+// SendAny is Send for a value whose type is only known at run time; a value
+// that is not a T is an error.
+func (t Topic[T]) SendAny(ctx context.Context, c *Client, key string, v any, opts ...SendOption) (Result, error) {
+	typed, ok := v.(T)
+	if !ok {
+		return Result{}, fmt.Errorf("send to %s: value is a %T", t.name, v)
+	}
+	return t.Send(ctx, c, key, typed, opts...)
+}
+
 // SendAsync writes one record and calls done exactly once with the result,
 // also if the value cannot be encoded. done must not block. SendAsync itself
 // blocks while the producer's buffer is full.
