@@ -48,6 +48,7 @@ type lane struct {
 	frozen    bool
 	committed int64     // last offset that was committed, -1 if unknown
 	end       int64     // end of the partition as last seen
+	working   int       // records handed out whose task has not ended
 	handled   int64     // deliveries, ever
 	stood     time.Time // since when the watermark stands, while records are open
 }
@@ -122,15 +123,25 @@ func (ln *lane) run() {
 		}
 		t := newTask(ln, it)
 		if ln.serial {
-			t.run()
+			ln.work(t)
 			continue
 		}
 		if !t.acquire() {
 			break
 		}
-		ln.tasks.Go(t.run)
+		ln.tasks.Go(func() { ln.work(t) })
 	}
 	ln.tasks.Wait()
+}
+
+// work runs a task to its end.
+func (ln *lane) work(t *task) {
+	defer func() {
+		ln.mu.Lock()
+		ln.working--
+		ln.mu.Unlock()
+	}()
+	t.run()
 }
 
 // awaitPriors waits for handlers of earlier assignments: one record is never
@@ -214,6 +225,7 @@ func (ln *lane) pop() *item {
 	it := ln.queue[0]
 	ln.queue[0] = nil
 	ln.queue = ln.queue[1:]
+	ln.working++
 	return it
 }
 

@@ -18,6 +18,7 @@ type PartitionState struct {
 	End       int64     // end of the partition when it was last fetched
 	Queued    int       // fetched, not handed out
 	Open      int       // fetched, not done
+	Working   int       // handed out and not yet done, forwarded or left to Ack
 	InFlight  int       // handlers running
 	Waiting   int       // records waiting for a time
 	NextWait  time.Time // earliest end of those waits
@@ -47,7 +48,7 @@ func (ln *lane) state() PartitionState {
 	s := PartitionState{
 		TP: ln.tp, Role: ln.c.plan.Role, Watermark: ln.tracker.watermark(), Committed: ln.committed,
 		Position: ln.tracker.next, End: ln.end, Queued: len(ln.queue), Open: ln.held,
-		InFlight: len(ln.inFlight), Waiting: len(ln.parks), Handled: ln.handled,
+		Working: ln.working, InFlight: len(ln.inFlight), Waiting: len(ln.parks), Handled: ln.handled,
 		Serial: ln.serial, Paused: ln.pauses.names(),
 	}
 	if ln.held > 0 {

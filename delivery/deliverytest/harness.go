@@ -21,7 +21,6 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"strings"
 	"testing"
 	"time"
 
@@ -297,8 +296,8 @@ func unsettledPartition(s delivery.PartitionState, end int64, now time.Time) str
 		return "" // all else is behind that record.
 	case s.Queued > 0 || max(s.Position, 0) < end:
 		return fmt.Sprintf("at offset %d of %d", s.Position, end)
-	case s.Open > s.Waiting && !strings.Contains(strings.Join(s.Paused, " "), "gap"):
-		return "a record is being forwarded"
+	case s.Working > s.Waiting:
+		return "a record is being worked on"
 	}
 	return ""
 }
