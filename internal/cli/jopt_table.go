@@ -1,0 +1,127 @@
+package cli
+
+import (
+	"io"
+	"slices"
+	"strings"
+)
+
+const (
+	tableWidth = 80
+	tableGap   = 2
+)
+
+// writeTable writes the options as Kafka's tools do: two columns, 80 wide, sorted by name, padded with blanks.
+func (p *optParser) writeTable(w io.Writer) {
+	rows := p.rows()
+	left, right := 0, 0
+	for _, r := range rows {
+		left, right = max(left, len(r[0])), max(right, len(r[1]))
+	}
+	left = min((tableWidth-tableGap)/2, left)
+	right = min(tableWidth-left-tableGap, right)
+	var b strings.Builder
+	for _, r := range rows {
+		l, d := fold(r[0], left), fold(r[1], right)
+		for i := range max(len(l), len(d)) {
+			b.WriteString(padded(l, i, left) + strings.Repeat(" ", tableGap) + padded(d, i, right) + "\n")
+		}
+	}
+	_, _ = io.WriteString(w, b.String())
+}
+
+func padded(lines []string, i, width int) string {
+	if i >= len(lines) {
+		return strings.Repeat(" ", width)
+	}
+	return lines[i] + strings.Repeat(" ", max(0, width-len(lines[i])))
+}
+
+// rows are the header, its rule, and the options.
+func (p *optParser) rows() [][2]string {
+	head := "Option"
+	if slices.ContainsFunc(p.options, func(o option) bool { return o.required }) {
+		head = "Option (* = required)"
+	}
+	rows := [][2]string{{head, "Description"}, {strings.Repeat("-", len(head)), strings.Repeat("-", len("Description"))}}
+	sorted := slices.Clone(p.options)
+	slices.SortFunc(sorted, func(a, b option) int { return strings.Compare(a.name, b.name) })
+	for _, o := range sorted {
+		rows = append(rows, [2]string{o.title(), o.description()})
+	}
+	return rows
+}
+
+func (o option) title() string {
+	t := "--" + o.name
+	if o.required {
+		t = "* " + t
+	}
+	arg := o.typ
+	if o.what != "" {
+		arg += ": " + o.what
+	}
+	switch o.arg {
+	case requiredArg:
+		t += " <" + arg + ">"
+	case optionalArg:
+		t += " [" + arg + "]"
+	case noArg:
+	}
+	return t
+}
+
+func (o option) description() string {
+	if o.def != "" {
+		return o.help + " (default: " + o.def + ")"
+	}
+	return o.help
+}
+
+// fold breaks a cell into lines; all but the first are indented by two.
+func fold(cell string, width int) []string {
+	var lines []string
+	line := ""
+	for _, piece := range pieces(cell) {
+		if line != "" && len(strings.TrimRight(line+piece, " ")) > width {
+			lines = append(lines, strings.TrimRight(line, " "))
+			line = "  "
+		}
+		line += piece
+	}
+	return append(lines, strings.TrimRight(line, " "))
+}
+
+// pieces cuts a text where a line may break: behind blanks and hyphens, and behind colons and commas.
+func pieces(text string) []string {
+	var list []string
+	start := 0
+	for i := 1; i < len(text); i++ {
+		if breaksBefore(text, i) {
+			list = append(list, text[start:i])
+			start = i
+		}
+	}
+	return append(list, text[start:])
+}
+
+func breaksBefore(text string, i int) bool {
+	before, at := text[i-1], text[i]
+	if at == ' ' {
+		return false
+	}
+	switch before {
+	case ' ':
+		return true
+	case '-':
+		number := digit(at) && (i == 1 || text[i-2] == ' ')
+		return at != '-' && !number
+	case ':', ',', ';', '!', '?':
+		return letter(at) || at == '-'
+	}
+	return false
+}
+
+func digit(c byte) bool { return '0' <= c && c <= '9' }
+
+func letter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }

@@ -1,0 +1,53 @@
+package cli
+
+import (
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Version is the release of Apache Kafka whose tools these are; --version prints it.
+const Version = "4.2.0"
+
+// Exit codes that every command shares.
+const (
+	exitOK          = 0
+	exitError       = 1
+	exitInterrupted = 130
+)
+
+// Main runs the command that args name and returns its exit code. args[0] is the name the program was called with: one of
+// Kafka's tools with or without a suffix (kafka-topics, kafka-topics.sh, kafka-topics.exe) runs that tool. Otherwise args[1]
+// may name a tool, or else the arguments are bote's own. The environment variable BOTE_TOOL wins over the name, for wrappers. The
+// context ends the command as Ctrl-C does.
+func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	s := &streams{in: stdin, out: stdout, err: stderr, getenv: os.Getenv}
+	if len(args) == 0 {
+		args = []string{"bote"}
+	}
+	prepareConsole(stdout, stderr)
+	if run, ok := toolNamed(s.getenv("BOTE_TOOL")); ok {
+		return run(ctx, s, args[1:])
+	}
+	if run, ok := toolNamed(filepath.Base(args[0])); ok {
+		return run(ctx, s, args[1:])
+	}
+	if len(args) > 1 {
+		if run, ok := toolNamed(args[1]); ok {
+			return run(ctx, s, args[2:])
+		}
+	}
+	return runVerbs(ctx, s, args[1:])
+}
+
+// toolNamed finds a tool by its name, whatever suffix a wrapper gave it.
+func toolNamed(name string) (tool, bool) {
+	name = strings.ToLower(name)
+	for _, suffix := range []string{".sh", ".bat", ".cmd", ".exe"} {
+		name = strings.TrimSuffix(name, suffix)
+	}
+	run, ok := tools()[name]
+	return run, ok
+}

@@ -1,0 +1,118 @@
+package cli
+
+import (
+	"context"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// topicMetadata is what tools need of a topic.
+type topicMetadata struct {
+	name       string
+	id         [16]byte
+	internal   bool
+	partitions []partitionMetadata
+}
+
+type partitionMetadata struct {
+	id       int32
+	leader   int32
+	replicas []int32
+	isr      []int32
+	// elr and lastKnownElr are the eligible leaders (KIP-966), if the broker told them.
+	hasElr       bool
+	elr          []int32
+	lastKnownElr []int32
+}
+
+// topics returns all topics in name order. It never creates one.
+func (c *connection) topics(ctx context.Context, call string) ([]topicMetadata, error) {
+	resp, err := c.metadata(ctx, call, nil)
+	if err != nil {
+		return nil, err
+	}
+	var list []topicMetadata
+	for _, t := range resp.Topics {
+		if t.ErrorCode == 0 && t.Topic != nil {
+			list = append(list, topicOf(t))
+		}
+	}
+	slices.SortFunc(list, func(a, b topicMetadata) int { return strings.Compare(a.name, b.name) })
+	return list, nil
+}
+
+// metadata asks for the named topics, or for all of them if topics is nil.
+func (c *connection) metadata(ctx context.Context, call string, topics []kmsg.MetadataRequestTopic) (*kmsg.MetadataResponse, error) {
+	if err := c.await(ctx, call); err != nil {
+		return nil, err
+	}
+	ctx, cancel := c.within(ctx)
+	defer cancel()
+	req := kmsg.NewPtrMetadataRequest()
+	req.Topics = topics
+	req.AllowAutoTopicCreation = false
+	resp, err := req.RequestWith(ctx, c.Client)
+	if err != nil {
+		return nil, asException(err, call)
+	}
+	return resp, nil
+}
+
+func topicOf(t kmsg.MetadataResponseTopic) topicMetadata {
+	m := topicMetadata{name: *t.Topic, id: t.TopicID, internal: t.IsInternal}
+	for _, p := range t.Partitions {
+		m.partitions = append(m.partitions, partitionMetadata{id: p.Partition, leader: p.Leader, replicas: p.Replicas, isr: p.ISR})
+	}
+	slices.SortFunc(m.partitions, func(a, b partitionMetadata) int { return int(a.id - b.id) })
+	return m
+}
+
+// matching returns the names of the topics that a pattern means, in name order. exact lets a topic of just that name win over
+// the regular expression that the name would be.
+func matching(topics []topicMetadata, pattern string, excludeInternal, exact bool) ([]string, error) {
+	var names []string
+	if exact && slices.ContainsFunc(topics, func(t topicMetadata) bool { return t.name == pattern }) {
+		names = append(names, pattern)
+	}
+	allowed := func(string) bool { return true }
+	if pattern != "" {
+		re, err := topicPattern(pattern)
+		if err != nil {
+			return nil, err
+		}
+		allowed = re.MatchString
+	}
+	for _, t := range topics {
+		if len(names) == 1 && exact && names[0] == pattern {
+			break
+		}
+		if allowed(t.name) {
+			names = append(names, t.name)
+		}
+	}
+	if excludeInternal {
+		names = slices.DeleteFunc(names, func(n string) bool {
+			return slices.ContainsFunc(topics, func(t topicMetadata) bool { return t.name == n && isInternal(t) })
+		})
+	}
+	return names, nil
+}
+
+func isInternal(t topicMetadata) bool {
+	return t.internal || slices.Contains([]string{"__consumer_offsets", "__transaction_state", "__share_group_state"}, t.name)
+}
+
+// topicPattern reads a list of topics as Kafka's tools do: commas are alternatives, blanks and surrounding quotes do not
+// count, and the whole name must match.
+func topicPattern(pattern string) (*regexp.Regexp, error) {
+	cleaned := strings.ReplaceAll(strings.ReplaceAll(strings.TrimSpace(pattern), ",", "|"), " ", "")
+	cleaned = strings.Trim(cleaned, `"'`)
+	re, err := regexp.Compile(`^(?:` + cleaned + `)$`)
+	if err != nil {
+		return nil, &exception{class: classRuntime, text: cleaned + " is an invalid regex.", cause: err}
+	}
+	return re, nil
+}

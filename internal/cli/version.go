@@ -1,0 +1,26 @@
+package cli
+
+import (
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+)
+
+func newVersionCommand(s *streams) *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version of bote and of the Kafka it behaves as",
+		Args:  cobra.NoArgs,
+		Run: func(*cobra.Command, []string) {
+			s.printf("bote %s, as Apache Kafka %s\n", buildVersion(), Version)
+		},
+	}
+}
+
+// buildVersion is the module's version that the Go tool wrote into the binary.
+func buildVersion() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}
