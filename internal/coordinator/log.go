@@ -10,11 +10,11 @@ import (
 // that failed stays failed; the runtime opens it again.
 type Log interface {
 	// Append adds one record batch, which has base offset 0 and leader epoch 0
-	// and belongs to the log from here on; the log assigns the offsets. Their order is fixed when Append returns:
-	// base is the offset of the first record. done is called once, from any
-	// goroutine, possibly before Append returns: with nil when the high
-	// watermark has passed the batch, else with what made the log fail. It does
-	// not block and may not be called under a lock that Append takes.
+	// and belongs to the log from here on; the log assigns the offsets. Their
+	// order is fixed when Append returns: base is the offset of the first
+	// record. done is called once, from any goroutine, possibly before Append
+	// returns: with nil when the high watermark has passed the batch, else with
+	// what made the log fail. done does not block and does not call the log.
 	//
 	// If err is not nil nothing was appended and done is never called. An error
 	// that is kerr.MessageTooLarge or kerr.RecordListTooLarge refuses this
@@ -40,8 +40,8 @@ type Logs interface {
 	// Exists reports whether the topic exists; until then every shard is empty.
 	Exists() bool
 	// Open returns a recovered log, whose high watermark is its end, and creates
-	// the topic where it does not exist. It is called again after a log failed. If the error is
-	// a kerr, clients get that, else COORDINATOR_NOT_AVAILABLE.
+	// the topic where it does not exist. It is called again after a log failed.
+	// If the error is a kerr, clients get that, else COORDINATOR_NOT_AVAILABLE.
 	Open(ctx context.Context, partition int32) (Log, error)
 }
 
