@@ -157,8 +157,17 @@ func (c *Catalog) countRun(ctx context.Context, unclean bool) (int32, error) {
 		}
 		run++
 	}
+	if e.Revision == 0 {
+		if err := c.put(ctx, meta.Entry{}, clusterKey, newClusterConfig); err != nil {
+			return 0, err
+		}
+	}
 	return run, c.put(ctx, e, runKey, run)
 }
+
+// newClusterConfig is set in a new cluster, as Kafka does where eligible leader
+// replicas are on (KIP-966).
+var newClusterConfig = map[string]string{"min.insync.replicas": "1"}
 
 // topicRecord is the value of a topic's key. It reaches disk.
 type topicRecord struct {

@@ -24,12 +24,20 @@ type Appended struct {
 // A batch that an idempotent producer repeats is not written again: it shares
 // the outcome of the first.
 func (p *Partition) Append(b record.Batch, done func(Appended, error)) {
-	p.turn <- struct{}{}
-	err := p.appendInTurn(b, done)
-	<-p.turn
-	if err != nil {
+	if _, err := p.AppendOrdered(b, done); err != nil {
 		done(Appended{}, err)
 	}
+}
+
+// AppendOrdered is Append for callers that need the offset before the batch is
+// durable. If it returns an error, nothing was appended and done is not called.
+func (p *Partition) AppendOrdered(b record.Batch, done func(Appended, error)) (base int64, err error) {
+	p.turn <- struct{}{}
+	defer func() { <-p.turn }()
+	if err := p.appendInTurn(b, done); err != nil {
+		return -1, err
+	}
+	return b.BaseOffset(), nil
 }
 
 // appendInTurn returns an error if the batch was refused; done is then not called.

@@ -64,6 +64,9 @@ type Settings struct {
 	RetentionBytes  int64
 	FileDeleteMs    int64
 	DeleteByPolicy  bool // cleanup.policy has delete
+	// AlwaysSync makes every batch durable before it is announced, whatever the
+	// engine's mode.
+	AlwaysSync bool
 }
 
 // Hooks are how a log reaches its partition. They are called without any lock of

@@ -214,7 +214,7 @@ func (l *Log) retireActive(now time.Time, set storage.Settings, limit int64) err
 		if l.active() != active || end > l.hooks.Deletable() {
 			return nil
 		}
-		next, err := l.roll(end, set)
+		next, err := l.roll(end)
 		if err != nil {
 			return err
 		}

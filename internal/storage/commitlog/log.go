@@ -99,7 +99,7 @@ func (l *Log) Append(b record.Batch) error {
 		}
 	}
 	if active.mustRoll(b, set) {
-		if active, err = l.roll(b.BaseOffset(), set); err != nil {
+		if active, err = l.roll(b.BaseOffset()); err != nil {
 			return err
 		}
 	}
@@ -113,7 +113,7 @@ func (l *Log) Append(b record.Batch) error {
 	active.note(b, at, set.IndexInterval)
 	end := b.NextOffset()
 	l.end.Store(end)
-	l.announceOrQueue(end)
+	l.announceOrQueue(end, set)
 	return nil
 }
 
@@ -172,7 +172,7 @@ func (s *segment) tooOld(b record.Batch, set storage.Settings) bool {
 
 // roll seals the active segment and opens one at base. The old segment's bytes
 // are synced by the flusher, with the directory entry of the new one.
-func (l *Log) roll(base int64, set storage.Settings) (*segment, error) {
+func (l *Log) roll(base int64) (*segment, error) {
 	l.mu.RLock()
 	old := l.active()
 	l.mu.RUnlock()
@@ -192,7 +192,6 @@ func (l *Log) roll(base int64, set storage.Settings) (*segment, error) {
 	if l.store.cfg.Flush != FlushCommit {
 		l.store.flusher.add(l) // the old segment reaches the disk in the background
 	}
-	_ = set
 	return next, nil
 }
 
@@ -213,8 +212,8 @@ func (l *Log) saveSnapshot(end int64) {
 
 // announceOrQueue tells the partition that the batch is durable, or has the
 // flusher make it so.
-func (l *Log) announceOrQueue(end int64) {
-	if l.store.cfg.Flush == FlushCommit {
+func (l *Log) announceOrQueue(end int64, set storage.Settings) {
+	if l.store.cfg.Flush == FlushCommit || set.AlwaysSync {
 		l.store.flusher.add(l)
 		return
 	}

@@ -1,0 +1,84 @@
+package bote
+
+import (
+	"fmt"
+	"log/slog"
+	"maps"
+	"net"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/botehq/bote/internal/config"
+	"github.com/botehq/bote/internal/storage/vfs"
+)
+
+// Config says what kind of broker to open. The zero value is a broker on port
+// 9092 of all interfaces with its data in the default directory of Kafka.
+type Config struct {
+	// DataDir is the data directory. It takes the place of log.dirs; empty leaves
+	// that in force. It is created and formatted if it is empty.
+	DataDir string
+	// InMemory keeps everything in memory and nothing afterwards.
+	InMemory bool
+	// Listen is the address to listen on, "host:port"; port 0 takes a free one.
+	// It takes the place of listeners and is told to clients as it is bound;
+	// empty leaves that in force.
+	Listen string
+	// Properties are settings as in server.properties, see docs/config.md.
+	Properties map[string]string
+	// Logger gets what an operator would miss; nil discards it.
+	Logger *slog.Logger
+	// Registerer gets the metrics; nil keeps them private.
+	Registerer prometheus.Registerer
+
+	fs  vfs.FS // instead of the operating system's, in tests
+	now func() time.Time
+}
+
+// settings turns a Config into what server.properties would say.
+func (c *Config) settings() (config.Server, error) {
+	values := maps.Clone(c.Properties)
+	if values == nil {
+		values = map[string]string{}
+	}
+	setDefault(values, "node.id", "1")
+	setDefault(values, "process.roles", "broker,controller")
+	if c.DataDir != "" || c.InMemory {
+		delete(values, "log.dir")
+		values["log.dirs"] = c.DataDir
+		if c.InMemory {
+			values["log.dirs"] = memoryDir
+		}
+	}
+	if c.Listen != "" {
+		if _, _, err := net.SplitHostPort(c.Listen); err != nil {
+			return config.Server{}, fmt.Errorf("listen address %q: %w", c.Listen, err)
+		}
+		values["listeners"] = "PLAINTEXT://" + c.Listen + ",CONTROLLER://127.0.0.1:0"
+		delete(values, "advertised.listeners")
+	}
+	setDefault(values, "listeners", "PLAINTEXT://:9092,CONTROLLER://127.0.0.1:0")
+	setDefault(values, "controller.listener.names", "CONTROLLER")
+	setDefault(values, "controller.quorum.voters", values["node.id"]+"@localhost:9093")
+	s, warnings, err := config.ParseServer(values)
+	if err != nil {
+		return s, err
+	}
+	for _, w := range warnings {
+		c.Logger.Warn("unknown setting", slog.String("setting", w.Name), slog.String("nearest", w.Nearest))
+	}
+	if len(s.LogDirs) > 1 {
+		return s, fmt.Errorf("log.dirs names %d directories; this broker keeps its log in one: give one", len(s.LogDirs))
+	}
+	return s, nil
+}
+
+// memoryDir is where the data of a broker in memory seems to be.
+const memoryDir = "/bote"
+
+func setDefault(values map[string]string, key, value string) {
+	if values[key] == "" {
+		values[key] = value
+	}
+}

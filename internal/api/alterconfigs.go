@@ -1,0 +1,212 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/botehq/bote/internal/catalog"
+	"github.com/botehq/bote/internal/config"
+	"github.com/botehq/bote/internal/wire"
+)
+
+// AlterConfigs, key 33, versions 0-2, replaces all configs of a resource.
+// IncrementalAlterConfigs, key 44, versions 0-1 (KIP-339), changes single ones.
+// Both change all of a resource's configs or none.
+
+// change is one config to be changed.
+type change struct {
+	name  string
+	op    kmsg.IncrementalAlterConfigOp
+	value *string
+}
+
+// resource names what has configs.
+type resource struct {
+	kind kmsg.ConfigResourceType
+	name string
+}
+
+func (b *Broker) incrementalAlterConfigs(r *wire.Request, q *kmsg.IncrementalAlterConfigsRequest) {
+	resp := q.ResponseKind().(*kmsg.IncrementalAlterConfigsResponse) //nolint:forcetypeassert,errcheck // kmsg's own pair
+	count := map[resource]int{}
+	for i := range q.Resources {
+		count[resource{q.Resources[i].ResourceType, q.Resources[i].ResourceName}]++
+	}
+	for i := range q.Resources {
+		qr := &q.Resources[i]
+		res := resource{qr.ResourceType, qr.ResourceName}
+		var changes []change
+		for _, c := range qr.Configs {
+			changes = append(changes, change{c.Name, c.Op, c.Value})
+		}
+		err := b.alter(r.Conn.Context(), res, changes, count[res] > 1, false, q.ValidateOnly)
+		rr := kmsg.NewIncrementalAlterConfigsResponseResource()
+		rr.ResourceType, rr.ResourceName, rr.ErrorCode, rr.ErrorMessage = res.kind, res.name, b.code(r, err), message(err)
+		resp.Resources = append(resp.Resources, rr)
+	}
+	r.Reply(resp)
+}
+
+func (b *Broker) alterConfigs(r *wire.Request, q *kmsg.AlterConfigsRequest) {
+	resp := q.ResponseKind().(*kmsg.AlterConfigsResponse) //nolint:forcetypeassert,errcheck // kmsg's own pair
+	count := map[resource]int{}
+	for i := range q.Resources {
+		count[resource{q.Resources[i].ResourceType, q.Resources[i].ResourceName}]++
+	}
+	for i := range q.Resources {
+		qr := &q.Resources[i]
+		res := resource{qr.ResourceType, qr.ResourceName}
+		var changes []change
+		for _, c := range qr.Configs {
+			changes = append(changes, change{c.Name, kmsg.IncrementalAlterConfigOpSet, c.Value})
+		}
+		err := b.alter(r.Conn.Context(), res, changes, count[res] > 1, true, q.ValidateOnly)
+		rr := kmsg.NewAlterConfigsResponseResource()
+		rr.ResourceType, rr.ResourceName, rr.ErrorCode, rr.ErrorMessage = res.kind, res.name, b.code(r, err), message(err)
+		resp.Resources = append(resp.Resources, rr)
+	}
+	r.Reply(resp)
+}
+
+// alter changes the configs of one resource; replace drops what is not named.
+func (b *Broker) alter(ctx context.Context, res resource, changes []change, twice, replace, validateOnly bool) error {
+	if twice {
+		return invalid("Each resource must appear at most once.")
+	}
+	if err := checkChanges(changes); err != nil {
+		return err
+	}
+	kind := config.TopicKind
+	apply := func(effective func(string) string, set map[string]string) error {
+		if replace {
+			clear(set)
+		}
+		for _, c := range changes {
+			if err := applyChange(kind, c, effective, set); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	switch res.kind {
+	case kmsg.ConfigResourceTypeTopic:
+		return b.Catalog.AlterTopic(ctx, res.name, apply, validateOnly)
+	case kmsg.ConfigResourceTypeBroker:
+		kind = config.BrokerKind
+		cluster, err := b.brokerResource(res.name)
+		if err != nil {
+			return err
+		}
+		if err := checkDynamic(changes, cluster); err != nil {
+			return err
+		}
+		return b.Catalog.AlterBroker(ctx, cluster, apply, validateOnly)
+	case kmsg.ConfigResourceTypeGroupConfig:
+		kind = config.GroupKind
+		if res.name == "" {
+			return invalid("Group name must not be empty.")
+		}
+		return b.Catalog.AlterGroup(ctx, res.name, apply, validateOnly)
+	case kmsg.ConfigResourceTypeUnknown, kmsg.ConfigResourceTypeBrokerLogger, kmsg.ConfigResourceTypeClientMetrics:
+	}
+	return invalid("Unsupported resource type: " + itoa(int64(res.kind)))
+}
+
+func invalid(text string) error { return &catalog.Refusal{Code: kerr.InvalidRequest, Message: text} }
+
+func checkChanges(changes []change) error {
+	seen := map[string]bool{}
+	var null []string
+	for _, c := range changes {
+		if seen[c.name] {
+			return invalid("Error due to duplicate config keys")
+		}
+		seen[c.name] = true
+		if c.value == nil && c.op != kmsg.IncrementalAlterConfigOpDelete {
+			null = append(null, c.name)
+		}
+	}
+	if len(null) > 0 {
+		return invalid("Null value not supported for : " + strings.Join(null, ","))
+	}
+	return nil
+}
+
+// checkDynamic refuses broker configs that cannot change while the broker runs.
+func checkDynamic(changes []change, cluster bool) error {
+	var fixed []string
+	for _, c := range changes {
+		k, ok := config.Lookup(config.BrokerKind, c.name)
+		if ok && k.Update == config.ReadOnly {
+			fixed = append(fixed, c.name)
+		}
+		if ok && cluster && k.Update == config.PerBroker {
+			return invalid("Cannot update these configs dynamically: Set(" + c.name + ")")
+		}
+	}
+	if len(fixed) > 0 {
+		return invalid("Cannot update these configs dynamically: Set(" + strings.Join(fixed, ", ") + ")")
+	}
+	return nil
+}
+
+func applyChange(kind config.Kind, c change, effective func(string) string, set map[string]string) error {
+	key, ok := config.Lookup(kind, c.name)
+	if !ok && kind != config.BrokerKind {
+		return &catalog.Refusal{Code: kerr.InvalidConfig, Message: config.UnknownName(kind, c.name).Error()}
+	}
+	value := ""
+	if c.value != nil {
+		value = *c.value
+	}
+	switch c.op {
+	case kmsg.IncrementalAlterConfigOpDelete:
+		delete(set, c.name)
+		return nil
+	case kmsg.IncrementalAlterConfigOpAppend, kmsg.IncrementalAlterConfigOpSubtract:
+		if !ok || key.Type != config.List {
+			return &catalog.Refusal{Code: kerr.InvalidConfig, Message: "Can't " + strings.ToUpper(opName(c.op)) + " to key " + c.name + " because its type is not LIST."}
+		}
+		value = editList(effective(c.name), value, c.op == kmsg.IncrementalAlterConfigOpAppend)
+	case kmsg.IncrementalAlterConfigOpSet:
+	default:
+		return errors.New("unknown config operation")
+	}
+	if ok {
+		if err := key.Validate(value); err != nil {
+			return &catalog.Refusal{Code: kerr.InvalidConfig, Message: err.Error()}
+		}
+	}
+	set[c.name] = value
+	return nil
+}
+
+func opName(op kmsg.IncrementalAlterConfigOp) string {
+	if op == kmsg.IncrementalAlterConfigOpAppend {
+		return "append"
+	}
+	return "subtract"
+}
+
+// editList adds items that are missing, or removes those that are there.
+func editList(list, items string, add bool) string {
+	split := func(s string) []string {
+		return slices.DeleteFunc(strings.Split(s, ","), func(item string) bool { return item == "" })
+	}
+	out := split(list)
+	for _, item := range split(items) {
+		item = strings.TrimSpace(item)
+		switch {
+		case !add:
+			out = slices.DeleteFunc(out, func(have string) bool { return have == item })
+		case !slices.Contains(out, item):
+			out = append(out, item)
+		}
+	}
+	return strings.Join(out, ",")
+}

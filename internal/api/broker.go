@@ -1,0 +1,133 @@
+package api
+
+import (
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/botehq/bote/internal/catalog"
+	"github.com/botehq/bote/internal/cluster"
+	"github.com/botehq/bote/internal/config"
+	"github.com/botehq/bote/internal/coordinator/group"
+	"github.com/botehq/bote/internal/partition"
+	"github.com/botehq/bote/internal/topic"
+	"github.com/botehq/bote/internal/wire"
+)
+
+// Deps is what handlers work with. All are required but Logger and Registerer.
+type Deps struct {
+	Node       *cluster.Node
+	Catalog    *catalog.Catalog
+	Partitions *partition.Set
+	Groups     *group.Coordinator
+	Config     config.Server
+	Dirs       LogDir
+	Now        func() time.Time
+	Logger     *slog.Logger
+	Registerer prometheus.Registerer
+}
+
+// LogDir is the data directory, as DescribeLogDirs shows it.
+type LogDir interface {
+	Dir() string
+	Space() (total, free int64, err error)
+}
+
+// Broker answers requests. It implements wire.Handler.
+type Broker struct {
+	Deps
+	log      *slog.Logger
+	table    *table
+	sessions *sessions
+	features []feature
+}
+
+// New returns a Broker.
+func New(d Deps) *Broker {
+	b := &Broker{Deps: d, log: d.Logger, table: newTable(), sessions: newSessions(int(d.Config.Connections.FetchSessions), d.Now)}
+	if b.log == nil {
+		b.log = slog.New(slog.DiscardHandler)
+	}
+	b.features = features
+	return b
+}
+
+// Accepts implements wire.Handler.
+func (b *Broker) Accepts(key, version int16) bool {
+	e := b.table.lookup(key)
+	return e != nil && version >= e.accepts && version <= e.max
+}
+
+// Serve implements wire.Handler.
+func (b *Broker) Serve(r *wire.Request) {
+	if r.Body == nil {
+		b.unknownAPIVersions(r)
+		return
+	}
+	b.table.lookup(r.Key).serve(b, r)
+}
+
+// code returns the error code that a client gets for an error. What is no error
+// of the protocol is logged, once, here.
+func (b *Broker) code(r *wire.Request, err error) int16 {
+	if err == nil {
+		return 0
+	}
+	var known *kerr.Error
+	if !errors.As(err, &known) {
+		known = kerr.UnknownServerError
+	}
+	if known == kerr.UnknownServerError || known == kerr.KafkaStorageError {
+		b.log.Error("request failed", slog.String("api", kmsg.NameForKey(r.Key)), slog.Any("err", err))
+	}
+	return known.Code
+}
+
+// message returns the sentence that goes with an error code, or nil.
+func message(err error) *string {
+	if err == nil {
+		return nil
+	}
+	var refusal *catalog.Refusal
+	if errors.As(err, &refusal) {
+		return &refusal.Message
+	}
+	var known *kerr.Error
+	if errors.As(err, &known) {
+		return &known.Description
+	}
+	text := kerr.UnknownServerError.Description
+	return &text
+}
+
+// find returns a live partition by the topic's name or, if byID, its ID.
+func (b *Broker) find(s *catalog.Snapshot, name string, id topic.ID, byID bool, index int32) (*catalog.Topic, *partition.Partition, error) {
+	t := s.Topic(name)
+	missing := error(kerr.UnknownTopicOrPartition)
+	if byID {
+		t, missing = s.TopicByID(id), kerr.UnknownTopicID
+	}
+	if t == nil {
+		return nil, nil, missing
+	}
+	p := b.Partitions.Get(t.ID, index)
+	if p == nil || index >= t.Partitions {
+		return t, nil, kerr.UnknownTopicOrPartition
+	}
+	return t, p, nil
+}
+
+// noOperations is what authorized operations are when nobody asked for them.
+const noOperations = -1 << 31
+
+// The operations that resources know, as bits by operation code (KIP-430).
+// Without an authorizer everybody may do everything.
+const (
+	topicOperations   = 1<<3 | 1<<4 | 1<<5 | 1<<6 | 1<<7 | 1<<8 | 1<<10 | 1<<11
+	groupOperations   = 1<<3 | 1<<6 | 1<<8 | 1<<10 | 1<<11
+	clusterOperations = 1<<5 | 1<<7 | 1<<8 | 1<<9 | 1<<10 | 1<<11 | 1<<12
+)

@@ -1,0 +1,44 @@
+package api
+
+import (
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/botehq/bote/internal/wire"
+)
+
+// DescribeCluster, key 60, versions 0-2 (KIP-700). 1 endpoint types (KIP-919); 2
+// fenced brokers.
+
+const brokerEndpoints = 1
+
+func (b *Broker) describeCluster(r *wire.Request, q *kmsg.DescribeClusterRequest) {
+	resp := q.ResponseKind().(*kmsg.DescribeClusterResponse) //nolint:forcetypeassert,errcheck // kmsg's own pair
+	resp.ClusterAuthorizedOperations = noOperations
+	if err := endpointError(q); err != nil {
+		resp.ErrorCode, resp.ErrorMessage = b.code(r, err), message(err)
+		r.Reply(resp)
+		return
+	}
+	if q.IncludeClusterAuthorizedOperations {
+		resp.ClusterAuthorizedOperations = clusterOperations
+	}
+	resp.ClusterID, resp.ControllerID = b.Node.ClusterID, b.Node.ID
+	resp.EndpointType = brokerEndpoints
+	at := b.Node.Endpoint(r.Conn.Listener().Name)
+	rb := kmsg.NewDescribeClusterResponseBroker()
+	rb.NodeID, rb.Host, rb.Port, rb.Rack = b.Node.ID, at.Host, at.Port, b.Node.Rack
+	resp.Brokers = append(resp.Brokers, rb)
+	r.Reply(resp)
+}
+
+func endpointError(q *kmsg.DescribeClusterRequest) error {
+	switch {
+	case q.Version == 0 || q.EndpointType == brokerEndpoints:
+		return nil
+	case q.EndpointType == 2:
+		return kerr.MismatchedEndpointType
+	default:
+		return kerr.UnsupportedEndpointType
+	}
+}

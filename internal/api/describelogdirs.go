@@ -1,0 +1,54 @@
+package api
+
+import (
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/botehq/bote/internal/catalog"
+	"github.com/botehq/bote/internal/wire"
+)
+
+// DescribeLogDirs, key 35, versions 1-4 (KIP-113). 2 flexible; 3 a top-level
+// error; 4 the size of the volume.
+func (b *Broker) describeLogDirs(r *wire.Request, q *kmsg.DescribeLogDirsRequest) {
+	resp := q.ResponseKind().(*kmsg.DescribeLogDirsResponse) //nolint:forcetypeassert,errcheck // kmsg's own pair
+	dir := kmsg.NewDescribeLogDirsResponseDir()
+	dir.Dir = b.Dirs.Dir()
+	dir.TotalBytes, dir.UsableBytes = -1, -1
+	if total, free, err := b.Dirs.Space(); err == nil {
+		dir.TotalBytes, dir.UsableBytes = total, free
+	}
+	s := b.Catalog.Snapshot()
+	if q.Topics == nil {
+		for _, t := range s.Topics() {
+			dir.Topics = append(dir.Topics, b.dirTopic(t, allPartitions(t)))
+		}
+	}
+	for i := range q.Topics {
+		if t := s.Topic(q.Topics[i].Topic); t != nil {
+			dir.Topics = append(dir.Topics, b.dirTopic(t, q.Topics[i].Partitions))
+		}
+	}
+	resp.Dirs = append(resp.Dirs, dir)
+	r.Reply(resp)
+}
+
+func allPartitions(t *catalog.Topic) []int32 {
+	all := make([]int32, t.Partitions)
+	for i := range all {
+		all[i] = int32(i)
+	}
+	return all
+}
+
+func (b *Broker) dirTopic(t *catalog.Topic, indexes []int32) kmsg.DescribeLogDirsResponseDirTopic {
+	dt := kmsg.NewDescribeLogDirsResponseDirTopic()
+	dt.Topic = t.Name
+	for _, index := range indexes {
+		if p := b.Partitions.Get(t.ID, index); p != nil {
+			dp := kmsg.NewDescribeLogDirsResponseDirTopicPartition()
+			dp.Partition, dp.Size = index, p.Size()
+			dt.Partitions = append(dt.Partitions, dp)
+		}
+	}
+	return dt
+}

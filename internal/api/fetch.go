@@ -1,0 +1,261 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/botehq/bote/internal/catalog"
+	"github.com/botehq/bote/internal/partition"
+	"github.com/botehq/bote/internal/topic"
+	"github.com/botehq/bote/internal/wire"
+)
+
+// Fetch, key 1, versions 4-18.
+//
+// 5 log start offset; 7 sessions (KIP-227); 9 leader epochs; 11 rack; 12 flexible
+// and diverging epochs; 13 topic IDs; 15 replica state; 16 leader hints; 17 and 18
+// fields for followers, which there are none of.
+//
+// A fetch that finds too few bytes parks: it registers with its partitions and
+// sets a timer, holds no goroutine, and reads everything anew when it is woken.
+// Records go from the log's buffer to the socket; only the bytes around them are
+// encoded (fetchencode.go).
+
+// fetchPart is one partition of a fetch, in the order of the answer.
+type fetchPart struct {
+	name       string
+	id         topic.ID
+	index      int32
+	offset     int64
+	maxBytes   int32
+	leader     int32 // the leader epoch that the client knows, or -1
+	fetched    int32 // the epoch of the last batch it has, or -1
+	session    *sessionPart
+	part       *partition.Partition
+	found      partition.Records
+	err        error
+	refused    bool // the error is that it cannot be read at all
+	seenBefore int64
+}
+
+// fetch is one request.
+type fetch struct {
+	b       *Broker
+	r       *wire.Request
+	version int16
+	session *session // nil without one
+	full    bool     // all partitions are answered, changed or not
+	id      int32    // of the session, for the answer
+	parts   []fetchPart
+
+	maxBytes  int
+	minBytes  int
+	isolation int8
+	toEnd     bool
+
+	// While parked:
+	ended    atomic.Bool
+	needed   atomic.Int64
+	timer    *time.Timer
+	unparked func() bool
+	watching []fetchWatch
+}
+
+func (b *Broker) fetch(r *wire.Request, q *kmsg.FetchRequest) {
+	f := &fetch{
+		b: b, r: r, version: q.Version, minBytes: int(q.MinBytes), isolation: q.IsolationLevel,
+		maxBytes: min(int(q.MaxBytes), int(b.Config.Connections.FetchMaxBytes)), toEnd: q.ReplicaID == debugReplica,
+	}
+	if err := f.begin(q); err != nil {
+		resp := q.ResponseKind().(*kmsg.FetchResponse) //nolint:forcetypeassert,errcheck // kmsg's own pair
+		resp.ErrorCode = b.code(r, err)
+		r.Reply(resp)
+		return
+	}
+	n, settled := f.read(r.Conn.Context())
+	wait := time.Duration(q.MaxWaitMillis) * time.Millisecond
+	if settled || wait <= 0 || n >= f.minBytes {
+		f.answer()
+		return
+	}
+	f.release()
+	f.park(int64(f.minBytes-n), wait)
+}
+
+// begin finds out which partitions are meant, with or without a session.
+func (f *fetch) begin(q *kmsg.FetchRequest) error {
+	if q.Version >= 7 && (q.SessionEpoch != sessionless || q.SessionID != 0) {
+		return f.b.sessions.begin(f, q)
+	}
+	f.full = true
+	f.parts = partsOf(q, nil)
+	return nil
+}
+
+// partsOf takes the partitions of a request; note may attach a session's.
+func partsOf(q *kmsg.FetchRequest, note func(name string, id topic.ID, p *kmsg.FetchRequestTopicPartition)) []fetchPart {
+	n := 0
+	for i := range q.Topics {
+		n += len(q.Topics[i].Partitions)
+	}
+	parts := make([]fetchPart, 0, n)
+	for i := range q.Topics {
+		t := &q.Topics[i]
+		for j := range t.Partitions {
+			p := &t.Partitions[j]
+			if note != nil {
+				note(t.Topic, topic.ID(t.TopicID), p)
+				continue
+			}
+			parts = append(parts, newFetchPart(t.Topic, topic.ID(t.TopicID), p))
+		}
+	}
+	return parts
+}
+
+func newFetchPart(name string, id topic.ID, p *kmsg.FetchRequestTopicPartition) fetchPart {
+	return fetchPart{
+		name: name, id: id, index: p.Partition, offset: p.FetchOffset, maxBytes: p.PartitionMaxBytes,
+		leader: p.CurrentLeaderEpoch, fetched: p.LastFetchedEpoch,
+	}
+}
+
+// read reads all partitions in order. Settled says that the answer must not wait
+// for more: there is an error, a divergence, or nothing to wait for.
+func (f *fetch) read(ctx context.Context) (n int, settled bool) {
+	s := f.b.Catalog.Snapshot()
+	left := f.maxBytes
+	waiting := 0
+	for i := range f.parts {
+		p := &f.parts[i]
+		f.readPart(ctx, s, p, left, n == 0)
+		n += len(p.found.Data)
+		left = max(0, left-len(p.found.Data))
+		switch {
+		case p.refused:
+		case p.err != nil || p.found.Diverged:
+			settled = true
+		default:
+			waiting++
+		}
+	}
+	return n, settled || waiting == 0
+}
+
+func (f *fetch) readPart(ctx context.Context, s *catalog.Snapshot, p *fetchPart, left int, first bool) {
+	_, part, err := f.b.find(s, p.name, p.id, f.version >= 13, p.index)
+	p.part, p.found, p.refused = part, partition.Records{}, err != nil
+	if err == nil {
+		p.seenBefore = part.HighWatermark()
+		p.found, err = part.Read(ctx, partition.Read{
+			Offset: p.offset, CurrentEpoch: p.leader, LastFetchedEpoch: p.fetched, ToLogEnd: f.toEnd,
+			MaxBytes: min(int(p.maxBytes), left), AtLeastOne: first,
+		})
+	}
+	p.err = err
+}
+
+// answer sends what was read.
+func (f *fetch) answer() {
+	if f.session != nil {
+		f.b.sessions.end(f)
+	}
+	parts := f.encode()
+	f.r.ReplyParts(f.version >= 12, parts, f.release)
+}
+
+// release gives the logs their buffers back.
+func (f *fetch) release() {
+	for i := range f.parts {
+		f.parts[i].found.Release()
+	}
+}
+
+// fetchWatch is what a parked fetch leaves with a partition.
+type fetchWatch struct {
+	f    *fetch
+	part *partition.Partition
+	left atomic.Int64 // what it may still count: partition_max_bytes
+}
+
+// park waits until enough bytes are there, the time is over, or the client is
+// gone. What arrived between the read and the registration is noticed after it.
+func (f *fetch) park(needed int64, wait time.Duration) {
+	f.needed.Store(needed)
+	f.watching = make([]fetchWatch, 0, len(f.parts))
+	ctx := f.r.Conn.Context()
+	var once sync.WaitGroup
+	once.Add(1)
+	f.timer = time.AfterFunc(wait, func() { once.Wait(); f.unpark() })
+	f.unparked = context.AfterFunc(ctx, func() { once.Wait(); f.unpark() })
+	moved := false
+	for i := range f.parts {
+		p := &f.parts[i]
+		if p.part == nil {
+			continue
+		}
+		f.watching = f.watching[:len(f.watching)+1]
+		w := &f.watching[len(f.watching)-1]
+		w.f, w.part = f, p.part
+		w.left.Store(int64(p.maxBytes))
+		p.part.Watch(w)
+		moved = moved || p.part.HighWatermark() != p.seenBefore
+	}
+	once.Done()
+	if moved {
+		f.unpark()
+	}
+}
+
+// Notify implements partition.Watcher.
+func (w *fetchWatch) Notify(n int64) {
+	n = min(n, max(0, w.left.Add(-n)+n))
+	if w.f.needed.Add(-n) <= 0 {
+		w.f.unpark()
+	}
+}
+
+// Wake implements partition.Watcher.
+func (w *fetchWatch) Wake() { w.f.unpark() }
+
+// unpark ends the wait, once, on a goroutine of its own: whoever calls it has
+// other things to do than to read.
+func (f *fetch) unpark() {
+	if f.ended.Swap(true) {
+		return
+	}
+	go func() {
+		f.timer.Stop()
+		f.unparked()
+		for i := range f.watching {
+			f.watching[i].part.Unwatch(&f.watching[i])
+		}
+		ctx := f.r.Conn.Context()
+		if ctx.Err() != nil {
+			f.r.Skip()
+			return
+		}
+		f.read(ctx)
+		f.answer()
+	}()
+}
+
+// storageErrorVersion is the first that knows KAFKA_STORAGE_ERROR.
+const storageErrorVersion = 6
+
+// errorCode is a partition's error for the answer.
+func (f *fetch) errorCode(p *fetchPart) int16 {
+	if p.err == nil {
+		return 0
+	}
+	if f.version < storageErrorVersion && errors.Is(p.err, kerr.KafkaStorageError) {
+		return kerr.NotLeaderForPartition.Code
+	}
+	return f.b.code(f.r, p.err)
+}

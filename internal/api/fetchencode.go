@@ -1,0 +1,149 @@
+package api
+
+import (
+	"encoding/binary"
+
+	"github.com/botehq/bote/internal/topic"
+)
+
+// The fetch response is encoded by hand, because the records in it are not to be
+// copied: the result is a list of slices, of which those with records are the
+// log's. A test holds it equal to kmsg's encoding.
+
+// encode returns the body of the answer in parts.
+func (f *fetch) encode() [][]byte {
+	groups := f.group()
+	e := fetchEncoder{version: f.version, flexible: f.version >= 12, buf: make([]byte, 0, 64+64*len(f.parts))}
+	e.int32(0) // throttle
+	if f.version >= 7 {
+		e.int16(0) // error
+		e.int32(f.id)
+	}
+	e.arrayLen(len(groups))
+	for _, g := range groups {
+		if f.version >= 13 {
+			e.buf = append(e.buf, g[0].id[:]...)
+		} else {
+			e.string(g[0].name)
+		}
+		e.arrayLen(len(g))
+		for _, p := range g {
+			f.encodePart(&e, p)
+		}
+		e.noTags()
+	}
+	e.noTags()
+	e.flush()
+	return e.parts
+}
+
+// group gathers the partitions to be answered by topic, in order. Only
+// neighbours share a topic entry: the order matters more.
+func (f *fetch) group() [][]*fetchPart {
+	var groups [][]*fetchPart
+	var lastName string
+	var lastID topic.ID
+	for i := range f.parts {
+		p := &f.parts[i]
+		if !f.full && !p.session.changed(p, f.errorCode(p)) {
+			continue
+		}
+		if n := len(groups); n > 0 && p.name == lastName && p.id == lastID {
+			groups[n-1] = append(groups[n-1], p)
+			continue
+		}
+		groups = append(groups, []*fetchPart{p})
+		lastName, lastID = p.name, p.id
+	}
+	return groups
+}
+
+func (f *fetch) encodePart(e *fetchEncoder, p *fetchPart) {
+	e.int32(p.index)
+	e.int16(f.errorCode(p))
+	high, stable, start := p.found.HighWatermark, p.found.LastStableOffset, p.found.LogStartOffset
+	if p.err != nil {
+		high, stable, start = -1, -1, -1
+	}
+	e.int64(high)
+	e.int64(stable)
+	if f.version >= 5 {
+		e.int64(start)
+	}
+	if f.isolation == 1 {
+		e.arrayLen(0) // aborted transactions: there are none
+	} else {
+		e.arrayLen(-1)
+	}
+	if f.version >= 11 {
+		e.int32(-1) // preferred read replica
+	}
+	e.records(p.found.Data)
+	if !e.flexible {
+		return
+	}
+	if !p.found.Diverged {
+		e.noTags()
+		return
+	}
+	// One tag, number 0: the diverging epoch, 12 bytes and its own empty tags.
+	e.buf = append(e.buf, 1, 0, 13)
+	e.int32(p.found.Diverging.Epoch)
+	e.int64(p.found.Diverging.Start)
+	e.buf = append(e.buf, 0)
+}
+
+// fetchEncoder writes fields into buf and cuts it where records go.
+type fetchEncoder struct {
+	version  int16
+	flexible bool
+	buf      []byte
+	from     int
+	parts    [][]byte
+}
+
+func (e *fetchEncoder) int16(v int16) { e.buf = binary.BigEndian.AppendUint16(e.buf, uint16(v)) }
+func (e *fetchEncoder) int32(v int32) { e.buf = binary.BigEndian.AppendUint32(e.buf, uint32(v)) }
+func (e *fetchEncoder) int64(v int64) { e.buf = binary.BigEndian.AppendUint64(e.buf, uint64(v)) }
+
+// arrayLen writes the length of an array; -1 is null.
+func (e *fetchEncoder) arrayLen(n int) {
+	if e.flexible {
+		e.buf = binary.AppendUvarint(e.buf, uint64(n+1))
+		return
+	}
+	e.int32(int32(n))
+}
+
+func (e *fetchEncoder) string(s string) {
+	if e.flexible {
+		e.buf = binary.AppendUvarint(e.buf, uint64(len(s)+1))
+	} else {
+		e.int16(int16(len(s)))
+	}
+	e.buf = append(e.buf, s...)
+}
+
+func (e *fetchEncoder) noTags() {
+	if e.flexible {
+		e.buf = append(e.buf, 0)
+	}
+}
+
+func (e *fetchEncoder) records(data []byte) {
+	e.arrayLen(len(data))
+	if len(data) == 0 {
+		return
+	}
+	e.flush()
+	e.parts = append(e.parts, data)
+}
+
+// flush ends the current slice. Appending may move buf: the slices that were cut
+// off before keep the old memory, which nothing writes to any more.
+func (e *fetchEncoder) flush() {
+	if len(e.buf) > e.from {
+		e.parts = append(e.parts, e.buf[e.from:len(e.buf):len(e.buf)])
+		e.from = len(e.buf)
+	}
+}

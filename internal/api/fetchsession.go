@@ -1,0 +1,230 @@
+package api
+
+import (
+	"container/list"
+	"math"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/botehq/bote/internal/topic"
+)
+
+// Fetch sessions (KIP-227): a client names its partitions once and then only what
+// changes; the broker answers only with what changed.
+
+const (
+	sessionless = -1 // session epoch of a fetch that wants none
+	newSession  = 0  // session epoch of a fetch that wants one
+	// sessionStale is how long a session must be unused before another may take
+	// its place.
+	sessionStale = 2 * time.Minute
+)
+
+// sessionKey is a partition in a session: by name before version 13, then by ID.
+type sessionKey struct {
+	name  string
+	id    topic.ID
+	index int32
+}
+
+// sessionPart is what a session remembers of a partition.
+type sessionPart struct {
+	fetchPart
+	high, start int64 // as last answered; -2 forces an answer
+	place       *list.Element
+}
+
+// session is one client's. Guarded by sessions.mu but for the time of one fetch,
+// which has it to itself.
+type session struct {
+	id     int32
+	epoch  int32 // expected next
+	byID   bool
+	used   time.Time
+	busy   bool
+	parts  map[sessionKey]*sessionPart
+	order  *list.List // of *sessionPart: those that were served go to the end
+	cached *list.Element
+}
+
+// sessions is the cache of all sessions, least recently used first.
+type sessions struct {
+	limit int
+	now   func() time.Time
+
+	mu   sync.Mutex
+	byID map[int32]*session
+	lru  *list.List
+}
+
+func newSessions(limit int, now func() time.Time) *sessions {
+	if now == nil {
+		now = time.Now
+	}
+	return &sessions{limit: limit, now: now, byID: map[int32]*session{}, lru: list.New()}
+}
+
+// begin resolves a request that has to do with sessions.
+func (c *sessions) begin(f *fetch, q *kmsg.FetchRequest) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if q.SessionEpoch == newSession || q.SessionEpoch == sessionless {
+		c.drop(q.SessionID)
+		f.full = true
+		if q.SessionEpoch == sessionless {
+			f.parts = partsOf(q, nil)
+			return nil
+		}
+		c.open(f, q)
+		return nil
+	}
+	s := c.byID[q.SessionID]
+	switch {
+	case s == nil:
+		return kerr.FetchSessionIDNotFound
+	case s.byID != (q.Version >= 13):
+		return kerr.FetchSessionTopicIDError
+	case q.SessionEpoch != s.epoch || s.busy:
+		return kerr.InvalidFetchSessionEpoch
+	}
+	s.update(q)
+	if len(s.parts) == 0 {
+		c.drop(s.id)
+		f.full = true
+		return nil
+	}
+	s.epoch = nextEpoch(s.epoch)
+	c.use(f, s)
+	return nil
+}
+
+func nextEpoch(epoch int32) int32 {
+	if epoch == math.MaxInt32 {
+		return 1
+	}
+	return epoch + 1
+}
+
+// open makes a session for a full fetch if the cache has room.
+func (c *sessions) open(f *fetch, q *kmsg.FetchRequest) {
+	s := &session{epoch: 1, byID: q.Version >= 13, parts: map[sessionKey]*sessionPart{}, order: list.New()}
+	s.update(q)
+	if len(s.parts) == 0 || !c.admit(len(s.parts)) {
+		f.parts = partsOf(q, nil)
+		return
+	}
+	for s.id == 0 || c.byID[s.id] != nil {
+		s.id = rand.Int32N(math.MaxInt32-1) + 1
+	}
+	c.byID[s.id] = s
+	s.cached = c.lru.PushBack(s)
+	c.use(f, s)
+}
+
+// admit makes room for a session: one that is stale goes, whatever its size.
+func (c *sessions) admit(int) bool {
+	if c.limit <= 0 {
+		return false
+	}
+	if len(c.byID) < c.limit {
+		return true
+	}
+	for e := c.lru.Front(); e != nil; e = e.Next() {
+		s := e.Value.(*session) //nolint:forcetypeassert,errcheck // the list has nothing else
+		if s.busy {
+			continue
+		}
+		if c.now().Sub(s.used) <= sessionStale {
+			return false
+		}
+		c.drop(s.id)
+		return true
+	}
+	return false
+}
+
+// use hands a session's partitions to a fetch.
+func (c *sessions) use(f *fetch, s *session) {
+	s.busy, s.used = true, c.now()
+	c.lru.MoveToBack(s.cached)
+	f.session, f.id = s, s.id
+	f.parts = make([]fetchPart, 0, len(s.parts))
+	for e := s.order.Front(); e != nil; e = e.Next() {
+		p := e.Value.(*sessionPart) //nolint:forcetypeassert,errcheck // the list has nothing else
+		part := p.fetchPart
+		part.session = p
+		f.parts = append(f.parts, part)
+	}
+}
+
+// update adds, changes and forgets partitions as a request says. What it keeps
+// outlives the request, so names are copied.
+func (s *session) update(q *kmsg.FetchRequest) {
+	partsOf(q, func(name string, id topic.ID, p *kmsg.FetchRequestTopicPartition) {
+		key := sessionKey{name, id, p.Partition}
+		old := s.parts[key]
+		if old == nil {
+			name = strings.Clone(name)
+			old = &sessionPart{high: -2, start: -2}
+			old.place = s.order.PushBack(old)
+			s.parts[sessionKey{name, id, p.Partition}] = old
+		} else {
+			name = old.name
+		}
+		old.fetchPart = newFetchPart(name, id, p)
+	})
+	for i := range q.ForgottenTopics {
+		t := &q.ForgottenTopics[i]
+		for _, index := range t.Partitions {
+			key := sessionKey{t.Topic, topic.ID(t.TopicID), index}
+			if old := s.parts[key]; old != nil {
+				s.order.Remove(old.place)
+				delete(s.parts, key)
+			}
+		}
+	}
+}
+
+func (c *sessions) drop(id int32) {
+	if s := c.byID[id]; s != nil {
+		delete(c.byID, id)
+		c.lru.Remove(s.cached)
+	}
+}
+
+// end remembers what is about to be answered and gives the session back.
+func (c *sessions) end(f *fetch) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !f.full {
+		for i := range f.parts {
+			if p := &f.parts[i]; len(p.found.Data) > 0 && f.session.parts[keyOfPart(p)] == p.session {
+				f.session.order.MoveToBack(p.session.place)
+			}
+		}
+	}
+	f.session.busy = false
+}
+
+func keyOfPart(p *fetchPart) sessionKey { return sessionKey{p.name, p.id, p.index} }
+
+// changed reports whether an incremental answer must have a partition, and
+// remembers what the client will know. After an error the partition is answered
+// again once it is well.
+func (s *sessionPart) changed(p *fetchPart, code int16) bool {
+	if code != 0 {
+		s.high = -2
+		return true
+	}
+	if p.found.Diverged {
+		return true
+	}
+	changed := len(p.found.Data) > 0 || s.high != p.found.HighWatermark || s.start != p.found.LogStartOffset
+	s.high, s.start = p.found.HighWatermark, p.found.LogStartOffset
+	return changed
+}

@@ -1,0 +1,77 @@
+package api
+
+import (
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/botehq/bote/internal/coordinator/group"
+	"github.com/botehq/bote/internal/wire"
+)
+
+// The APIs of consumer groups: the coordinator decides, and answers later.
+//
+//	8 OffsetCommit 2-9    6 leader epochs; 7 static members; 8 flexible; 9 KIP-848
+//	9 OffsetFetch 1-9     2 all topics; 6 flexible; 7 stable; 8 many groups; 9 KIP-848
+//	11 JoinGroup 0-9      4 member ID required; 5 static members; 6 flexible; 9 skip assignment
+//	12 Heartbeat 0-4      3 static members; 4 flexible
+//	13 LeaveGroup 0-5     3 many members; 4 flexible; 5 reasons
+//	14 SyncGroup 0-5      3 static members; 4 flexible; 5 protocol is checked
+//	15 DescribeGroups 0-6 3 operations; 5 flexible; 6 unknown groups are errors
+//	16 ListGroups 0-5     3 flexible; 4 states; 5 types
+//	42 DeleteGroups 0-2   2 flexible
+//	47 OffsetDelete 0
+//
+// OffsetCommit and OffsetFetch go to version 9: version 10 has topic IDs only,
+// which tools in the field fill in wrongly.
+
+func caller(r *wire.Request) group.Caller {
+	return group.Caller{ClientID: r.ClientID, ClientHost: "/" + r.Conn.RemoteHost()}
+}
+
+func (b *Broker) joinGroup(r *wire.Request, q *kmsg.JoinGroupRequest) {
+	b.Groups.JoinGroup(caller(r), q, func(resp *kmsg.JoinGroupResponse) { r.Reply(resp) })
+}
+
+func (b *Broker) syncGroup(r *wire.Request, q *kmsg.SyncGroupRequest) {
+	b.Groups.SyncGroup(q, func(resp *kmsg.SyncGroupResponse) { r.Reply(resp) })
+}
+
+func (b *Broker) heartbeat(r *wire.Request, q *kmsg.HeartbeatRequest) {
+	b.Groups.Heartbeat(q, func(resp *kmsg.HeartbeatResponse) { r.Reply(resp) })
+}
+
+func (b *Broker) leaveGroup(r *wire.Request, q *kmsg.LeaveGroupRequest) {
+	b.Groups.LeaveGroup(q, func(resp *kmsg.LeaveGroupResponse) { r.Reply(resp) })
+}
+
+func (b *Broker) offsetCommit(r *wire.Request, q *kmsg.OffsetCommitRequest) {
+	b.Groups.OffsetCommit(q, func(resp *kmsg.OffsetCommitResponse) { r.Reply(resp) })
+}
+
+func (b *Broker) offsetFetch(r *wire.Request, q *kmsg.OffsetFetchRequest) {
+	b.Groups.OffsetFetch(q, func(resp *kmsg.OffsetFetchResponse) { r.Reply(resp) })
+}
+
+func (b *Broker) offsetDelete(r *wire.Request, q *kmsg.OffsetDeleteRequest) {
+	b.Groups.OffsetDelete(q, func(resp *kmsg.OffsetDeleteResponse) { r.Reply(resp) })
+}
+
+func (b *Broker) listGroups(r *wire.Request, q *kmsg.ListGroupsRequest) {
+	b.Groups.ListGroups(q, func(resp *kmsg.ListGroupsResponse) { r.Reply(resp) })
+}
+
+func (b *Broker) deleteGroups(r *wire.Request, q *kmsg.DeleteGroupsRequest) {
+	b.Groups.DeleteGroups(q, func(resp *kmsg.DeleteGroupsResponse) { r.Reply(resp) })
+}
+
+func (b *Broker) describeGroups(r *wire.Request, q *kmsg.DescribeGroupsRequest) {
+	withOperations := q.IncludeAuthorizedOperations && q.Version >= 3
+	b.Groups.DescribeGroups(q, func(resp *kmsg.DescribeGroupsResponse) {
+		for i := range resp.Groups {
+			resp.Groups[i].AuthorizedOperations = noOperations
+			if withOperations {
+				resp.Groups[i].AuthorizedOperations = groupOperations
+			}
+		}
+		r.Reply(resp)
+	})
+}

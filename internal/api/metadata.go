@@ -1,0 +1,123 @@
+package api
+
+import (
+	"context"
+	"errors"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/botehq/bote/internal/catalog"
+	"github.com/botehq/bote/internal/topic"
+	"github.com/botehq/bote/internal/wire"
+)
+
+// Metadata, key 3, versions 0-13.
+//
+// 0 no topics means all; 1 null means all; 4 auto-creation may be declined; 7
+// leader epochs; 8-10 authorized operations; 9 flexible; 10 topic IDs, which 12
+// may ask by; 13 a top-level error.
+//
+// A topic that is created on the way can be used when the answer leaves.
+func (b *Broker) metadata(r *wire.Request, q *kmsg.MetadataRequest) {
+	resp := q.ResponseKind().(*kmsg.MetadataResponse) //nolint:forcetypeassert,errcheck // kmsg's own pair
+	resp.ControllerID, resp.ClusterID = b.Node.ID, &b.Node.ClusterID
+	resp.AuthorizedOperations = noOperations
+	if q.IncludeClusterAuthorizedOperations && q.Version >= 8 && q.Version <= 10 {
+		resp.AuthorizedOperations = clusterOperations
+	}
+	mb := kmsg.NewMetadataResponseBroker()
+	at := b.Node.Endpoint(r.Conn.Listener().Name)
+	mb.NodeID, mb.Host, mb.Port, mb.Rack = b.Node.ID, at.Host, at.Port, b.Node.Rack
+	resp.Brokers = append(resp.Brokers, mb)
+
+	s := b.Catalog.Snapshot()
+	if q.Topics == nil || q.Version == 0 && len(q.Topics) == 0 {
+		for _, t := range s.Topics() {
+			resp.Topics = append(resp.Topics, b.describeTopic(s, t, q))
+		}
+		r.Reply(resp)
+		return
+	}
+	for i := range q.Topics {
+		resp.Topics = append(resp.Topics, b.metadataTopic(r, q, &q.Topics[i]))
+	}
+	r.Reply(resp)
+}
+
+func (b *Broker) metadataTopic(r *wire.Request, q *kmsg.MetadataRequest, want *kmsg.MetadataRequestTopic) kmsg.MetadataResponseTopic {
+	s := b.Catalog.Snapshot()
+	byID := topic.ID(want.TopicID) != topic.ID{}
+	refused := kmsg.NewMetadataResponseTopic()
+	refused.AuthorizedOperations = noOperations
+	switch {
+	case q.Version < 12 && (want.Topic == nil || byID):
+		refused.ErrorCode, refused.Topic = kerr.InvalidRequest.Code, want.Topic
+		return refused
+	case want.Topic == nil:
+		if t := s.TopicByID(topic.ID(want.TopicID)); t != nil {
+			return b.describeTopic(s, t, q)
+		}
+		refused.ErrorCode, refused.TopicID = kerr.UnknownTopicID.Code, want.TopicID
+		return refused
+	}
+	if t := s.Topic(*want.Topic); t != nil {
+		return b.describeTopic(s, t, q)
+	}
+	t, err := b.autoCreate(r.Conn.Context(), *want.Topic, q)
+	if err != nil {
+		refused.ErrorCode, refused.Topic = b.code(r, err), want.Topic
+		return refused
+	}
+	return b.describeTopic(b.Catalog.Snapshot(), t, q)
+}
+
+// autoCreate creates a topic that somebody asked for, if that is wanted.
+func (b *Broker) autoCreate(ctx context.Context, name string, q *kmsg.MetadataRequest) (*catalog.Topic, error) {
+	if topic.Validate(name) != nil {
+		return nil, kerr.InvalidTopicException
+	}
+	allowed := q.Version < 4 || q.AllowAutoTopicCreation
+	if !allowed || !b.Config.AutoCreateTopics && !topic.IsInternal(name) {
+		return nil, kerr.UnknownTopicOrPartition
+	}
+	if topic.IsInternal(name) && name != topic.ConsumerOffsets {
+		return nil, kerr.UnknownTopicOrPartition
+	}
+	if name == topic.ConsumerOffsets {
+		return b.OffsetsTopic(ctx)
+	}
+	t, err := b.Catalog.CreateTopic(ctx, catalog.Spec{Name: name, Partitions: -1, ReplicationFactor: -1}, b.policy())
+	if errors.Is(err, kerr.TopicAlreadyExists) {
+		if t := b.Catalog.Snapshot().Topic(name); t != nil {
+			return t, nil
+		}
+	}
+	return t, err
+}
+
+// policy is what the configs in force say about new topics.
+func (b *Broker) policy() catalog.Policy {
+	return catalog.Policy{
+		NodeID: b.Node.ID, Partitions: b.Config.NumPartitions, ReplicationFactor: b.Config.DefaultReplicationFactor,
+		Clamp: b.Config.ReplicationFactorClamp,
+	}
+}
+
+func (b *Broker) describeTopic(s *catalog.Snapshot, t *catalog.Topic, q *kmsg.MetadataRequest) kmsg.MetadataResponseTopic {
+	out := kmsg.NewMetadataResponseTopic()
+	out.Topic, out.TopicID, out.IsInternal = &t.Name, t.ID, topic.IsInternal(t.Name)
+	out.AuthorizedOperations = noOperations
+	if q.IncludeTopicAuthorizedOperations && q.Version >= 8 {
+		out.AuthorizedOperations = topicOperations
+	}
+	epoch := s.LeaderEpoch(t)
+	out.Partitions = make([]kmsg.MetadataResponseTopicPartition, t.Partitions)
+	for i := range out.Partitions {
+		p := &out.Partitions[i]
+		p.Default()
+		p.Partition, p.Leader, p.LeaderEpoch = int32(i), b.Node.ID, epoch
+		p.Replicas, p.ISR = b.Node.Replicas(), b.Node.Replicas()
+	}
+	return out
+}

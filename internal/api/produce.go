@@ -1,0 +1,228 @@
+package api
+
+import (
+	"errors"
+	"strings"
+	"sync/atomic"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/botehq/bote/internal/catalog"
+	"github.com/botehq/bote/internal/config"
+	"github.com/botehq/bote/internal/partition"
+	"github.com/botehq/bote/internal/record"
+	"github.com/botehq/bote/internal/topic"
+	"github.com/botehq/bote/internal/wire"
+)
+
+// Produce, key 0, versions 3-13; 0-2 are advertised for old librdkafka.
+//
+// 5 log start offset; 7 zstd; 8 record errors and message; 9 flexible; 10 leader
+// hints (KIP-951); 12 implicit transactions (KIP-890); 13 topic IDs.
+//
+// All partitions of a request are checked before the first batch is appended:
+// bytes that cannot even be walked fail the whole request. Partitions are
+// otherwise independent. The answer leaves when the last batch is durable, for
+// acks 1 as for acks all: there is one replica. Acks 0 is never answered; if it
+// fails, the connection is closed so that the client looks again.
+
+// produced collects the results of one request.
+type produced struct {
+	b       *Broker
+	r       *wire.Request
+	resp    *kmsg.ProduceResponse
+	acks    int16
+	waiting atomic.Int32
+	failed  atomic.Bool
+}
+
+// batchFor is one partition of a request.
+type batchFor struct {
+	topic *catalog.Topic
+	part  *partition.Partition
+	batch record.Batch
+	at    *kmsg.ProduceResponseTopicPartition
+	err   error
+}
+
+func (b *Broker) produce(r *wire.Request, q *kmsg.ProduceRequest) {
+	resp := q.ResponseKind().(*kmsg.ProduceResponse) //nolint:forcetypeassert,errcheck // kmsg's own pair
+	p := &produced{b: b, r: r, resp: resp, acks: q.Acks}
+	batches, corrupt := p.gather(q)
+	if corrupt != nil {
+		for i := range batches {
+			batches[i].err = corrupt
+		}
+	}
+	p.waiting.Store(int32(len(batches)) + 1)
+	for i := range batches {
+		e := &batches[i]
+		if e.err != nil {
+			p.done(e, partition.Appended{}, e.err)
+			continue
+		}
+		e.part.Append(e.batch, func(a partition.Appended, err error) { p.done(e, a, err) })
+	}
+	p.finishOne()
+}
+
+// gather resolves and checks every partition of a request. Corrupt is what fails
+// all of them.
+func (p *produced) gather(q *kmsg.ProduceRequest) (batches []batchFor, corrupt error) {
+	n := 0
+	for i := range q.Topics {
+		n += len(q.Topics[i].Partitions)
+	}
+	batches = make([]batchFor, 0, n)
+	s := p.b.Catalog.Snapshot()
+	p.resp.Topics = make([]kmsg.ProduceResponseTopic, len(q.Topics))
+	for i := range q.Topics {
+		qt := &q.Topics[i]
+		rt := &p.resp.Topics[i]
+		rt.Topic, rt.TopicID = strings.Clone(qt.Topic), qt.TopicID
+		parts := lastOfEach(qt.Partitions)
+		rt.Partitions = make([]kmsg.ProduceResponseTopicPartition, len(parts))
+		for j := range parts {
+			rp := &rt.Partitions[j]
+			rp.Default()
+			rp.Partition = parts[j].Partition
+			e := batchFor{at: rp}
+			e.topic, e.part, e.err = p.b.find(s, qt.Topic, topic.ID(qt.TopicID), q.Version >= 13, rp.Partition)
+			if e.err == nil {
+				e.batch, e.err = p.check(q, e.topic, parts[j].Records)
+			}
+			if transactional(parts[j].Records) {
+				corrupt = notTransactional(q, corrupt)
+			} else if errors.Is(e.err, record.ErrCorrupt) && corrupt == nil {
+				corrupt = kerr.CorruptMessage
+			}
+			batches = append(batches, e)
+		}
+	}
+	return batches, corrupt
+}
+
+// lastOfEach drops all but the last entry of a partition that is listed twice.
+func lastOfEach(parts []kmsg.ProduceRequestTopicPartition) []kmsg.ProduceRequestTopicPartition {
+	if len(parts) <= 1 {
+		return parts
+	}
+	last := make(map[int32]int, len(parts))
+	for i := range parts {
+		last[parts[i].Partition] = i
+	}
+	if len(last) == len(parts) {
+		return parts
+	}
+	kept := parts[:0]
+	for i := range parts {
+		if last[parts[i].Partition] == i {
+			kept = append(kept, parts[i])
+		}
+	}
+	return kept
+}
+
+func transactional(records []byte) bool {
+	return len(records) >= record.HeaderSize && record.Batch(records).Transactional()
+}
+
+// notTransactional is the answer to transactional batches: transactions are not
+// served, and without a transactional ID they would not be allowed either.
+func notTransactional(q *kmsg.ProduceRequest, corrupt error) error {
+	if q.TransactionID == nil {
+		return kerr.TransactionalIDAuthorizationFailed
+	}
+	if corrupt != nil {
+		return corrupt
+	}
+	return kerr.InvalidTxnState
+}
+
+// adminClientID may write to internal topics, as in Kafka.
+const adminClientID = "__admin_client"
+
+// check makes a batch of a partition's record bytes.
+func (p *produced) check(q *kmsg.ProduceRequest, t *catalog.Topic, records []byte) (record.Batch, error) {
+	if q.Acks < -1 || q.Acks > 1 {
+		return nil, kerr.InvalidRequiredAcks
+	}
+	if topic.IsInternal(t.Name) && p.r.ClientID != adminClientID {
+		return nil, kerr.InvalidTopicException
+	}
+	if q.Version < 7 && len(records) >= record.HeaderSize && record.Batch(records).Codec() == record.Zstd {
+		return nil, kerr.UnsupportedCompressionType
+	}
+	return record.Check(records, rules(&t.Config, p.b.Now().UnixMilli()))
+}
+
+// rules are what a topic's configs ask of batches.
+func rules(c *config.Topic, now int64) record.Rules {
+	r := record.Rules{
+		MaxBytes: int(c.MaxMessageBytes), Compacted: c.CleanupCompact, LogAppendTime: c.LogAppendTime,
+		Now: now, BeforeMax: c.TimestampBeforeMaxMs, AfterMax: c.TimestampAfterMaxMs,
+	}
+	if c.CompressionType != "producer" && c.CompressionType != "" {
+		codec, err := record.ParseCodec(c.CompressionType)
+		r.Forced, r.Force = err == nil, codec
+		switch codec {
+		case record.Gzip:
+			r.Level = c.GzipLevel
+		case record.LZ4:
+			r.Level = c.LZ4Level
+		case record.Zstd:
+			r.Level = c.ZstdLevel
+		case record.None, record.Snappy:
+		}
+	}
+	return r
+}
+
+// done enters one partition's result.
+func (p *produced) done(e *batchFor, a partition.Appended, err error) {
+	if err != nil {
+		p.failed.Store(true)
+		p.refuse(e, err)
+	} else {
+		e.at.BaseOffset, e.at.LogAppendTime = a.BaseOffset, a.AppendTime
+		e.at.LogStartOffset = e.part.LogStartOffset()
+	}
+	p.finishOne()
+}
+
+func (p *produced) refuse(e *batchFor, err error) {
+	e.at.BaseOffset, e.at.LogAppendTime, e.at.LogStartOffset = -1, -1, -1
+	e.at.ErrorCode = p.b.code(p.r, err)
+	if e.at.ErrorCode == kerr.KafkaStorageError.Code && p.resp.Version < 4 {
+		e.at.ErrorCode = kerr.NotLeaderForPartition.Code
+	}
+	var refusal *record.Refusal
+	if !errors.As(err, &refusal) {
+		return
+	}
+	e.at.ErrorMessage = &refusal.Message
+	if refusal.Records != nil {
+		e.at.LogStartOffset = e.part.LogStartOffset()
+	}
+	for _, index := range refusal.Records {
+		re := kmsg.NewProduceResponseTopicPartitionErrorRecord()
+		re.RelativeOffset = index
+		e.at.ErrorRecords = append(e.at.ErrorRecords, re)
+	}
+}
+
+// finishOne answers when the last partition is done.
+func (p *produced) finishOne() {
+	if p.waiting.Add(-1) != 0 {
+		return
+	}
+	switch {
+	case p.acks != 0:
+		p.r.Reply(p.resp)
+	case p.failed.Load():
+		p.r.Hangup()
+	default:
+		p.r.Skip()
+	}
+}

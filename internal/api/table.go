@@ -1,0 +1,92 @@
+package api
+
+import (
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/botehq/bote/internal/wire"
+)
+
+// api is one row of the table. Versions from min to max are advertised, those
+// from accepts on are served.
+type api struct {
+	key, min, max int16
+	accepts       int16
+	serve         func(*Broker, *wire.Request)
+}
+
+// serves makes a row whose handler takes the request's own type.
+func serves[Q kmsg.Request](min, max int16, handle func(b *Broker, r *wire.Request, q Q)) api {
+	var q Q
+	return api{key: keyOf(q), min: min, max: max, accepts: min, serve: func(b *Broker, r *wire.Request) {
+		handle(b, r, r.Body.(Q)) //nolint:forcetypeassert,errcheck // wire decodes what the key says
+	}}
+}
+
+// keyOf works on nil pointers: the methods of kmsg's types do not look inside.
+func keyOf(q kmsg.Request) int16 { return q.Key() }
+
+// from keeps versions advertised that are not served. Old librdkafka turns off
+// compression if Produce version 0 is missing.
+func (a api) from(accepts int16) api {
+	a.accepts = accepts
+	return a
+}
+
+// rows is the table: a row per API, by key.
+func rows() []api {
+	return []api{
+		serves(0, 13, (*Broker).produce).from(3),
+		serves(4, 18, (*Broker).fetch),
+		serves(1, 11, (*Broker).listOffsets),
+		serves(0, 13, (*Broker).metadata),
+		serves(2, 9, (*Broker).offsetCommit),
+		serves(1, 9, (*Broker).offsetFetch),
+		serves(0, 6, (*Broker).findCoordinator),
+		serves(0, 9, (*Broker).joinGroup),
+		serves(0, 4, (*Broker).heartbeat),
+		serves(0, 5, (*Broker).leaveGroup),
+		serves(0, 5, (*Broker).syncGroup),
+		serves(0, 6, (*Broker).describeGroups),
+		serves(0, 5, (*Broker).listGroups),
+		serves(0, 4, (*Broker).apiVersions),
+		serves(2, 7, (*Broker).createTopics),
+		serves(1, 6, (*Broker).deleteTopics),
+		serves(0, 2, (*Broker).deleteRecords),
+		serves(0, 5, (*Broker).initProducerID),
+		serves(2, 4, (*Broker).offsetForLeaderEpoch),
+		serves(1, 4, (*Broker).describeConfigs),
+		serves(0, 2, (*Broker).alterConfigs),
+		serves(1, 4, (*Broker).describeLogDirs),
+		serves(0, 3, (*Broker).createPartitions),
+		serves(0, 2, (*Broker).deleteGroups),
+		serves(0, 1, (*Broker).incrementalAlterConfigs),
+		serves(0, 0, (*Broker).listPartitionReassignments),
+		serves(0, 0, (*Broker).offsetDelete),
+		serves(0, 2, (*Broker).describeCluster),
+		serves(0, 0, (*Broker).describeProducers),
+		serves(0, 1, (*Broker).listConfigResources),
+		serves(0, 0, (*Broker).describeTopicPartitions),
+	}
+}
+
+// table finds rows without a search.
+type table struct {
+	rows  []api
+	byKey [128]*api
+}
+
+func newTable() *table {
+	t := &table{rows: rows()}
+	for i := range t.rows {
+		t.byKey[t.rows[i].key] = &t.rows[i]
+	}
+	return t
+}
+
+// lookup returns the row of an API, or nil if it is not served.
+func (t *table) lookup(key int16) *api {
+	if key < 0 || int(key) >= len(t.byKey) {
+		return nil
+	}
+	return t.byKey[key]
+}

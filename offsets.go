@@ -1,0 +1,87 @@
+package bote
+
+import (
+	"bytes"
+	"context"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+
+	"github.com/botehq/bote/internal/coordinator"
+	"github.com/botehq/bote/internal/partition"
+	"github.com/botehq/bote/internal/record"
+	"github.com/botehq/bote/internal/topic"
+)
+
+// offsetsTopic is __consumer_offsets, as the coordinator's runtime sees it.
+type offsetsTopic struct{ b *Broker }
+
+// Partitions implements coordinator.Logs.
+func (o *offsetsTopic) Partitions() int32 {
+	if t := o.b.catalog.Snapshot().Topic(topic.ConsumerOffsets); t != nil {
+		return t.Partitions
+	}
+	return o.b.settings.Groups.OffsetsPartitions
+}
+
+// Exists implements coordinator.Logs.
+func (o *offsetsTopic) Exists() bool {
+	return o.b.catalog.Snapshot().Topic(topic.ConsumerOffsets) != nil
+}
+
+// Open implements coordinator.Logs.
+func (o *offsetsTopic) Open(ctx context.Context, index int32) (coordinator.Log, error) {
+	t, err := o.b.api.OffsetsTopic(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p := o.b.parts.Get(t.ID, index)
+	if p == nil {
+		return nil, kerr.NotCoordinator
+	}
+	return offsetsLog{p}, nil
+}
+
+// offsetsLog is one partition of it.
+type offsetsLog struct{ p *partition.Partition }
+
+// Append implements coordinator.Log.
+func (l offsetsLog) Append(batch []byte, done func(error)) (int64, error) {
+	return l.p.AppendOrdered(record.Batch(batch), func(_ partition.Appended, err error) { done(err) })
+}
+
+// ReadAt implements coordinator.Log. The bytes are a copy: replay is rare.
+func (l offsetsLog) ReadAt(ctx context.Context, offset int64, maxBytes int) ([]byte, error) {
+	r, err := l.p.Read(ctx, partition.Read{Offset: offset, CurrentEpoch: -1, LastFetchedEpoch: -1, MaxBytes: maxBytes, AtLeastOne: true})
+	if err != nil {
+		return nil, err
+	}
+	defer r.Release()
+	return bytes.Clone(r.Data), nil
+}
+
+// StartOffset implements coordinator.Log.
+func (l offsetsLog) StartOffset() int64 { return l.p.LogStartOffset() }
+
+// HighWatermark implements coordinator.Log.
+func (l offsetsLog) HighWatermark() int64 { return l.p.HighWatermark() }
+
+// topicsView is the topics, as the group coordinator sees them.
+type topicsView struct{ b *Broker }
+
+// Lookup implements group.Topics.
+func (v topicsView) Lookup(name string) (id [16]byte, partitions int32, ok bool) {
+	t := v.b.catalog.Snapshot().Topic(name)
+	if t == nil {
+		return id, 0, false
+	}
+	return t.ID, t.Partitions, true
+}
+
+// Name implements group.Topics.
+func (v topicsView) Name(id [16]byte) (string, bool) {
+	t := v.b.catalog.Snapshot().TopicByID(id)
+	if t == nil {
+		return "", false
+	}
+	return t.Name, true
+}
