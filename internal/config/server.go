@@ -34,6 +34,7 @@ type Server struct {
 	Durability               string // FlushCommit, FlushInterval or FlushOS
 	FlushInterval            time.Duration
 	ReplicationFactorClamp   bool
+	OffsetTopicIDs           bool
 	AutoCreateTopics         bool
 	DeleteTopics             bool
 	NumPartitions            int32
@@ -218,6 +219,7 @@ func (s settings) fill(server *Server) {
 	server.QuorumServers = s.list("controller.quorum.bootstrap.servers")
 	server.Durability = s.text("log.flush")
 	server.FlushInterval = s.relatedMs("log.flush.interval.ms")
+	server.OffsetTopicIDs = s.yes("offsets.topic.ids.enable")
 	server.ReplicationFactorClamp = s.yes("replication.factor.clamp")
 	server.AutoCreateTopics = s.yes("auto.create.topics.enable")
 	server.DeleteTopics = s.yes("delete.topic.enable")

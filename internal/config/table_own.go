@@ -17,4 +17,8 @@ var ownKeys = []Key{
 		Name: "replication.factor.clamp", Type: Boolean, Default: new("false"), Importance: Medium, Own: true,
 		Doc: "Lowers a replication factor above the number of brokers to that number instead of refusing it.",
 	},
+	{
+		Name: "offsets.topic.ids.enable", Type: Boolean, Default: new("false"), Importance: Low, Own: true,
+		Doc: "Advertises version 10 of OffsetCommit and OffsetFetch, which name topics by ID only. Some tools in the field fill in names there and fail.",
+	},
 }
