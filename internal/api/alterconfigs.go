@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -111,7 +112,12 @@ func (b *Broker) alter(ctx context.Context, res resource, changes []change, twic
 		if res.name == "" {
 			return invalid("Group name must not be empty.")
 		}
-		return b.Catalog.AlterGroup(ctx, res.name, apply, validateOnly)
+		return b.Catalog.AlterGroup(ctx, res.name, func(effective func(string) string, set map[string]string) error {
+			if err := apply(effective, set); err != nil {
+				return err
+			}
+			return b.checkGroupBounds(set)
+		}, validateOnly)
 	case kmsg.ConfigResourceTypeUnknown, kmsg.ConfigResourceTypeBrokerLogger, kmsg.ConfigResourceTypeClientMetrics:
 	}
 	return invalid("Unsupported resource type: " + itoa(int64(res.kind)))
@@ -184,6 +190,32 @@ func applyChange(kind config.Kind, c change, effective func(string) string, set 
 	}
 	set[c.name] = value
 	return nil
+}
+
+// checkGroupBounds refuses group configs outside of what the broker allows.
+func (b *Broker) checkGroupBounds(set map[string]string) error {
+	layers := b.Catalog.Snapshot().Layers(nil)
+	for name, text := range set {
+		family, rest, _ := strings.Cut(name, ".")
+		value, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			continue // not a number, and not bounded
+		}
+		low, high := "group."+family+".min."+rest, "group."+family+".max."+rest
+		if bound, ok := layers.BrokerValue(low); ok && value < number(bound) {
+			return &catalog.Refusal{Code: kerr.InvalidConfig, Message: name + " must be greater than or equal to " + low}
+		}
+		if bound, ok := layers.BrokerValue(high); ok && value > number(bound) {
+			return &catalog.Refusal{Code: kerr.InvalidConfig, Message: name + " must be less than or equal to " + high}
+		}
+	}
+	return nil
+}
+
+// number reads a value that was validated.
+func number(text string) int64 {
+	n, _ := strconv.ParseInt(text, 10, 64)
+	return n
 }
 
 func opName(op kmsg.IncrementalAlterConfigOp) string {

@@ -48,7 +48,7 @@ type Broker struct {
 
 // New returns a Broker.
 func New(d Deps) *Broker {
-	b := &Broker{Deps: d, log: d.Logger, table: newTable(), sessions: newSessions(int(d.Config.Connections.FetchSessions), d.Now)}
+	b := &Broker{Deps: d, log: d.Logger, table: newTable(d.Config.OffsetTopicIDs), sessions: newSessions(int(d.Config.Connections.FetchSessions), d.Now)}
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
 	}
@@ -60,6 +60,11 @@ func New(d Deps) *Broker {
 func (b *Broker) Accepts(key, version int16) bool {
 	e := b.table.lookup(key)
 	return e != nil && version >= e.accepts && version <= e.max
+}
+
+// Malformed implements wire.Handler.
+func (b *Broker) Malformed(key, version int16, body []byte) bool {
+	return key == fetchKey && nullTopics(version, body)
 }
 
 // Serve implements wire.Handler.

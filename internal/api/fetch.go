@@ -27,6 +27,8 @@ import (
 // Records go from the log's buffer to the socket; only the bytes around them are
 // encoded (fetchencode.go).
 
+const fetchKey = 1
+
 // fetchPart is one partition of a fetch, in the order of the answer.
 type fetchPart struct {
 	name       string
@@ -58,6 +60,7 @@ type fetch struct {
 	minBytes  int
 	isolation int8
 	toEnd     bool
+	follower  bool
 
 	// While parked:
 	ended    atomic.Bool
@@ -71,6 +74,7 @@ func (b *Broker) fetch(r *wire.Request, q *kmsg.FetchRequest) {
 	f := &fetch{
 		b: b, r: r, version: q.Version, minBytes: int(q.MinBytes), isolation: q.IsolationLevel,
 		maxBytes: min(int(q.MaxBytes), int(b.Config.Connections.FetchMaxBytes)), toEnd: q.ReplicaID == debugReplica,
+		follower: q.ReplicaID >= 0 || q.ReplicaState.ID >= 0,
 	}
 	if err := f.begin(q); err != nil {
 		resp := q.ResponseKind().(*kmsg.FetchResponse) //nolint:forcetypeassert,errcheck // kmsg's own pair
@@ -150,6 +154,9 @@ func (f *fetch) read(ctx context.Context) (n int, settled bool) {
 
 func (f *fetch) readPart(ctx context.Context, s *catalog.Snapshot, p *fetchPart, left int, first bool) {
 	_, part, err := f.b.find(s, p.name, p.id, f.version >= 13, p.index)
+	if err == nil && f.follower {
+		err = kerr.NotLeaderForPartition // nobody follows: there is one replica
+	}
 	p.part, p.found, p.refused = part, partition.Records{}, err != nil
 	if err == nil {
 		p.seenBefore = part.HighWatermark()
@@ -258,4 +265,20 @@ func (f *fetch) errorCode(p *fetchPart) int16 {
 		return kerr.NotLeaderForPartition.Code
 	}
 	return f.b.code(f.r, p.err)
+}
+
+// nullTopics is what kmsg does not tell apart: the topics of a fetch may be empty,
+// but not null.
+func nullTopics(version int16, body []byte) bool {
+	at := 17 // replica, wait, min and max bytes, isolation
+	if version >= 15 {
+		at -= 4 // no replica
+	}
+	if version >= 7 {
+		at += 8 // session
+	}
+	if version >= 12 {
+		return len(body) > at && body[at] == 0
+	}
+	return len(body) >= at+4 && body[at] == 0xff
 }

@@ -45,7 +45,7 @@ func (f *fetch) group() [][]*fetchPart {
 	var lastID topic.ID
 	for i := range f.parts {
 		p := &f.parts[i]
-		if !f.full && !p.session.changed(p, f.errorCode(p)) {
+		if p.session != nil && !p.session.changed(p, f.errorCode(p)) && !f.full {
 			continue
 		}
 		if n := len(groups); n > 0 && p.name == lastName && p.id == lastID {

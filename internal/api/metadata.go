@@ -39,7 +39,14 @@ func (b *Broker) metadata(r *wire.Request, q *kmsg.MetadataRequest) {
 		r.Reply(resp)
 		return
 	}
+	seen := make(map[string]bool, len(q.Topics))
 	for i := range q.Topics {
+		if name := q.Topics[i].Topic; name != nil {
+			if seen[*name] {
+				continue
+			}
+			seen[*name] = true
+		}
 		resp.Topics = append(resp.Topics, b.metadataTopic(r, q, &q.Topics[i]))
 	}
 	r.Reply(resp)

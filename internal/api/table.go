@@ -75,9 +75,14 @@ type table struct {
 	byKey [128]*api
 }
 
-func newTable() *table {
+// newTable returns the table; topicIDs adds the versions of OffsetCommit and
+// OffsetFetch that have nothing but topic IDs.
+func newTable(topicIDs bool) *table {
 	t := &table{rows: rows()}
 	for i := range t.rows {
+		if key := t.rows[i].key; topicIDs && (key == 8 || key == 9) {
+			t.rows[i].max = 10
+		}
 		t.byKey[t.rows[i].key] = &t.rows[i]
 	}
 	return t

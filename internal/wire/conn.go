@@ -167,6 +167,9 @@ func (c *Conn) begin(frame *[]byte, p []byte) error {
 		if err := decode(msg, body); err != nil {
 			return fmt.Errorf("%w: %s version %d: %w", errMalformed, kmsg.NameForKey(h.key), h.version, err)
 		}
+		if c.server.handler.Malformed(h.key, h.version, body) {
+			return fmt.Errorf("%w: %s version %d: null where none may be", errMalformed, kmsg.NameForKey(h.key), h.version)
+		}
 		r.Body = msg
 	} else if h.key != apiVersionsKey {
 		return fmt.Errorf("%w: API key %d version %d is not served", errMalformed, h.key, h.version)

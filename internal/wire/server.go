@@ -19,6 +19,9 @@ type Handler interface {
 	// Accepts reports whether an API is served in a version. A request that is
 	// not accepted closes its connection, except ApiVersions.
 	Accepts(key, version int16) bool
+	// Malformed reports whether a body breaks the API's schema in a way that kmsg
+	// lets pass.
+	Malformed(key, version int16, body []byte) bool
 	// Serve begins to work on a request. It is called by the connection's reader
 	// and holds back the requests behind until it returns.
 	Serve(r *Request)
