@@ -45,6 +45,9 @@ type Logs interface {
 	Open(ctx context.Context, partition int32) (Log, error)
 }
 
+// KeyValue is a record to append; nil is null.
+type KeyValue = record.KeyValue
+
 // Record is a record to apply. Key and Value are valid during Apply only; nil is null.
 type Record struct {
 	Offset     int64
@@ -67,7 +70,8 @@ type Machine interface {
 	EndTransaction(producerID int64, commit bool)
 	// Loaded is called when replay is complete, before the first operation.
 	Loaded()
-	// Unloaded is called once when the machine is given up, with the reason as a
-	// kerr. Whoever is parked in it has to be answered; timers need no care.
+	// Unloaded is called once when the machine is given up, also in the middle of
+	// replay, with the reason as a kerr. Whoever is parked in it has to be
+	// answered; timers need no care.
 	Unloaded(err error)
 }

@@ -65,7 +65,7 @@ func (s *Shard) Now() time.Time { return s.cfg.Now() }
 // with a kerr. If Append returns an error nothing was applied and done is not
 // called; unless that is about the size of the batch, the shard is given up
 // after the current operation.
-func (s *Shard) Append(records []record.KeyValue, done func(error)) error {
+func (s *Shard) Append(records []KeyValue, done func(error)) error {
 	if s.broken != nil {
 		return s.broken
 	}
@@ -186,8 +186,10 @@ func (s *Shard) drop(err error) {
 			done(err)
 		}
 	}
-	if s.serving {
+	if s.machine != nil {
 		s.machine.Unloaded(err)
+	}
+	if s.serving {
 		s.metrics.loaded.Dec()
 	}
 	for _, t := range s.timers {

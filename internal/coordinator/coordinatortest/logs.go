@@ -141,12 +141,13 @@ func (l *Logs) Release() {
 	}
 }
 
-// Fail makes all open logs fail, with what is held in them.
+// Fail makes all open logs fail, and what is held in them is lost.
 func (l *Logs) Fail() {
 	l.mu.Lock()
 	l.held = false
 	var waiting []func(error)
 	for _, d := range l.disks {
+		d.batches = d.batches[:d.durable]
 		if d.log != nil {
 			waiting = append(waiting, d.log.waiting...)
 			d.log.waiting, d.log.failed = nil, true

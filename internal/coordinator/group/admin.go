@@ -9,7 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"github.com/botehq/bote/internal/record"
+	"github.com/botehq/bote/internal/coordinator"
 )
 
 // groupType is the type of all groups here, as ListGroups spells it.
@@ -163,8 +163,8 @@ func (g *group) everyPartition() []partition {
 	return slices.Compact(list)
 }
 
-func (g *group) tombstones(list []partition) []record.KeyValue {
-	records := make([]record.KeyValue, 0, len(list)+1)
+func (g *group) tombstones(list []partition) []coordinator.KeyValue {
+	records := make([]coordinator.KeyValue, 0, len(list)+1)
 	for _, p := range list {
 		records = append(records, offsetTombstone(g.id, p))
 	}

@@ -7,7 +7,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"github.com/botehq/bote/internal/record"
+	"github.com/botehq/bote/internal/coordinator"
 )
 
 const (
@@ -140,7 +140,7 @@ func (s *shard) commit(req *kmsg.OffsetCommitRequest, slots []commitSlot, answer
 			s.refreshSession(g, m)
 		}
 	}
-	var records []record.KeyValue
+	var records []coordinator.KeyValue
 	var stored []commitSlot
 	now := s.Now().UnixMilli()
 	for _, slot := range slots {

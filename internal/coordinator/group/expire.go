@@ -3,7 +3,7 @@ package group
 import (
 	"log/slog"
 
-	"github.com/botehq/bote/internal/record"
+	"github.com/botehq/bote/internal/coordinator"
 )
 
 // batchRecords bounds the batches of operations over many groups, which need not
@@ -14,7 +14,7 @@ const batchRecords = 1000
 // that have nothing left. It runs once per check interval.
 func (s *shard) expireOffsets() {
 	now := s.Now().UnixMilli()
-	var records []record.KeyValue
+	var records []coordinator.KeyValue
 	for _, g := range s.groups {
 		old := g.expired(now, s.c.cfg.OffsetsRetention.Milliseconds())
 		records = append(records, g.tombstones(old)...)
@@ -69,7 +69,7 @@ func (o offset) isOld(base, now, retention int64) bool {
 // the same name stay. While groups are being loaded it waits.
 func (c *Coordinator) OnTopicDeleted(name string, id [16]byte, done func(error)) {
 	c.shards.AllEventually(func(s *shard, done func(error)) {
-		var records []record.KeyValue
+		var records []coordinator.KeyValue
 		for _, g := range s.groups {
 			var doomed []partition
 			for _, p := range g.everyPartition() {
@@ -86,7 +86,7 @@ func (c *Coordinator) OnTopicDeleted(name string, id [16]byte, done func(error))
 
 // appendAll appends records in batches and calls done, if not nil, when the last
 // is durable.
-func (s *shard) appendAll(records []record.KeyValue, done func(error)) {
+func (s *shard) appendAll(records []coordinator.KeyValue, done func(error)) {
 	if done == nil {
 		done = func(error) {}
 	}

@@ -106,9 +106,9 @@ func (s *shard) hasRoom(g *group, memberID string) bool {
 		return m != nil && m.join != nil || g.joining < s.c.cfg.MaxSize
 	case CompletingRebalance, Stable:
 		return m != nil || g.size() < s.c.cfg.MaxSize
-	default:
-		return true
+	case Empty, Dead:
 	}
+	return true
 }
 
 // joinNew admits somebody without a member ID.

@@ -7,7 +7,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"github.com/botehq/bote/internal/record"
+	"github.com/botehq/bote/internal/coordinator"
 )
 
 // rebalance starts a rebalance, or goes on with the running one.
@@ -189,7 +189,7 @@ func (s *shard) afterLoss(g *group, reason string) {
 
 // snapshot is the record of a generation. With assignments it is that of a
 // leader's sync, without that of the assignments that members have.
-func (g *group) snapshot(assignments map[string][]byte) record.KeyValue {
+func (g *group) snapshot(assignments map[string][]byte) coordinator.KeyValue {
 	list := make([]kmsg.GroupMetadataValueMember, 0, g.size())
 	for _, m := range g.ordered() {
 		v := kmsg.NewGroupMetadataValueMember()
@@ -205,6 +205,6 @@ func (g *group) snapshot(assignments map[string][]byte) record.KeyValue {
 }
 
 // append writes records as one batch, see [coordinator.Shard.Append].
-func (s *shard) append(done func(error), records ...record.KeyValue) error {
+func (s *shard) append(done func(error), records ...coordinator.KeyValue) error {
 	return s.Append(records, done)
 }

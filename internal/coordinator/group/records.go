@@ -10,7 +10,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"github.com/botehq/bote/internal/record"
+	"github.com/botehq/bote/internal/coordinator"
 )
 
 // Versions of keys and values. They reach disk and Kafka's tools.
@@ -50,7 +50,7 @@ func offsetKey(group string, p partition) []byte {
 
 // offsetRecord writes a commit with a value of the given version. An explicit
 // expiry time exists in version 1 only.
-func offsetRecord(group string, p partition, o offset, version int16) record.KeyValue {
+func offsetRecord(group string, p partition, o offset, version int16) coordinator.KeyValue {
 	v := kmsg.NewOffsetCommitValue()
 	v.Version = version
 	v.Offset, v.LeaderEpoch, v.Metadata, v.CommitTimestamp = o.at, o.leaderEpoch, o.metadata, o.committedAt
@@ -58,11 +58,11 @@ func offsetRecord(group string, p partition, o offset, version int16) record.Key
 	if o.expiresAt >= 0 {
 		v.Version, v.ExpireTimestamp = 1, o.expiresAt
 	}
-	return record.KeyValue{Key: offsetKey(group, p), Value: v.AppendTo(nil)}
+	return coordinator.KeyValue{Key: offsetKey(group, p), Value: v.AppendTo(nil)}
 }
 
-func offsetTombstone(group string, p partition) record.KeyValue {
-	return record.KeyValue{Key: offsetKey(group, p)}
+func offsetTombstone(group string, p partition) coordinator.KeyValue {
+	return coordinator.KeyValue{Key: offsetKey(group, p)}
 }
 
 func readOffset(value []byte) (offset, error) {
@@ -91,16 +91,16 @@ func groupKey(group string) []byte {
 	return k.AppendTo(nil)
 }
 
-func groupTombstone(group string) record.KeyValue { return record.KeyValue{Key: groupKey(group)} }
+func groupTombstone(group string) coordinator.KeyValue { return coordinator.KeyValue{Key: groupKey(group)} }
 
 // groupRecord writes what is durable of a generation. Absent strings are null.
-func groupRecord(id, protocolType string, generation int32, protocol, leader string, since int64, members []kmsg.GroupMetadataValueMember) record.KeyValue {
+func groupRecord(id, protocolType string, generation int32, protocol, leader string, since int64, members []kmsg.GroupMetadataValueMember) coordinator.KeyValue {
 	v := kmsg.NewGroupMetadataValue()
 	v.Version = groupValueVersion
 	v.ProtocolType, v.Generation, v.CurrentStateTimestamp = protocolType, generation, since
 	v.Protocol, v.Leader = nullable(protocol), nullable(leader)
 	v.Members = members
-	return record.KeyValue{Key: groupKey(id), Value: v.AppendTo(nil)}
+	return coordinator.KeyValue{Key: groupKey(id), Value: v.AppendTo(nil)}
 }
 
 func readGroup(value []byte) (kmsg.GroupMetadataValue, error) {

@@ -156,7 +156,8 @@ func (s *shard) applyGroup(r coordinator.Record) error {
 }
 
 // applyMembers makes the members those of the record. In a live group they are
-// already, and only get their assignments.
+// already, and get their assignments; what else they offer, which no record
+// says, is kept.
 func (s *shard) applyMembers(g *group, list []kmsg.GroupMetadataValueMember) {
 	if len(list) == 0 && g.membership == nil {
 		return
@@ -168,16 +169,19 @@ func (s *shard) applyMembers(g *group, list []kmsg.GroupMetadataValueMember) {
 		named[v.MemberID] = struct{}{}
 		m := g.members[v.MemberID]
 		if m == nil {
-			m = &member{
-				id: v.MemberID, instance: v.InstanceID, clientID: v.ClientID, clientHost: v.ClientHost,
-				rebalanceTimeout: v.RebalanceTimeoutMillis, sessionTimeout: v.SessionTimeoutMillis,
-				protocols: []protocol{{g.protocol, slices.Clone(v.Subscription)}},
-			}
+			m = &member{id: v.MemberID, instance: v.InstanceID}
 			g.insert(m)
 			s.c.metrics.members.Inc()
 		}
+		m.order = i
+		m.clientID, m.clientHost = v.ClientID, v.ClientHost
+		m.rebalanceTimeout, m.sessionTimeout = v.RebalanceTimeoutMillis, v.SessionTimeoutMillis
 		m.assignment = slices.Clone(v.Assignment)
+		if !m.offers(g.protocol) || !slices.Equal(m.metadata(g.protocol), v.Subscription) {
+			m.protocols = []protocol{{g.protocol, slices.Clone(v.Subscription)}}
+		}
 	}
+	g.nextOrder = len(list)
 	for id, m := range g.members {
 		if _, ok := named[id]; !ok {
 			s.discard(g, m)

@@ -1,0 +1,66 @@
+package group
+
+import "fmt"
+
+// Check verifies the invariants of all groups in loaded shards and reports the
+// first that does not hold.
+func (c *Coordinator) Check(done func(error)) {
+	c.shards.AllEventually(func(s *shard, done func(error)) {
+		for _, g := range s.groups {
+			if err := g.check(); err != nil {
+				done(fmt.Errorf("group %s in %s: %w", g.id, g.state, err))
+				return
+			}
+		}
+		done(nil)
+	}, done)
+}
+
+func (g *group) check() error {
+	if g.membership == nil {
+		if g.state != Empty || g.leader != "" || g.protocol != "" {
+			return fmt.Errorf("no members, but leader %q and protocol %q", g.leader, g.protocol)
+		}
+		return nil
+	}
+	joining, static := 0, 0
+	for id, m := range g.members {
+		switch {
+		case m.id != id:
+			return fmt.Errorf("member %s is filed as %s", m.id, id)
+		case g.pendingIDs[id] != nil:
+			return fmt.Errorf("member %s is pending too", id)
+		case m.instance != nil && g.static[*m.instance] != id:
+			return fmt.Errorf("instance %s is %s, not %s", *m.instance, g.static[*m.instance], id)
+		case m.join == nil && m.sync == nil && !m.session.Armed():
+			return fmt.Errorf("member %s neither waits nor can expire", id)
+		case m.sync != nil && g.state != CompletingRebalance && g.state != Stable:
+			return fmt.Errorf("member %s waits for an assignment", id)
+		case g.state == CompletingRebalance && m.join != nil:
+			return fmt.Errorf("member %s waits for a join phase that is over", id)
+		}
+		if m.join != nil {
+			joining++
+		}
+		if m.instance != nil {
+			static++
+		}
+	}
+	switch {
+	case joining != g.joining:
+		return fmt.Errorf("%d members wait, counted %d", joining, g.joining)
+	case static != len(g.static):
+		return fmt.Errorf("%d static members, filed %d", static, len(g.static))
+	case len(g.members) > 0 && g.members[g.leader] == nil:
+		return fmt.Errorf("leader %q is no member", g.leader)
+	case len(g.members) == 0 && g.state != Empty && g.state != PreparingRebalance:
+		return fmt.Errorf("no members")
+	case len(g.members) > 0 && g.state == Empty:
+		return fmt.Errorf("%d members", len(g.members))
+	case g.state == PreparingRebalance && !g.joinTimer.Armed():
+		return fmt.Errorf("no join timer")
+	case g.state == CompletingRebalance && !g.syncTimer.Armed() && !g.allSynced():
+		return fmt.Errorf("no sync timer")
+	}
+	return nil
+}
