@@ -64,7 +64,8 @@ func (x *index) truncate(n int) {
 	}
 }
 
-// save writes what the file does not have yet.
+// save writes what the file does not have yet, durably: a recovery point may
+// have the index of a closed segment trusted.
 func (x *index) save() error {
 	if !x.loaded || x.saved == len(x.raw) {
 		return nil
@@ -79,6 +80,9 @@ func (x *index) save() error {
 	}
 	if err == nil {
 		_, err = f.WriteAt(x.raw[from:], int64(from))
+	}
+	if err == nil && len(x.raw) > 0 {
+		err = f.Sync()
 	}
 	if cerr := f.Close(); err == nil {
 		err = cerr
