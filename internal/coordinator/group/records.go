@@ -91,7 +91,9 @@ func groupKey(group string) []byte {
 	return k.AppendTo(nil)
 }
 
-func groupTombstone(group string) coordinator.KeyValue { return coordinator.KeyValue{Key: groupKey(group)} }
+func groupTombstone(group string) coordinator.KeyValue {
+	return coordinator.KeyValue{Key: groupKey(group)}
+}
 
 // groupRecord writes what is durable of a generation. Absent strings are null.
 func groupRecord(id, protocolType string, generation int32, protocol, leader string, since int64, members []kmsg.GroupMetadataValueMember) coordinator.KeyValue {
