@@ -6,16 +6,35 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // fetchWait is how long a fetch waits for records. It bounds how late a
 // partition that was paused is fetched again.
 const fetchWait = 500 * time.Millisecond
+
+// manyRetries leaves the end of retries to patience.
+const manyRetries = 1 << 20
+
+// patience is how long a request is tried again, by its API key. Heartbeats go
+// on through an outage of any length, as those of Java's client do: the member
+// keeps its partitions, and its handlers, unless the group says otherwise.
+func patience(key int16) time.Duration {
+	switch kmsg.Key(key) {
+	case kmsg.Heartbeat, kmsg.ConsumerGroupHeartbeat:
+		return 0 // no limit.
+	case kmsg.JoinGroup, kmsg.SyncGroup:
+		return rebalanceTimeout
+	default:
+		return 30 * time.Second
+	}
+}
 
 // consumer is one group membership: a franz-go client, the goroutine that
 // polls it, the goroutine that commits, and a lane for each partition.
@@ -35,8 +54,11 @@ type consumer struct {
 	stopPoll context.CancelFunc
 	idle     *idleWatch
 
+	dialFailed atomic.Int64 // unix ns of the last connection that could not be opened
+
 	mu        sync.Mutex
 	lanes     map[TP]*lane
+	suspended map[TP]*lane // ended by an outage, may still run
 	seeks     []*seek
 	interrupt context.CancelFunc // ends the poll that waits
 }
@@ -48,6 +70,8 @@ func newConsumer(l *Listener, plan Membership) (*consumer, error) {
 		log:   l.log.With(slog.String("member_of", plan.Group)),
 		turn:  make(chan struct{}, 1),
 		lanes: make(map[TP]*lane),
+
+		suspended: make(map[TP]*lane),
 	}
 	start := Earliest()
 	if plan.Role == RoleMain {
@@ -62,22 +86,27 @@ func newConsumer(l *Listener, plan Membership) (*consumer, error) {
 		kgo.BlockRebalanceOnPoll(),
 		kgo.RebalanceTimeout(rebalanceTimeout),
 		kgo.FetchMaxWait(fetchWait),
+		kgo.RequestRetries(manyRetries),
+		kgo.RetryTimeoutFn(patience),
 		kgo.OnPartitionsAssigned(c.onAssigned),
 		kgo.OnPartitionsRevoked(c.onRevoked),
 		kgo.OnPartitionsLost(c.onLost),
 		kgo.AdjustFetchOffsetsFn(c.adjustOffsets),
+		kgo.WithHooks(dialHook{&c.dialFailed}),
 	}
 	if l.cfg.instanceID != "" {
 		opts = append(opts, kgo.InstanceID(l.cfg.instanceID))
 	}
+	c.commits = newCommitter(c)
+	c.idle = newIdleWatch(l, plan.Role)
+	c.turn <- struct{}{} // the client joins at once: callbacks wait until c is whole.
+	defer func() { <-c.turn }()
 	cl, err := l.client.newKgo(plan.Group, append(opts, l.cfg.kgoOpts...)...)
 	if err != nil {
 		return nil, fmt.Errorf("consume %v: %w", plan.Topics, err)
 	}
 	c.cl = cl
 	c.adm = kadm.NewClient(cl)
-	c.commits = newCommitter(c)
-	c.idle = newIdleWatch(l, plan.Role)
 	return c, nil
 }
 
@@ -121,6 +150,9 @@ func (c *consumer) enqueue(fetches kgo.Fetches) {
 			c.fetchError(p)
 		}
 		tp := TP{p.Topic, p.Partition}
+		if p.Err == nil {
+			c.l.health.clear("fetch " + p.Topic)
+		}
 		if ln := c.lane(tp); ln != nil {
 			ln.offer(p.FetchPartition, batch)
 		}
@@ -135,6 +167,10 @@ func (c *consumer) enqueue(fetches kgo.Fetches) {
 func (c *consumer) fetchError(p kgo.FetchTopicPartition) {
 	err := p.Err
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, kgo.ErrClientClosed) {
+		return
+	}
+	if _, ok := errors.AsType[*kgo.ErrGroupSession](err); ok {
+		c.l.health.degrade("group "+c.plan.Group, err.Error())
 		return
 	}
 	key := "fetch " + p.Topic
@@ -183,6 +219,17 @@ func (c *consumer) all() []*lane {
 	defer c.mu.Unlock()
 	out := make([]*lane, 0, len(c.lanes))
 	for _, ln := range c.lanes {
+		out = append(out, ln)
+	}
+	return out
+}
+
+// everything is all, and the lanes that an outage ended.
+func (c *consumer) everything() []*lane {
+	out := c.all()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, ln := range c.suspended {
 		out = append(out, ln)
 	}
 	return out

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -61,6 +62,16 @@ type contactHook struct{ last *atomic.Int64 }
 // OnBrokerRead implements kgo.HookBrokerRead.
 func (h contactHook) OnBrokerRead(_ kgo.BrokerMetadata, _ int16, _ int, _, _ time.Duration, err error) {
 	if err == nil {
+		h.last.Store(time.Now().UnixNano())
+	}
+}
+
+// dialHook notes when a connection could not be opened.
+type dialHook struct{ last *atomic.Int64 }
+
+// OnBrokerConnect implements kgo.HookBrokerConnect.
+func (h dialHook) OnBrokerConnect(_ kgo.BrokerMetadata, _ time.Duration, _ net.Conn, err error) {
+	if err != nil {
 		h.last.Store(time.Now().UnixNano())
 	}
 }

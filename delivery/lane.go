@@ -28,12 +28,15 @@ type lane struct {
 
 	ctx    context.Context //nolint:containedctx // the life of the assignment, parent of every handler's context.
 	cancel context.CancelCauseFunc
-	drain  chan struct{}
+	drain  chan struct{} // closed when nothing new starts and waits end
+	depart chan struct{} // closed when publishing need not succeed any more
 	done   chan struct{} // closed when no goroutine of the lane runs any more
 	wake   chan struct{}
 	priors []*lane // earlier lanes of the partition that still run
+	former *lane   // the lane that an outage of the cluster ended, if any
 
 	drainOnce sync.Once
+	leaveOnce sync.Once
 	tasks     sync.WaitGroup
 
 	mu        sync.Mutex
@@ -83,6 +86,7 @@ func newLane(c *consumer, tp TP) *lane {
 		ctx:       ctx,
 		cancel:    cancel,
 		drain:     make(chan struct{}),
+		depart:    make(chan struct{}),
 		done:      make(chan struct{}),
 		wake:      make(chan struct{}, 1),
 		tracker:   newTracker(-1),
@@ -251,7 +255,27 @@ func (ln *lane) finish(it *item) bool {
 }
 
 // stop ends the handing out and all waits.
-func (ln *lane) stop() { ln.drainOnce.Do(func() { close(ln.drain) }) }
+func (ln *lane) stop() {
+	ln.suspend()
+	ln.leaveOnce.Do(func() { close(ln.depart) })
+}
+
+// suspend ends the handing out. What runs goes on, and may forward its record:
+// the cluster is away, so nobody else has the partition yet.
+func (ln *lane) suspend() { ln.drainOnce.Do(func() { close(ln.drain) }) }
+
+// doneBefore tells a record that the lane before an outage saw to its end.
+func (ln *lane) doneBefore(offset int64) bool {
+	for f := ln.former; f != nil; f = f.former {
+		f.mu.Lock()
+		done := f.tracker.isDone(offset)
+		f.mu.Unlock()
+		if done {
+			return true
+		}
+	}
+	return false
+}
 
 // freeze ends the assignment: results no longer count.
 func (ln *lane) freeze() {
@@ -271,7 +295,9 @@ func (ln *lane) over() bool {
 
 // park waits until due by the listener's clock. It reports false when the lane
 // drains first.
-func (ln *lane) park(due time.Time) bool {
+func (ln *lane) park(due time.Time) bool { return ln.parkUnless(due, ln.drain) }
+
+func (ln *lane) parkUnless(due time.Time, end <-chan struct{}) bool {
 	clock := ln.c.l.client.clock
 	p := &park{until: due}
 	ln.setPark(p, true)
@@ -284,7 +310,7 @@ func (ln *lane) park(due time.Time) bool {
 		expired, stop := timerChan(clock, d)
 		select {
 		case <-expired:
-		case <-ln.drain:
+		case <-end:
 			stop()
 			return false
 		}

@@ -64,7 +64,7 @@ func (ln *lane) publish(p publication) bool {
 			ln.log.Error("publish rejected", slog.String("to", p.topic), slog.Int("try", n), slog.Any("err", err))
 		}
 		l.createIfMissing(ln.ctx, p.topic, err)
-		if !ln.park(l.client.clock.Now().Add(backOff.backOff(n))) {
+		if !ln.parkUnless(l.client.clock.Now().Add(backOff.backOff(n)), ln.depart) {
 			return false
 		}
 		n++

@@ -17,10 +17,13 @@ func (c *consumer) onAssigned(_ context.Context, _ *kgo.Client, parts map[string
 	c.turn <- struct{}{}
 	defer func() { <-c.turn }()
 	c.l.count(MetricRebalances, "", "assigned", 1)
+	c.l.health.clear("group " + c.plan.Group)
 	for tp := range partitions(parts) {
 		ln := newLane(c, tp)
 		c.mu.Lock()
 		c.lanes[tp] = ln
+		ln.former = c.suspended[tp]
+		delete(c.suspended, tp)
 		c.mu.Unlock()
 		c.l.client.register(ln)
 		ln.resumeAfresh()
@@ -28,6 +31,21 @@ func (c *consumer) onAssigned(_ context.Context, _ *kgo.Client, parts map[string
 		c.l.emit(Event{Kind: EventAssigned, Role: c.plan.Role, Topic: tp.Topic, Partition: tp.Partition})
 		go ln.run() // ends by itself; shutdown waits for ln.done.
 	}
+	c.giveUpSuspended()
+}
+
+// giveUpSuspended ends lanes that an outage suspended and that did not come
+// back with the next assignment: their partitions belong to others now.
+func (c *consumer) giveUpSuspended() {
+	c.mu.Lock()
+	var lanes []*lane
+	for _, ln := range c.suspended {
+		lanes = append(lanes, ln)
+	}
+	clear(c.suspended)
+	c.mu.Unlock()
+	stopLanes(lanes)
+	endLanes(lanes, ErrLost)
 }
 
 // onRevoked gives running handlers RevokeWait to finish, then commits. It
@@ -47,7 +65,15 @@ func (c *consumer) onRevoked(ctx context.Context, _ *kgo.Client, parts map[strin
 	c.emitAll(EventRevoked, lanes)
 }
 
+// outageWindow is how recent a failed connection must be to explain a loss.
+const outageWindow = 5 * time.Second
+
 // onLost ends lanes at once and commits nothing: the group has other owners.
+//
+// franz-go also calls it when the group's coordinator cannot be reached. Then
+// nobody told us that the partitions are gone, and most often they come back
+// to us: handlers finish, a record on its way to a dead-letter topic gets
+// there, and the lane that comes next does not repeat what is done.
 func (c *consumer) onLost(_ context.Context, _ *kgo.Client, parts map[string][]int32) {
 	c.turn <- struct{}{}
 	defer func() { <-c.turn }()
@@ -56,8 +82,19 @@ func (c *consumer) onLost(_ context.Context, _ *kgo.Client, parts map[string][]i
 		return
 	}
 	c.l.count(MetricRebalances, "", "lost", 1)
-	stopLanes(lanes)
-	endLanes(lanes, ErrLost)
+	if time.Since(time.Unix(0, c.dialFailed.Load())) < outageWindow {
+		for _, ln := range lanes {
+			ln.suspend()
+		}
+		c.mu.Lock()
+		for _, ln := range lanes {
+			c.suspended[ln.tp] = ln
+		}
+		c.mu.Unlock()
+	} else {
+		stopLanes(lanes)
+		endLanes(lanes, ErrLost)
+	}
 	c.emitAll(EventLost, lanes)
 }
 
@@ -161,7 +198,7 @@ func (l *Listener) shutdown(ctx context.Context) error {
 	}
 	for _, c := range consumers {
 		c.polling.Wait()
-		stopLanes(c.all())
+		stopLanes(c.everything())
 	}
 	wait := l.cfg.drainTimeout
 	if l.skip.Load() {
@@ -194,7 +231,7 @@ func (l *Listener) shutdown(ctx context.Context) error {
 func (l *Listener) waitAll(consumers []*consumer, d time.Duration) []*lane {
 	var lanes []*lane
 	for _, c := range consumers {
-		lanes = append(lanes, c.all()...)
+		lanes = append(lanes, c.everything()...)
 	}
 	if len(consumers) == 0 {
 		return nil
@@ -213,6 +250,7 @@ func (c *consumer) close(ctx context.Context) {
 	c.mu.Lock()
 	c.lanes = map[TP]*lane{}
 	c.mu.Unlock()
+	c.giveUpSuspended()
 	<-c.turn
 	c.failSeeks()
 	leave, cancel := withTimeout(ctx, c.l.client.clock, commitTimeout, errCommitTimeout)

@@ -60,6 +60,9 @@ func (t *task) now() time.Time { return t.l().client.clock.Now() }
 
 // skipped tells records that are not for this listener.
 func (t *task) skipped() bool {
+	if t.ln.doneBefore(t.it.rec.Offset) {
+		return true
+	}
 	h := t.headers()
 	if t.ln.c.plan.Role == RoleRetry && !t.l().ours(h) {
 		t.l().count(MetricForeignRetry, t.ln.tp.Topic, "", 1)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -18,6 +19,9 @@ import (
 // outcomeGrace is how long a send waits, after its context ended, to learn
 // whether the record was written.
 const outcomeGrace = 100 * time.Millisecond
+
+// unknownGrace is how long past its timeout a record may stay without outcome.
+const unknownGrace = 5 * time.Second
 
 // Topic is a topic's name with the codec of its values. It holds no
 // connection and may be shared.
@@ -195,14 +199,27 @@ func (t Topic[T]) record(c *Client, key string, v T, opts []SendOption) (*kgo.Re
 	return rec, nil
 }
 
+// produce calls done exactly once. A record that was on the wire when the
+// connection broke cannot be taken back, and franz-go then waits for a broker
+// without end; the sender is told after a while that nobody knows.
 func (c *Client) produce(ctx context.Context, rec *kgo.Record, done func(Result)) {
 	id := Headers(rec.Headers).Text(HeaderMessageID)
+	topic := rec.Topic
+	var once sync.Once
+	stop := c.clock.AfterFunc(recordTimeout+unknownGrace, func() {
+		once.Do(func() {
+			done(Result{Topic: topic, MessageID: id, Err: fmt.Errorf("send to %s: %w", topic, ErrUnknownOutcome)})
+		})
+	})
 	c.sends.Produce(ctx, rec, func(r *kgo.Record, err error) {
-		res := Result{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Timestamp: r.Timestamp, MessageID: id}
-		if err != nil {
-			res.Err = fmt.Errorf("send to %s: %w", r.Topic, err)
-		}
-		done(res)
+		stop()
+		once.Do(func() {
+			res := Result{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Timestamp: r.Timestamp, MessageID: id}
+			if err != nil {
+				res.Err = fmt.Errorf("send to %s: %w", r.Topic, err)
+			}
+			done(res)
+		})
 	})
 }
 

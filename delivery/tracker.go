@@ -16,6 +16,7 @@ type tracker struct {
 	next int64     // one behind the last added offset, -1 before anything is known
 	done int       // records done behind the watermark
 	any  bool      // a record was done, or the start is to be committed
+	from int64     // first offset added, -1 if none
 }
 
 type tracked struct {
@@ -24,7 +25,7 @@ type tracked struct {
 }
 
 // newTracker starts at the first offset that is not yet done.
-func newTracker(start int64) *tracker { return &tracker{next: start} }
+func newTracker(start int64) *tracker { return &tracker{next: start, from: -1} }
 
 // add hands a record to the tracker. It reports false for an offset that was
 // seen before.
@@ -33,15 +34,16 @@ func (t *tracker) add(offset int64) bool {
 		return false
 	}
 	t.open = append(t.open, tracked{offset: offset})
+	if t.from < 0 {
+		t.from = offset
+	}
 	t.next = offset + 1
 	return true
 }
 
 // finish marks a record as done. It reports false for one that is not open.
 func (t *tracker) finish(offset int64) bool {
-	i, ok := slices.BinarySearchFunc(t.open, offset, func(e tracked, o int64) int {
-		return int(min(max(e.offset-o, -1), 1))
-	})
+	i, ok := t.find(offset)
 	if !ok || t.open[i].done {
 		return false
 	}
@@ -55,6 +57,21 @@ func (t *tracker) finish(offset int64) bool {
 	t.open = t.open[n:]
 	t.done -= n
 	return true
+}
+
+func (t *tracker) find(offset int64) (int, bool) {
+	return slices.BinarySearchFunc(t.open, offset, func(e tracked, o int64) int {
+		return int(min(max(e.offset-o, -1), 1))
+	})
+}
+
+// isDone tells whether a record was added and is done.
+func (t *tracker) isDone(offset int64) bool {
+	if t.from < 0 || offset < t.from || offset >= t.next {
+		return false
+	}
+	i, ok := t.find(offset)
+	return offset < t.watermark() || ok && t.open[i].done
 }
 
 // watermark is the offset to commit: everything below it is done.

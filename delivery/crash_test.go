@@ -1,0 +1,5 @@
+package delivery
+
+const crashEnv = "BOTE_DELIVERY_CRASH"
+
+func crashChild() {}
