@@ -107,6 +107,40 @@ func TestAnswersWaitForDurabilityAndStateDoesNot(t *testing.T) {
 	})
 }
 
+func TestAnswersKeepTheOrderOfTheAppends(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		logs := coordinatortest.New(1)
+		r := runtime(t, logs)
+		logs.Hold()
+		first, second := adds(r, 0, 1), adds(r, 0, 2)
+		synctest.Wait()
+		logs.AcknowledgeLast(0)
+		synctest.Wait()
+		require.False(t, first.ended)
+		require.False(t, second.ended, "the state it was decided on is not durable yet")
+		logs.Release()
+		synctest.Wait()
+		require.True(t, first.ended)
+		require.True(t, second.ended)
+	})
+}
+
+func TestReplayBeginsAtTheLogStartOffset(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		logs := coordinatortest.New(1)
+		logs.Put(0, record.Build(1, record.KeyValue{Key: []byte("k"), Value: []byte("1")}))
+		logs.Put(0, record.Build(1, record.KeyValue{Key: []byte("k"), Value: []byte("2")}, record.KeyValue{Key: []byte("k"), Value: []byte("4")}))
+		logs.SetStart(0, 2)
+		r := runtime(t, logs)
+		r.LoadAll()
+		synctest.Wait()
+		o := total(r, 0)
+		synctest.Wait()
+		require.NoError(t, o.err)
+		require.Equal(t, 4, o.total)
+	})
+}
+
 func TestBatchesAreThoseOfKafkasCoordinators(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		logs := coordinatortest.New(1)

@@ -37,6 +37,7 @@ type Logs struct {
 type disk struct {
 	batches []record.Batch
 	durable int // batches below the high watermark
+	start   int64
 	end     int64
 	log     *log // the open incarnation
 }
@@ -171,6 +172,24 @@ func (l *Logs) Put(partition int32, b record.Batch) {
 	d.end = b.NextOffset()
 }
 
+// SetStart moves the log start offset of a partition, as DeleteRecords does.
+func (l *Logs) SetStart(partition int32, offset int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.disk(partition).start = offset
+}
+
+// AcknowledgeLast acknowledges the last append that is held, before the others.
+func (l *Logs) AcknowledgeLast(partition int32) {
+	l.mu.Lock()
+	g := l.disk(partition).log
+	last := len(g.waiting) - 1
+	done := g.waiting[last]
+	g.waiting = g.waiting[:last]
+	l.mu.Unlock()
+	done(nil)
+}
+
 // Batches returns the durable batches of a partition.
 func (l *Logs) Batches(partition int32) []record.Batch {
 	l.mu.Lock()
@@ -236,7 +255,11 @@ func (g *log) ReadAt(ctx context.Context, offset int64, maxBytes int) ([]byte, e
 	return out, nil
 }
 
-func (g *log) StartOffset() int64 { return 0 }
+func (g *log) StartOffset() int64 {
+	g.l.mu.Lock()
+	defer g.l.mu.Unlock()
+	return g.d.start
+}
 
 func (g *log) HighWatermark() int64 {
 	g.l.mu.Lock()

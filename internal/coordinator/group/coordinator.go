@@ -15,8 +15,9 @@ import (
 
 // Coordinator coordinates all groups of one broker. Its methods may be called
 // concurrently and do not block. Replies come once, on the caller's goroutine or
-// on a shard's, and must not block either. Requests are not kept: what outlives
-// a method call is copied.
+// on a shard's, and must not block either. A request, and the buffer that its
+// strings point into, has to stay as it is until its reply; what is kept longer
+// is copied.
 type Coordinator struct {
 	cfg     Config
 	topics  Topics

@@ -58,6 +58,9 @@ func TestTrap54MemberIDRequired(t *testing.T) {
 			require.Zero(t, resp.ErrorCode, version)
 			require.Equal(t, resp.MemberID, resp.LeaderID)
 		}
+		for version := int16(4); version < 10; version++ {
+			require.Equal(t, kerr.MemberIDRequired.Code, h.join(joinRequest(version, "new", "")).get().ErrorCode, version)
+		}
 		static := h.static("s", "inst").joins()
 		require.True(t, strings.HasPrefix(static.MemberID, "inst-"), static.MemberID)
 		require.Equal(t, "inst", *static.Members[0].InstanceID)
@@ -403,8 +406,11 @@ func TestLoadedGroupOverTheMaxSize(t *testing.T) {
 		require.Equal(t, "PreparingRebalance", h.state("g"))
 		joinA := a.startJoin()
 		require.True(t, joinA.waits())
+		again := a.startJoin()
+		require.Equal(t, kerr.RebalanceInProgress.Code, joinA.get().ErrorCode)
+		require.True(t, again.waits(), "who has joined may join again")
 		require.Equal(t, kerr.GroupMaxSizeReached.Code, b.startJoin().get().ErrorCode)
-		require.Len(t, a.joined(joinA).Members, 1)
+		require.Len(t, a.joined(again).Members, 1)
 	})
 }
 
