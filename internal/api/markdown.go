@@ -1,0 +1,34 @@
+package api
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// Markdown is the table of APIs as a page, docs/protocol.md.
+func Markdown() string {
+	var out strings.Builder
+	out.WriteString("# Protocol\n\nThe APIs of Apache Kafka's protocol that the broker serves, made from `internal/api/table.go`. What is not here is not advertised and closes the\nconnection. The versions are those of Kafka 4.2; message formats are on https://kafka.apache.org/protocol.\n\n")
+	out.WriteString("| key | API | versions | remark |\n|---|---|---|---|\n")
+	for _, a := range rows() {
+		remark := ""
+		if a.accepts > a.min {
+			remark = fmt.Sprintf("%d-%d are advertised for old clients and closed", a.min, a.accepts-1)
+		}
+		if a.key == 8 || a.key == 9 {
+			remark = "10 with `offsets.topic.ids.enable=true`"
+		}
+		fmt.Fprintf(&out, "| %d | %s | %d-%d | %s |\n", a.key, kmsg.NameForKey(a.key), a.min, a.max, remark)
+	}
+	out.WriteString("\nFeatures: ")
+	for i, f := range features {
+		if i > 0 {
+			out.WriteString(", ")
+		}
+		fmt.Fprintf(&out, "`%s` %d-%d at %d", f.name, f.min, f.max, f.finalLevel)
+	}
+	out.WriteString(".\n")
+	return out.String()
+}
