@@ -204,7 +204,7 @@ func TestTrap60ProtocolBelowVersion7(t *testing.T) {
 			require.Equal(t, version, resp.Version)
 			require.NoError(t, decoded.ReadFrom(resp.AppendTo(nil)))
 			if version < 7 {
-				require.Equal(t, "", *decoded.Protocol)
+				require.Empty(t, *decoded.Protocol)
 			} else {
 				require.Nil(t, decoded.Protocol)
 			}
