@@ -62,3 +62,9 @@ func (p properties) get(name, def string) string {
 
 // yes reports whether a value is true, in any case.
 func (p properties) yes(name string) bool { return strings.EqualFold(p.get(name, ""), "true") }
+
+// off reports whether a value is false, in any case.
+func (p properties) off(name string) bool { return strings.EqualFold(p.get(name, ""), "false") }
+
+// has reports whether a setting is given.
+func (p properties) has(name string) bool { _, ok := p[name]; return ok }

@@ -8,6 +8,7 @@ type tool func(ctx context.Context, s *streams, args []string) int
 // tools lists Kafka's tools by the name of their scripts. A new tool is a file with a run function and a line here.
 func tools() map[string]tool {
 	return map[string]tool{
+		"kafka-console-consumer": runConsoleConsumer,
 		"kafka-console-producer": runConsoleProducer,
 		"kafka-topics":           runTopics,
 	}

@@ -39,7 +39,7 @@ func (p parsed) String() string {
 	case Int, Short, Long:
 		return strconv.FormatInt(p.num, 10)
 	case Double:
-		return javaDouble(p.real)
+		return FormatDouble(p.real, 64)
 	case Boolean:
 		return strconv.FormatBool(p.yes)
 	case List:
@@ -111,8 +111,8 @@ func dedupe(list []string) []string {
 	return kept
 }
 
-// javaDouble is Double.toString: at least one digit after the point, an exponent below 1e-3 and from 1e7 on.
-func javaDouble(f float64) string {
+// FormatDouble writes a number of 32 or 64 bits as Java does (Double.toString): at least one digit after the point, an exponent below 1e-3 and from 1e7 on.
+func FormatDouble(f float64, bits int) string {
 	switch {
 	case math.IsNaN(f):
 		return "NaN"
@@ -121,13 +121,13 @@ func javaDouble(f float64) string {
 	case math.IsInf(f, -1):
 		return "-Infinity"
 	case f == 0, math.Abs(f) >= 1e-3 && math.Abs(f) < 1e7:
-		s := strconv.FormatFloat(f, 'f', -1, 64)
+		s := strconv.FormatFloat(f, 'f', -1, bits)
 		if !strings.Contains(s, ".") {
 			s += ".0"
 		}
 		return s
 	}
-	mantissa, exponent, _ := strings.Cut(strconv.FormatFloat(f, 'e', -1, 64), "e")
+	mantissa, exponent, _ := strings.Cut(strconv.FormatFloat(f, 'e', -1, bits), "e")
 	if !strings.Contains(mantissa, ".") {
 		mantissa += ".0"
 	}

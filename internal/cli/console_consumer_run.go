@@ -1,0 +1,199 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// errEnough ends the loop when --max-messages were read.
+var errEnough = errors.New("enough records")
+
+// run reads until a limit, an error or the context ends it, and then says how many records it had.
+func (c *consoleConsumer) run(ctx context.Context) int {
+	who := identity{kind: "Consumer", id: "console-consumer", extra: ", groupId=" + c.group, bootstrap: true, failure: "Failed to construct kafka consumer"}
+	if c.group == "" {
+		who.extra = ", groupId=null"
+	}
+	settings := &clientSettings{properties: c.settings}
+	positions := &startPositions{ready: make(chan struct{})}
+	opts, err := consumerOptions(settings, c.group, positions)
+	if err != nil {
+		return c.failed(err)
+	}
+	opts = append(opts, c.subscription()...)
+	conn, err := c.s.connect(ctx, who, c.servers, c.settings, opts...)
+	if err != nil {
+		return c.failed(err)
+	}
+	positions.client = conn
+	close(positions.ready)
+
+	out := bufio.NewWriterSize(c.s.out, 64<<10)
+	err = c.read(ctx, conn, out)
+	if flushErr := out.Flush(); flushErr != nil && err == nil {
+		err = flushErr
+	}
+	conn.nodes.quiet.Store(true)
+	conn.Close()
+	return c.end(ctx, err)
+}
+
+// end writes what is said at the end, in Kafka's order, and picks the exit code.
+func (c *consoleConsumer) end(ctx context.Context, err error) int {
+	terminating := "Error processing message, terminating consumer process: "
+	code := exitOK
+	var unknown error
+	switch x, isException := errors.AsType[*exception](err); {
+	case err == nil, errors.Is(err, errEnough):
+	case ctx.Err() != nil:
+		code = exitInterrupted
+	case isBrokenPipe(err):
+		c.s.remark("Unable to write to standard out, closing consumer.\n")
+	case isException && (x.class == classTimeout || x.class == classInvalid):
+		c.s.log(levelError, loggerConsumer, "%s", terminating)
+		c.s.remark("%s\n", x.named())
+	default:
+		unknown, code = err, exitError
+	}
+	if c.set.has("enable-systest-events") {
+		c.s.printf("shutdown_complete\n")
+	}
+	c.s.remark("Processed a total of %d messages\n", c.count)
+	if unknown != nil {
+		return c.failed(unknown)
+	}
+	return code
+}
+
+// subscription says what is read.
+func (c *consoleConsumer) subscription() []kgo.Opt {
+	switch {
+	case c.set.has("partition"):
+		offset := kgo.NewOffset().At(c.offset)
+		switch c.offset {
+		case atEarliest:
+			offset = kgo.NewOffset().AtStart()
+		case atLatest:
+			offset = kgo.NewOffset().AtEnd()
+		}
+		return []kgo.Opt{kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{c.topic: {c.partition: offset}})}
+	case c.include != "":
+		return []kgo.Opt{kgo.ConsumeRegex(), kgo.ConsumeTopics("^(?:" + strings.ReplaceAll(strings.Trim(strings.TrimSpace(c.include), `"'`), ",", "|") + ")$")}
+	}
+	return []kgo.Opt{kgo.ConsumeTopics(c.topic)}
+}
+
+func (c *consoleConsumer) read(ctx context.Context, conn *connection, out *bufio.Writer) error {
+	r := &reader{set: c.set}
+	limit, wait := r.int32("max-messages", -1), r.int64("timeout-ms", -1)
+	if r.err != nil {
+		return r.err
+	}
+	timeout := time.Duration(0)
+	if wait >= 0 {
+		timeout = max(time.Duration(wait)*time.Millisecond, time.Millisecond)
+	}
+	if limit == 0 {
+		return nil
+	}
+	deadline := newDeadline(ctx, timeout)
+	defer deadline.stop()
+	if c.topic != "" && !c.settings.off("allow.auto.create.topics") {
+		gate := topicGate{conn: conn, topic: c.topic}
+		if x := gate.pass(deadline.ctx); x != nil {
+			return deadline.reason(x)
+		}
+	}
+	for {
+		fetches := conn.PollFetches(deadline.ctx)
+		if fetches.NumRecords() > 0 {
+			deadline.restart()
+		}
+		if err := c.write(conn, out, fetches, int64(limit)); err != nil {
+			return err
+		}
+		if err := out.Flush(); err != nil {
+			return err
+		}
+		if deadline.ctx.Err() != nil {
+			return deadline.reason(deadline.ctx.Err())
+		}
+		for _, f := range fetches.Errors() {
+			if denied := authenticationError(f.Err); denied != nil {
+				return denied
+			}
+			if errors.Is(f.Err, kgo.ErrClientClosed) {
+				return f.Err
+			}
+		}
+	}
+}
+
+// write formats what was fetched, up to the limit, and marks it as read.
+func (c *consoleConsumer) write(conn *connection, out io.Writer, fetches kgo.Fetches, limit int64) error {
+	for it := fetches.RecordIter(); !it.Done(); {
+		rec := it.Next()
+		c.count++
+		if err := c.format.write(out, rec); err != nil {
+			x, ok := errors.AsType[*exception](err)
+			if !ok || !c.set.has("skip-message-on-error") {
+				return err
+			}
+			c.s.log(levelError, loggerConsumer, "Error processing message, skipping this message: ")
+			c.s.remark("%s\n", x.named())
+		}
+		conn.MarkCommitRecords(rec)
+		if limit > 0 && c.count >= limit {
+			return errEnough
+		}
+	}
+	return nil
+}
+
+// deadline is a context that ends when no record came for a while.
+type deadline struct {
+	ctx     context.Context //nolint:containedctx // the type is the context
+	cancel  context.CancelFunc
+	timer   *time.Timer
+	timeout time.Duration
+	parent  context.Context //nolint:containedctx // told apart from its own end
+}
+
+func newDeadline(parent context.Context, timeout time.Duration) *deadline {
+	d := &deadline{parent: parent, timeout: timeout}
+	d.ctx, d.cancel = context.WithCancel(parent)
+	if timeout > 0 {
+		d.timer = time.AfterFunc(timeout, d.cancel)
+	}
+	return d
+}
+
+func (d *deadline) restart() {
+	if d.timer != nil {
+		d.timer.Reset(d.timeout)
+	}
+}
+
+func (d *deadline) stop() {
+	if d.timer != nil {
+		d.timer.Stop()
+	}
+	d.cancel()
+}
+
+// reason is why waiting ended: the caller's context, the time-out without a text, or else the error itself.
+func (d *deadline) reason(err error) error {
+	switch {
+	case d.parent.Err() != nil:
+		return d.parent.Err()
+	case d.ctx.Err() != nil:
+		return &exception{class: classTimeout}
+	}
+	return err
+}

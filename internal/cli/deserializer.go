@@ -1,0 +1,74 @@
+package cli
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/botehq/bote/internal/config"
+)
+
+const serializationPackage = "org.apache.kafka.common.serialization."
+
+// deserializer appends data in readable form to b. A nil one means the bytes as they are.
+type deserializer func(b, data []byte) ([]byte, error)
+
+// newDeserializer finds one of Kafka's deserializers by its class name. An unknown one is reported, and bytes stay as they are.
+func newDeserializer(s *streams, class string) deserializer {
+	switch strings.TrimPrefix(class, serializationPackage) {
+	case "", "StringDeserializer", "ByteArrayDeserializer", "BytesDeserializer", "ByteBufferDeserializer":
+		return nil
+	case "IntegerDeserializer":
+		return fixed(4, "IntegerDeserializer", func(d []byte) string { return strconv.Itoa(int(int32(binary.BigEndian.Uint32(d)))) })
+	case "LongDeserializer":
+		return fixed(8, "LongDeserializer", func(d []byte) string { return strconv.FormatInt(int64(binary.BigEndian.Uint64(d)), 10) })
+	case "ShortDeserializer":
+		return fixed(2, "ShortDeserializer", func(d []byte) string { return strconv.Itoa(int(int16(binary.BigEndian.Uint16(d)))) })
+	case "FloatDeserializer":
+		return fixed(4, "Deserializer", func(d []byte) string {
+			return config.FormatDouble(float64(math.Float32frombits(binary.BigEndian.Uint32(d))), 32)
+		})
+	case "DoubleDeserializer":
+		return fixed(8, "Deserializer", func(d []byte) string {
+			return config.FormatDouble(math.Float64frombits(binary.BigEndian.Uint64(d)), 64)
+		})
+	case "UUIDDeserializer":
+		return readUUID
+	case "VoidDeserializer":
+		return func([]byte, []byte) ([]byte, error) {
+			return nil, throw(classArgument, "Data should be null for a VoidDeserializer.")
+		}
+	}
+	s.log(levelError, classDefaultFormatter, "Unable to instantiate a deserializer from %s", class)
+	s.remark("java.lang.ClassNotFoundException: %s\n", class)
+	return nil
+}
+
+func fixed(size int, name string, show func([]byte) string) deserializer {
+	return func(b, data []byte) ([]byte, error) {
+		if len(data) != size {
+			return nil, serializationError(fmt.Sprintf("Size of data received by %s is not %d", name, size))
+		}
+		return append(b, show(data)...), nil
+	}
+}
+
+// readUUID reads the text form of a UUID, which is what Kafka's serializer writes.
+func readUUID(b, data []byte) ([]byte, error) {
+	parts := strings.Split(string(data), "-")
+	if len(data) != 36 || len(parts) != 5 {
+		return nil, serializationError("Error parsing data into UUID")
+	}
+	for _, p := range parts {
+		if _, err := strconv.ParseUint(p, 16, 64); err != nil {
+			return nil, serializationError("Error parsing data into UUID")
+		}
+	}
+	return append(b, strings.ToLower(string(data))...), nil
+}
+
+func serializationError(text string) error {
+	return throw(commonErrors+"SerializationException", "%s", text)
+}
