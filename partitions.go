@@ -121,4 +121,3 @@ func (b *Broker) discard(t *catalog.Topic, parts []*partition.Partition) error {
 	}
 	return b.store.Delete(logs, t.ID)
 }
-

@@ -33,7 +33,7 @@ type resource struct {
 }
 
 func (b *Broker) incrementalAlterConfigs(r *wire.Request, q *kmsg.IncrementalAlterConfigsRequest) {
-	resp := q.ResponseKind().(*kmsg.IncrementalAlterConfigsResponse) //nolint:forcetypeassert,errcheck // kmsg's own pair
+	resp := kmsg.NewPtrIncrementalAlterConfigsResponse()
 	count := map[resource]int{}
 	for i := range q.Resources {
 		count[resource{q.Resources[i].ResourceType, q.Resources[i].ResourceName}]++
@@ -54,7 +54,7 @@ func (b *Broker) incrementalAlterConfigs(r *wire.Request, q *kmsg.IncrementalAlt
 }
 
 func (b *Broker) alterConfigs(r *wire.Request, q *kmsg.AlterConfigsRequest) {
-	resp := q.ResponseKind().(*kmsg.AlterConfigsResponse) //nolint:forcetypeassert,errcheck // kmsg's own pair
+	resp := kmsg.NewPtrAlterConfigsResponse()
 	count := map[resource]int{}
 	for i := range q.Resources {
 		count[resource{q.Resources[i].ResourceType, q.Resources[i].ResourceName}]++
@@ -123,7 +123,9 @@ func (b *Broker) alter(ctx context.Context, res resource, changes []change, twic
 	return invalid("Unsupported resource type: " + itoa(int64(res.kind)))
 }
 
-func invalid(text string) error { return &catalog.Refusal{Code: kerr.InvalidRequest, Message: text} }
+func invalid(text string) error {
+	return &catalog.RefusedError{Code: kerr.InvalidRequest, Message: text}
+}
 
 func checkChanges(changes []change) error {
 	seen := map[string]bool{}
@@ -164,7 +166,7 @@ func checkDynamic(changes []change, cluster bool) error {
 func applyChange(kind config.Kind, c change, effective func(string) string, set map[string]string) error {
 	key, ok := config.Lookup(kind, c.name)
 	if !ok && kind != config.BrokerKind {
-		return &catalog.Refusal{Code: kerr.InvalidConfig, Message: config.UnknownName(kind, c.name).Error()}
+		return &catalog.RefusedError{Code: kerr.InvalidConfig, Message: config.UnknownName(kind, c.name).Error()}
 	}
 	value := ""
 	if c.value != nil {
@@ -176,7 +178,7 @@ func applyChange(kind config.Kind, c change, effective func(string) string, set 
 		return nil
 	case kmsg.IncrementalAlterConfigOpAppend, kmsg.IncrementalAlterConfigOpSubtract:
 		if !ok || key.Type != config.List {
-			return &catalog.Refusal{Code: kerr.InvalidConfig, Message: "Can't " + strings.ToUpper(opName(c.op)) + " to key " + c.name + " because its type is not LIST."}
+			return &catalog.RefusedError{Code: kerr.InvalidConfig, Message: "Can't " + strings.ToUpper(opName(c.op)) + " to key " + c.name + " because its type is not LIST."}
 		}
 		value = editList(effective(c.name), value, c.op == kmsg.IncrementalAlterConfigOpAppend)
 	case kmsg.IncrementalAlterConfigOpSet:
@@ -185,7 +187,7 @@ func applyChange(kind config.Kind, c change, effective func(string) string, set 
 	}
 	if ok {
 		if err := key.Validate(value); err != nil {
-			return &catalog.Refusal{Code: kerr.InvalidConfig, Message: err.Error()}
+			return &catalog.RefusedError{Code: kerr.InvalidConfig, Message: err.Error()}
 		}
 	}
 	set[c.name] = value
@@ -203,10 +205,10 @@ func (b *Broker) checkGroupBounds(set map[string]string) error {
 		}
 		low, high := "group."+family+".min."+rest, "group."+family+".max."+rest
 		if bound, ok := layers.BrokerValue(low); ok && value < number(bound) {
-			return &catalog.Refusal{Code: kerr.InvalidConfig, Message: name + " must be greater than or equal to " + low}
+			return &catalog.RefusedError{Code: kerr.InvalidConfig, Message: name + " must be greater than or equal to " + low}
 		}
 		if bound, ok := layers.BrokerValue(high); ok && value > number(bound) {
-			return &catalog.Refusal{Code: kerr.InvalidConfig, Message: name + " must be less than or equal to " + high}
+			return &catalog.RefusedError{Code: kerr.InvalidConfig, Message: name + " must be less than or equal to " + high}
 		}
 	}
 	return nil

@@ -36,7 +36,7 @@ const featuresEpoch = 1
 var clientSoftware = regexp.MustCompile(`^[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?$`)
 
 func (b *Broker) apiVersions(r *wire.Request, q *kmsg.ApiVersionsRequest) {
-	resp := q.ResponseKind().(*kmsg.ApiVersionsResponse) //nolint:forcetypeassert,errcheck // kmsg's own pair
+	resp := kmsg.NewPtrApiVersionsResponse()
 	if r.Version >= 3 && (!clientSoftware.MatchString(q.ClientSoftwareName) || !clientSoftware.MatchString(q.ClientSoftwareVersion)) {
 		resp.ErrorCode = kerr.InvalidRequest.Code
 		r.Reply(resp)

@@ -97,12 +97,10 @@ func message(err error) *string {
 	if err == nil {
 		return nil
 	}
-	var refusal *catalog.Refusal
-	if errors.As(err, &refusal) {
+	if refusal, ok := errors.AsType[*catalog.RefusedError](err); ok {
 		return &refusal.Message
 	}
-	var known *kerr.Error
-	if errors.As(err, &known) {
+	if known, ok := errors.AsType[*kerr.Error](err); ok {
 		return &known.Description
 	}
 	text := kerr.UnknownServerError.Description

@@ -10,7 +10,7 @@ import (
 
 // CreatePartitions, key 37, versions 0-3 (KIP-195). 2 is flexible; 3 has quotas.
 func (b *Broker) createPartitions(r *wire.Request, q *kmsg.CreatePartitionsRequest) {
-	resp := q.ResponseKind().(*kmsg.CreatePartitionsResponse) //nolint:forcetypeassert,errcheck // kmsg's own pair
+	resp := kmsg.NewPtrCreatePartitionsResponse()
 	count := map[string]int{}
 	for i := range q.Topics {
 		count[q.Topics[i].Topic]++
@@ -24,7 +24,7 @@ func (b *Broker) createPartitions(r *wire.Request, q *kmsg.CreatePartitionsReque
 		count[qt.Topic] = -1
 		rt := kmsg.NewCreatePartitionsResponseTopic()
 		rt.Topic = qt.Topic
-		err := error(&catalog.Refusal{Code: kerr.InvalidRequest, Message: "Duplicate topic name."})
+		err := error(&catalog.RefusedError{Code: kerr.InvalidRequest, Message: "Duplicate topic name."})
 		if n == 1 {
 			err = b.growTopic(r, q, qt)
 		}
@@ -38,7 +38,7 @@ func (b *Broker) growTopic(r *wire.Request, q *kmsg.CreatePartitionsRequest, qt 
 	t := b.Catalog.Snapshot().Topic(qt.Topic)
 	if t != nil && qt.Assignment != nil && qt.Count > t.Partitions {
 		if added := int(qt.Count - t.Partitions); len(qt.Assignment) != added {
-			return &catalog.Refusal{Code: kerr.InvalidReplicaAssignment, Message: "The number of manual assignments does not match the number of new partitions."}
+			return &catalog.RefusedError{Code: kerr.InvalidReplicaAssignment, Message: "The number of manual assignments does not match the number of new partitions."}
 		}
 		for _, a := range qt.Assignment {
 			if err := catalog.CheckReplicas(a.Replicas, b.Node.ID); err != nil {

@@ -18,7 +18,7 @@ import (
 // 4 defaults by -1; 5 flexible, and answers with configs (KIP-525); 6 quotas; 7
 // topic IDs. The very next request on any connection sees the topics.
 func (b *Broker) createTopics(r *wire.Request, q *kmsg.CreateTopicsRequest) {
-	resp := q.ResponseKind().(*kmsg.CreateTopicsResponse) //nolint:forcetypeassert,errcheck // kmsg's own pair
+	resp := kmsg.NewPtrCreateTopicsResponse()
 	count := map[string]int{}
 	for i := range q.Topics {
 		count[q.Topics[i].Topic]++
@@ -35,7 +35,7 @@ func (b *Broker) createTopics(r *wire.Request, q *kmsg.CreateTopicsRequest) {
 		spec, err := specOf(qt)
 		if count[qt.Topic] > 1 {
 			count[qt.Topic] = -1
-			err = &catalog.Refusal{Code: kerr.InvalidRequest, Message: "Duplicate topic name."}
+			err = &catalog.RefusedError{Code: kerr.InvalidRequest, Message: "Duplicate topic name."}
 		}
 		if err != nil {
 			rt.ErrorCode, rt.ErrorMessage = b.code(r, err), message(err)
@@ -68,13 +68,13 @@ func specOf(qt *kmsg.CreateTopicsRequestTopic) (catalog.Spec, error) {
 			spec.Assignment = map[int32][]int32{}
 		}
 		if _, twice := spec.Assignment[a.Partition]; twice {
-			return spec, &catalog.Refusal{Code: kerr.InvalidReplicaAssignment, Message: "Found multiple manual partition assignments for the same partition."}
+			return spec, &catalog.RefusedError{Code: kerr.InvalidReplicaAssignment, Message: "Found multiple manual partition assignments for the same partition."}
 		}
 		spec.Assignment[a.Partition] = a.Replicas
 	}
 	for _, c := range qt.Configs {
 		if c.Value == nil {
-			return spec, &catalog.Refusal{Code: kerr.InvalidConfig, Message: "Null value not supported for topic configs: " + c.Name}
+			return spec, &catalog.RefusedError{Code: kerr.InvalidConfig, Message: "Null value not supported for topic configs: " + c.Name}
 		}
 		spec.Config[c.Name] = *c.Value
 	}

@@ -12,7 +12,7 @@ import (
 // DeleteRecords, key 21, versions 0-2 (KIP-107). 2 is flexible. The new start is
 // on disk before the answer.
 func (b *Broker) deleteRecords(r *wire.Request, q *kmsg.DeleteRecordsRequest) {
-	resp := q.ResponseKind().(*kmsg.DeleteRecordsResponse) //nolint:forcetypeassert,errcheck // kmsg's own pair
+	resp := kmsg.NewPtrDeleteRecordsResponse()
 	s := b.Catalog.Snapshot()
 	for _, qt := range q.Topics {
 		rt := kmsg.NewDeleteRecordsResponseTopic()

@@ -14,7 +14,7 @@ import (
 // DeleteTopics, key 20, versions 1-6. 3 knows TOPIC_DELETION_DISABLED; 4 is
 // flexible; 5 has messages; 6 deletes by ID too.
 func (b *Broker) deleteTopics(r *wire.Request, q *kmsg.DeleteTopicsRequest) {
-	resp := q.ResponseKind().(*kmsg.DeleteTopicsResponse) //nolint:forcetypeassert,errcheck // kmsg's own pair
+	resp := kmsg.NewPtrDeleteTopicsResponse()
 	wanted := q.Topics
 	if q.Version < 6 {
 		wanted = nil
@@ -71,7 +71,7 @@ func (b *Broker) deleteTopic(r *wire.Request, version int16, rt *kmsg.DeleteTopi
 	var t *catalog.Topic
 	switch {
 	case byID == (rt.Topic != nil):
-		return &catalog.Refusal{Code: kerr.InvalidRequest, Message: "You must specify exactly one of a topic name and a topic ID."}
+		return &catalog.RefusedError{Code: kerr.InvalidRequest, Message: "You must specify exactly one of a topic name and a topic ID."}
 	case byID:
 		if t = s.TopicByID(topic.ID(rt.TopicID)); t == nil {
 			return kerr.UnknownTopicID
@@ -83,9 +83,9 @@ func (b *Broker) deleteTopic(r *wire.Request, version int16, rt *kmsg.DeleteTopi
 	}
 	if !b.Config.DeleteTopics {
 		if version < 3 {
-			return &catalog.Refusal{Code: kerr.InvalidRequest, Message: kerr.TopicDeletionDisabled.Description}
+			return &catalog.RefusedError{Code: kerr.InvalidRequest, Message: kerr.TopicDeletionDisabled.Description}
 		}
-		return &catalog.Refusal{Code: kerr.TopicDeletionDisabled, Message: "Topic deletion is disabled."}
+		return &catalog.RefusedError{Code: kerr.TopicDeletionDisabled, Message: "Topic deletion is disabled."}
 	}
 	if err := b.Catalog.DeleteTopic(r.Conn.Context(), t.ID); err != nil {
 		return err

@@ -13,7 +13,7 @@ import (
 const brokerEndpoints = 1
 
 func (b *Broker) describeCluster(r *wire.Request, q *kmsg.DescribeClusterRequest) {
-	resp := q.ResponseKind().(*kmsg.DescribeClusterResponse) //nolint:forcetypeassert,errcheck // kmsg's own pair
+	resp := kmsg.NewPtrDescribeClusterResponse()
 	resp.ClusterAuthorizedOperations = noOperations
 	if err := endpointError(q); err != nil {
 		resp.ErrorCode, resp.ErrorMessage = b.code(r, err), message(err)

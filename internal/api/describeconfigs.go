@@ -16,7 +16,7 @@ import (
 // DescribeConfigs, key 32, versions 1-4. 1 synonyms; 3 types and documentation;
 // 4 flexible.
 func (b *Broker) describeConfigs(r *wire.Request, q *kmsg.DescribeConfigsRequest) {
-	resp := q.ResponseKind().(*kmsg.DescribeConfigsResponse) //nolint:forcetypeassert,errcheck // kmsg's own pair
+	resp := kmsg.NewPtrDescribeConfigsResponse()
 	s := b.Catalog.Snapshot()
 	for i := range q.Resources {
 		qr := &q.Resources[i]
@@ -39,7 +39,7 @@ func (b *Broker) configEntries(s *catalog.Snapshot, kind kmsg.ConfigResourceType
 	switch kind {
 	case kmsg.ConfigResourceTypeTopic:
 		if err := topic.Validate(name); err != nil {
-			return nil, &catalog.Refusal{Code: kerr.InvalidTopicException, Message: err.Error()}
+			return nil, &catalog.RefusedError{Code: kerr.InvalidTopicException, Message: err.Error()}
 		}
 		t := s.Topic(name)
 		if t == nil {
@@ -57,12 +57,12 @@ func (b *Broker) configEntries(s *catalog.Snapshot, kind kmsg.ConfigResourceType
 		return s.Layers(nil).BrokerEntries(), nil
 	case kmsg.ConfigResourceTypeGroupConfig:
 		if name == "" {
-			return nil, &catalog.Refusal{Code: kerr.InvalidRequest, Message: "Group name must not be empty."}
+			return nil, &catalog.RefusedError{Code: kerr.InvalidRequest, Message: "Group name must not be empty."}
 		}
 		return config.GroupEntries(s.Group(name)), nil
 	case kmsg.ConfigResourceTypeUnknown, kmsg.ConfigResourceTypeBrokerLogger, kmsg.ConfigResourceTypeClientMetrics:
 	}
-	return nil, &catalog.Refusal{Code: kerr.InvalidRequest, Message: "Unsupported resource type: " + itoa(int64(kind))}
+	return nil, &catalog.RefusedError{Code: kerr.InvalidRequest, Message: "Unsupported resource type: " + itoa(int64(kind))}
 }
 
 // brokerResource reads the name of a broker resource: this broker's ID, or empty
@@ -73,10 +73,10 @@ func (b *Broker) brokerResource(name string) (cluster bool, err error) {
 	}
 	id, err := strconv.ParseInt(name, 10, 32)
 	if err != nil {
-		return false, &catalog.Refusal{Code: kerr.InvalidRequest, Message: "Broker id must be an integer, but it is: " + name}
+		return false, &catalog.RefusedError{Code: kerr.InvalidRequest, Message: "Broker id must be an integer, but it is: " + name}
 	}
 	if int32(id) != b.Node.ID {
-		return false, &catalog.Refusal{Code: kerr.InvalidRequest, Message: "Unexpected broker id, expected " + itoa(int64(b.Node.ID)) + " or empty string, but received " + name}
+		return false, &catalog.RefusedError{Code: kerr.InvalidRequest, Message: "Unexpected broker id, expected " + itoa(int64(b.Node.ID)) + " or empty string, but received " + name}
 	}
 	return false, nil
 }

@@ -10,7 +10,7 @@ import (
 // DescribeLogDirs, key 35, versions 1-4 (KIP-113). 2 flexible; 3 a top-level
 // error; 4 the size of the volume.
 func (b *Broker) describeLogDirs(r *wire.Request, q *kmsg.DescribeLogDirsRequest) {
-	resp := q.ResponseKind().(*kmsg.DescribeLogDirsResponse) //nolint:forcetypeassert,errcheck // kmsg's own pair
+	resp := kmsg.NewPtrDescribeLogDirsResponse()
 	dir := kmsg.NewDescribeLogDirsResponseDir()
 	dir.Dir = b.Dirs.Dir()
 	dir.TotalBytes, dir.UsableBytes = -1, -1

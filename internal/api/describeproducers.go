@@ -9,7 +9,7 @@ import (
 
 // DescribeProducers, key 61, version 0 (KIP-664).
 func (b *Broker) describeProducers(r *wire.Request, q *kmsg.DescribeProducersRequest) {
-	resp := q.ResponseKind().(*kmsg.DescribeProducersResponse) //nolint:forcetypeassert,errcheck // kmsg's own pair
+	resp := kmsg.NewPtrDescribeProducersResponse()
 	s := b.Catalog.Snapshot()
 	for _, qt := range q.Topics {
 		rt := kmsg.NewDescribeProducersResponseTopic()

@@ -23,10 +23,10 @@ func (b *Broker) describeTopicPartitions(r *wire.Request, q *kmsg.DescribeTopicP
 	names := topicNames(s, q)
 	if q.Cursor != nil {
 		if len(q.Topics) > 0 && !slices.Contains(names, q.Cursor.Topic) || q.Cursor.Partition < 0 {
-			resp := q.ResponseKind().(*kmsg.DescribeTopicPartitionsResponse) //nolint:forcetypeassert,errcheck // kmsg's own pair
+			resp := kmsg.NewPtrDescribeTopicPartitionsResponse()
 			for _, name := range names {
 				rt := kmsg.NewDescribeTopicPartitionsResponseTopic()
-				rt.ErrorCode, rt.Topic = kerr.InvalidRequest.Code, kmsg.StringPtr(name)
+				rt.ErrorCode, rt.Topic = kerr.InvalidRequest.Code, new(name)
 				resp.Topics = append(resp.Topics, rt)
 			}
 			r.Reply(resp)
@@ -54,11 +54,11 @@ func topicNames(s *catalog.Snapshot, q *kmsg.DescribeTopicPartitionsRequest) []s
 }
 
 func (b *Broker) topicPage(s *catalog.Snapshot, q *kmsg.DescribeTopicPartitionsRequest, names []string) *kmsg.DescribeTopicPartitionsResponse {
-	resp := q.ResponseKind().(*kmsg.DescribeTopicPartitionsResponse) //nolint:forcetypeassert,errcheck // kmsg's own pair
+	resp := kmsg.NewPtrDescribeTopicPartitionsResponse()
 	left := min(max(q.ResponsePartitionLimit, 1), maxPage)
 	for _, name := range names {
 		rt := kmsg.NewDescribeTopicPartitionsResponseTopic()
-		rt.Topic = kmsg.StringPtr(name)
+		rt.Topic = new(name)
 		t := s.Topic(name)
 		if t == nil {
 			rt.ErrorCode = kerr.UnknownTopicOrPartition.Code

@@ -77,7 +77,7 @@ func (b *Broker) fetch(r *wire.Request, q *kmsg.FetchRequest) {
 		follower: q.ReplicaID >= 0 || q.ReplicaState.ID >= 0,
 	}
 	if err := f.begin(q); err != nil {
-		resp := q.ResponseKind().(*kmsg.FetchResponse) //nolint:forcetypeassert,errcheck // kmsg's own pair
+		resp := kmsg.NewPtrFetchResponse()
 		resp.ErrorCode = b.code(r, err)
 		r.Reply(resp)
 		return

@@ -135,7 +135,7 @@ func (c *sessions) admit(int) bool {
 		return true
 	}
 	for e := c.lru.Front(); e != nil; e = e.Next() {
-		s := e.Value.(*session) //nolint:forcetypeassert,errcheck // the list has nothing else
+		s := e.Value.(*session) // the list has nothing else
 		if s.busy {
 			continue
 		}
@@ -155,7 +155,7 @@ func (c *sessions) use(f *fetch, s *session) {
 	f.session, f.id = s, s.id
 	f.parts = make([]fetchPart, 0, len(s.parts))
 	for e := s.order.Front(); e != nil; e = e.Next() {
-		p := e.Value.(*sessionPart) //nolint:forcetypeassert,errcheck // the list has nothing else
+		p := e.Value.(*sessionPart) // the list has nothing else
 		part := p.fetchPart
 		part.session = p
 		f.parts = append(f.parts, part)

@@ -15,7 +15,7 @@ import (
 const groupKey = 0
 
 func (b *Broker) findCoordinator(r *wire.Request, q *kmsg.FindCoordinatorRequest) {
-	resp := q.ResponseKind().(*kmsg.FindCoordinatorResponse) //nolint:forcetypeassert,errcheck // kmsg's own pair
+	resp := kmsg.NewPtrFindCoordinatorResponse()
 	keys := q.CoordinatorKeys
 	if q.Version < 4 {
 		keys = []string{q.CoordinatorKey}
@@ -46,7 +46,7 @@ func (b *Broker) coordinates(r *wire.Request, q *kmsg.FindCoordinatorRequest) er
 		_, err := b.OffsetsTopic(r.Conn.Context())
 		return err
 	case 1:
-		return &catalog.Refusal{Code: kerr.InvalidRequest, Message: "This broker does not serve transactions."}
+		return &catalog.RefusedError{Code: kerr.InvalidRequest, Message: "This broker does not serve transactions."}
 	default:
 		return kerr.InvalidRequest
 	}

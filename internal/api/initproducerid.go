@@ -12,7 +12,7 @@ import (
 // producer ID. Transactions are not served: a transactional ID is refused in a
 // way that clients report at once.
 func (b *Broker) initProducerID(r *wire.Request, q *kmsg.InitProducerIDRequest) {
-	resp := q.ResponseKind().(*kmsg.InitProducerIDResponse) //nolint:forcetypeassert,errcheck // kmsg's own pair
+	resp := kmsg.NewPtrInitProducerIDResponse()
 	resp.ProducerID, resp.ProducerEpoch = -1, -1
 	var err error
 	switch {

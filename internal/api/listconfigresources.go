@@ -12,7 +12,7 @@ import (
 // ListConfigResources, key 74, versions 0-1 (KIP-1142). 0 lists client metrics
 // resources, of which there are none; 1 lists every kind.
 func (b *Broker) listConfigResources(r *wire.Request, q *kmsg.ListConfigResourcesRequest) {
-	resp := q.ResponseKind().(*kmsg.ListConfigResourcesResponse) //nolint:forcetypeassert,errcheck // kmsg's own pair
+	resp := kmsg.NewPtrListConfigResourcesResponse()
 	kinds := q.ResourceTypes
 	if q.Version == 0 {
 		kinds = []int8{int8(kmsg.ConfigResourceTypeClientMetrics)}

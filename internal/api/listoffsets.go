@@ -32,7 +32,7 @@ const (
 )
 
 func (b *Broker) listOffsets(r *wire.Request, q *kmsg.ListOffsetsRequest) {
-	resp := q.ResponseKind().(*kmsg.ListOffsetsResponse) //nolint:forcetypeassert,errcheck // kmsg's own pair
+	resp := kmsg.NewPtrListOffsetsResponse()
 	s := b.Catalog.Snapshot()
 	for _, qt := range q.Topics {
 		rt := kmsg.NewListOffsetsResponseTopic()

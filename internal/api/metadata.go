@@ -20,7 +20,7 @@ import (
 //
 // A topic that is created on the way can be used when the answer leaves.
 func (b *Broker) metadata(r *wire.Request, q *kmsg.MetadataRequest) {
-	resp := q.ResponseKind().(*kmsg.MetadataResponse) //nolint:forcetypeassert,errcheck // kmsg's own pair
+	resp := kmsg.NewPtrMetadataResponse()
 	resp.ControllerID, resp.ClusterID = b.Node.ID, &b.Node.ClusterID
 	resp.AuthorizedOperations = noOperations
 	if q.IncludeClusterAuthorizedOperations && q.Version >= 8 && q.Version <= 10 {

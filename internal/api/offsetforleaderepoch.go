@@ -10,7 +10,7 @@ import (
 // OffsetForLeaderEpoch, key 23, versions 2-4 (KIP-101, KIP-320). Old librdkafka
 // sends exactly version 2. 4 is flexible.
 func (b *Broker) offsetForLeaderEpoch(r *wire.Request, q *kmsg.OffsetForLeaderEpochRequest) {
-	resp := q.ResponseKind().(*kmsg.OffsetForLeaderEpochResponse) //nolint:forcetypeassert,errcheck // kmsg's own pair
+	resp := kmsg.NewPtrOffsetForLeaderEpochResponse()
 	s := b.Catalog.Snapshot()
 	for _, qt := range q.Topics {
 		rt := kmsg.NewOffsetForLeaderEpochResponseTopic()

@@ -47,7 +47,7 @@ type batchFor struct {
 }
 
 func (b *Broker) produce(r *wire.Request, q *kmsg.ProduceRequest) {
-	resp := q.ResponseKind().(*kmsg.ProduceResponse) //nolint:forcetypeassert,errcheck // kmsg's own pair
+	resp := kmsg.NewPtrProduceResponse()
 	p := &produced{b: b, r: r, resp: resp, acks: q.Acks}
 	batches, corrupt := p.gather(q)
 	if corrupt != nil {
@@ -194,10 +194,10 @@ func (p *produced) done(e *batchFor, a partition.Appended, err error) {
 func (p *produced) refuse(e *batchFor, err error) {
 	e.at.BaseOffset, e.at.LogAppendTime, e.at.LogStartOffset = -1, -1, -1
 	e.at.ErrorCode = p.b.code(p.r, err)
-	if e.at.ErrorCode == kerr.KafkaStorageError.Code && p.resp.Version < 4 {
+	if e.at.ErrorCode == kerr.KafkaStorageError.Code && p.r.Version < 4 {
 		e.at.ErrorCode = kerr.NotLeaderForPartition.Code
 	}
-	var refusal *record.Refusal
+	var refusal *record.RefusedError
 	if !errors.As(err, &refusal) {
 		return
 	}

@@ -18,7 +18,7 @@ type api struct {
 func serves[Q kmsg.Request](min, max int16, handle func(b *Broker, r *wire.Request, q Q)) api {
 	var q Q
 	return api{key: keyOf(q), min: min, max: max, accepts: min, serve: func(b *Broker, r *wire.Request) {
-		handle(b, r, r.Body.(Q)) //nolint:forcetypeassert,errcheck // wire decodes what the key says
+		handle(b, r, r.Body.(Q)) // wire decodes what the key says
 	}}
 }
 

@@ -254,18 +254,18 @@ func (c *Catalog) put(ctx context.Context, read meta.Entry, key string, value an
 	return nil
 }
 
-// Refusal is a change that is not made: the code that the client gets, and why.
-type Refusal struct {
+// RefusedError is a change that is not made: the code that the client gets, and why.
+type RefusedError struct {
 	Code    *kerr.Error
 	Message string
 }
 
-// Error makes a Refusal an error; it is the sentence that the client gets.
-func (r *Refusal) Error() string { return r.Message }
+// Error makes a RefusedError an error; it is the sentence that the client gets.
+func (r *RefusedError) Error() string { return r.Message }
 
 // Unwrap is the error that the client gets.
-func (r *Refusal) Unwrap() error { return r.Code }
+func (r *RefusedError) Unwrap() error { return r.Code }
 
 func refuse(code *kerr.Error, format string, args ...any) error {
-	return &Refusal{Code: code, Message: fmt.Sprintf(format, args...)}
+	return &RefusedError{Code: code, Message: fmt.Sprintf(format, args...)}
 }

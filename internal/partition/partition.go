@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -184,7 +185,7 @@ func (p *Partition) Watch(w Watcher) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	// A new slice each time: advance walks the old one without the lock.
-	p.watchers = append(p.watchers[:len(p.watchers):len(p.watchers)], w)
+	p.watchers = append(slices.Clip(p.watchers), w)
 }
 
 // Unwatch ends Watch. A notification that is under way may still arrive.
@@ -248,8 +249,7 @@ func asClientError(err error) error {
 	case errors.Is(err, storage.ErrClosed):
 		return kerr.NotLeaderForPartition
 	}
-	var code *kerr.Error
-	if errors.As(err, &code) {
+	if _, ok := errors.AsType[*kerr.Error](err); ok {
 		return err
 	}
 	return fmt.Errorf("%w: %w", kerr.KafkaStorageError, err)

@@ -1,6 +1,7 @@
 package partition
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/botehq/bote/internal/topic"
@@ -31,7 +32,7 @@ func (s *Set) Add(id topic.ID, parts ...*Partition) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	old := s.byID[id]
-	s.byID[id] = append(old[:len(old):len(old)], parts...)
+	s.byID[id] = append(slices.Clip(old), parts...)
 }
 
 // Remove takes a topic's partitions out of the set and returns them.

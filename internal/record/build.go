@@ -19,7 +19,7 @@ type KeyValue struct {
 // Build makes an uncompressed batch with base offset 0 and no producer out of
 // records that share one timestamp.
 func Build(now int64, records ...KeyValue) Batch {
-	b := make(Batch, HeaderSize)
+	b := append(Batch(nil), make([]byte, HeaderSize)...)
 	binary.BigEndian.PutUint32(b[lastDeltaAt:], uint32(len(records)-1))
 	binary.BigEndian.PutUint64(b[baseTimeAt:], uint64(now))
 	binary.BigEndian.PutUint64(b[maxTimeAt:], uint64(now))

@@ -22,21 +22,23 @@ type Rules struct {
 	Level  int
 }
 
-// Refusal says why a batch is refused: the code that the client gets, a text,
+// RefusedError says why a batch is refused: the code that the client gets, a text,
 // and the indexes of the records at fault if single records are.
-type Refusal struct {
+type RefusedError struct {
 	Code    *kerr.Error
 	Message string
 	Records []int32
 }
 
-// Error makes a Refusal an error.
-func (r *Refusal) Error() string { return r.Code.Message + ": " + r.Message }
+// Error makes a RefusedError an error.
+func (r *RefusedError) Error() string { return r.Code.Message + ": " + r.Message }
 
 // Unwrap is the error that the client gets.
-func (r *Refusal) Unwrap() error { return r.Code }
+func (r *RefusedError) Unwrap() error { return r.Code }
 
-func refuse(code *kerr.Error, message string) error { return &Refusal{Code: code, Message: message} }
+func refuse(code *kerr.Error, message string) error {
+	return &RefusedError{Code: code, Message: message}
+}
 
 // unpackLimit bounds what a compressed batch may unpack to where the records
 // must be looked at.
@@ -45,7 +47,7 @@ const unpackLimit = 256 << 20
 // Check takes the record field of one partition of a produce request and
 // returns its one batch, made ready for append but for offset and epoch. The
 // result aliases field unless the topic forces another codec. Refused batches
-// give a *Refusal; bytes that cannot be walked at all give [ErrCorrupt], which
+// give a *RefusedError; bytes that cannot be walked at all give [ErrCorrupt], which
 // fails the whole request.
 //
 // Uncompressed records are walked; compressed ones only if the topic asks for
@@ -164,9 +166,9 @@ func checkRecords(b Batch, r Rules) (Batch, error) {
 
 func refuseRecords(keys, times []int32) error {
 	if len(times) > 0 {
-		return &Refusal{Code: kerr.InvalidTimestamp, Message: "the timestamp of a record is out of the topic's range", Records: append(times, keys...)}
+		return &RefusedError{Code: kerr.InvalidTimestamp, Message: "the timestamp of a record is out of the topic's range", Records: append(times, keys...)}
 	}
-	return &Refusal{Code: kerr.InvalidRecord, Message: "a compacted topic does not accept a record without a key", Records: keys}
+	return &RefusedError{Code: kerr.InvalidRecord, Message: "a compacted topic does not accept a record without a key", Records: keys}
 }
 
 // checkTime refuses timestamps too far from the broker's clock; -1 means none.
@@ -175,7 +177,7 @@ func checkTime(ts int64, r Rules) error {
 		return nil
 	}
 	if ts < r.Now && r.Now-ts > r.BeforeMax || ts > r.Now && ts-r.Now > r.AfterMax {
-		return &Refusal{Code: kerr.InvalidTimestamp, Message: "the timestamp of a record is out of the topic's range", Records: []int32{0}}
+		return &RefusedError{Code: kerr.InvalidTimestamp, Message: "the timestamp of a record is out of the topic's range", Records: []int32{0}}
 	}
 	return nil
 }

@@ -35,6 +35,7 @@ func put(t *testing.T, s meta.Store, key, value string) int64 {
 }
 
 func getPut(t *testing.T, s meta.Store) {
+	t.Helper()
 	_, err := s.Get(t.Context(), "a")
 	require.ErrorIs(t, err, meta.ErrNotFound)
 	rev := put(t, s, "a", "1")
@@ -48,6 +49,7 @@ func getPut(t *testing.T, s meta.Store) {
 }
 
 func deletes(t *testing.T, s meta.Store) {
+	t.Helper()
 	put(t, s, "a", "1")
 	_, err := s.Txn(t.Context(), nil, []meta.Op{{Key: "a"}, {Key: "never there"}})
 	require.NoError(t, err)
@@ -56,6 +58,7 @@ func deletes(t *testing.T, s meta.Store) {
 }
 
 func lists(t *testing.T, s meta.Store) {
+	t.Helper()
 	for i := range 5 {
 		put(t, s, fmt.Sprintf("t/%d", i), "x")
 	}
@@ -76,6 +79,7 @@ func lists(t *testing.T, s meta.Store) {
 }
 
 func conditions(t *testing.T, s meta.Store) {
+	t.Helper()
 	rev, err := s.Txn(t.Context(), []meta.Cond{{Key: "a"}}, []meta.Op{{Key: "a", Value: []byte("1")}})
 	require.NoError(t, err)
 	_, err = s.Txn(t.Context(), []meta.Cond{{Key: "a"}}, []meta.Op{{Key: "a", Value: []byte("2")}})
@@ -87,6 +91,7 @@ func conditions(t *testing.T, s meta.Store) {
 }
 
 func revisions(t *testing.T, s meta.Store) {
+	t.Helper()
 	last := int64(0)
 	for range 10 {
 		rev := put(t, s, "a", "x")
@@ -96,6 +101,7 @@ func revisions(t *testing.T, s meta.Store) {
 }
 
 func atomic(t *testing.T, s meta.Store) {
+	t.Helper()
 	put(t, s, "b", "1")
 	_, err := s.Txn(t.Context(), []meta.Cond{{Key: "b"}}, []meta.Op{{Key: "c", Value: []byte("1")}, {Key: "d", Value: []byte("1")}})
 	require.ErrorIs(t, err, meta.ErrConflict)
@@ -105,6 +111,7 @@ func atomic(t *testing.T, s meta.Store) {
 }
 
 func concurrent(t *testing.T, s meta.Store) {
+	t.Helper()
 	const workers, each = 4, 10
 	var wg sync.WaitGroup
 	for range workers {
@@ -128,6 +135,7 @@ func concurrent(t *testing.T, s meta.Store) {
 }
 
 func closed(t *testing.T, s meta.Store) {
+	t.Helper()
 	require.NoError(t, s.Close())
 	_, err := s.Get(t.Context(), "a")
 	require.ErrorIs(t, err, meta.ErrClosed)
@@ -136,6 +144,7 @@ func closed(t *testing.T, s meta.Store) {
 }
 
 func copies(t *testing.T, s meta.Store) {
+	t.Helper()
 	put(t, s, "a", "1")
 	e, err := s.Get(t.Context(), "a")
 	require.NoError(t, err)

@@ -18,9 +18,8 @@ type cleaner struct {
 	stop chan struct{}
 	done chan struct{}
 
-	mu      sync.Mutex
-	doomed  []doomed
-	stopped bool
+	mu     sync.Mutex
+	doomed []doomed
 }
 
 // doomed is a file or directory to be removed when it is due.

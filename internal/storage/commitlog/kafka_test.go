@@ -106,6 +106,7 @@ func TestKafkasDirectories(t *testing.T) {
 }
 
 func checkKafkaPartition(t *testing.T, store *commitlog.Store, want kafkaPartition) {
+	t.Helper()
 	id, err := hex.DecodeString(want.TopicID)
 	require.NoError(t, err)
 	log, _, err := store.OpenLog(t.Context(), storage.Partition{Topic: want.Topic, ID: topic.ID(id)}, storage.Hooks{

@@ -147,7 +147,7 @@ func readFull(f io.ReaderAt, p []byte, at int64) error {
 	if n == len(p) {
 		return nil
 	}
-	if err == nil || err == io.EOF { //nolint:errorlint // ReadAt's contract
+	if err == nil || err == io.EOF {
 		err = io.ErrUnexpectedEOF
 	}
 	return err

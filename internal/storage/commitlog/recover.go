@@ -289,7 +289,7 @@ func (s *segment) scan(from, end int64, checkCRC bool, visit func(b record.Batch
 		}
 		size, err := record.Size(h)
 		if err != nil || size > maxBatch || at+int64(size) > end {
-			return nil //nolint:nilerr // the end of what is whole, not a failure
+			return nil // the end of what is whole, not a failure
 		}
 		b := record.Batch(h)
 		if checkCRC {

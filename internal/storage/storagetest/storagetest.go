@@ -141,6 +141,7 @@ func (b *bed) all(t *testing.T, from int64) []record.Batch {
 }
 
 func empty(t *testing.T, b *bed) {
+	t.Helper()
 	require.Zero(t, b.log.Start())
 	require.Zero(t, b.log.End())
 	require.Empty(t, b.all(t, 0))
@@ -152,6 +153,7 @@ func empty(t *testing.T, b *bed) {
 }
 
 func readBack(t *testing.T, b *bed) {
+	t.Helper()
 	var want []record.Batch
 	for range 40 {
 		want = append(want, b.append(t, 3))
@@ -161,6 +163,7 @@ func readBack(t *testing.T, b *bed) {
 }
 
 func readBounds(t *testing.T, b *bed) {
+	t.Helper()
 	b.fill(t, 10)
 	c, err := b.log.Read(t.Context(), storage.Range{From: 0, To: 6, MaxBytes: 1 << 20})
 	require.NoError(t, err)
@@ -179,6 +182,7 @@ func readBounds(t *testing.T, b *bed) {
 }
 
 func firstBatch(t *testing.T, b *bed) {
+	t.Helper()
 	b.fill(t, 2)
 	c, err := b.log.Read(t.Context(), storage.Range{From: 0, To: math.MaxInt64, MaxBytes: 1})
 	require.NoError(t, err)
@@ -193,6 +197,7 @@ func firstBatch(t *testing.T, b *bed) {
 }
 
 func middle(t *testing.T, b *bed) {
+	t.Helper()
 	b.fill(t, 60)
 	for from := range b.log.End() {
 		c, err := b.log.Read(t.Context(), storage.Range{From: from, To: math.MaxInt64, MaxBytes: 1000, AtLeastOne: true})
@@ -203,6 +208,7 @@ func middle(t *testing.T, b *bed) {
 }
 
 func durable(t *testing.T, b *bed) {
+	t.Helper()
 	last := int64(0)
 	for range 20 {
 		b.append(t, 1)
@@ -216,6 +222,7 @@ func durable(t *testing.T, b *bed) {
 }
 
 func restart(t *testing.T, b *bed) {
+	t.Helper()
 	b.fill(t, 40)
 	before := b.all(t, 0)
 	size := b.log.Size()
@@ -231,6 +238,7 @@ func restart(t *testing.T, b *bed) {
 }
 
 func crash(t *testing.T, b *bed) {
+	t.Helper()
 	for round := range 5 {
 		b.fill(t, 15)
 		before := b.all(t, 0)
@@ -242,6 +250,7 @@ func crash(t *testing.T, b *bed) {
 }
 
 func snapshot(t *testing.T, b *bed) {
+	t.Helper()
 	b.state = []byte("one")
 	b.fill(t, 10)
 	b.engine.Restart(t)
@@ -251,6 +260,7 @@ func snapshot(t *testing.T, b *bed) {
 }
 
 func snapshotCrash(t *testing.T, b *bed) {
+	t.Helper()
 	b.state = []byte("state")
 	b.fill(t, 60) // rolls, which takes snapshots
 	b.state = []byte("later")
@@ -267,6 +277,7 @@ func snapshotCrash(t *testing.T, b *bed) {
 }
 
 func start(t *testing.T, b *bed) {
+	t.Helper()
 	b.fill(t, 40)
 	require.NoError(t, b.log.SetStart(50))
 	require.Equal(t, int64(50), b.log.Start())
@@ -283,6 +294,7 @@ func start(t *testing.T, b *bed) {
 }
 
 func epochs(t *testing.T, b *bed) {
+	t.Helper()
 	b.fill(t, 2)
 	batch := b.batch(1, 10)
 	batch.SetLeaderEpoch(4)
@@ -300,6 +312,7 @@ func epochs(t *testing.T, b *bed) {
 }
 
 func times(t *testing.T, b *bed) {
+	t.Helper()
 	b.fill(t, 60) // batch i has the time 1000*(i+1) and begins at 3*i
 	check := func() {
 		for _, i := range []int64{0, 1, 17, 58, 59} {
@@ -329,6 +342,7 @@ func times(t *testing.T, b *bed) {
 }
 
 func headers(t *testing.T, b *bed) {
+	t.Helper()
 	b.fill(t, 30)
 	var got []int64
 	require.NoError(t, b.log.Headers(t.Context(), 31, func(h record.Batch) error {
@@ -342,6 +356,7 @@ func headers(t *testing.T, b *bed) {
 }
 
 func closedLog(t *testing.T, b *bed) {
+	t.Helper()
 	b.fill(t, 1)
 	batch := b.batch(1, 1)
 	require.NoError(t, b.log.Close())
@@ -352,6 +367,7 @@ func closedLog(t *testing.T, b *bed) {
 }
 
 func gaps(t *testing.T, b *bed) {
+	t.Helper()
 	b.fill(t, 1)
 	batch := b.batch(1, 10)
 	batch.SetBaseOffset(100)
@@ -366,6 +382,7 @@ func gaps(t *testing.T, b *bed) {
 }
 
 func cancelled(t *testing.T, b *bed) {
+	t.Helper()
 	b.fill(t, 1)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

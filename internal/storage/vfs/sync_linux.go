@@ -13,7 +13,7 @@ func syncData(f *os.File) error {
 		if err == nil {
 			return nil
 		}
-		if err != unix.EINTR { //nolint:errorlint // an errno
+		if err != unix.EINTR { // an errno
 			return &os.PathError{Op: "fdatasync", Path: f.Name(), Err: err}
 		}
 	}

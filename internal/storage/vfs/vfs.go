@@ -119,4 +119,3 @@ func Exists(f FS, name string) (bool, error) {
 	}
 	return false, err
 }
-
