@@ -150,6 +150,10 @@ func (c *Client) Flush(ctx context.Context) error {
 // method for. The Client keeps owning it.
 func (c *Client) Kgo() *kgo.Client { return c.sends }
 
+// NewKgo opens a franz-go client with the options of this Client and more. The
+// caller closes it.
+func (c *Client) NewKgo(opts ...kgo.Opt) (*kgo.Client, error) { return c.newKgo("bote", opts...) }
+
 // Logger is the logger the Client was given.
 func (c *Client) Logger() *slog.Logger { return c.log }
 

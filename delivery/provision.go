@@ -145,6 +145,29 @@ type described struct {
 
 // describe asks for topics without creating them.
 func (l *Listener) describe(ctx context.Context, topics []string) (map[string]described, error) {
+	return l.client.describe(ctx, topics)
+}
+
+// Partitions asks the cluster, not a cache, how many partitions topics have;
+// without topics it asks for all. A topic that does not exist is left out.
+func (c *Client) Partitions(ctx context.Context, topics ...string) (map[string]int, error) {
+	found, err := c.describe(ctx, topics)
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[string]int, len(found))
+	for name, d := range found {
+		if d.err != nil {
+			return nil, d.err
+		}
+		if d.partitions > 0 {
+			out[name] = int(d.partitions)
+		}
+	}
+	return out, nil
+}
+
+func (c *Client) describe(ctx context.Context, topics []string) (map[string]described, error) {
 	req := kmsg.NewPtrMetadataRequest()
 	req.IncludeTopicAuthorizedOperations = true
 	for _, t := range topics {
@@ -152,7 +175,7 @@ func (l *Listener) describe(ctx context.Context, topics []string) (map[string]de
 		rt.Topic = kmsg.StringPtr(t)
 		req.Topics = append(req.Topics, rt)
 	}
-	resp, err := req.RequestWith(ctx, l.client.sends)
+	resp, err := req.RequestWith(ctx, c.sends)
 	if err != nil {
 		return nil, fmt.Errorf("ask for topics: %w", err)
 	}

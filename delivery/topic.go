@@ -188,7 +188,7 @@ func (t Topic[T]) record(c *Client, key string, v T, opts []SendOption) (*kgo.Re
 		rec.Value = data
 	}
 	if cfg.messageID == "" {
-		cfg.messageID = newUUID(c.clock.Now())
+		cfg.messageID = NewMessageID(c.clock.Now())
 	}
 	rec.Headers = append(rec.Headers, kgo.RecordHeader{Key: HeaderMessageID, Value: []byte(cfg.messageID)})
 	for _, h := range c.hooks {
@@ -223,8 +223,8 @@ func (c *Client) produce(ctx context.Context, rec *kgo.Record, done func(Result)
 	})
 }
 
-// newUUID is a version 7 UUID: 48 bits of milliseconds, then random.
-func newUUID(now time.Time) string {
+// NewMessageID is a version 7 UUID: 48 bits of milliseconds, then random.
+func NewMessageID(now time.Time) string {
 	var u [16]byte
 	binary.BigEndian.PutUint64(u[:], uint64(now.UnixMilli())<<16) //nolint:gosec // positive.
 	_, _ = rand.Read(u[6:])                                       // never fails.

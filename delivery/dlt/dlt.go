@@ -1,0 +1,273 @@
+// Package dlt looks into dead-letter topics and sends their records back. It
+// owns the selection of dead letters, redrive and discard, and the record of
+// what was done with each; it does not consume in a group and does not delete
+// anything from a log.
+//
+// What was done with a dead letter is kept in the compacted topic
+// <dead-letter topic>-bote-state, by partition and offset, so that a second
+// run skips what a first one did. A crash between the publishing of a record
+// and the note of it redrives that record twice.
+//
+// Headers of both families are read, bote's and Spring's, and so are values
+// that a Spring service with a JSON producer turned into base64.
+package dlt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/botehq/bote/delivery"
+)
+
+// Errors of this package.
+var (
+	// ErrNotFound is returned by Get for an offset that holds no record.
+	ErrNotFound = errors.New("no such dead letter")
+	// ErrTooManyFailures is returned by Redrive when too many of the first
+	// records came back to the dead-letter topic.
+	ErrTooManyFailures = errors.New("too many redriven records came back")
+	// ErrNoTarget is returned by Redrive for a record whose origin is unknown.
+	ErrNoTarget = errors.New("record does not say where it came from")
+)
+
+// stateSuffix is put behind the dead-letter topic's name. It reaches clusters.
+const stateSuffix = "-bote-state"
+
+// parkedSuffix names the topic of records that were redriven too often.
+const parkedSuffix = "-parked"
+
+// DLT is a dead-letter topic. It is safe for concurrent use.
+type DLT struct {
+	c     *delivery.Client
+	topic string
+	adm   *kadm.Client
+
+	stateReady atomic.Bool // the state topic exists
+}
+
+// Open names a dead-letter topic. Nothing is asked of the cluster yet.
+func Open(c *delivery.Client, topic string) *DLT {
+	return &DLT{c: c, topic: topic, adm: kadm.NewClient(c.Kgo())}
+}
+
+// Topic is the topic's name.
+func (d *DLT) Topic() string { return d.topic }
+
+// Letter is one dead letter with what its headers say.
+type Letter struct {
+	Record   *kgo.Record
+	Key      []byte // with base64 undone
+	Value    []byte // with base64 undone
+	Restored bool   // base64 was undone
+	Origin   delivery.Origin
+	Failure  *delivery.Failure // nil if the record has no failure headers
+	Redrives int               // how often it was redriven before
+	State    State             // zero if nothing was done with it
+}
+
+// Place is the letter's partition and offset in the dead-letter topic.
+func (l Letter) Place() Place { return Place{l.Record.Partition, l.Record.Offset} }
+
+// Open tells whether nothing was done with the letter.
+func (l Letter) Open() bool { return l.State.Action == "" }
+
+// Place is a partition and offset of the dead-letter topic.
+type Place struct {
+	Partition int32
+	Offset    int64
+}
+
+func (p Place) String() string { return fmt.Sprintf("%d:%d", p.Partition, p.Offset) }
+
+// ParsePlace reads what String writes.
+func ParsePlace(s string) (Place, error) {
+	var p Place
+	if n, err := fmt.Sscanf(s, "%d:%d", &p.Partition, &p.Offset); err != nil || n != 2 || p.String() != s {
+		return Place{}, fmt.Errorf("place %q is not <partition>:<offset>", s)
+	}
+	return p, nil
+}
+
+// Filter selects dead letters. The zero Filter selects all that are open.
+type Filter struct {
+	Places     []Place   // only these
+	FromOffset int64     // at this offset or behind, in every partition
+	ToOffset   int64     // before this offset; 0 = no end
+	Since      time.Time // dead-lettered at this time or later
+	Until      time.Time // dead-lettered before this time
+	Class      string    // reason such as "exhausted", or a part of the error class
+	Message    string    // a part of the error message
+	Key        []byte    // exactly this key
+	Header     string    // has this header
+	HeaderText string    // with this value, if Header is set and this is not ""
+	Origin     string    // origin topic
+	Group      string    // group that failed
+	Closed     bool      // also those that were redriven or discarded
+	Sample     int       // at most so many
+}
+
+// match tells whether the letter is selected, but for Sample.
+func (f Filter) match(l Letter) bool {
+	r := l.Record
+	failure := l.Failure
+	if failure == nil {
+		failure = &delivery.Failure{}
+	}
+	return (f.Closed || l.Open()) &&
+		f.matchPlace(l.Place()) &&
+		(f.Since.IsZero() || !r.Timestamp.Before(f.Since)) &&
+		(f.Until.IsZero() || r.Timestamp.Before(f.Until)) &&
+		(f.Class == "" || string(failure.Reason) == f.Class || strings.Contains(failure.Class, f.Class)) &&
+		strings.Contains(failure.Message, f.Message) &&
+		(f.Key == nil || string(f.Key) == string(l.Key)) &&
+		f.matchHeader(r.Headers) &&
+		(f.Origin == "" || f.Origin == l.Origin.Topic) &&
+		(f.Group == "" || f.Group == l.Origin.Group)
+}
+
+func (f Filter) matchPlace(p Place) bool {
+	if p.Offset < f.FromOffset || f.ToOffset > 0 && p.Offset >= f.ToOffset {
+		return false
+	}
+	if len(f.Places) == 0 {
+		return true
+	}
+	for _, want := range f.Places {
+		if want == p {
+			return true
+		}
+	}
+	return false
+}
+
+func (f Filter) matchHeader(h delivery.Headers) bool {
+	if f.Header == "" {
+		return true
+	}
+	v, ok := h.Get(f.Header)
+	return ok && (f.HeaderText == "" || string(v) == f.HeaderText)
+}
+
+// List returns up to limit selected letters behind the given place (nil: from
+// the beginning), by partition and offset; limit 0 is all. The returned place
+// is where to go on, nil at the end.
+func (d *DLT) List(ctx context.Context, f Filter, after *Place, limit int) ([]Letter, *Place, error) {
+	var out []Letter
+	var next *Place
+	err := d.scan(ctx, f, after, func(l Letter) error {
+		if limit > 0 && len(out) == limit {
+			p := out[len(out)-1].Place()
+			next = &p
+			return errStop
+		}
+		out = append(out, l)
+		return nil
+	})
+	return out, next, err
+}
+
+// Get returns the letter at a place, whatever was done with it, or ErrNotFound.
+func (d *DLT) Get(ctx context.Context, p Place) (Letter, error) {
+	ls, _, err := d.List(ctx, Filter{Places: []Place{p}, Closed: true}, nil, 1)
+	if err != nil {
+		return Letter{}, err
+	}
+	if len(ls) == 0 {
+		return Letter{}, fmt.Errorf("%s at %s: %w", d.topic, p, ErrNotFound)
+	}
+	return ls[0], nil
+}
+
+// Counts are sums over selected letters.
+type Counts struct {
+	Total    int
+	Open     int
+	Redriven int
+	Dropped  int            // discarded
+	ByReason map[string]int // why bote gave up; "" for other writers
+	ByClass  map[string]int // error class
+	ByOrigin map[string]int // origin topic
+	ByGroup  map[string]int // group that failed
+	Oldest   time.Time
+	Newest   time.Time
+}
+
+// Count counts the selected letters, those included with which something was
+// done.
+func (d *DLT) Count(ctx context.Context, f Filter) (Counts, error) {
+	f.Closed = true
+	c := Counts{ByReason: map[string]int{}, ByClass: map[string]int{}, ByOrigin: map[string]int{}, ByGroup: map[string]int{}}
+	err := d.scan(ctx, f, nil, func(l Letter) error {
+		c.add(l)
+		return nil
+	})
+	return c, err
+}
+
+func (c *Counts) add(l Letter) {
+	c.Total++
+	switch l.State.Action {
+	case ActionRedriven, ActionParked:
+		c.Redriven++
+	case ActionDiscarded:
+		c.Dropped++
+	default:
+		c.Open++
+	}
+	if l.Failure != nil {
+		c.ByReason[string(l.Failure.Reason)]++
+		c.ByClass[l.Failure.Class]++
+	}
+	c.ByOrigin[l.Origin.Topic]++
+	c.ByGroup[l.Origin.Group]++
+	at := l.Record.Timestamp
+	if c.Oldest.IsZero() || at.Before(c.Oldest) {
+		c.Oldest = at
+	}
+	if at.After(c.Newest) {
+		c.Newest = at
+	}
+}
+
+// Discard notes that the selected letters need nothing any more. It returns
+// how many there were.
+func (d *DLT) Discard(ctx context.Context, f Filter, actor, reason string) (int, error) {
+	n := 0
+	err := d.scan(ctx, f, nil, func(l Letter) error {
+		n++
+		return d.note(ctx, l.Place(), State{
+			Action: ActionDiscarded, Actor: actor, At: d.c.Clock().Now().UTC(), Reason: reason,
+		})
+	})
+	return n, err
+}
+
+// Suffixes are the ends of names that dead-letter topics have by default.
+func Suffixes() []string { return []string{"-dlt", ".DLT", ".dlt"} }
+
+// Topics are the dead-letter topics of the cluster, as far as names tell.
+func Topics(ctx context.Context, c *delivery.Client) ([]string, error) {
+	topics, err := c.Partitions(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list topics: %w", err)
+	}
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(topics)) {
+		for _, s := range Suffixes() {
+			if strings.HasSuffix(name, s) {
+				out = append(out, name)
+				break
+			}
+		}
+	}
+	return out, nil
+}
