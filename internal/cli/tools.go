@@ -11,5 +11,7 @@ func tools() map[string]tool {
 		"kafka-console-consumer": runConsoleConsumer,
 		"kafka-console-producer": runConsoleProducer,
 		"kafka-topics":           runTopics,
+		"kafka-consumer-groups":  runConsumerGroups,
+		"kafka-groups":           runGroups,
 	}
 }

@@ -1,0 +1,374 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"encoding/csv"
+	"errors"
+	"io/fs"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+)
+
+const loggerOffsets = "org.apache.kafka.tools.OffsetsUtils"
+
+// plan says where offsets go, by group.
+type plan map[string]map[topicPartition]int64
+
+func (c *groupsCommand) reset(ctx context.Context) error {
+	names, err := c.chosen(ctx)
+	if err != nil {
+		return err
+	}
+	file, err := c.planFromFile(names)
+	if err != nil {
+		return err
+	}
+	result := plan{}
+	for _, name := range names {
+		moves, err := c.resetGroup(ctx, name, file)
+		if err != nil {
+			return err
+		}
+		if moves != nil {
+			result[name] = moves
+		}
+	}
+	if c.set.has("export") {
+		c.s.printf("%s\n", exported(result, len(names) == 1 && !c.set.has("all-groups")))
+		return nil
+	}
+	c.printPlan(result)
+	return nil
+}
+
+// resetGroup finds the new offsets of a group and commits them if it was asked to. nil is a group that may not be touched.
+func (c *groupsCommand) resetGroup(ctx context.Context, name string, file plan) (map[topicPartition]int64, error) {
+	g, err := c.conn.describeGroup(ctx, name)
+	switch {
+	case errors.Is(err, kerr.GroupIDNotFound):
+	case err != nil:
+		return nil, execution(err)
+	case g.state != "Empty" && g.state != "Dead":
+		c.s.printf("\nError: Assignments can only be reset if the group '%s' is inactive, but the current state is %s.\n", name, g.state)
+		return nil, nil
+	}
+	parts, err := c.resetScope(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	moves, err := c.target(ctx, name, parts, file)
+	if err != nil || moves == nil || !c.set.has("execute") {
+		return moves, err
+	}
+	offsets := kadm.Offsets{}
+	for p, at := range moves {
+		offsets.AddOffset(p.topic, p.partition, at, -1)
+	}
+	ctx, cancel := c.conn.within(ctx)
+	defer cancel()
+	resp, err := c.adm.CommitOffsets(ctx, name, offsets)
+	if err == nil {
+		err = resp.Error()
+	}
+	if err != nil {
+		return nil, execution(asException(err, "alterConsumerGroupOffsets"))
+	}
+	return moves, nil
+}
+
+// resetScope returns the partitions that --all-topics or --topic name.
+func (c *groupsCommand) resetScope(ctx context.Context, group string) ([]topicPartition, error) {
+	switch {
+	case c.set.has("all-topics"):
+		committed, err := c.committed(ctx, group)
+		return slices.SortedFunc(maps.Keys(committed), comparePartitions), err
+	case c.set.has("topic"):
+		topics, parts, err := topicArguments(c.set.all("topic"))
+		if err != nil {
+			return nil, err
+		}
+		named := slices.Clone(parts)
+		parts, unknown, err := c.partitionsOf(ctx, topics, parts)
+		if err != nil {
+			return nil, err
+		}
+		if len(unknown) > 0 {
+			return nil, brokerError(kerr.UnknownTopicOrPartition.Code, nil)
+		}
+		return parts, c.refuseUnknown(ctx, named)
+	case c.set.has("from-file"):
+		return nil, nil
+	}
+	return nil, usage("One of the reset scopes should be defined: --all-topics, --topic.")
+}
+
+func (c *groupsCommand) refuseUnknown(ctx context.Context, parts []topicPartition) error {
+	if len(parts) == 0 {
+		return nil
+	}
+	topics, err := c.conn.topics(ctx, "describeTopics")
+	if err != nil {
+		return err
+	}
+	var unknown []string
+	for _, p := range parts {
+		exists := slices.ContainsFunc(topics, func(t topicMetadata) bool {
+			return t.name == p.topic && slices.ContainsFunc(t.partitions, func(q partitionMetadata) bool { return q.id == p.partition })
+		})
+		if !exists {
+			unknown = append(unknown, p.String())
+		}
+	}
+	if len(unknown) > 0 {
+		return throw(classUnknown, `The partitions "%s" do not exist`, strings.Join(unknown, ", "))
+	}
+	return nil
+}
+
+// target finds the new offsets by the scenario that was chosen.
+func (c *groupsCommand) target(ctx context.Context, group string, parts []topicPartition, file plan) (map[topicPartition]int64, error) {
+	r := &reader{set: c.set}
+	offset, shift := r.int64("to-offset", 0), r.int64("shift-by", 0)
+	datetime, duration := r.text("to-datetime", ""), r.text("by-duration", "")
+	if r.err != nil {
+		return nil, r.err
+	}
+	switch {
+	case c.set.has("to-offset"):
+		return c.clamped(ctx, eachAt(parts, offset))
+	case c.set.has("to-earliest"):
+		return c.places(ctx, parts, atEarliest)
+	case c.set.has("to-latest"):
+		return c.places(ctx, parts, atLatest)
+	case c.set.has("shift-by"):
+		return c.shifted(ctx, group, parts, shift)
+	case c.set.has("to-current"):
+		return c.current(ctx, group, parts)
+	case c.set.has("to-datetime"):
+		at, err := parseDateTime(datetime)
+		if err != nil {
+			return nil, err
+		}
+		return c.atTime(ctx, parts, at)
+	case c.set.has("by-duration"):
+		d, err := isoDuration(duration)
+		if err != nil {
+			return nil, err
+		}
+		return c.atTime(ctx, parts, time.Now().Add(-d))
+	case c.set.has("from-file"):
+		moves, ok := file[group]
+		if !ok {
+			c.s.printf("\nError: No reset plan for group %s found\n", group)
+			return nil, nil
+		}
+		return c.clamped(ctx, moves)
+	}
+	return nil, usage("Option '[reset-offsets]' requires one of the following scenarios: [" + bracketed(resetScenarios...) + "]")
+}
+
+func eachAt(parts []topicPartition, at int64) map[topicPartition]int64 {
+	moves := map[topicPartition]int64{}
+	for _, p := range parts {
+		moves[p] = at
+	}
+	return moves
+}
+
+// places returns the beginnings or the ends.
+func (c *groupsCommand) places(ctx context.Context, parts []topicPartition, at int64) (map[topicPartition]int64, error) {
+	ctx, cancel := c.conn.within(ctx)
+	defer cancel()
+	found, err := c.conn.listOffsets(ctx, parts, at, false)
+	if err != nil {
+		return nil, err
+	}
+	moves := map[topicPartition]int64{}
+	for _, p := range parts {
+		f, ok := found[p]
+		if ok && f.err != nil {
+			return nil, f.err
+		}
+		if ok {
+			moves[p] = f.offset
+		}
+	}
+	return moves, nil
+}
+
+// clamped keeps offsets between the beginning and the end, with a line for each that was not.
+func (c *groupsCommand) clamped(ctx context.Context, moves map[topicPartition]int64) (map[topicPartition]int64, error) {
+	parts := slices.SortedFunc(maps.Keys(moves), comparePartitions)
+	low, err := c.places(ctx, parts, atEarliest)
+	if err != nil {
+		return nil, err
+	}
+	high, err := c.places(ctx, parts, atLatest)
+	if err != nil {
+		return nil, err
+	}
+	kept := map[topicPartition]int64{}
+	for _, p := range parts {
+		at := moves[p]
+		switch {
+		case at > high[p]:
+			c.s.log(levelWarn, loggerOffsets, "New offset (%d) is higher than latest offset for topic partition %s. Value will be set to %d", at, p, high[p])
+		case at < low[p]:
+			c.s.log(levelWarn, loggerOffsets, "New offset (%d) is lower than earliest offset for topic partition %s. Value will be set to %d", at, p, low[p])
+		}
+		kept[p] = min(max(at, low[p]), high[p])
+	}
+	return kept, nil
+}
+
+func (c *groupsCommand) shifted(ctx context.Context, group string, parts []topicPartition, by int64) (map[topicPartition]int64, error) {
+	committed, err := c.committed(ctx, group)
+	if err != nil {
+		return nil, err
+	}
+	moves := map[topicPartition]int64{}
+	for _, p := range parts {
+		o, ok := committed[p]
+		if !ok {
+			return nil, throw(classArgument, "Cannot shift offset for partition %s since there is no current committed offset", p)
+		}
+		moves[p] = o.offset + by
+	}
+	return c.clamped(ctx, moves)
+}
+
+func (c *groupsCommand) current(ctx context.Context, group string, parts []topicPartition) (map[topicPartition]int64, error) {
+	committed, err := c.committed(ctx, group)
+	if err != nil {
+		return nil, err
+	}
+	moves, err := c.places(ctx, parts, atLatest)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range parts {
+		if o, ok := committed[p]; ok {
+			moves[p] = o.offset
+		}
+	}
+	return moves, nil
+}
+
+// atTime returns the first offsets at or after a time, the ends where there are none.
+func (c *groupsCommand) atTime(ctx context.Context, parts []topicPartition, at time.Time) (map[topicPartition]int64, error) {
+	moves, err := c.places(ctx, parts, at.UnixMilli())
+	if err != nil {
+		return nil, err
+	}
+	var none []topicPartition
+	for _, p := range parts {
+		if o, ok := moves[p]; !ok || o < 0 {
+			none = append(none, p)
+			c.s.printf("\nWarn: Partition %d from topic %s is empty. Falling back to latest known offset.\n", p.partition, p.topic)
+		}
+	}
+	ends, err := c.places(ctx, none, atLatest)
+	maps.Copy(moves, ends)
+	return moves, err
+}
+
+// parseDateTime reads YYYY-MM-DDTHH:mm:SS.sss with or without a zone, UTC if there is none.
+func parseDateTime(text string) (time.Time, error) {
+	fail := func(why string) (time.Time, error) {
+		return time.Time{}, &exception{class: classRuntime, text: "java.text.ParseException: " + why}
+	}
+	_, clock, ok := strings.Cut(text, "T")
+	if !ok {
+		return fail("Error parsing timestamp. It does not contain a 'T' according to ISO8601 format")
+	}
+	if !strings.ContainsAny(clock, "+-Z") {
+		text += "Z"
+	}
+	for _, layout := range []string{"2006-01-02T15:04:05.000Z07:00", "2006-01-02T15:04:05.000Z0700", time.RFC3339, "2006-01-02T15:04:05Z0700"} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t, nil
+		}
+	}
+	return fail(`Unparseable date: "` + text + `"`)
+}
+
+// planFromFile reads the CSV file of --from-file: topic,partition,offset for one group, group,topic,partition,offset for
+// several. A line that cannot be read ends the plan, so that groups go without.
+func (c *groupsCommand) planFromFile(groups []string) (plan, error) {
+	name, err := c.set.text("from-file", "")
+	if err != nil || name == "" {
+		return nil, err
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+			return nil, &exception{class: classRuntime, text: "java.io.IOException: Unable to read file " + name, cause: err}
+		}
+		return nil, throw(classRuntime, "java.io.IOException: %v", err)
+	}
+	defer f.Close() //nolint:errcheck // only read
+	lines := csv.NewReader(f)
+	lines.FieldsPerRecord = -1
+	lines.TrimLeadingSpace = true
+	rows, err := lines.ReadAll()
+	if err != nil {
+		return plan{}, nil //nolint:nilerr // an unreadable file is an empty plan, as in Kafka
+	}
+	result := plan{}
+	for _, row := range rows {
+		if len(row) == 3 && len(groups) == 1 {
+			row = append([]string{groups[0]}, row...)
+		}
+		if len(row) != 4 {
+			return plan{}, nil
+		}
+		partition, perr := parseInt32(row[2])
+		offset, oerr := strconv.ParseInt(row[3], 10, 64)
+		if cmp.Or(perr, oerr) != nil {
+			return plan{}, nil
+		}
+		if result[row[0]] == nil {
+			result[row[0]] = map[topicPartition]int64{}
+		}
+		result[row[0]][topicPartition{row[1], partition}] = offset
+	}
+	return result, nil
+}
+
+func exported(result plan, single bool) string {
+	var b strings.Builder
+	for _, group := range slices.Sorted(maps.Keys(result)) {
+		for _, p := range slices.SortedFunc(maps.Keys(result[group]), comparePartitions) {
+			if !single {
+				b.WriteString(group + ",")
+			}
+			b.WriteString(p.topic + "," + strconv.Itoa(int(p.partition)) + "," + strconv.FormatInt(result[group][p], 10) + "\n")
+		}
+	}
+	return b.String()
+}
+
+func (c *groupsCommand) printPlan(result plan) {
+	g, t := 15, 15
+	for group, moves := range result {
+		g = max(g, len(group))
+		for p := range moves {
+			t = max(t, len(p.topic))
+		}
+	}
+	c.s.printf("\n%-*s %-*s %-10s %s", g, "GROUP", t, "TOPIC", "PARTITION", "NEW-OFFSET")
+	for _, group := range slices.Sorted(maps.Keys(result)) {
+		for _, p := range slices.SortedFunc(maps.Keys(result[group]), comparePartitions) {
+			c.s.printf("\n%-*s %-*s %-10d %d", g, group, t, p.topic, p.partition, result[group][p])
+		}
+	}
+	c.s.printf("\n")
+}
