@@ -42,6 +42,9 @@ func (l *Listener) Snapshot() []PartitionState {
 	return out
 }
 
+// Now is the time by the listener's clock, which the times of a Snapshot are by.
+func (l *Listener) Now() time.Time { return l.client.clock.Now() }
+
 func (ln *lane) state() PartitionState {
 	ln.mu.Lock()
 	defer ln.mu.Unlock()
