@@ -27,6 +27,8 @@ type connection struct {
 	// timeout is default.api.timeout.ms: how long a call may take in all.
 	timeout time.Duration
 	nodes   *nodeLog
+	// controller is a connection to controllers, which know neither topics nor routing: everything is asked of the first one.
+	controller bool
 }
 
 // identity is what a client calls itself in Kafka's log lines: [AdminClient clientId=adminclient-1].
@@ -153,7 +155,7 @@ func (c *connection) await(ctx context.Context, call string) error {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	for tries := 1; ; tries++ {
-		err := c.Ping(ctx)
+		err := c.ping(ctx)
 		if err == nil {
 			return nil
 		}
@@ -164,6 +166,34 @@ func (c *connection) await(ctx context.Context, call string) error {
 			return asException(ctx.Err(), call)
 		}
 	}
+}
+
+func (c *connection) ping(ctx context.Context) error {
+	if !c.controller {
+		return c.Ping(ctx) //nolint:wrapcheck // the caller looks at it
+	}
+	_, err := c.SeedBrokers()[0].Request(ctx, kmsg.NewPtrApiVersionsRequest())
+	return err //nolint:wrapcheck // the caller looks at it
+}
+
+// ask waits for a connection, sends a request to whom it belongs, and returns the answer. The name of the call is for time-outs.
+func (c *connection) ask(ctx context.Context, call string, req kmsg.Request) (kmsg.Response, error) {
+	if err := c.await(ctx, call); err != nil {
+		return nil, err
+	}
+	ctx, cancel := c.within(ctx)
+	defer cancel()
+	var resp kmsg.Response
+	var err error
+	if c.controller {
+		resp, err = c.SeedBrokers()[0].Request(ctx, req)
+	} else {
+		resp, err = c.Request(ctx, req)
+	}
+	if err != nil {
+		return nil, asException(err, call)
+	}
+	return resp, nil
 }
 
 // sleep waits, and reports false when the context ended first.

@@ -76,6 +76,7 @@ type node struct {
 	id   int32
 	host string
 	port int32
+	rack *string
 }
 
 // describeGroup returns a group of either protocol.
@@ -115,9 +116,9 @@ func (c *connection) coordinator(ctx context.Context, group string) (node, error
 		return node{}, asException(err, "describeConsumerGroups(api=FIND_COORDINATOR)")
 	}
 	for _, k := range resp.Coordinators {
-		return node{k.NodeID, k.Host, k.Port}, brokerError(k.ErrorCode, k.ErrorMessage)
+		return node{id: k.NodeID, host: k.Host, port: k.Port}, brokerError(k.ErrorCode, k.ErrorMessage)
 	}
-	return node{resp.NodeID, resp.Host, resp.Port}, brokerError(resp.ErrorCode, resp.ErrorMessage)
+	return node{id: resp.NodeID, host: resp.Host, port: resp.Port}, brokerError(resp.ErrorCode, resp.ErrorMessage)
 }
 
 func (c *connection) describeConsumerGroup(ctx context.Context, id string) (*describedGroup, error) {

@@ -70,6 +70,20 @@ func topicOf(t kmsg.MetadataResponseTopic) topicMetadata {
 	return m
 }
 
+// brokers returns the brokers of the cluster in the order of their ids.
+func (c *connection) brokers(ctx context.Context) ([]node, error) {
+	resp, err := c.metadata(ctx, "listNodes", []kmsg.MetadataRequestTopic{})
+	if err != nil {
+		return nil, err
+	}
+	var nodes []node
+	for _, b := range resp.Brokers {
+		nodes = append(nodes, node{b.NodeID, b.Host, b.Port, b.Rack})
+	}
+	slices.SortFunc(nodes, func(a, b node) int { return int(a.id - b.id) })
+	return nodes, nil
+}
+
 // matching returns the names of the topics that a pattern means, in name order. exact lets a topic of just that name win over
 // the regular expression that the name would be.
 func matching(topics []topicMetadata, pattern string, excludeInternal, exact bool) ([]string, error) {

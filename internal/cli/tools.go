@@ -8,10 +8,15 @@ type tool func(ctx context.Context, s *streams, args []string) int
 // tools lists Kafka's tools by the name of their scripts. A new tool is a file with a run function and a line here.
 func tools() map[string]tool {
 	return map[string]tool{
-		"kafka-console-consumer": runConsoleConsumer,
-		"kafka-console-producer": runConsoleProducer,
-		"kafka-topics":           runTopics,
-		"kafka-consumer-groups":  runConsumerGroups,
-		"kafka-groups":           runGroups,
+		"kafka-broker-api-versions": runBrokerAPIVersions,
+		"kafka-configs":             runConfigs,
+		"kafka-console-consumer":    runConsoleConsumer,
+		"kafka-console-producer":    runConsoleProducer,
+		"kafka-consumer-groups":     runConsumerGroups,
+		"kafka-delete-records":      runDeleteRecords,
+		"kafka-get-offsets":         runGetOffsets,
+		"kafka-groups":              runGroups,
+		"kafka-log-dirs":            runLogDirs,
+		"kafka-topics":              runTopics,
 	}
 }

@@ -1,0 +1,155 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/botehq/bote/delivery"
+	"github.com/botehq/bote/delivery/dlt"
+)
+
+// dltOptions are the flags that all commands below bote dlt share.
+type dltOptions struct {
+	servers string
+	config  string
+	output  string
+}
+
+func (o *dltOptions) addFlags(cmd *cobra.Command) {
+	f := cmd.PersistentFlags()
+	f.StringVar(&o.servers, "bootstrap-server", "localhost:9092", "brokers to connect to, host:port separated by commas")
+	f.StringVar(&o.config, "command-config", "", "properties file with client settings, such as for SASL and TLS")
+	f.StringVarP(&o.output, "output", "o", "text", "how results are written: text or json")
+}
+
+// json tells whether results are for programs.
+func (o *dltOptions) json() (bool, error) {
+	switch o.output {
+	case "text":
+		return false, nil
+	case "json":
+		return true, nil
+	}
+	return false, fmt.Errorf("output %q is neither text nor json", o.output)
+}
+
+// newDLTCommand is bote dlt: what lies in dead-letter topics, and what becomes of it.
+func newDLTCommand(s *streams) *cobra.Command {
+	o := &dltOptions{}
+	cmd := &cobra.Command{
+		Use:   "dlt",
+		Short: "Look into dead-letter topics, and redrive or discard what is there",
+		Long: "Look into dead-letter topics, and redrive or discard what is there.\n\n" +
+			"Records of bote's delivery library and of Spring for Apache Kafka are understood. Nothing is\n" +
+			"deleted: what was done with a record is kept in the topic <dead-letter topic>-bote-state.",
+	}
+	o.addFlags(cmd)
+	cmd.AddCommand(newDLTListCommand(s, o), newDLTShowCommand(s, o), newDLTCountCommand(s, o),
+		newDLTRedriveCommand(s, o), newDLTDiscardCommand(s, o))
+	return cmd
+}
+
+// open connects, calls f, and disconnects.
+func (o *dltOptions) open(ctx context.Context, s *streams, f func(*delivery.Client) error) error {
+	settings, err := optionalProperties(o.config)
+	if err != nil {
+		return err
+	}
+	c := &clientSettings{properties: settings}
+	seeds, _, err := s.resolve(ctx, adminIdentity(), o.servers)
+	if err != nil {
+		return err
+	}
+	opts, err := securityOptions(c)
+	if err != nil {
+		return err
+	}
+	client, err := delivery.Dial(seeds, delivery.WithClientID(c.get("client.id", "bote-dlt")), delivery.WithKgo(opts...))
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	return f(client)
+}
+
+// dltFilter are the flags that select dead letters.
+type dltFilter struct {
+	class, message, key, header, origin, group string
+	since, until                               time.Duration
+	places                                     []string
+	from, to                                   int64
+	all                                        bool
+	limit                                      int
+}
+
+func (o *dltFilter) addFlags(cmd *cobra.Command, limit string) {
+	f := cmd.Flags()
+	f.StringVar(&o.class, "class", "", "why it was given up (decode, permanent, exhausted, expired, timeout, panic, oversize), or a part of the error class")
+	f.StringVar(&o.message, "message", "", "a part of the error message")
+	f.StringVar(&o.key, "key", "", "this key")
+	f.StringVar(&o.header, "header", "", "has this header: name or name=value")
+	f.StringVar(&o.origin, "origin", "", "first read from this topic")
+	f.StringVar(&o.group, "group", "", "given up by this group")
+	f.DurationVar(&o.since, "since", 0, "dead-lettered at most so long ago, such as 24h")
+	f.DurationVar(&o.until, "until", 0, "dead-lettered at least so long ago")
+	f.StringSliceVar(&o.places, "at", nil, "at this <partition>:<offset>; may be repeated")
+	f.Int64Var(&o.from, "from-offset", 0, "at this offset or behind")
+	f.Int64Var(&o.to, "to-offset", 0, "before this offset")
+	f.BoolVar(&o.all, "all", false, "also records that were redriven or discarded")
+	f.IntVar(&o.limit, "limit", 0, limit)
+}
+
+// filter is what the flags select at a time.
+func (o *dltFilter) filter(cmd *cobra.Command, now time.Time) (dlt.Filter, error) {
+	f := dlt.Filter{
+		Class: o.class, Message: o.message, Origin: o.origin, Group: o.group,
+		FromOffset: o.from, ToOffset: o.to, Closed: o.all, Sample: o.limit,
+	}
+	if cmd.Flags().Changed("key") {
+		f.Key = []byte(o.key)
+	}
+	if o.since > 0 {
+		f.Since = now.Add(-o.since)
+	}
+	if o.until > 0 {
+		f.Until = now.Add(-o.until)
+	}
+	f.Header, f.HeaderText = splitHeader(o.header)
+	for _, text := range o.places {
+		p, err := dlt.ParsePlace(text)
+		if err != nil {
+			return f, err
+		}
+		f.Places = append(f.Places, p)
+	}
+	return f, nil
+}
+
+// errNoSelection guards against acting on everything by accident.
+var errNoSelection = errors.New("nothing selects records: give a filter such as --class or --at, or --everything")
+
+// selective tells whether any filter flag was set.
+func (o *dltFilter) selective(cmd *cobra.Command) bool {
+	for _, name := range []string{"class", "message", "key", "header", "origin", "group", "since", "until", "at", "from-offset", "to-offset", "limit"} {
+		if cmd.Flags().Changed(name) {
+			return true
+		}
+	}
+	return false
+}
+
+// writeObject writes one line.
+func writeObject(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return fmt.Errorf("write: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,116 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/botehq/bote/delivery"
+	"github.com/botehq/bote/delivery/codec"
+	"github.com/botehq/bote/delivery/deliverytest"
+)
+
+// dltBench is a broker with three dead letters in orders-dlt.
+func dltBench(t *testing.T) (run func(args ...string) (code int, out, errs string), h *deliverytest.Harness) {
+	t.Helper()
+	h = deliverytest.New(t)
+	orders := delivery.NewTopic("orders", codec.Text())
+	l, err := delivery.Listen(h.Client(), orders, "mail", func(_ context.Context, m *delivery.Message[string]) error {
+		if m.Value == "bad" {
+			return delivery.Permanent(errors.New("no such address"))
+		}
+		return errors.New("smtp is down")
+	}, delivery.BlockingRetry(delivery.Attempts(1)))
+	require.NoError(t, err)
+	h.Start(l)
+	for _, v := range []string{"a", "bad", "b"} {
+		h.Publish(orders, "k-"+v, v)
+	}
+	h.ExpectDeadLetter("orders-dlt", 3)
+	require.NoError(t, h.Stop(l))
+	servers := strings.Join(h.Cluster().ListenAddrs(), ",")
+	return func(args ...string) (int, string, string) {
+		var out, errs bytes.Buffer
+		s := &streams{in: strings.NewReader(""), out: &out, err: &errs, getenv: os.Getenv}
+		code := runVerbs(t.Context(), s, append([]string{"dlt", "--bootstrap-server", servers}, args...))
+		return code, out.String(), errs.String()
+	}, h
+}
+
+func TestDLTListAndCount(t *testing.T) {
+	run, _ := dltBench(t)
+	code, out, errs := run("ls")
+	require.Equal(t, exitOK, code, errs)
+	require.Regexp(t, `(?s)^TOPIC +OPEN +REDRIVEN +DISCARDED +OLDEST\norders-dlt +3 +0 +0 +\d{4}-.*Z\n$`, out)
+
+	code, out, errs = run("ls", "orders-dlt", "--class", "permanent")
+	require.Equal(t, exitOK, code, errs)
+	require.Len(t, strings.Split(strings.TrimSpace(out), "\n"), 2)
+	require.Regexp(t, `0:1 .* mail +orders-0@1 +permanent +errors.errorString +- +k-bad +no such address`, out)
+
+	code, out, _ = run("ls", "orders-dlt", "--limit", "2", "-o", "json")
+	require.Equal(t, exitOK, code)
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	require.Len(t, lines, 2)
+	var letter letterJSON
+	require.NoError(t, json.Unmarshal([]byte(lines[1]), &letter))
+	require.Equal(t, "bad", *letter.Value)
+	require.Equal(t, "permanent", letter.Failure.Reason)
+	require.Equal(t, int64(1), letter.Origin.Offset)
+
+	code, out, _ = run("count", "orders-dlt")
+	require.Equal(t, exitOK, code)
+	require.Regexp(t, `reason +exhausted +2\nreason +permanent +1\n`, out)
+	require.Regexp(t, `group +mail +3\n`, out)
+}
+
+func TestDLTShow(t *testing.T) {
+	run, _ := dltBench(t)
+	code, out, errs := run("show", "orders-dlt", "0:1")
+	require.Equal(t, exitOK, code, errs)
+	for _, want := range []string{"message:   no such address", "value:     bad", "key:       k-bad", "group:     mail", "kafka_dlt-original-topic: orders", "base64 AAAAAA=="} {
+		require.Contains(t, out, want)
+	}
+	code, out, errs = run("show", "orders-dlt", "0:99")
+	require.Equal(t, exitError, code)
+	require.Empty(t, out)
+	require.Contains(t, errs, "no such dead letter")
+}
+
+func TestDLTRedriveAndDiscard(t *testing.T) {
+	run, h := dltBench(t)
+	code, _, errs := run("redrive", "orders-dlt", "--to-origin")
+	require.Equal(t, exitError, code)
+	require.Contains(t, errs, "nothing selects records")
+	code, _, errs = run("redrive", "orders-dlt", "--everything")
+	require.Equal(t, exitError, code)
+	require.Contains(t, errs, "to-group")
+
+	code, out, _ := run("redrive", "orders-dlt", "--to-origin", "--class", "exhausted", "--dry-run")
+	require.Equal(t, exitOK, code)
+	require.Equal(t, "would redrive 2\n  orders: 2\n", out)
+	h.ExpectRecords("orders", 3)
+
+	code, out, errs = run("redrive", "orders-dlt", "--to-origin", "--class", "exhausted", "-o", "json")
+	require.Equal(t, exitOK, code, errs)
+	var task map[string]any
+	require.NoError(t, json.Unmarshal([]byte(out), &task))
+	require.InDelta(t, 2, task["sent"], 0)
+	h.ExpectRecords("orders", 5)
+
+	code, out, _ = run("discard", "orders-dlt", "--at", "0:1", "--reason", "typo")
+	require.Equal(t, exitOK, code)
+	require.Equal(t, "discarded 1\n", out)
+	_, out, _ = run("ls", "orders-dlt")
+	require.NotContains(t, out, "orders-0@")
+	_, out, _ = run("show", "orders-dlt", "0:1")
+	require.Regexp(t, `state: +discarded .* typo`, out)
+	_, out, _ = run("ls", "orders-dlt", "--all")
+	require.Equal(t, 3, strings.Count(out, "orders-0@"))
+}
