@@ -42,7 +42,7 @@ func (p *Partition) AppendOrdered(b record.Batch, done func(Appended, error)) (b
 
 // appendInTurn returns an error if the batch was refused; done is then not called.
 func (p *Partition) appendInTurn(b record.Batch, done func(Appended, error)) error {
-	if err := p.alive(); err != nil {
+	if err := p.writable(); err != nil {
 		return err
 	}
 	now := p.cfg.Now().UnixMilli()
@@ -88,10 +88,13 @@ func (p *Partition) appendInTurn(b record.Batch, done func(Appended, error)) err
 // place where their original waits.
 func (p *Partition) await(end, bytes int64, done func(error)) {
 	p.mu.Lock()
-	if end <= p.high.Load() || p.gone != nil {
-		gone := p.gone
+	err, settled := p.gone, p.gone != nil || end <= p.high.Load()
+	if !settled && p.failed != nil {
+		err, settled = p.failed, true
+	}
+	if settled {
 		p.mu.Unlock()
-		done(gone)
+		done(err)
 		return
 	}
 	i := len(p.pending)

@@ -48,6 +48,7 @@ type Partition struct {
 	visible  int64      // bytes at the high watermark
 	watchers []Watcher
 	gone     error // why the partition serves nobody any more
+	failed   error // why nothing will become durable any more
 }
 
 // pending is an append, or the repetition of one, that waits for the high
@@ -162,12 +163,14 @@ func (p *Partition) advance(end int64) {
 
 // fail answers everything that waits: the log takes no more batches.
 func (p *Partition) fail(err error) {
+	err = fmt.Errorf("%w: %w", kerr.KafkaStorageError, err)
 	p.mu.Lock()
+	p.failed = err
 	waiting := p.pending
 	p.pending = nil
 	p.mu.Unlock()
 	for _, w := range waiting {
-		w.done(fmt.Errorf("%w: %w", kerr.KafkaStorageError, err))
+		w.done(err)
 	}
 	p.wakeAll()
 }
@@ -228,6 +231,16 @@ func (p *Partition) End(reason error) {
 		w.done(reason)
 	}
 	p.wakeAll()
+}
+
+// writable returns why nothing can be appended, or nil.
+func (p *Partition) writable() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.gone != nil {
+		return p.gone
+	}
+	return p.failed
 }
 
 // alive returns why the partition serves nobody, or nil.
