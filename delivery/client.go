@@ -94,7 +94,7 @@ func Dial(brokers []string, opts ...ClientOption) (*Client, error) {
 	}
 	c.contact.Store(time.Now().UnixNano())
 	var err error
-	if c.sends, err = c.newProducer(kgo.RecordDeliveryTimeout(recordTimeout), kgo.RecordPartitioner(sendPartitioner())); err != nil {
+	if c.sends, err = c.newProducer(kgo.RecordPartitioner(sendPartitioner())); err != nil {
 		return nil, fmt.Errorf("dial: %w", err)
 	}
 	if c.forwards, err = c.newProducer(kgo.RecordPartitioner(forwardPartitioner())); err != nil {

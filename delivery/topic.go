@@ -20,6 +20,9 @@ import (
 // whether the record was written.
 const outcomeGrace = 100 * time.Millisecond
 
+// errSendTimeout is the cause of a record given up after recordTimeout.
+var errSendTimeout = errors.New("no broker took the record in time")
+
 // unknownGrace is how long past its timeout a record may stay without outcome.
 const unknownGrace = 5 * time.Second
 
@@ -206,6 +209,7 @@ func (c *Client) produce(ctx context.Context, rec *kgo.Record, done func(Result)
 	id := Headers(rec.Headers).Text(HeaderMessageID)
 	topic := rec.Topic
 	var once sync.Once
+	ctx, cancel := withTimeout(ctx, c.clock, recordTimeout, errSendTimeout) // franz-go's own counts from the record's timestamp.
 	stop := c.clock.AfterFunc(recordTimeout+unknownGrace, func() {
 		once.Do(func() {
 			done(Result{Topic: topic, MessageID: id, Err: fmt.Errorf("send to %s: %w", topic, ErrUnknownOutcome)})
@@ -213,6 +217,10 @@ func (c *Client) produce(ctx context.Context, rec *kgo.Record, done func(Result)
 	})
 	c.sends.Produce(ctx, rec, func(r *kgo.Record, err error) {
 		stop()
+		if errors.Is(context.Cause(ctx), errSendTimeout) && err != nil {
+			err = fmt.Errorf("%w: %w", errSendTimeout, err)
+		}
+		cancel()
 		once.Do(func() {
 			res := Result{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Timestamp: r.Timestamp, MessageID: id}
 			if err != nil {

@@ -21,6 +21,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -288,12 +289,14 @@ func unsettledPartition(s delivery.PartitionState, end int64, now time.Time) str
 	switch {
 	case s.InFlight > 0:
 		return "a handler runs"
-	case len(s.Paused) > 0:
+	case slices.Contains(s.Paused, "user"):
 		return ""
 	case s.Waiting > 0 && !s.NextWait.After(now):
 		return "a wait ends"
 	case s.Waiting > 0 && s.Serial:
 		return "" // all else is behind that record.
+	case slices.Contains(s.Paused, "gap") && s.Working <= s.Waiting:
+		return "" // until the oldest record is done.
 	case s.Queued > 0 || max(s.Position, 0) < end:
 		return fmt.Sprintf("at offset %d of %d", s.Position, end)
 	case s.Working > s.Waiting:
