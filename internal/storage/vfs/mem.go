@@ -16,10 +16,59 @@ import (
 // gives the file system that a power cut would leave behind.
 type Mem struct {
 	mu      sync.Mutex
-	files   map[string]*memNode // by cleaned path; what processes see
-	durable map[string]*memNode // the directory entries that survive a crash
+	files   tree // what processes see
+	durable tree // the directory entries that survive a crash
 	locks   map[string]bool
 	strict  bool
+}
+
+// tree is the entries of a file system: nodes by cleaned path, and the paths in
+// each directory.
+type tree struct {
+	nodes map[string]*memNode
+	in    map[string]map[string]bool
+}
+
+func newTree() tree { return tree{nodes: map[string]*memNode{}, in: map[string]map[string]bool{}} }
+
+func (t tree) put(name string, n *memNode) {
+	t.nodes[name] = n
+	dir := filepath.Dir(name)
+	if dir == name {
+		return
+	}
+	if t.in[dir] == nil {
+		t.in[dir] = map[string]bool{}
+	}
+	t.in[dir][name] = true
+}
+
+func (t tree) drop(name string) {
+	delete(t.nodes, name)
+	delete(t.in[filepath.Dir(name)], name)
+}
+
+// dropAll drops a directory with everything below it.
+func (t tree) dropAll(name string) {
+	for child := range t.in[name] {
+		t.dropAll(child)
+	}
+	delete(t.in, name)
+	t.drop(name)
+}
+
+// move renames an entry with everything below it.
+func (t tree) move(from, to string) {
+	n := t.nodes[from]
+	if n == nil {
+		return
+	}
+	for child := range maps.Clone(t.in[from]) {
+		t.move(child, filepath.Join(to, filepath.Base(child)))
+	}
+	delete(t.in, from)
+	t.drop(from)
+	t.put(to, n)
 }
 
 // memNode is a file or directory. content and synced are guarded by mu.
@@ -35,7 +84,7 @@ type memNode struct {
 // NewMem returns an empty file system that does not track durability: Crash on
 // it loses everything.
 func NewMem() *Mem {
-	return &Mem{files: map[string]*memNode{}, durable: map[string]*memNode{}, locks: map[string]bool{}}
+	return &Mem{files: newTree(), durable: newTree(), locks: map[string]bool{}}
 }
 
 // NewStrictMem returns an empty file system that tracks what was synced.
@@ -51,13 +100,14 @@ func (m *Mem) Crash() *Mem {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	after := NewStrictMem()
-	for name, n := range m.durable {
+	for name, n := range m.durable.nodes {
 		n.mu.RLock()
 		content := slices.Clone(n.synced)
-		after.files[name] = &memNode{dir: n.dir, content: content, synced: slices.Clone(content), strict: true, modTime: n.modTime}
+		survivor := &memNode{dir: n.dir, content: content, synced: slices.Clone(content), strict: true, modTime: n.modTime}
 		n.mu.RUnlock()
+		after.files.put(name, survivor)
+		after.durable.put(name, survivor)
 	}
-	after.durable = maps.Clone(after.files)
 	return after
 }
 
@@ -70,7 +120,7 @@ func (m *Mem) OpenFile(name string, flag int) (File, error) {
 	name = filepath.Clean(name)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	n := m.files[name]
+	n := m.files.nodes[name]
 	switch {
 	case n == nil && flag&os.O_CREATE == 0:
 		return nil, notExist("open", name)
@@ -79,11 +129,11 @@ func (m *Mem) OpenFile(name string, flag int) (File, error) {
 	case n != nil && flag&(os.O_CREATE|os.O_EXCL) == os.O_CREATE|os.O_EXCL:
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrExist}
 	case n == nil:
-		if d := m.files[filepath.Dir(name)]; d == nil || !d.dir {
+		if d := m.files.nodes[filepath.Dir(name)]; d == nil || !d.dir {
 			return nil, notExist("open", name)
 		}
 		n = &memNode{strict: m.strict, modTime: time.Now()}
-		m.files[name] = n
+		m.files.put(name, n)
 	case flag&os.O_TRUNC != 0:
 		n.mu.Lock()
 		n.content = nil
@@ -98,9 +148,10 @@ func (m *Mem) MkdirAll(name string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for name = filepath.Clean(name); ; name = filepath.Dir(name) {
-		if n := m.files[name]; n == nil {
+		if n := m.files.nodes[name]; n == nil {
 			n = &memNode{dir: true, modTime: time.Now()}
-			m.files[name], m.durable[name] = n, n
+			m.files.put(name, n)
+			m.durable.put(name, n)
 		} else if !n.dir {
 			return &fs.PathError{Op: "mkdir", Path: name, Err: fs.ErrExist}
 		}
@@ -115,19 +166,17 @@ func (m *Mem) Remove(name string) error {
 	name = filepath.Clean(name)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	n := m.files[name]
+	n := m.files.nodes[name]
 	if n == nil {
 		return notExist("remove", name)
 	}
 	if n.dir {
-		for other := range m.files {
-			if filepath.Dir(other) == name && other != name {
-				return &fs.PathError{Op: "remove", Path: name, Err: fs.ErrInvalid}
-			}
+		if len(m.files.in[name]) > 0 {
+			return &fs.PathError{Op: "remove", Path: name, Err: fs.ErrInvalid}
 		}
-		delete(m.durable, name)
+		m.durable.dropAll(name)
 	}
-	delete(m.files, name)
+	m.files.drop(name)
 	return nil
 }
 
@@ -136,11 +185,8 @@ func (m *Mem) RemoveAll(name string) error {
 	name = filepath.Clean(name)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	gone := func(other string, _ *memNode) bool {
-		return other == name || strings.HasPrefix(other, name+string(filepath.Separator))
-	}
-	maps.DeleteFunc(m.files, gone)
-	maps.DeleteFunc(m.durable, gone)
+	m.files.dropAll(name)
+	m.durable.dropAll(name)
 	return nil
 }
 
@@ -150,26 +196,14 @@ func (m *Mem) Rename(from, to string) error {
 	from, to = filepath.Clean(from), filepath.Clean(to)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	n := m.files[from]
+	n := m.files.nodes[from]
 	if n == nil {
 		return notExist("rename", from)
 	}
-	m.files[to] = n
-	delete(m.files, from)
-	if !n.dir {
-		return nil
+	m.files.move(from, to)
+	if n.dir {
+		m.durable.move(from, to)
 	}
-	prefix := from + string(filepath.Separator)
-	for _, entries := range []map[string]*memNode{m.files, m.durable} {
-		for name, child := range maps.Clone(entries) {
-			if strings.HasPrefix(name, prefix) {
-				entries[to+name[len(from):]] = child
-				delete(entries, name)
-			}
-		}
-	}
-	delete(m.durable, from)
-	m.durable[to] = n
 	return nil
 }
 
@@ -178,14 +212,12 @@ func (m *Mem) ReadDir(name string) ([]Info, error) {
 	name = filepath.Clean(name)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if d := m.files[name]; d == nil || !d.dir {
+	if d := m.files.nodes[name]; d == nil || !d.dir {
 		return nil, notExist("readdir", name)
 	}
 	var infos []Info
-	for other, n := range m.files {
-		if other != name && filepath.Dir(other) == name {
-			infos = append(infos, n.info(filepath.Base(other)))
-		}
+	for child := range m.files.in[name] {
+		infos = append(infos, m.files.nodes[child].info(filepath.Base(child)))
 	}
 	slices.SortFunc(infos, func(a, b Info) int { return strings.Compare(a.Name, b.Name) })
 	return infos, nil
@@ -196,7 +228,7 @@ func (m *Mem) Stat(name string) (Info, error) {
 	name = filepath.Clean(name)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	n := m.files[name]
+	n := m.files.nodes[name]
 	if n == nil {
 		return Info{}, notExist("stat", name)
 	}
@@ -208,12 +240,13 @@ func (m *Mem) SyncDir(name string) error {
 	name = filepath.Clean(name)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	in := func(other string, _ *memNode) bool { return other != name && filepath.Dir(other) == name }
-	maps.DeleteFunc(m.durable, func(other string, n *memNode) bool { return in(other, n) && m.files[other] == nil })
-	for other, n := range m.files {
-		if in(other, n) {
-			m.durable[other] = n
+	for child := range maps.Clone(m.durable.in[name]) {
+		if m.files.nodes[child] == nil {
+			m.durable.dropAll(child)
 		}
+	}
+	for child := range m.files.in[name] {
+		m.durable.put(child, m.files.nodes[child])
 	}
 	return nil
 }
