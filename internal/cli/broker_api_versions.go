@@ -85,7 +85,7 @@ func (c *connection) apiVersions(ctx context.Context, n node) string {
 	name := fmt.Sprintf("%s:%d (id: %d rack: %s isFenced: false)", n.host, n.port, n.id, orNull(n.rack))
 	ctx, cancel := c.within(ctx)
 	defer cancel()
-	resp, err := c.Broker(int(n.id)).Request(ctx, kmsg.NewPtrApiVersionsRequest())
+	resp, err := c.Broker(int(n.id)).Request(ctx, apiVersionsRequest())
 	if err != nil {
 		return name + " -> ERROR: " + asException(err, "apiVersions").named() + "\n"
 	}

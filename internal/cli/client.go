@@ -172,7 +172,7 @@ func (c *connection) ping(ctx context.Context) error {
 	if !c.controller {
 		return c.Ping(ctx) //nolint:wrapcheck // the caller looks at it
 	}
-	_, err := c.SeedBrokers()[0].Request(ctx, kmsg.NewPtrApiVersionsRequest())
+	_, err := c.SeedBrokers()[0].Request(ctx, apiVersionsRequest())
 	return err //nolint:wrapcheck // the caller looks at it
 }
 
@@ -217,7 +217,7 @@ func (c *connection) within(ctx context.Context) (context.Context, context.Cance
 func (c *connection) supports(ctx context.Context, key kmsg.Key) bool {
 	ctx, cancel := c.within(ctx)
 	defer cancel()
-	resp, err := kmsg.NewPtrApiVersionsRequest().RequestWith(ctx, c.Client)
+	resp, err := apiVersionsRequest().RequestWith(ctx, c.Client)
 	if err != nil {
 		return false
 	}
@@ -227,6 +227,13 @@ func (c *connection) supports(ctx context.Context, key kmsg.Key) bool {
 		}
 	}
 	return false
+}
+
+// apiVersionsRequest asks for the versions a broker speaks; brokers refuse the request without a name of the software.
+func apiVersionsRequest() *kmsg.ApiVersionsRequest {
+	req := kmsg.NewPtrApiVersionsRequest()
+	req.ClientSoftwareName, req.ClientSoftwareVersion = "bote", Version
+	return req
 }
 
 // nodeLog writes Kafka's lines about nodes that cannot be reached.

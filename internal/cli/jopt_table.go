@@ -78,12 +78,12 @@ func (o option) description() string {
 	return o.help
 }
 
-// fold breaks a cell into lines; all but the first are indented by two.
+// fold breaks a cell into lines; all but the first are indented by two. Like Kafka's it counts the blank behind a word.
 func fold(cell string, width int) []string {
 	var lines []string
 	line := ""
 	for _, piece := range pieces(cell) {
-		if line != "" && len(strings.TrimRight(line+piece, " ")) > width {
+		if line != "" && len(line)+len(piece) > width {
 			lines = append(lines, strings.TrimRight(line, " "))
 			line = "  "
 		}

@@ -9,10 +9,14 @@ type tool func(ctx context.Context, s *streams, args []string) int
 func tools() map[string]tool {
 	return map[string]tool{
 		"kafka-broker-api-versions": runBrokerAPIVersions,
+		"kafka-cluster":             runCluster,
+		"kafka-features":            runFeatures,
 		"kafka-configs":             runConfigs,
 		"kafka-console-consumer":    runConsoleConsumer,
 		"kafka-console-producer":    runConsoleProducer,
 		"kafka-consumer-groups":     runConsumerGroups,
+		"kafka-consumer-perf-test":  runConsumerPerf,
+		"kafka-producer-perf-test":  runProducerPerf,
 		"kafka-delete-records":      runDeleteRecords,
 		"kafka-get-offsets":         runGetOffsets,
 		"kafka-groups":              runGroups,
