@@ -92,7 +92,7 @@ func partitionCount(spec Spec, p Policy) (int32, error) {
 	case n <= 0:
 		return 0, refuse(kerr.InvalidPartitions, "Number of partitions was set to an invalid non-positive value.")
 	case n > maxPartitions:
-		return 0, refuse(kerr.InvalidPartitions, "A topic may have at most %d partitions.", maxPartitions)
+		return 0, refuse(kerr.PolicyViolation, "Excessively large number of partitions per request.")
 	}
 	if factor > 1 && !p.Clamp {
 		return 0, refuse(kerr.InvalidReplicationFactor, "Unable to replicate the partition %d time(s): The target replication factor of %d cannot be reached because only 1 broker(s) are registered.", factor, factor)
@@ -100,8 +100,9 @@ func partitionCount(spec Spec, p Policy) (int32, error) {
 	return n, nil
 }
 
-// maxPartitions bounds what one request can make the broker open.
-const maxPartitions = 100_000
+// maxPartitions bounds what one request can make the broker open, as Kafka's
+// controller does.
+const maxPartitions = 10_000
 
 func checkAssignment(spec Spec, p Policy) (int32, error) {
 	if spec.Partitions != -1 {
@@ -156,9 +157,13 @@ func (c *Catalog) CreateTopics(ctx context.Context, specs []Spec, p Policy, vali
 	defer c.mu.Unlock()
 	before := c.Snapshot()
 	topics, errs := make([]*Topic, len(specs)), make([]error, len(specs))
+	opened := int32(0)
 	for i, spec := range specs {
-		if validateOnly {
-			topics[i], errs[i] = c.CheckTopic(before, spec, p)
+		if t, err := c.CheckTopic(before, spec, p); err != nil || validateOnly {
+			topics[i], errs[i] = t, err
+			continue
+		} else if opened += t.Partitions; opened > maxPartitions {
+			errs[i] = refuse(kerr.PolicyViolation, "Excessively large number of partitions per request.")
 			continue
 		}
 		topics[i], errs[i] = c.createLocked(ctx, before, spec, p)
@@ -217,8 +222,8 @@ func (c *Catalog) AddPartitions(ctx context.Context, name string, count int32, v
 		return refuse(kerr.InvalidPartitions, "Topic already has %d partition(s).", count)
 	case count < t.Partitions:
 		return refuse(kerr.InvalidPartitions, "The topic %s currently has %d partition(s); %d would not be an increase.", name, t.Partitions, count)
-	case count > maxPartitions:
-		return refuse(kerr.InvalidPartitions, "A topic may have at most %d partitions.", maxPartitions)
+	case count-t.Partitions > maxPartitions:
+		return refuse(kerr.PolicyViolation, "Excessively large number of partitions per request.")
 	case validateOnly:
 		return nil
 	}
