@@ -114,7 +114,7 @@ func (s *streams) runArgs(p *argParser, args []string, run func(*argSet) error) 
 		return p.helpExit
 	case *argError:
 		p.writeUsage(s.err, e.sub)
-		s.remark("%s\n", wrapJustified(p.prog+": error: "+e.text, "", 0))
+		s.remark("%s", wrapJustified(p.prog+": error: "+e.text+"\n", "", 0))
 		return exitError
 	}
 	s.remark("%s\n", err)

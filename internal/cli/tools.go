@@ -21,6 +21,7 @@ func tools() map[string]tool {
 		"kafka-get-offsets":         runGetOffsets,
 		"kafka-groups":              runGroups,
 		"kafka-log-dirs":            runLogDirs,
+		"kafka-storage":             runStorage,
 		"kafka-topics":              runTopics,
 	}
 }
