@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"errors"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -65,6 +64,7 @@ type fetch struct {
 	// While parked:
 	ended    atomic.Bool
 	needed   atomic.Int64
+	parked   chan struct{}
 	timer    *time.Timer
 	unparked func() bool
 	watching []fetchWatch
@@ -196,11 +196,9 @@ type fetchWatch struct {
 func (f *fetch) park(needed int64, wait time.Duration) {
 	f.needed.Store(needed)
 	f.watching = make([]fetchWatch, 0, len(f.parts))
-	ctx := f.r.Conn.Context()
-	var once sync.WaitGroup
-	once.Add(1)
-	f.timer = time.AfterFunc(wait, func() { once.Wait(); f.unpark() })
-	f.unparked = context.AfterFunc(ctx, func() { once.Wait(); f.unpark() })
+	f.parked = make(chan struct{})
+	f.timer = time.AfterFunc(wait, f.unpark)
+	f.unparked = context.AfterFunc(f.r.Conn.Context(), f.unpark)
 	moved := false
 	for i := range f.parts {
 		p := &f.parts[i]
@@ -214,7 +212,7 @@ func (f *fetch) park(needed int64, wait time.Duration) {
 		p.part.Watch(w)
 		moved = moved || p.part.HighWatermark() != p.seenBefore
 	}
-	once.Done()
+	close(f.parked)
 	if moved {
 		f.unpark()
 	}
@@ -238,6 +236,7 @@ func (f *fetch) unpark() {
 		return
 	}
 	go func() {
+		<-f.parked // it may be woken before it has registered everywhere
 		f.timer.Stop()
 		f.unparked()
 		for i := range f.watching {

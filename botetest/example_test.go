@@ -1,0 +1,22 @@
+package botetest_test
+
+import (
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/botehq/bote/botetest"
+)
+
+// A test gets a broker of its own, on a free port, gone when the test ends.
+func ExampleNew() {
+	test := func(t *testing.T) { //nolint:thelper // a test
+		b := botetest.New(t, botetest.WithProperty("num.partitions", "3"))
+		client, err := kgo.NewClient(kgo.SeedBrokers(b.Addr()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer client.Close()
+	}
+	_ = test
+}
