@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -21,6 +22,7 @@ var errBoom = errors.New("boom")
 // dead-letter topic: the handler ran once, the record is there once.
 func TestBrokerStopsDuringDeadLetter(t *testing.T) {
 	bubble(t, func(t *testing.T, b *bed) {
+		t.Helper()
 		b.create("m", 1)
 		seen := newTally()
 		l := b.listen("m", "g", func(_ context.Context, m *Message[string]) error {
@@ -47,6 +49,7 @@ func TestBrokerStopsDuringDeadLetter(t *testing.T) {
 // A poison pill amid 10000 records: one dead letter, all others handled.
 func TestPoisonPill(t *testing.T) {
 	bubble(t, func(t *testing.T, b *bed) {
+		t.Helper()
 		b.create("m", 1)
 		values := make([]string, 10_000)
 		for i := range values {
@@ -79,7 +82,10 @@ func TestRebalanceStorm(t *testing.T) {
 		"eager":       kgo.RangeBalancer(),
 	} {
 		t.Run(name, func(t *testing.T) {
-			bubble(t, func(t *testing.T, b *bed) { storm(t, b, balancer) })
+			bubble(t, func(t *testing.T, b *bed) {
+				t.Helper()
+				storm(t, b, balancer)
+			})
 		})
 	}
 }
@@ -380,4 +386,18 @@ func TestSendOutcome(t *testing.T) {
 			return err == nil
 		})
 	})
+}
+
+// Each record that is given up is an ERROR line; first failures are bounded.
+func TestLogs(t *testing.T) {
+	log := newLogged()
+	bubble(t, func(t *testing.T, b *bed) {
+		t.Helper()
+		b.create("m", 1)
+		l := b.listen("m", "g", func(context.Context, *Message[string]) error { return errBoom }, NoDLT(), BlockingRetry(Attempts(1)))
+		b.send("m", 1, make([]string, 25)...)
+		b.wait(time.Minute, "all skipped", func() bool { return log.count("ERROR record skipped") == 25 })
+		require.Equal(t, gateLines, log.count("WARN delivery failed"))
+		require.NoError(t, l.stop())
+	}, WithLogger(slog.New(log)))
 }

@@ -6,7 +6,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"slices"
 	"sync"
 	"syscall"
 	"testing"
@@ -221,7 +220,6 @@ func (b *bed) records(topic string) []*kgo.Record {
 type tally struct {
 	mu   sync.Mutex
 	seen map[string][]time.Time
-	all  []string
 }
 
 func newTally() *tally { return &tally{seen: map[string][]time.Time{}} }
@@ -230,7 +228,6 @@ func (c *tally) add(v string) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.seen[v] = append(c.seen[v], time.Now())
-	c.all = append(c.all, v)
 	return len(c.seen[v])
 }
 
@@ -244,12 +241,6 @@ func (c *tally) distinct() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return len(c.seen)
-}
-
-func (c *tally) order() []string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return slices.Clone(c.all)
 }
 
 // logged collects log lines.

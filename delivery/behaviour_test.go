@@ -452,7 +452,7 @@ func TestDeadLetterTopicDeleted(t *testing.T) {
 
 // noise is text that does not compress.
 func noise(n int, seed uint64) string {
-	r := rand.New(rand.NewPCG(seed, 2)) //nolint:gosec // a test.
+	r := rand.New(rand.NewPCG(seed, 2))
 	b := make([]byte, n)
 	for i := range b {
 		b[i] = byte(' ' + r.IntN(95))
@@ -840,10 +840,16 @@ func TestProvisioning(t *testing.T) {
 	}{
 		"main topic missing":  {nil, []delivery.Option{delivery.RequireTopics()}, delivery.ErrTopicMissing},
 		"chain topic missing": {map[string]map[string]string{"m": nil}, []delivery.Option{delivery.AutoCreate(false)}, delivery.ErrTopicMissing},
-		"compacted": {map[string]map[string]string{"m": nil, "m-dlt": {"cleanup.policy": "compact"}}, nil,
-			delivery.ErrTopicCompacted},
-		"retention too short": {map[string]map[string]string{"m": nil, "m-retry": {"retention.ms": "60000"}}, nil,
-			delivery.ErrRetentionTooShort},
+		"compacted": {
+			map[string]map[string]string{"m": nil, "m-dlt": {"cleanup.policy": "compact"}},
+			nil,
+			delivery.ErrTopicCompacted,
+		},
+		"retention too short": {
+			map[string]map[string]string{"m": nil, "m-retry": {"retention.ms": "60000"}},
+			nil,
+			delivery.ErrRetentionTooShort,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := deliverytest.New(t)

@@ -223,17 +223,17 @@ func (cm *committer) report(errs []error) error {
 	err := errors.Join(errs...)
 	switch {
 	case err == nil:
-		l.count(MetricCommits, "", "ok", 1)
+		l.count(MetricCommits, "", "ok")
 		l.health.clear(key)
 		return nil
 	case errors.Is(err, context.Canceled):
 		return err
 	case fencedError(err):
-		l.count(MetricCommits, "", "fenced", 1)
+		l.count(MetricCommits, "", "fenced")
 		cm.c.log.Info("commit came too late, the group has moved on", slog.Any("err", err))
 		return err
 	}
-	l.count(MetricCommits, "", "failed", 1)
+	l.count(MetricCommits, "", "failed")
 	l.health.degrade(key, err.Error())
 	if ok, suppressed := l.gate.allow(key); ok {
 		cm.c.log.Warn("commit", slog.Any("err", err), slog.Int("suppressed", suppressed))

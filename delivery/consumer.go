@@ -175,7 +175,7 @@ func (c *consumer) fetchError(p kgo.FetchTopicPartition) {
 	}
 	key := "fetch " + p.Topic
 	if _, ok := errors.AsType[*kgo.ErrDataLoss](err); ok || errors.Is(err, kerr.OffsetOutOfRange) {
-		c.l.count(MetricOffsetReset, p.Topic, "", 1)
+		c.l.count(MetricOffsetReset, p.Topic, "")
 		c.log.Error("offset out of range, position was reset",
 			slog.String("topic", p.Topic), slog.Int("partition", int(p.Partition)), slog.Any("err", err))
 		if c.l.cfg.start.kind == atCommit && c.plan.Role == RoleMain {
@@ -232,7 +232,7 @@ func (c *consumer) everything() []*lane {
 	for _, ln := range c.suspended {
 		out = append(out, ln)
 	}
-	return out
+	return withFormer(out)
 }
 
 // adjustOffsets sees the committed offsets before fetching begins. A partition

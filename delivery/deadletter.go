@@ -40,7 +40,7 @@ func (t *task) forward(err error, v verdict) {
 	h := t.hop(err, "")
 	h.retry = t.stamp(t.now().Add(delay))
 	if t.ln.publish(t.record(to.topic, h)) {
-		l.count(MetricRetries, t.ln.tp.Topic, to.topic, 1)
+		l.count(MetricRetries, t.ln.tp.Topic, to.topic)
 		t.ln.finish(t.it)
 	}
 }
@@ -64,7 +64,7 @@ func (t *task) recover(a ExhaustedAction, err error, reason Reason) {
 	case DeadLetterAction:
 		t.deadLetter(err, reason)
 	case LogAndSkip:
-		t.l().count(MetricSkipped, t.ln.tp.Topic, string(reason), 1)
+		t.l().count(MetricSkipped, t.ln.tp.Topic, string(reason))
 		t.logFailure(slog.LevelError, "record skipped", err, reason)
 		t.ln.finish(t.it)
 	case HaltListener:
@@ -116,7 +116,7 @@ func (t *task) deadLetter(err error, reason Reason) {
 	if !t.ln.publish(pub) {
 		return
 	}
-	l.count(MetricDeadLetters, t.ln.tp.Topic, string(reason), 1)
+	l.count(MetricDeadLetters, t.ln.tp.Topic, string(reason))
 	t.logFailure(slog.LevelError, "record dead-lettered", err, reason)
 	rec := t.it.rec
 	l.emit(Event{

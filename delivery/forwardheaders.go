@@ -79,7 +79,7 @@ func (p hop) headers(rec *kgo.Record) []kgo.RecordHeader {
 	p.addOrigin(rec, add)
 	if s := p.retry; s != nil {
 		add(HeaderOriginalTimestamp, encodeMillis(s.original))
-		add(HeaderAttempts, int32Bytes(int32(s.attempts))) //nolint:gosec // at most 32767+1.
+		add(HeaderAttempts, int32Bytes(int32(s.attempts)))
 		add(HeaderBackOffTimestamp, encodeMillis(s.due.UnixMilli()))
 	}
 	if p.reason != "" {

@@ -16,9 +16,9 @@ type Headers []kgo.RecordHeader
 
 // Get is the last value of a header, and whether there is one.
 func (h Headers) Get(name string) ([]byte, bool) {
-	for i := len(h) - 1; i >= 0; i-- {
-		if h[i].Key == name {
-			return h[i].Value, true
+	for _, e := range slices.Backward(h) {
+		if e.Key == name {
+			return e.Value, true
 		}
 	}
 	return nil, false
@@ -131,7 +131,7 @@ func readAttempts(h Headers) int {
 	case 1:
 		n = int(v[0])
 	case 4:
-		n = int(int32(binary.BigEndian.Uint32(v))) //nolint:gosec // the sign is wanted.
+		n = int(int32(binary.BigEndian.Uint32(v)))
 	}
 	if n < 1 || n > math.MaxInt16 {
 		return 1
@@ -167,7 +167,7 @@ func readDue(h Headers, now time.Time) (due time.Time, garbage bool) {
 // Java's BigInteger.toByteArray.
 func encodeMillis(ms int64) []byte {
 	var b [8]byte
-	binary.BigEndian.PutUint64(b[:], uint64(ms)) //nolint:gosec // bit pattern.
+	binary.BigEndian.PutUint64(b[:], uint64(ms))
 	i := 0
 	for i < 7 && (b[i] == 0 && b[i+1] < 0x80 || b[i] == 0xff && b[i+1] >= 0x80) {
 		i++
@@ -180,7 +180,7 @@ func decodeMillis(v []byte) (int64, bool) {
 	if len(v) == 0 || len(v) > 8 {
 		return 0, false
 	}
-	n := int64(int8(v[0])) //nolint:gosec // sign extension.
+	n := int64(int8(v[0]))
 	for _, b := range v[1:] {
 		n = n<<8 | int64(b)
 	}
@@ -188,25 +188,25 @@ func decodeMillis(v []byte) (int64, bool) {
 }
 
 func int32Bytes(n int32) []byte {
-	return binary.BigEndian.AppendUint32(nil, uint32(n)) //nolint:gosec // bit pattern.
+	return binary.BigEndian.AppendUint32(nil, uint32(n))
 }
 
 func int64Bytes(n int64) []byte {
-	return binary.BigEndian.AppendUint64(nil, uint64(n)) //nolint:gosec // bit pattern.
+	return binary.BigEndian.AppendUint64(nil, uint64(n))
 }
 
 func readInt32(v []byte) (int32, bool) {
 	if len(v) != 4 {
 		return 0, false
 	}
-	return int32(binary.BigEndian.Uint32(v)), true //nolint:gosec // bit pattern.
+	return int32(binary.BigEndian.Uint32(v)), true
 }
 
 func readInt64(v []byte) (int64, bool) {
 	if len(v) != 8 {
 		return 0, false
 	}
-	return int64(binary.BigEndian.Uint64(v)), true //nolint:gosec // bit pattern.
+	return int64(binary.BigEndian.Uint64(v)), true
 }
 
 // cutText shortens s to at most n bytes of valid UTF-8.

@@ -37,8 +37,17 @@ func TestReadAttempts(t *testing.T) {
 		hex  string
 		want int
 	}{
-		{"00000002", 2}, {"02", 2}, {"c8", 200}, {"00007fff", 32767}, {"00008000", 1}, {"00", 1},
-		{"00000000", 1}, {"ffffffff", 1}, {"000002", 1}, {"0000000000000002", 1}, {"", 1},
+		{"00000002", 2},
+		{"02", 2},
+		{"c8", 200},
+		{"00007fff", 32767},
+		{"00008000", 1},
+		{"00", 1},
+		{"00000000", 1},
+		{"ffffffff", 1},
+		{"000002", 1},
+		{"0000000000000002", 1},
+		{"", 1},
 	} {
 		v, err := hex.DecodeString(tc.hex)
 		require.NoError(t, err)
@@ -252,7 +261,7 @@ func TestHeaderGarbage(t *testing.T) {
 		"kafka_original-topic", "kafka_original-partition", "kafka_original-offset", "kafka_original-timestamp",
 		"kafka_dlt-original-topic", "kafka_dlt-original-partition", "kafka_exception-fqcn", "kafka_dlt-key-exception-fqcn",
 	}
-	r := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a test.
+	r := rand.New(rand.NewPCG(1, 2))
 	for range 2000 {
 		rec := mainRecord()
 		for range r.IntN(20) {

@@ -88,13 +88,13 @@ func (l kgoLogger) Log(level kgo.LogLevel, msg string, keyvals ...any) {
 	if level == kgo.LogLevelError {
 		at = slog.LevelError
 	}
-	l.log.Log(context.Background(), at, "kafka client", append([]any{"detail", msg}, keyvals...)...) //nolint:sloglint // the library's own attributes.
+	l.log.Log(context.Background(), at, "kafka client", append([]any{"detail", msg}, keyvals...)...)
 }
 
 // newRandom gives numbers in [0, 1) to any goroutine.
 func newRandom() func() float64 {
 	var mu sync.Mutex
-	r := rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())) //nolint:gosec // jitter.
+	r := rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
 	return func() float64 {
 		mu.Lock()
 		defer mu.Unlock()

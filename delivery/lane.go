@@ -33,7 +33,7 @@ type lane struct {
 	done   chan struct{} // closed when no goroutine of the lane runs any more
 	wake   chan struct{}
 	priors []*lane // earlier lanes of the partition that still run
-	former *lane   // the lane that an outage of the cluster ended, if any
+	former []*lane // lanes that outages of the cluster ended, whose records may come again
 
 	drainOnce sync.Once
 	leaveOnce sync.Once
@@ -195,7 +195,7 @@ func (ln *lane) noteReset(logStart int64) {
 		return
 	}
 	ln.tracker.skipTo(logStart)
-	ln.c.l.count(MetricOffsetReset, ln.tp.Topic, "", 1)
+	ln.c.l.count(MetricOffsetReset, ln.tp.Topic, "")
 	ln.log.Error("records were deleted before they were read",
 		slog.Int64("offset", next), slog.Int64("log_start_offset", logStart))
 }
@@ -264,9 +264,31 @@ func (ln *lane) stop() {
 // the cluster is away, so nobody else has the partition yet.
 func (ln *lane) suspend() { ln.drainOnce.Do(func() { close(ln.drain) }) }
 
+// inherit makes f the lane before an outage, together with the lanes before it
+// whose records f has not all seen again.
+func (ln *lane) inherit(f *lane) {
+	if f == nil {
+		return
+	}
+	ln.former = []*lane{f}
+	at := f.watermark()
+	for _, older := range f.former {
+		if older.position() > at {
+			ln.former = append(ln.former, older)
+		}
+	}
+}
+
+// position is the next offset to be fetched, -1 if unknown.
+func (ln *lane) position() int64 {
+	ln.mu.Lock()
+	defer ln.mu.Unlock()
+	return ln.tracker.next
+}
+
 // doneBefore tells a record that the lane before an outage saw to its end.
 func (ln *lane) doneBefore(offset int64) bool {
-	for f := ln.former; f != nil; f = f.former {
+	for _, f := range ln.former {
 		f.mu.Lock()
 		done := f.tracker.isDone(offset)
 		f.mu.Unlock()

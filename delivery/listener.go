@@ -251,6 +251,6 @@ func (l *Listener) current() []*consumer {
 	return slices.Clone(l.consumers)
 }
 
-func (l *Listener) count(m Metric, topic, value string, n int64) {
-	l.client.metrics.Count(m, Tags{Group: l.group, Topic: topic, Value: value}, n)
+func (l *Listener) count(m Metric, topic, value string) {
+	l.client.metrics.Count(m, Tags{Group: l.group, Topic: topic, Value: value}, 1)
 }

@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -193,7 +194,8 @@ func HeaderFamily(f Family) Option { return func(c *config) { c.family = f } }
 // it, so that Java and Go members of one service can share the work.
 func SpringLayout() Option { return func(c *config) { c.springLayout = true } }
 
-// AutoCreate(false) forbids creating missing retry and dead-letter topics.
+// AutoCreate says whether missing retry and dead-letter topics are created.
+// The default is true.
 func AutoCreate(on bool) Option { return func(c *config) { c.autoCreate = on } }
 
 // GroupAliases names groups this listener had before: retry records of theirs
@@ -402,8 +404,8 @@ func (c *config) validate() {
 
 // wrap puts the middleware around the handler, the first one outermost.
 func (c *config) wrap(h Handler) Handler {
-	for i := len(c.middleware) - 1; i >= 0; i-- {
-		h = c.middleware[i](h)
+	for _, m := range slices.Backward(c.middleware) {
+		h = m(h)
 	}
 	return h
 }

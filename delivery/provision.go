@@ -172,7 +172,7 @@ func (c *Client) describe(ctx context.Context, topics []string) (map[string]desc
 	req.IncludeTopicAuthorizedOperations = true
 	for _, t := range topics {
 		rt := kmsg.NewMetadataRequestTopic()
-		rt.Topic = kmsg.StringPtr(t)
+		rt.Topic = new(t)
 		req.Topics = append(req.Topics, rt)
 	}
 	resp, err := req.RequestWith(ctx, c.sends)
@@ -184,7 +184,7 @@ func (c *Client) describe(ctx context.Context, topics []string) (map[string]desc
 		if t.Topic == nil {
 			continue
 		}
-		d := described{partitions: int32(len(t.Partitions)), writable: mayWrite(t.AuthorizedOperations)} //nolint:gosec // small.
+		d := described{partitions: int32(len(t.Partitions)), writable: mayWrite(t.AuthorizedOperations)}
 		if err := kerr.ErrorForCode(t.ErrorCode); err != nil {
 			d.partitions = 0
 			if !errors.Is(err, kerr.UnknownTopicOrPartition) {
@@ -218,8 +218,8 @@ func (l *Listener) provisionTopic(ctx context.Context, t chainTopic, found descr
 
 func (l *Listener) create(ctx context.Context, t chainTopic, partitions int32) error {
 	configs := map[string]*string{
-		"cleanup.policy": kmsg.StringPtr("delete"),
-		"retention.ms":   kmsg.StringPtr(millis(t.retention)),
+		"cleanup.policy": new("delete"),
+		"retention.ms":   new(millis(t.retention)),
 	}
 	_, err := l.client.admin().CreateTopic(ctx, partitions, -1, configs, t.name)
 	if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
@@ -235,7 +235,7 @@ func (l *Listener) create(ctx context.Context, t chainTopic, partitions int32) e
 func (l *Listener) checkConfigs(ctx context.Context, topics []chainTopic) error {
 	described, err := l.client.admin().DescribeTopicConfigs(ctx, names(topics)...)
 	if authError(err) {
-		return nil //nolint:nilerr // it cannot be known.
+		return nil // it cannot be known.
 	}
 	if err != nil {
 		return fmt.Errorf("describe topic configs: %w", err)

@@ -16,13 +16,13 @@ import (
 func (c *consumer) onAssigned(_ context.Context, _ *kgo.Client, parts map[string][]int32) {
 	c.turn <- struct{}{}
 	defer func() { <-c.turn }()
-	c.l.count(MetricRebalances, "", "assigned", 1)
+	c.l.count(MetricRebalances, "", "assigned")
 	c.l.health.clear("group " + c.plan.Group)
 	for tp := range partitions(parts) {
 		ln := newLane(c, tp)
 		c.mu.Lock()
 		c.lanes[tp] = ln
-		ln.former = c.suspended[tp]
+		ln.inherit(c.suspended[tp])
 		delete(c.suspended, tp)
 		c.mu.Unlock()
 		c.l.client.register(ln)
@@ -44,6 +44,7 @@ func (c *consumer) giveUpSuspended() {
 	}
 	clear(c.suspended)
 	c.mu.Unlock()
+	lanes = withFormer(lanes)
 	stopLanes(lanes)
 	endLanes(lanes, ErrLost)
 }
@@ -57,10 +58,11 @@ func (c *consumer) onRevoked(ctx context.Context, _ *kgo.Client, parts map[strin
 	if len(lanes) == 0 {
 		return
 	}
-	c.l.count(MetricRebalances, "", "revoked", 1)
-	stopLanes(lanes)
-	c.waitLanes(lanes, c.l.cfg.revokeWait)
-	endLanes(lanes, ErrRevoked)
+	c.l.count(MetricRebalances, "", "revoked")
+	all := withFormer(lanes)
+	stopLanes(all)
+	c.waitLanes(all, c.l.cfg.revokeWait)
+	endLanes(all, ErrRevoked)
 	c.commits.final(ctx, lanes)
 	c.emitAll(EventRevoked, lanes)
 }
@@ -81,7 +83,7 @@ func (c *consumer) onLost(_ context.Context, _ *kgo.Client, parts map[string][]i
 	if len(lanes) == 0 {
 		return
 	}
-	c.l.count(MetricRebalances, "", "lost", 1)
+	c.l.count(MetricRebalances, "", "lost")
 	if time.Since(time.Unix(0, c.dialFailed.Load())) < outageWindow {
 		for _, ln := range lanes {
 			ln.suspend()
@@ -92,8 +94,8 @@ func (c *consumer) onLost(_ context.Context, _ *kgo.Client, parts map[string][]i
 		}
 		c.mu.Unlock()
 	} else {
-		stopLanes(lanes)
-		endLanes(lanes, ErrLost)
+		stopLanes(withFormer(lanes))
+		endLanes(withFormer(lanes), ErrLost)
 	}
 	c.emitAll(EventLost, lanes)
 }
@@ -131,6 +133,15 @@ func partitions(parts map[string][]int32) func(func(TP) bool) {
 			}
 		}
 	}
+}
+
+// withFormer adds the lanes that outages ended and that may still run.
+func withFormer(lanes []*lane) []*lane {
+	out := slices.Clone(lanes)
+	for _, ln := range lanes {
+		out = append(out, ln.former...)
+	}
+	return out
 }
 
 func stopLanes(lanes []*lane) {
@@ -245,7 +256,7 @@ func (c *consumer) close(ctx context.Context) {
 	c.commits.ended.Wait()
 	c.turn <- struct{}{}
 	lanes := c.all()
-	endLanes(lanes, ErrShutdown)
+	endLanes(withFormer(lanes), ErrShutdown)
 	c.commits.final(ctx, lanes)
 	c.mu.Lock()
 	c.lanes = map[TP]*lane{}

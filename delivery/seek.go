@@ -67,9 +67,9 @@ func (c *consumer) applySeek(ctx context.Context, s *seek) error {
 	if err != nil {
 		return fmt.Errorf("seek: %w", err)
 	}
-	old.stop()
-	old.cancel(ErrSeek)
-	old.freeze()
+	gone := withFormer([]*lane{old})
+	stopLanes(gone)
+	endLanes(gone, ErrSeek)
 
 	ln := newLane(c, s.tp)
 	ln.begin(at, true)

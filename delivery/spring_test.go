@@ -312,7 +312,7 @@ func TestSpringReadsBote(t *testing.T) {
 		require.Equal(t, "g-bote-retry-400", c.Deliveries[0].Group)
 		last := c.Records[len(c.Records)-1].record(t)
 		require.Equal(t, 6, readAttempts(last.Headers))
-		require.Equal(t, 1, len(ours(last.Headers, HeaderMessageID)))
+		require.Len(t, ours(last.Headers, HeaderMessageID), 1)
 	}
 }
 

@@ -65,7 +65,7 @@ func (t *task) skipped() bool {
 	}
 	h := t.headers()
 	if t.ln.c.plan.Role == RoleRetry && !t.l().ours(h) {
-		t.l().count(MetricForeignRetry, t.ln.tp.Topic, "", 1)
+		t.l().count(MetricForeignRetry, t.ln.tp.Topic, "")
 		t.ln.log.Debug("retry record of another group skipped", slog.Int64("offset", t.it.rec.Offset))
 		return true
 	}
@@ -90,7 +90,7 @@ func (t *task) awaitDue() bool {
 	}
 	due, garbage := readDue(t.headers(), t.now())
 	if garbage {
-		t.l().count(MetricGarbageDue, t.ln.tp.Topic, "", 1)
+		t.l().count(MetricGarbageDue, t.ln.tp.Topic, "")
 	}
 	t.release()
 	if !t.ln.park(due) {
@@ -272,4 +272,4 @@ func (t *task) noteFailure(err error, reason Reason, n int) {
 	t.logFailure(level, "delivery failed", err, reason)
 }
 
-func (t *task) result(r string) { t.l().count(MetricDeliveries, t.ln.tp.Topic, r, 1) }
+func (t *task) result(r string) { t.l().count(MetricDeliveries, t.ln.tp.Topic, r) }

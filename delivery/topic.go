@@ -234,8 +234,8 @@ func (c *Client) produce(ctx context.Context, rec *kgo.Record, done func(Result)
 // NewMessageID is a version 7 UUID: 48 bits of milliseconds, then random.
 func NewMessageID(now time.Time) string {
 	var u [16]byte
-	binary.BigEndian.PutUint64(u[:], uint64(now.UnixMilli())<<16) //nolint:gosec // positive.
-	_, _ = rand.Read(u[6:])                                       // never fails.
+	binary.BigEndian.PutUint64(u[:], uint64(now.UnixMilli())<<16)
+	_, _ = rand.Read(u[6:]) // never fails.
 	u[6] = u[6]&0x0f | 0x70
 	u[8] = u[8]&0x3f | 0x80
 	s := hex.EncodeToString(u[:])

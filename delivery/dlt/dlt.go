@@ -138,15 +138,7 @@ func (f Filter) matchPlace(p Place) bool {
 	if p.Offset < f.FromOffset || f.ToOffset > 0 && p.Offset >= f.ToOffset {
 		return false
 	}
-	if len(f.Places) == 0 {
-		return true
-	}
-	for _, want := range f.Places {
-		if want == p {
-			return true
-		}
-	}
-	return false
+	return len(f.Places) == 0 || slices.Contains(f.Places, p)
 }
 
 func (f Filter) matchHeader(h delivery.Headers) bool {

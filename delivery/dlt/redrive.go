@@ -376,7 +376,7 @@ func (r *redrive) ensureParked(ctx context.Context, topic string) error {
 		return err
 	}
 	forever := "-1"
-	_, err = r.d.adm.CreateTopic(ctx, int32(max(n, 1)), -1, map[string]*string{"retention.ms": &forever}, topic) //nolint:gosec // small.
+	_, err = r.d.adm.CreateTopic(ctx, int32(max(n, 1)), -1, map[string]*string{"retention.ms": &forever}, topic)
 	if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
 		return fmt.Errorf("create %s: %w", topic, err)
 	}
