@@ -82,7 +82,7 @@ func (o option) description() string {
 func fold(cell string, width int) []string {
 	var lines []string
 	line := ""
-	for _, piece := range pieces(cell) {
+	for _, piece := range fitting(pieces(cell), width-2) {
 		if line != "" && len(line)+len(piece) > width {
 			lines = append(lines, strings.TrimRight(line, " "))
 			line = "  "
@@ -90,6 +90,23 @@ func fold(cell string, width int) []string {
 		line += piece
 	}
 	return append(lines, strings.TrimRight(line, " "))
+}
+
+// fitting cuts pieces that are wider than a line behind their points, or where the line ends.
+func fitting(list []string, width int) []string {
+	var fit []string
+	for _, piece := range list {
+		for len(piece) > width {
+			end := strings.LastIndexByte(piece[:width], '.') + 1
+			if end == 0 {
+				end = width
+			}
+			fit = append(fit, piece[:end])
+			piece = piece[end:]
+		}
+		fit = append(fit, piece)
+	}
+	return fit
 }
 
 // pieces cuts a text where a line may break: behind blanks and hyphens, and behind colons and commas.

@@ -21,6 +21,10 @@ func tools() map[string]tool {
 		"kafka-get-offsets":         runGetOffsets,
 		"kafka-groups":              runGroups,
 		"kafka-log-dirs":            runLogDirs,
+		"kafka-server-start":        runServerStart,
+		"kafka-server-stop":         runServerStop,
+		"zookeeper-server-start":    runZookeeperStart,
+		"zookeeper-server-stop":     runZookeeperStop,
 		"kafka-storage":             runStorage,
 		"kafka-topics":              runTopics,
 	}

@@ -10,6 +10,8 @@ import (
 func verbs(s *streams) []*cobra.Command {
 	return []*cobra.Command{
 		newDLTCommand(s),
+		newHealthCommand(s),
+		newServeCommand(s),
 		newVersionCommand(s),
 	}
 }
@@ -29,7 +31,7 @@ func runVerbs(ctx context.Context, s *streams, args []string) int {
 	root.SetErr(s.err)
 	root.AddCommand(verbs(s)...)
 	if err := root.ExecuteContext(ctx); err != nil {
-		return exitError
+		return codeOf(err)
 	}
 	return exitOK
 }

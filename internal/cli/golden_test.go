@@ -1,0 +1,242 @@
+package cli
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// The files below testdata/cli were recorded from Kafka 4.2's tools. A line's first character says what it is: # note,
+// : setting, + file and | its lines, $ command, < input, = exit code, > stdout, ! stderr.
+
+type goldenCase struct {
+	settings map[string]string
+	masks    [][2]string
+	files    map[string]string
+	command  string
+	stdin    string
+	exit     int
+	out, err string
+}
+
+func readCase(t *testing.T, file string) goldenCase {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	require.NoError(t, err)
+	c := goldenCase{settings: map[string]string{}, files: map[string]string{}}
+	name := ""
+	for line := range strings.Lines(string(data)) {
+		text := strings.TrimSuffix(line[min(2, len(line)-1):], "\n")
+		switch line[0] {
+		case ':':
+			k, v, _ := strings.Cut(text, " ")
+			if from, to, ok := strings.Cut(v, " => "); k == "mask" && ok {
+				c.masks = append(c.masks, [2]string{from, to})
+			}
+			c.settings[k] = v
+		case '+':
+			name = text
+		case '|':
+			c.files[name] += text + "\n"
+		case '$':
+			c.command = text
+		case '<':
+			c.stdin += text + "\n"
+		case '=':
+			c.exit, err = strconv.Atoi(text)
+			require.NoError(t, err)
+		case '>':
+			c.out += text + "\n"
+		case '!':
+			c.err += text + "\n"
+		}
+	}
+	if like := c.settings["like"]; like != "" {
+		other := readCase(t, filepath.Join(filepath.Dir(file), like+".txt"))
+		c.exit, c.out, c.err = other.exit, other.out, other.err
+	}
+	return c
+}
+
+// split cuts a command line at blanks outside quotes.
+func split(command string) []string {
+	var words []string
+	var word strings.Builder
+	quote, open := byte(0), false
+	for i := range len(command) {
+		switch c := command[i]; {
+		case quote != 0 && c == quote:
+			quote = 0
+		case quote != 0:
+			word.WriteByte(c)
+		case c == '\'' || c == '"':
+			quote, open = c, true
+		case c == ' ':
+			if word.Len() > 0 || open {
+				words = append(words, word.String())
+			}
+			word.Reset()
+			open = false
+		default:
+			word.WriteByte(c)
+		}
+	}
+	if word.Len() > 0 || open {
+		words = append(words, word.String())
+	}
+	return words
+}
+
+type result struct {
+	exit     int
+	out, err string
+}
+
+func run(t *testing.T, stdin string, args ...string) result {
+	t.Helper()
+	var out, errs bytes.Buffer
+	code := Main(t.Context(), args, strings.NewReader(stdin), &out, &errs)
+	return result{code, out.String(), errs.String()}
+}
+
+var (
+	tableHead  = regexp.MustCompile(`^Option(?: \(\* = required\))? +Description *$`)
+	tableRow   = regexp.MustCompile(`^ {0,2}(-[\w-]+(?: [A-Z_]{2,})?(?:, ?-[\w-]+(?: [A-Z_]{2,})?)*)(?: <(\w+)\S*)?`)
+	logLine    = regexp.MustCompile(`^\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}\] |^\[<Time>\] `)
+	throwLine  = regexp.MustCompile(`^(Exception in thread.*|[\w.$]+(Exception|Error)(: .*)?| ?\([\w.$]+\))$`)
+	setOrdered = regexp.MustCompile(`(of these options: |following options: |Valid states are: |Valid types are: |scenarios: \[|Option combination "\[)((?:\[[\w-]+\]|\w+)(?:, (?:\[[\w-]+\]|\w+))*)`)
+)
+
+// shape keeps of a help text what is Kafka's: usage lines, and options with the type of their argument.
+func shape(text string, prose bool) string {
+	var out, use []string
+	table := false
+	end := func() {
+		if use != nil {
+			out = append(out, strings.Join(strings.Fields(strings.Join(use, " ")), " "))
+			use = nil
+		}
+	}
+	for line := range strings.Lines(text) {
+		line = strings.TrimSuffix(line, "\n")
+		switch {
+		case tableHead.MatchString(line), line == "optional arguments:":
+			table = true
+		case strings.HasPrefix(line, "usage: "):
+			use = []string{line}
+			continue
+		case use != nil && strings.HasPrefix(line, " ") && strings.TrimSpace(line) != "":
+			use = append(use, strings.TrimSpace(line))
+			continue
+		case table && !strings.HasPrefix(line, "---") && tableRow.MatchString(line):
+			m := tableRow.FindStringSubmatch(line)
+			if m[2] != "" {
+				m[1] += " <" + m[2] + ">"
+			}
+			out = append(out, m[1])
+		case !table && strings.TrimSpace(line) != "" && (prose || strings.Contains(line, "error: ")):
+			out = append(out, line)
+		}
+		end()
+	}
+	end()
+	return strings.Join(out, "\n")
+}
+
+// withoutJava leaves out of stderr what is Java's: log lines, exceptions, stacks; and folds the option table.
+func withoutJava(text, tool string) string {
+	var out []string
+	for line := range strings.Lines(text) {
+		line = strings.TrimSuffix(line, "\n")
+		if tableHead.MatchString(line) {
+			out = append(out, "<Usage "+tool+">")
+			break
+		}
+		if logLine.MatchString(line) || line == "<Stack>" || strings.HasPrefix(line, "Caused by: ") || throwLine.MatchString(line) {
+			continue
+		}
+		out = append(out, line)
+	}
+	return strings.TrimSpace(sortSets(strings.Join(out, "\n")))
+}
+
+// sortSets sorts lists whose order changes from run to run in Kafka.
+func sortSets(text string) string {
+	return setOrdered.ReplaceAllStringFunc(text, func(s string) string {
+		m := setOrdered.FindStringSubmatch(s)
+		words := strings.Split(m[2], ", ")
+		slices.Sort(words)
+		return m[1] + strings.Join(words, ", ")
+	})
+}
+
+func toolOf(command string) string { return strings.TrimSuffix(split(command)[0], ".sh") }
+
+// TestHelp holds the options of every tool, their arguments, exit codes and streams against Kafka's.
+func TestHelp(t *testing.T) {
+	files, err := filepath.Glob("../../testdata/cli/help/*.txt")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".txt")
+		t.Run(name, func(t *testing.T) {
+			c := readCase(t, file)
+			got := run(t, "", split(c.command)...)
+			require.Equal(t, c.exit, got.exit)
+			prose := strings.HasSuffix(name, ".unknown") || strings.HasSuffix(name, ".version")
+			require.Equal(t, strings.TrimSpace(c.out), shape(got.out, prose))
+			want := c.err
+			if strings.HasSuffix(name, ".unknown") {
+				want, got.err = withoutThrows(want), withoutThrows(got.err)
+			}
+			require.Equal(t, strings.TrimSpace(want), shape(got.err, prose))
+		})
+	}
+}
+
+// withoutThrows drops the exception that Kafka prints below a message.
+func withoutThrows(text string) string {
+	var out []string
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	for i, line := range lines {
+		if line == "<Stack>" || i > 0 && throwLine.MatchString(line) {
+			continue
+		}
+		out = append(out, line)
+	}
+	return strings.Join(out, "\n")
+}
+
+// TestLocalErrors replays what Kafka's tools refuse without asking a broker.
+func TestLocalErrors(t *testing.T) {
+	files, err := filepath.Glob("../../testdata/cli/local/*.txt")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		file, err := filepath.Abs(file)
+		require.NoError(t, err)
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+			c := readCase(t, file)
+			t.Chdir(t.TempDir())
+			for name, text := range c.files {
+				require.NoError(t, os.WriteFile(name, []byte(text), 0o600))
+			}
+			got := run(t, c.stdin, split(c.command)...)
+			for _, m := range c.masks {
+				rx := regexp.MustCompile(`(?m)` + m[0])
+				got.out = rx.ReplaceAllString(got.out, strings.ReplaceAll(m[1], `\`, `$`))
+			}
+			tool := toolOf(c.command)
+			require.Equal(t, c.exit, got.exit, got.err)
+			require.Equal(t, c.out, got.out)
+			require.Equal(t, withoutJava(c.err, tool), withoutJava(got.err, tool))
+		})
+	}
+}

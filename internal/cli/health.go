@@ -1,0 +1,98 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// healthOptions are the flags of health.
+type healthOptions struct {
+	bootstrap string
+	wait      time.Duration
+	timeout   time.Duration
+}
+
+func (o *healthOptions) addFlags(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVarP(&o.bootstrap, "bootstrap-server", "b", "localhost:9092", "`host:port` of the broker")
+	f.DurationVar(&o.wait, "wait", 0, "how long to wait for the broker to become ready; without it, one attempt")
+	f.DurationVar(&o.timeout, "timeout", 5*time.Second, "how long one attempt may take")
+}
+
+func newHealthCommand(s *streams) *cobra.Command {
+	var o healthOptions
+	c := &cobra.Command{
+		Use:           "health",
+		Short:         "Ask a broker whether it is ready",
+		Long:          "Ask a broker whether it is ready: it must answer a client and know a leader for every partition. Exit code 0 if so, 1 if not.",
+		Example:       "  bote health --wait 30s -b localhost:9092",
+		Args:          cobra.NoArgs,
+		SilenceErrors: true,
+		RunE: func(c *cobra.Command, _ []string) error {
+			report, err := o.check(c.Context())
+			if err != nil {
+				return sayError(s, fmt.Errorf("%s is not ready: %w", o.bootstrap, err))
+			}
+			s.printf("%s\n", report)
+			return nil
+		},
+	}
+	o.addFlags(c)
+	return c
+}
+
+// check asks until there is a good answer or the time to wait is over.
+func (o *healthOptions) check(ctx context.Context) (string, error) {
+	const between = 100 * time.Millisecond
+	deadline := time.Now().Add(o.wait)
+	for {
+		report, err := o.ask(ctx)
+		if err == nil || time.Until(deadline) < between {
+			return report, err
+		}
+		select {
+		case <-ctx.Done():
+			return "", errors.Join(ctx.Err(), err)
+		case <-time.After(between):
+		}
+	}
+}
+
+func (o *healthOptions) ask(ctx context.Context) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, o.timeout)
+	defer cancel()
+	client, err := kgo.NewClient(kgo.SeedBrokers(o.bootstrap), kgo.ClientID("bote-health"), kgo.RequestRetries(0), kgo.DialTimeout(o.timeout))
+	if err != nil {
+		return "", fmt.Errorf("make client: %w", err)
+	}
+	defer client.Close()
+	req := kmsg.NewPtrMetadataRequest()
+	req.Topics = nil // all of them
+	resp, err := req.RequestWith(ctx, client)
+	if err != nil {
+		return "", fmt.Errorf("ask for metadata: %w", err)
+	}
+	partitions, leaderless := 0, 0
+	for _, t := range resp.Topics {
+		for _, p := range t.Partitions {
+			partitions++
+			if p.Leader < 0 {
+				leaderless++
+			}
+		}
+	}
+	if leaderless > 0 {
+		return "", fmt.Errorf("%d of %d partitions have no leader", leaderless, partitions)
+	}
+	cluster := "?"
+	if resp.ClusterID != nil {
+		cluster = *resp.ClusterID
+	}
+	return fmt.Sprintf("ready: cluster %s, %d broker(s), %d topic(s), %d partition(s)", cluster, len(resp.Brokers), len(resp.Topics), partitions), nil
+}

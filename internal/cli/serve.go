@@ -1,0 +1,103 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+
+	"github.com/spf13/cobra"
+)
+
+// exitCode ends a verb that has said everything already.
+type exitCode int
+
+// Error says the code.
+func (e exitCode) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
+// serveOptions are the flags of serve.
+type serveOptions struct {
+	config   string
+	settings []string
+	dataDir  string
+	listen   string
+	debug    bool
+}
+
+func (o *serveOptions) addFlags(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVarP(&o.config, "config", "c", "", "`file` of settings, as Kafka's server.properties; without it, bote's defaults")
+	f.StringArrayVar(&o.settings, "set", nil, "a setting, `name=value`, that wins over the file's; may be repeated")
+	f.StringVar(&o.dataDir, "data-dir", "", "`directory` for the data, in place of log.dirs; formatted if it is empty")
+	f.StringVar(&o.listen, "listen", "", "`host:port` for clients, in place of listeners")
+	f.BoolVar(&o.debug, "debug", false, "log everything")
+}
+
+func newServeCommand(s *streams) *cobra.Command {
+	var o serveOptions
+	c := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the broker",
+		Long:  "Run the broker in the foreground until Ctrl-C or a termination signal. The log goes to stdout and, if LOG_DIR is set, to server.log in that directory.",
+		Example: "  bote serve\n" +
+			"  bote serve --config config/server.properties\n" +
+			"  bote serve --data-dir data --listen localhost:9092",
+		Args:          cobra.NoArgs,
+		SilenceErrors: true,
+		RunE: func(c *cobra.Command, _ []string) error {
+			values, err := o.values()
+			if err != nil {
+				return sayError(s, err)
+			}
+			level := slog.LevelInfo
+			if o.debug {
+				level = slog.LevelDebug
+			}
+			v, closing := newServing(s, level)
+			defer closing()
+			v.values = values
+			if code := v.run(c.Context()); code != exitOK {
+				return exitCode(code)
+			}
+			return nil
+		},
+	}
+	o.addFlags(c)
+	return c
+}
+
+// values are the settings of the file with the flags laid over them.
+func (o *serveOptions) values() (map[string]string, error) {
+	values, err := optionalProperties(o.config)
+	if err != nil {
+		return nil, fmt.Errorf("read settings: %w", err)
+	}
+	extra, err := pairs(o.settings, false)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(values, extra)
+	if o.dataDir != "" {
+		delete(values, "log.dir")
+		values["log.dirs"] = o.dataDir
+	}
+	if o.listen != "" {
+		values["listeners"] = "PLAINTEXT://" + o.listen + ",CONTROLLER://127.0.0.1:0"
+		delete(values, "advertised.listeners")
+	}
+	return values, nil
+}
+
+// sayError prints why a verb failed.
+func sayError(s *streams, err error) error {
+	s.remark("Error: %s\n", err)
+	return exitCode(exitError)
+}
+
+// codeOf is the exit code of a verb's error.
+func codeOf(err error) int {
+	if code, ok := errors.AsType[exitCode](err); ok {
+		return int(code)
+	}
+	return exitError
+}

@@ -1,0 +1,209 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"regexp"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/botehq/bote"
+	"github.com/botehq/bote/internal/config"
+	"github.com/botehq/bote/internal/storage/vfs"
+)
+
+// Loggers of Kafka's server whose lines scripts wait for.
+const (
+	loggerMain     = "kafka.Kafka$"
+	loggerAcceptor = "kafka.network.DataPlaneAcceptor"
+	loggerInfo     = "org.apache.kafka.common.utils.AppInfoParser"
+	loggerRaft     = "kafka.server.KafkaRaftServer"
+	loggerBroker   = "kafka.server.BrokerServer"
+)
+
+// Exit codes of a server that a signal ended: 128 and the number of the signal.
+const exitTerminated = 143
+
+// serving is one run of the broker in the foreground.
+type serving struct {
+	s      *streams
+	log    *serverLog
+	values map[string]string
+	// strict refuses settings as Kafka does; otherwise missing ones get bote's defaults.
+	strict bool
+}
+
+// newServing prepares the log: stdout, and server.log if LOG_DIR is set. closing ends the latter.
+func newServing(s *streams, level slog.Level) (_ *serving, closing func()) {
+	out, closing := s.out, func() {}
+	v := &serving{s: s}
+	if dir := s.getenv("LOG_DIR"); dir != "" {
+		file, err := openHourlyFile(filepath.Join(dir, "server.log"), time.Now)
+		if err == nil {
+			out, closing = io.MultiWriter(s.out, file), func() { _ = file.Close() } // the lines are in stdout, too
+		} else {
+			defer func() { v.log.line(levelWarn, loggerMain, "No log file: %s", err) }()
+		}
+	}
+	v.log = newServerLog(out, level)
+	return v, closing
+}
+
+// run opens the broker, serves until a signal or the end of the context, and closes it. It returns the exit code.
+func (v *serving) run(ctx context.Context) int {
+	stopped := make(chan os.Signal, 1)
+	signal.Notify(stopped, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(stopped)
+	limitMemory(v.s.getenv("KAFKA_HEAP_OPTS"))
+	if err := v.check(); err != nil {
+		return v.fatal("Exiting Kafka due to fatal exception", err)
+	}
+	b, err := bote.Open(ctx, bote.Config{Properties: v.values, Logger: slog.New(v.log)})
+	if err != nil {
+		return v.fatal("Exiting Kafka due to fatal exception during startup.", v.startError(err))
+	}
+	id := v.nodeID()
+	for _, addr := range b.Addrs() {
+		v.log.line("INFO", loggerAcceptor, "Awaiting socket connections on %s.", shownAddress(addr))
+	}
+	v.log.line("INFO", loggerInfo, "Kafka version: %s", Version)
+	v.log.line("INFO", "bote", "bote %s", buildVersion())
+	v.log.line("INFO", loggerRaft, "[KafkaRaftServer nodeId=%s] Kafka Server started", id)
+	err = b.Serve(ctx)
+	if err = errors.Join(err, b.Close()); err != nil {
+		return v.fatal("Exiting Kafka due to fatal exception during shutdown.", err)
+	}
+	v.log.line("INFO", loggerBroker, "[BrokerServer id=%s] shut down completed", id)
+	v.log.line("INFO", loggerInfo, "App info kafka.server for %s unregistered", id)
+	select {
+	case sig := <-stopped:
+		if sig == syscall.SIGTERM {
+			return exitTerminated
+		}
+	default:
+	}
+	return exitInterrupted
+}
+
+func (v *serving) nodeID() string {
+	for _, name := range []string{"node.id", "broker.id"} {
+		if id := strings.TrimSpace(v.values[name]); id != "" {
+			return id
+		}
+	}
+	return "1"
+}
+
+// check refuses what Kafka refuses before it touches anything.
+func (v *serving) check() error {
+	if !v.strict {
+		return nil
+	}
+	server, _, err := config.ParseServer(v.values)
+	if err != nil {
+		return err //nolint:wrapcheck // Kafka's text
+	}
+	missing, formatted := "", 0
+	for _, dir := range server.LogDirs {
+		if isFormatted(dir) {
+			formatted++
+		} else if missing == "" {
+			missing = dir
+		}
+	}
+	if formatted > 0 && missing != "" {
+		return throw(classRuntime, "No `meta.properties` found in %s (have you run `kafka-storage.sh` to format the directory?)", missing)
+	}
+	return nil
+}
+
+// startError gives the failures that everybody meets the words that everybody searches for.
+func (v *serving) startError(err error) error {
+	if op, ok := errors.AsType[*net.OpError](err); ok && errors.Is(err, syscall.EADDRINUSE) {
+		return &exception{class: classKafka, text: "Socket server failed to bind to " + shownAddress(op.Addr.String()) + ": Address already in use.", cause: err}
+	}
+	if dir := v.dataDir(); dir != "" && locked(dir) {
+		return &exception{class: classKafka, text: "Failed to acquire lock on file .lock in " + dir + ". A Kafka instance in another process or thread is using this directory.", cause: err}
+	}
+	return err
+}
+
+func (v *serving) dataDir() string {
+	for _, name := range []string{"log.dirs", "log.dir"} {
+		if dir := strings.TrimSpace(v.values[name]); dir != "" {
+			return dir
+		}
+	}
+	return ""
+}
+
+// locked reports whether another process holds a data directory.
+func locked(dir string) bool {
+	path := filepath.Join(dir, ".lock")
+	if _, err := os.Stat(path); err != nil {
+		return false
+	}
+	lock, err := vfs.OS{}.Lock(path)
+	if err != nil {
+		return errors.Is(err, vfs.ErrLocked)
+	}
+	_ = lock.Close() // only asked
+	return false
+}
+
+// fatal logs why there is no server, as Kafka does: the reason is the line below.
+func (v *serving) fatal(what string, err error) int {
+	v.log.line(levelError, loggerMain, "%s", what)
+	class, text := classRuntime, err.Error()
+	if e, ok := errors.AsType[*config.Error](err); ok {
+		class, text = e.Class, e.Text
+	}
+	if x, ok := errors.AsType[*exception](err); ok {
+		class, text = x.class, x.text
+	}
+	v.log.raw(class + ": " + text)
+	return exitError
+}
+
+// shownAddress is an address as Kafka shows it: all interfaces are 0.0.0.0.
+func shownAddress(addr string) string {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return addr
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "0.0.0.0"
+	}
+	return net.JoinHostPort(host, port)
+}
+
+// limitMemory takes -Xmx of Java's options as a limit that the garbage collector works towards.
+func limitMemory(heapOpts string) {
+	if limit, ok := maxHeap(heapOpts); ok {
+		debug.SetMemoryLimit(limit)
+	}
+}
+
+// maxHeap reads the last -Xmx.
+func maxHeap(heapOpts string) (int64, bool) {
+	all := regexp.MustCompile(`(?:^|\s)-Xmx(\d+)([kKmMgGtT]?)(?:\s|$)`).FindAllStringSubmatch(strings.ReplaceAll(heapOpts, " ", "  "), -1)
+	if len(all) == 0 {
+		return 0, false
+	}
+	last := all[len(all)-1]
+	n, err := strconv.ParseInt(last[1], 10, 64)
+	shift := map[string]uint{"": 0, "k": 10, "m": 20, "g": 30, "t": 40}[strings.ToLower(last[2])]
+	if err != nil || n <= 0 || n > 1<<(62-shift) {
+		return 0, false
+	}
+	return n << shift, true
+}

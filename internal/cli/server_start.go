@@ -1,0 +1,103 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// kafka-server-start runs the broker on a server.properties, in the foreground or, with -daemon, behind the shell's back.
+
+const serverStartUsage = "USAGE: bin/kafka-server-start.sh [-daemon] server.properties [--override property=value]*"
+
+func serverStartParser() *optParser {
+	return &optParser{options: []option{
+		{name: "override", arg: requiredArg, typ: "String", help: "A setting, property=value, that wins over the file's; may be repeated."},
+		{name: "version", help: "Show the version."},
+	}}
+}
+
+func runServerStart(ctx context.Context, s *streams, args []string) int {
+	p := serverStartParser()
+	if len(args) == 0 {
+		s.printf("%s\n", serverStartUsage)
+		p.writeTable(s.err)
+		return exitError
+	}
+	if args[0] == "-daemon" {
+		return s.startDaemon(args[1:])
+	}
+	if slices.Contains(args, "--help") {
+		return s.printUsage(p, serverStartUsage)
+	}
+	v, closing := newServing(s, slog.LevelInfo)
+	defer closing()
+	v.strict = true
+	v.log.line("INFO", "kafka.utils.Log4jControllerRegistration$", "Registered `kafka:type=kafka.Log4jController` MBean")
+	if args[0] == "--version" {
+		s.printf("%s\n", Version)
+		return exitOK
+	}
+	return v.start(ctx, p, args)
+}
+
+// start reads the file, lays the overrides over it, and runs.
+func (v *serving) start(ctx context.Context, p *optParser, args []string) int {
+	values, err := readProperties(args[0])
+	if err != nil {
+		return v.fatal("Exiting Kafka due to fatal exception", err)
+	}
+	set, err := p.parse(args[1:])
+	if err != nil {
+		if e, ok := errors.AsType[*parseError](err); ok {
+			err = throw(e.class, "%s", e.text)
+		}
+		return v.fatal("Exiting Kafka due to fatal exception", err)
+	}
+	if len(set.words) > 0 {
+		return v.s.printUsage(p, "Found non argument parameters: "+strings.Join(set.words, ","))
+	}
+	overrides, err := pairs(set.all("override"), true)
+	if err != nil {
+		return v.fatal("Exiting Kafka due to fatal exception", err)
+	}
+	for name, value := range overrides {
+		values[name] = value
+	}
+	v.values = values
+	return v.run(ctx)
+}
+
+// startDaemon starts the same command in a session of its own and returns. What it prints goes to kafkaServer.out in LOG_DIR.
+func (s *streams) startDaemon(args []string) int {
+	if err := s.daemon(args); err != nil {
+		s.remark("%s\n", err)
+		return exitError
+	}
+	return exitOK
+}
+
+func (s *streams) daemon(args []string) error {
+	dir := s.getenv("LOG_DIR")
+	if dir == "" {
+		dir = "logs"
+	}
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return fmt.Errorf("create log directory: %w", err)
+	}
+	out, err := os.Create(filepath.Join(dir, "kafkaServer.out"))
+	if err != nil {
+		return fmt.Errorf("create output file: %w", err)
+	}
+	defer out.Close() //nolint:errcheck // the child has it
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find this program: %w", err)
+	}
+	return detach(self, append([]string{"kafka-server-start"}, args...), out)
+}

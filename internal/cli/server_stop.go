@@ -1,0 +1,107 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// process is a running program.
+type process struct {
+	pid  int
+	args []string
+}
+
+// isServer reports whether a process is a broker in the foreground or a daemon, not the command that starts one.
+func (p process) isServer() bool {
+	if len(p.args) < 2 {
+		return false
+	}
+	name := strings.TrimSuffix(strings.ToLower(filepath.Base(filepath.ToSlash(p.args[0]))), ".exe")
+	rest := p.args[1:]
+	switch {
+	case name == "kafka-server-start":
+	case rest[0] == "kafka-server-start":
+		rest = rest[1:]
+	case strings.HasPrefix(name, "bote") && rest[0] == "serve":
+	default:
+		return false
+	}
+	return !slices.Contains(rest, "-daemon")
+}
+
+// configFile is the properties file on the command line.
+func (p process) configFile() string {
+	for _, arg := range p.args[1:] {
+		if _, value, ok := strings.Cut(arg, "="); ok && strings.HasPrefix(arg, "--config") {
+			arg = value
+		}
+		if strings.HasSuffix(arg, ".properties") {
+			return arg
+		}
+	}
+	return ""
+}
+
+// runServerStop ends the user's brokers, or those of one role or one node.
+func runServerStop(_ context.Context, s *streams, args []string) int {
+	var role, node string
+	for _, arg := range args {
+		if v, ok := strings.CutPrefix(arg, "--process-role="); ok {
+			role = v
+		}
+		if v, ok := strings.CutPrefix(arg, "--node-id="); ok {
+			node = v
+		}
+	}
+	all, err := userProcesses()
+	if err != nil {
+		s.remark("%s\n", err)
+		return exitError
+	}
+	servers := slices.DeleteFunc(all, func(p process) bool { return !p.isServer() || p.pid == os.Getpid() })
+	if role != "" && node != "" {
+		s.printf("When both node-id and process-role are provided, the value for node-id will take precedence\n")
+	}
+	switch {
+	case node != "":
+		servers, err = configured(servers, "node.id", node)
+	case role != "":
+		servers, err = configured(servers, "process.roles", role)
+	}
+	if err != nil {
+		s.printf("%s\n", err)
+		return exitError
+	}
+	if len(servers) == 0 {
+		s.printf("No kafka server to stop\n")
+		return exitError
+	}
+	for _, p := range servers {
+		if err := stopProcess(p.pid, s.getenv("SIGNAL")); err != nil {
+			s.remark("%s\n", err)
+			return exitError
+		}
+	}
+	return exitOK
+}
+
+var errNoConfig = errors.New("Can not find the configuration file in the current directory. Please make sure the kafka stop process and the start process are called in the same directory.") //nolint:staticcheck,revive // Kafka's text
+
+// configured keeps the processes whose settings have the value.
+func configured(list []process, name, value string) ([]process, error) {
+	var kept []process
+	for _, p := range list {
+		values, err := readProperties(p.configFile())
+		if err != nil {
+			return nil, errNoConfig
+		}
+		if strings.TrimSpace(values[name]) == value {
+			kept = append(kept, p)
+		}
+	}
+	return kept, nil
+}

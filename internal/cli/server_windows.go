@@ -1,0 +1,77 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/windows"
+)
+
+// detach starts a program that outlives this one and its console.
+func detach(program string, args []string, out *os.File) error {
+	cmd := exec.CommandContext(context.Background(), program, args...)
+	cmd.Stdout, cmd.Stderr = out, out
+	cmd.SysProcAttr = &syscall.SysProcAttr{CreationFlags: windows.DETACHED_PROCESS | windows.CREATE_NEW_PROCESS_GROUP}
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("start the server: %w", err)
+	}
+	if err := cmd.Process.Release(); err != nil {
+		return fmt.Errorf("let go of the server: %w", err)
+	}
+	return nil
+}
+
+// stopProcess ends a process at once, as Kafka's script does: there are no signals here. The log survives that.
+func stopProcess(pid int, _ string) error {
+	p, err := os.FindProcess(pid)
+	if err != nil {
+		return fmt.Errorf("find process %d: %w", pid, err)
+	}
+	if err := p.Kill(); err != nil {
+		return fmt.Errorf("end process %d: %w", pid, err)
+	}
+	return nil
+}
+
+// userProcesses lists the command lines of the processes that may be asked for theirs.
+func userProcesses() ([]process, error) {
+	snapshot, err := windows.CreateToolhelp32Snapshot(windows.TH32CS_SNAPPROCESS, 0)
+	if err != nil {
+		return nil, fmt.Errorf("list processes: %w", err)
+	}
+	defer windows.CloseHandle(snapshot) //nolint:errcheck // only read
+	var list []process
+	entry := windows.ProcessEntry32{Size: uint32(unsafe.Sizeof(windows.ProcessEntry32{}))}
+	for err = windows.Process32First(snapshot, &entry); err == nil; err = windows.Process32Next(snapshot, &entry) {
+		if args, err := commandLine(entry.ProcessID); err == nil {
+			list = append(list, process{pid: int(entry.ProcessID), args: args})
+		}
+	}
+	if !errors.Is(err, windows.ERROR_NO_MORE_FILES) {
+		return nil, fmt.Errorf("list processes: %w", err)
+	}
+	return list, nil
+}
+
+func commandLine(pid uint32) ([]string, error) {
+	handle, err := windows.OpenProcess(windows.PROCESS_QUERY_LIMITED_INFORMATION, false, pid)
+	if err != nil {
+		return nil, fmt.Errorf("open process: %w", err)
+	}
+	defer windows.CloseHandle(handle) //nolint:errcheck // only read
+	buffer := make([]byte, 64<<10)
+	if err := windows.NtQueryInformationProcess(handle, windows.ProcessCommandLineInformation, unsafe.Pointer(&buffer[0]), uint32(len(buffer)), nil); err != nil {
+		return nil, fmt.Errorf("ask for the command line: %w", err)
+	}
+	text := (*windows.NTUnicodeString)(unsafe.Pointer(&buffer[0])).String()
+	args, err := windows.DecomposeCommandLine(text)
+	if err != nil {
+		return nil, fmt.Errorf("split the command line: %w", err)
+	}
+	return args, nil
+}
