@@ -145,7 +145,7 @@ var quorumVoters = check{text: "list of id@host:port", run: func(name string, p 
 func parseVoter(s string) (int32, error) {
 	id, address, found := strings.Cut(s, "@")
 	n, err := strconv.ParseInt(id, 10, 32)
-	if _, _, ok := splitHostPort(address); !found || !ok {
+	if !found || !isHostPort(address) {
 		return 0, fmt.Errorf("voter %q has no id@host:port", s)
 	}
 	return int32(n), err
@@ -153,7 +153,7 @@ func parseVoter(s string) (int32, error) {
 
 var quorumServers = check{text: "list of host:port", run: func(name string, p parsed) error {
 	for _, s := range p.list {
-		if _, _, ok := splitHostPort(s); !ok {
+		if !isHostPort(s) {
 			return refuse("Failed to parse host name from %s for the configuration %s. Each entry should be in the form \"{host}:{port}\"", s, name)
 		}
 	}
@@ -170,19 +170,16 @@ var shareOffsetReset = check{text: "latest, earliest, by_duration:PnDTnHnMn.nS",
 	return refuseValue(name, p.text, "Invalid value `%s` for configuration %s. The value must be either 'earliest', 'latest' or of the format 'by_duration:<PnDTnHnMn.nS>'.", p.text, name)
 }}
 
-// splitHostPort takes host:port apart; IPv6 addresses stand in brackets.
-func splitHostPort(s string) (host string, port int, ok bool) {
+// isHostPort reports whether s is host:port; IPv6 addresses stand in brackets.
+func isHostPort(s string) bool {
 	i := strings.LastIndexByte(s, ':')
 	if i < 0 {
-		return "", 0, false
+		return false
 	}
-	host = s[:i]
+	host := s[:i]
 	if strings.HasPrefix(host, "[") != strings.HasSuffix(host, "]") || !strings.HasPrefix(host, "[") && strings.Contains(host, ":") {
-		return "", 0, false
+		return false
 	}
 	port, err := strconv.Atoi(s[i+1:])
-	if err != nil || port < 0 || port > 65535 {
-		return "", 0, false
-	}
-	return strings.Trim(host, "[]"), port, true
+	return err == nil && port >= 0 && port <= 65535
 }

@@ -3,7 +3,6 @@ package config
 import (
 	"bufio"
 	"encoding/json"
-	"errors"
 	"maps"
 	"os"
 	"strings"
@@ -42,7 +41,7 @@ func lines(t *testing.T, file string) []string {
 	t.Helper()
 	f, err := os.Open(file)
 	require.NoError(t, err)
-	defer f.Close() //nolint:errcheck // only read
+	defer f.Close()
 	var list []string
 	for scan := bufio.NewScanner(f); scan.Scan(); {
 		list = append(list, scan.Text())
@@ -240,7 +239,7 @@ func TestServerAsKafka(t *testing.T) {
 		}
 		require.Error(t, err, change)
 		var refused *Error
-		require.True(t, errors.As(err, &refused), change)
+		require.ErrorAs(t, err, &refused, change)
 		require.Equal(t, want, refused.Class+": "+refused.Text, change)
 	}
 }

@@ -27,6 +27,7 @@ func (k Kind) String() string {
 		return "group"
 	case MetricsKind:
 		return "client metrics"
+	case numKinds:
 	}
 	return "unknown"
 }
@@ -125,14 +126,14 @@ func (k *Key) Valid() string { return k.check.text }
 
 // Lookup returns the row of a name, false when the kind has no such configuration. Listener prefixes are not resolved.
 func Lookup(kind Kind, name string) (*Key, bool) {
-	k, ok := tables[kind%numKinds].byName[name]
+	k, ok := tables[kind].byName[name]
 	return k, ok
 }
 
 // All returns the rows of a kind in the order of their names. The slice is shared and must not be changed.
-func All(kind Kind) []*Key { return tables[kind%numKinds].sorted }
+func All(kind Kind) []*Key { return tables[kind].sorted }
 
-const numKinds = MetricsKind + 1
+const numKinds = int(MetricsKind) + 1
 
 type table struct {
 	byName map[string]*Key

@@ -66,12 +66,10 @@ func (s *Shard) accept(it item) (queued bool, refusal error) {
 func (s *Shard) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	s.state, s.blank, s.cancel = opening, false, cancel
-	s.running.Add(1)
-	go func() {
-		defer s.running.Done()
+	s.running.Go(func() {
 		defer cancel()
 		s.run(ctx)
-	}()
+	})
 }
 
 // stop ends the goroutine, if there is one, without waiting for it.

@@ -27,8 +27,7 @@ var errNotOurs = errors.New("log refused")
 func (s *Shard) load(ctx context.Context) (empty bool, err error) {
 	log, err := s.cfg.Logs.Open(ctx, s.partition)
 	if err != nil {
-		var refusal *kerr.Error
-		if errors.As(err, &refusal) {
+		if _, ok := errors.AsType[*kerr.Error](err); ok {
 			return false, fmt.Errorf("open partition %d: %w: %w", s.partition, errNotOurs, err)
 		}
 		return false, fmt.Errorf("%w: open partition %d: %w", kerr.CoordinatorNotAvailable, s.partition, err)

@@ -67,7 +67,7 @@ func freePort(t *testing.T) int {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer func() { require.NoError(t, l.Close()) }()
-	return l.Addr().(*net.TCPAddr).Port //nolint:errcheck // a TCP listener
+	return l.Addr().(*net.TCPAddr).Port
 }
 
 // start starts the broker and returns how long it took until it answered.
@@ -119,6 +119,7 @@ func (h *history) ack(r *kgo.Record) {
 
 // produce writes unique values until ctx ends.
 func (h *history) produce(ctx context.Context, t *testing.T, addr, name string, opts ...kgo.Opt) {
+	t.Helper()
 	client, err := kgo.NewClient(append(opts, kgo.SeedBrokers(addr), kgo.DefaultProduceTopic(topic), kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.RecordPartitioner(kgo.RoundRobinPartitioner()), kgo.MaxBufferedRecords(200), kgo.RetryTimeout(time.Minute),
 		kgo.MetadataMinAge(50*time.Millisecond), kgo.RetryBackoffFn(func(int) time.Duration { return 20 * time.Millisecond }))...)
@@ -143,6 +144,7 @@ func (h *history) produce(ctx context.Context, t *testing.T, addr, name string, 
 // consume reads in a group and commits, and remembers the highest commits that
 // were acknowledged.
 func (h *history) consume(ctx context.Context, t *testing.T, addr string, committed *sync.Map) {
+	t.Helper()
 	client, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.ConsumerGroup(group), kgo.ConsumeTopics(topic), kgo.DisableAutoCommit(),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.MetadataMinAge(50*time.Millisecond), kgo.FetchMaxWait(100*time.Millisecond),
 		kgo.RetryBackoffFn(func(int) time.Duration { return 20 * time.Millisecond }))
@@ -158,7 +160,7 @@ func (h *history) consume(ctx context.Context, t *testing.T, addr string, commit
 		}
 		if client.CommitRecords(ctx, records...) == nil {
 			for _, r := range records {
-				if old, ok := committed.Load(r.Partition); !ok || old.(int64) < r.Offset+1 { //nolint:errcheck // only int64 goes in
+				if old, ok := committed.Load(r.Partition); !ok || old.(int64) < r.Offset+1 {
 					committed.Store(r.Partition, r.Offset+1)
 				}
 			}
@@ -184,7 +186,9 @@ func TestKill(t *testing.T) {
 	plain, idempotent := &history{acked: map[string]int64{}}, &history{acked: map[string]int64{}}
 	var committed sync.Map
 	var wg sync.WaitGroup
-	wg.Go(func() { plain.produce(ctx, t, d.addr, "plain", kgo.DisableIdempotentWrite(), kgo.MaxProduceRequestsInflightPerBroker(1)) })
+	wg.Go(func() {
+		plain.produce(ctx, t, d.addr, "plain", kgo.DisableIdempotentWrite(), kgo.MaxProduceRequestsInflightPerBroker(1))
+	})
 	wg.Go(func() { idempotent.produce(ctx, t, d.addr, "idem") })
 	wg.Go(func() { plain.consume(ctx, t, d.addr, &committed) })
 
@@ -224,7 +228,7 @@ func TestKill(t *testing.T) {
 func commits(m *sync.Map) map[int32]int64 {
 	out := map[int32]int64{}
 	m.Range(func(k, v any) bool {
-		out[k.(int32)] = v.(int64) //nolint:errcheck // nothing else goes in
+		out[k.(int32)] = v.(int64)
 		return true
 	})
 	return out

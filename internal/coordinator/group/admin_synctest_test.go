@@ -102,7 +102,7 @@ func TestCustomProtocolTypes(t *testing.T) {
 		m.req.Protocols = []kmsg.JoinGroupRequestProtocol{offered("sessioned", []byte{0xff})}
 		m.joins()
 		req := syncRequest("g", m.id, 1, m.id, "\x00\xff")
-		req.ProtocolType, req.Protocol = kmsg.StringPtr("connect"), kmsg.StringPtr("sessioned")
+		req.ProtocolType, req.Protocol = new("connect"), new("sessioned")
 		require.Equal(t, "\x00\xff", string(h.sync(req).get().MemberAssignment))
 		require.Equal(t, "connect", h.describe(5, "g").ProtocolType)
 		h.leave(leaveRequest(5, "g", m.id))

@@ -105,7 +105,7 @@ func churn(h *harness, r *rand.Rand) {
 	for i := range 9 {
 		m := &member{h: h, group: groups[i%3], req: joinRequest([]int16{3, 9}[r.IntN(2)], groups[i%3], "")}
 		if r.IntN(3) == 0 {
-			m.req.InstanceID = kmsg.StringPtr(fmt.Sprint("instance", i%5))
+			m.req.InstanceID = new(fmt.Sprint("instance", i%5))
 		}
 		clients = append(clients, &client{member: m, r: r})
 	}

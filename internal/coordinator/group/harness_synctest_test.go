@@ -186,7 +186,7 @@ func joinRequest(version int16, id, memberID string) *kmsg.JoinGroupRequest {
 func syncRequest(id, memberID string, generation int32, assignments ...string) *kmsg.SyncGroupRequest {
 	req := kmsg.NewPtrSyncGroupRequest()
 	req.Version, req.Group, req.MemberID, req.Generation = 5, id, memberID, generation
-	req.ProtocolType, req.Protocol = kmsg.StringPtr("consumer"), kmsg.StringPtr("range")
+	req.ProtocolType, req.Protocol = new("consumer"), new("range")
 	for i := 0; i+1 < len(assignments); i += 2 {
 		a := kmsg.NewSyncGroupRequestGroupAssignment()
 		a.MemberID, a.MemberAssignment = assignments[i], []byte(assignments[i+1])
@@ -215,7 +215,7 @@ func leaveRequest(version int16, id string, members ...string) *kmsg.LeaveGroupR
 // commitRequest is that of a client without a membership, for partition 0.
 func commitRequest(version int16, id, topic string, offset int64) *kmsg.OffsetCommitRequest {
 	p := kmsg.NewOffsetCommitRequestTopicPartition()
-	p.Offset, p.Metadata = offset, kmsg.StringPtr("m")
+	p.Offset, p.Metadata = offset, new("m")
 	rt := kmsg.NewOffsetCommitRequestTopic()
 	rt.Topic, rt.TopicID, rt.Partitions = topic, topicID(topic, 1), []kmsg.OffsetCommitRequestTopicPartition{p}
 	req := kmsg.NewPtrOffsetCommitRequest()

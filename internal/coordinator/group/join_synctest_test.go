@@ -230,7 +230,7 @@ func TestTrap61StaticRestart(t *testing.T) {
 
 		require.Equal(t, kerr.UnknownMemberID.Code, old.heartbeats())
 		hb := heartbeatRequest("g", old.id, 1)
-		hb.InstanceID = kmsg.StringPtr("inst")
+		hb.InstanceID = new("inst")
 		require.Equal(t, kerr.FencedInstanceID.Code, h.heartbeat(hb))
 
 		before := h.static("g", "inst")

@@ -166,7 +166,7 @@ func TestCommitOfMembers(t *testing.T) {
 		req := commitRequest(8, "g", "t", 3)
 		req.Generation, req.MemberID = 1, "nobody"
 		require.Equal(t, kerr.UnknownMemberID.Code, h.commit(req))
-		req.MemberID, req.InstanceID = m.id, kmsg.StringPtr("none")
+		req.MemberID, req.InstanceID = m.id, new("none")
 		require.Equal(t, kerr.UnknownMemberID.Code, h.commit(req))
 		require.EqualValues(t, 1, h.offset("g", "t"))
 	})
@@ -324,7 +324,7 @@ func TestOffsetExpiry(t *testing.T) {
 		c.req.ProtocolType = "connect"
 		c.joins()
 		sync := syncRequest("connect", c.id, 1, c.id, "A")
-		sync.ProtocolType = kmsg.StringPtr("connect")
+		sync.ProtocolType = new("connect")
 		require.Zero(t, h.sync(sync).get().ErrorCode)
 		require.Zero(t, c.commit(3))
 		h.restart() // an explicit expiry survives

@@ -93,7 +93,7 @@ func TestGroupValuesOfEveryVersion(t *testing.T) {
 		v := kmsg.NewGroupMetadataValue()
 		v.Version, v.ProtocolType, v.Generation, v.CurrentStateTimestamp = version, "consumer", 5, 9
 		m := kmsg.NewGroupMetadataValueMember()
-		m.MemberID, m.InstanceID, m.RebalanceTimeoutMillis, m.SessionTimeoutMillis = "m", kmsg.StringPtr("i"), 100, 50
+		m.MemberID, m.InstanceID, m.RebalanceTimeoutMillis, m.SessionTimeoutMillis = "m", new("i"), 100, 50
 		v.Members = append(v.Members, m)
 		got, err := readGroup(v.AppendTo(nil))
 		require.NoError(t, err)

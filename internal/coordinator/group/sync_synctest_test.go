@@ -37,14 +37,14 @@ func TestSyncIsRefused(t *testing.T) {
 			change func(*kmsg.SyncGroupRequest)
 			want   *kerr.Error
 		}{
-			"protocol type": {func(r *kmsg.SyncGroupRequest) { r.ProtocolType = kmsg.StringPtr("connect") }, kerr.InconsistentGroupProtocol},
-			"protocol":      {func(r *kmsg.SyncGroupRequest) { r.Protocol = kmsg.StringPtr("other") }, kerr.InconsistentGroupProtocol},
+			"protocol type": {func(r *kmsg.SyncGroupRequest) { r.ProtocolType = new("connect") }, kerr.InconsistentGroupProtocol},
+			"protocol":      {func(r *kmsg.SyncGroupRequest) { r.Protocol = new("other") }, kerr.InconsistentGroupProtocol},
 			"null protocol": {func(r *kmsg.SyncGroupRequest) { r.Protocol = nil }, kerr.InconsistentGroupProtocol},
 			"generation":    {func(r *kmsg.SyncGroupRequest) { r.Generation = 99 }, kerr.IllegalGeneration},
 			"member":        {func(r *kmsg.SyncGroupRequest) { r.MemberID = "nobody" }, kerr.UnknownMemberID},
 			"group":         {func(r *kmsg.SyncGroupRequest) { r.Group = "none" }, kerr.UnknownMemberID},
 			"empty group":   {func(r *kmsg.SyncGroupRequest) { r.Group = "" }, kerr.InvalidGroupID},
-			"instance":      {func(r *kmsg.SyncGroupRequest) { r.InstanceID = kmsg.StringPtr("none") }, kerr.UnknownMemberID},
+			"instance":      {func(r *kmsg.SyncGroupRequest) { r.InstanceID = new("none") }, kerr.UnknownMemberID},
 		} {
 			req := syncRequest("g", m.id, m.generation)
 			c.change(req)
@@ -200,7 +200,7 @@ func TestStaticMemberExpires(t *testing.T) {
 		time.Sleep(31 * time.Second)
 		require.Equal(t, "Empty", h.state("g"))
 		hb := heartbeatRequest("g", m.id, 1)
-		hb.InstanceID = kmsg.StringPtr("inst")
+		hb.InstanceID = new("inst")
 		require.Equal(t, kerr.UnknownMemberID.Code, h.heartbeat(hb), "the instance is forgotten, not fenced")
 	})
 }
@@ -289,7 +289,7 @@ func TestStaticMemberIsRemovedByInstance(t *testing.T) {
 	run(t, group.Config{}, func(h *harness) {
 		h.static("g", "inst").joins()
 		req := leaveRequest(4, "g", "wrong")
-		req.Members[0].InstanceID = kmsg.StringPtr("inst")
+		req.Members[0].InstanceID = new("inst")
 		require.Equal(t, kerr.FencedInstanceID.Code, h.leave(req).Members[0].ErrorCode)
 		req.Members[0].MemberID = ""
 		require.Zero(t, h.leave(req).Members[0].ErrorCode)
