@@ -27,7 +27,6 @@ func (k Kind) String() string {
 		return "group"
 	case MetricsKind:
 		return "client metrics"
-	case numKinds:
 	}
 	return "unknown"
 }
@@ -133,7 +132,7 @@ func Lookup(kind Kind, name string) (*Key, bool) {
 // All returns the rows of a kind in the order of their names. The slice is shared and must not be changed.
 func All(kind Kind) []*Key { return tables[kind].sorted }
 
-const numKinds = int(MetricsKind) + 1
+const lastKind = int(MetricsKind)
 
 type table struct {
 	byName map[string]*Key
@@ -141,7 +140,7 @@ type table struct {
 }
 
 // tables is built once from the rows in the table_*.go files and never changes.
-var tables = [numKinds]table{
+var tables = [lastKind + 1]table{
 	BrokerKind:  newTable(BrokerKind, serverKeys, netKeys, logKeys, coordinatorKeys, replicaKeys, securityKeys, ownKeys),
 	TopicKind:   newTable(TopicKind, topicKeys),
 	GroupKind:   newTable(GroupKind, groupKeys),
