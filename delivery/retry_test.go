@@ -1,0 +1,270 @@
+package delivery_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/botehq/bote/delivery"
+	"github.com/botehq/bote/delivery/deliverytest"
+)
+
+func TestBlockingRetries(t *testing.T) {
+	h := deliverytest.New(t)
+	var c calls
+	begin := h.Clock().Now()
+	var last time.Duration
+	listen(t, h, "g", func(_ context.Context, m *message) error {
+		c.add(m.Value)
+		require.Equal(t, 1, m.Attempt())
+		if m.Value == "bad" {
+			last = h.Clock().Now().Sub(begin)
+			return errBoom
+		}
+		return nil
+	})
+	h.Publish(topic, "k", "bad")
+	h.Publish(topic, "k", "good")
+	require.Equal(t, []string{"bad"}, c.list())
+	h.Advance(time.Minute)
+	require.Equal(t, append(slices.Repeat([]string{"bad"}, 10), "good"), c.list())
+	require.InDelta(t, 23.4, last.Seconds(), 2.2) // 21.3 s and up to 20 % more.
+	dead := h.ExpectDeadLetter("m-dlt", 1)[0]
+	hs := delivery.Headers(dead.Record.Headers)
+	require.Equal(t, "m", hs.Text("kafka_dlt-original-topic"))
+	_, ok := hs.Get(delivery.HeaderAttempts)
+	require.False(t, ok)
+	require.Equal(t, delivery.ReasonExhausted, dead.Failure.Reason)
+}
+
+func TestAlternatingErrors(t *testing.T) {
+	for name, o := range map[string]delivery.Option{
+		"in place": delivery.BlockingRetry(delivery.Attempts(6), delivery.Fixed(time.Second)),
+		"tiers":    delivery.RetryTopics(delivery.Attempts(6), delivery.Fixed(time.Second)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := deliverytest.New(t)
+			var c calls
+			listen(t, h, "g", func(_ context.Context, m *message) error {
+				if c.add(m.Value)%2 == 0 {
+					return errBang
+				}
+				return errBoom
+			}, o)
+			h.Publish(topic, "k", "v")
+			h.Advance(time.Hour)
+			require.Len(t, c.list(), 6)
+			h.ExpectDeadLetter("m-dlt", 1)
+		})
+	}
+}
+
+func TestTwoGroups(t *testing.T) {
+	h := deliverytest.New(t)
+	var a, b calls
+	tiers := delivery.RetryTopics(delivery.Attempts(3))
+	handler := func(c *calls, fails string) func(context.Context, *message) error {
+		return func(_ context.Context, m *message) error {
+			c.add(fmt.Sprint(m.Value, m.Attempt()))
+			if m.Value == fails {
+				return errBoom
+			}
+			return nil
+		}
+	}
+	listen(t, h, "a", handler(&a, "x"), tiers)
+	listen(t, h, "b", handler(&b, "y"), tiers)
+	h.Publish(topic, "k", "x")
+	h.Publish(topic, "k", "y")
+	h.Advance(time.Minute)
+	require.ElementsMatch(t, []string{"x1", "y1", "x2", "x3"}, a.list())
+	require.ElementsMatch(t, []string{"x1", "y1", "y2", "y3"}, b.list())
+	require.Len(t, h.ExpectDeadLetter("m-dlt", 2), 2)
+}
+
+func TestGroupAliases(t *testing.T) {
+	h := deliverytest.New(t)
+	l := listen(t, h, "old", func(context.Context, *message) error { return errBoom }, delivery.RetryTopics())
+	h.Publish(topic, "k", "v")
+	require.NoError(t, h.Stop(l))
+	var c calls
+	listen(t, h, "new", func(_ context.Context, m *message) error {
+		c.add(fmt.Sprint(m.Topic, m.Attempt()))
+		return nil
+	}, delivery.RetryTopics(), delivery.GroupAliases("old"))
+	h.Advance(time.Minute)
+	require.ElementsMatch(t, []string{"m1", "m-retry2"}, c.list())
+}
+
+func TestRulings(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		err   error
+		dead  int
+		calls int
+	}{
+		{"permanent", delivery.Permanent(errBoom), 1, 1},
+		{"drop", delivery.Drop(errBoom), 0, 1},
+		{"not in RetryIf", errBang, 1, 1},
+		{"retryable", errBoom, 1, 3},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			h := deliverytest.New(t)
+			var c calls
+			listen(t, h, "g", func(_ context.Context, m *message) error {
+				if m.Value == "next" {
+					return nil
+				}
+				c.add(m.Value)
+				return tc.err
+			}, delivery.RetryTopics(), delivery.RetryIf(func(err error) bool { return !errors.Is(err, errBang) }))
+			h.Publish(topic, "k", "v")
+			h.Publish(topic, "k", "next")
+			h.Advance(time.Minute)
+			require.Len(t, c.list(), tc.calls)
+			h.ExpectDeadLetter("m-dlt", tc.dead)
+			awaitCommit(t, h, int64(2))
+		})
+	}
+}
+
+func TestRetryAfter(t *testing.T) {
+	h := deliverytest.New(t)
+	var at []time.Duration
+	begin := h.Clock().Now()
+	listen(t, h, "g", func(context.Context, *message) error {
+		at = append(at, h.Clock().Now().Sub(begin))
+		return delivery.RetryAfter(errBoom, 3*time.Second)
+	}, delivery.RetryTopics(delivery.Attempts(4), delivery.Exponential(time.Second, 2, time.Minute)))
+	h.Publish(topic, "k", "v")
+	h.Advance(time.Minute)
+	require.Equal(t, []time.Duration{0, 4 * time.Second, 8 * time.Second, 12 * time.Second}, at)
+	h.ExpectDeadLetter("m-dlt", 1)
+}
+
+func TestHalt(t *testing.T) {
+	h := deliverytest.New(t)
+	l, err := delivery.Listen(h.Client(), topic, "g", func(_ context.Context, m *message) error {
+		if m.Value == "stop" {
+			return delivery.Halt(errBoom)
+		}
+		return nil
+	})
+	require.NoError(t, err)
+	h.Start(l)
+	h.Publish(topic, "k", "ok")
+	h.Publish(topic, "k", "stop")
+	err = h.Stop(l)
+	var halted *delivery.HaltError
+	require.ErrorAs(t, err, &halted)
+	require.ErrorIs(t, err, errBoom)
+	awaitCommit(t, h, int64(1))
+	require.Equal(t, delivery.StatusHalted, l.Health().Status)
+}
+
+func TestPanicAndGoexit(t *testing.T) {
+	for name, f := range map[string]func(){
+		"panic":  func() { panic("ouch") },
+		"goexit": func() { runtime.Goexit() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := deliverytest.New(t)
+			var c calls
+			listen(t, h, "g", func(_ context.Context, m *message) error {
+				c.add(m.Value)
+				if m.Value == "bad" {
+					f()
+				}
+				return nil
+			}, delivery.BlockingRetry(delivery.Attempts(2), delivery.Fixed(time.Second)))
+			h.Publish(topic, "k", "bad")
+			h.Publish(topic, "k", "good")
+			h.Advance(time.Minute)
+			require.Equal(t, []string{"bad", "bad", "good"}, c.list())
+			require.Equal(t, delivery.ReasonPanic, reason(t, h, "m-dlt"))
+			if name == "panic" {
+				stack := h.ExpectDeadLetter("m-dlt", 1)[0].Failure.Stack
+				require.Contains(t, stack, "handler panicked: ouch")
+				require.Contains(t, stack, "retry_test.go")
+			}
+		})
+	}
+}
+
+func TestFewerRetryPartitions(t *testing.T) {
+	h := deliverytest.New(t, deliverytest.Partitions(3))
+	h.CreateTopic("m-retry", 1)
+	var c calls
+	listen(t, h, "g", func(_ context.Context, m *message) error {
+		c.add(fmt.Sprintf("%s-%d", m.Topic, m.Partition))
+		return errBoom
+	}, delivery.RetryTopics(delivery.Attempts(2)))
+	h.Publish(topic, "k", "a", delivery.Partition(2))
+	h.Advance(time.Minute)
+	require.Equal(t, []string{"m-2", "m-retry-0"}, c.list())
+	require.Equal(t, int32(2), h.ExpectDeadLetter("m-dlt", 1)[0].Origin.Partition)
+}
+
+func TestExpiry(t *testing.T) {
+	t.Run("before handling", func(t *testing.T) {
+		h := deliverytest.New(t)
+		var c calls
+		listen(t, h, "g", func(_ context.Context, m *message) error {
+			c.add(m.Value)
+			return nil
+		}, delivery.ExpireAfter(time.Hour))
+		h.Publish(topic, "k", "old", delivery.Timestamp(h.Clock().Now().Add(-2*time.Hour)))
+		h.Publish(topic, "k", "new")
+		require.Equal(t, []string{"new"}, c.list())
+		require.Equal(t, delivery.ReasonExpired, reason(t, h, "m-dlt"))
+	})
+	t.Run("at a failure", func(t *testing.T) {
+		h := deliverytest.New(t)
+		var c calls
+		listen(t, h, "g", func(_ context.Context, m *message) error {
+			c.add(m.Value)
+			return errBoom
+		}, delivery.RetryTopics(delivery.Attempts(9), delivery.Fixed(time.Second), delivery.RetryTimeout(2500*time.Millisecond)))
+		h.Publish(topic, "k", "v")
+		h.Advance(time.Minute)
+		require.Len(t, c.list(), 4)
+		require.Equal(t, delivery.ReasonExpired, reason(t, h, "m-dlt"))
+	})
+}
+
+func TestSpringLayoutGroups(t *testing.T) {
+	h := deliverytest.New(t)
+	opts := []delivery.Option{
+		delivery.RetryTopics(delivery.Attempts(3), delivery.Exponential(time.Second, 2, time.Minute)),
+		delivery.DeadLetter(delivery.DeadLetterIf("-schema", func(error) bool { return false })),
+		delivery.DeadLetterHandler(func(context.Context, *delivery.Message[[]byte]) error { return nil }),
+	}
+	groups := func(opts ...delivery.Option) (out []string) {
+		l, err := delivery.Listen(h.Client(), topic, "g", func(context.Context, *message) error { return errBoom }, opts...)
+		require.NoError(t, err)
+		for _, m := range l.Memberships() {
+			out = append(out, m.Group+"="+strings.Join(m.Topics, ","))
+		}
+		return out
+	}
+	require.Equal(t, []string{"g=m", "g-retry=m-retry-1000,m-retry-2000", "g-dlt=m-dlt,m-schema-dlt"}, groups(opts...))
+	require.Equal(t, []string{"g=m", "g-retry-1000=m-retry-1000", "g-retry-2000=m-retry-2000", "g-dlt=m-dlt", "g-schema-dlt=m-schema-dlt"},
+		groups(append(opts, delivery.SpringLayout())...))
+	require.Equal(t, []string{"g=m"}, groups())
+
+	var c calls
+	listen(t, h, "g", func(_ context.Context, m *message) error {
+		c.add(m.Topic)
+		return errBoom
+	}, append(opts, delivery.SpringLayout())...)
+	h.Publish(topic, "k", "v")
+	h.Advance(time.Minute)
+	require.Equal(t, []string{"m", "m-retry-1000", "m-retry-2000"}, c.list())
+}
