@@ -91,14 +91,14 @@ type argError struct {
 // Error returns the message.
 func (e *argError) Error() string { return e.text }
 
-// argHelp asks for the help of the tool or of a sub-command.
-type argHelp struct {
+// helpError asks for the help of the tool or of a sub-command.
+type helpError struct {
 	parser *argParser
 	sub    *argSub
 }
 
 // Error says what it is.
-func (e *argHelp) Error() string { return "help wanted" }
+func (e *helpError) Error() string { return "help wanted" }
 
 // runArgs parses and hands the result over. It prints help and refusals itself.
 func (s *streams) runArgs(p *argParser, args []string, run func(*argSet) error) int {
@@ -109,7 +109,7 @@ func (s *streams) runArgs(p *argParser, args []string, run func(*argSet) error) 
 	switch e := err.(type) { //nolint:errorlint // the parser's own, never wrapped
 	case nil:
 		return exitOK
-	case *argHelp:
+	case *helpError:
 		p.writeHelp(s.out, e.sub)
 		return p.helpExit
 	case *argError:
@@ -176,7 +176,7 @@ func (p *argParser) read(set *argSet, sub *argSub, known []argument, args []stri
 			return args, nil
 		}
 		if word == "-h" || word == "--help" {
-			return nil, &argHelp{parser: p, sub: sub}
+			return nil, &helpError{parser: p, sub: sub}
 		}
 		a, value, inline := findArgument(known, word)
 		if a == nil {

@@ -89,7 +89,7 @@ func (c *connection) apiVersions(ctx context.Context, n node) string {
 	if err != nil {
 		return name + " -> ERROR: " + asException(err, "apiVersions").named() + "\n"
 	}
-	versions := resp.(*kmsg.ApiVersionsResponse) //nolint:errcheck,forcetypeassert // the request's own response
+	versions := resp.(*kmsg.ApiVersionsResponse) //nolint:forcetypeassert // the request's own response
 	if err := brokerError(versions.ErrorCode, nil); err != nil {
 		return name + " -> ERROR: " + named(err) + "\n"
 	}

@@ -54,9 +54,8 @@ func cluster(ctx context.Context, s *streams, set *argSet) error {
 	default:
 		err = conn.clusterID(ctx)
 	}
-	if x := (*exception)(nil); err != nil {
-		x = asException(err, set.sub)
-		return &exception{class: classExecution, text: x.named(), cause: err}
+	if err != nil {
+		return execution(asException(err, set.sub))
 	}
 	return nil
 }
@@ -73,7 +72,7 @@ func (c *connection) describeCluster(ctx context.Context, fenced bool) (*kmsg.De
 	if err != nil {
 		return nil, err
 	}
-	r := resp.(*kmsg.DescribeClusterResponse) //nolint:errcheck,forcetypeassert // the request's own response
+	r := resp.(*kmsg.DescribeClusterResponse) //nolint:forcetypeassert // the request's own response
 	return r, brokerError(r.ErrorCode, r.ErrorMessage)
 }
 
@@ -100,7 +99,7 @@ func (c *connection) unregister(ctx context.Context, id int32) error {
 		}
 		return err
 	}
-	r := resp.(*kmsg.UnregisterBrokerResponse) //nolint:errcheck,forcetypeassert // the request's own response
+	r := resp.(*kmsg.UnregisterBrokerResponse) //nolint:forcetypeassert // the request's own response
 	if err := brokerError(r.ErrorCode, r.ErrorMessage); err != nil {
 		c.s.log(levelError, "org.apache.kafka.clients.admin.KafkaAdminClient", "%s Unregister broker request for broker ID %d failed: %s", c.nodes.who, id, err)
 		return err

@@ -256,7 +256,7 @@ func (c *configsCommand) entries(ctx context.Context, e entity, all bool) ([]kms
 		source = kmsg.ConfigSourceDynamicDefaultBrokerConfig
 	}
 	var entries []kmsg.DescribeConfigsResponseResourceConfig
-	for _, res := range resp.(*kmsg.DescribeConfigsResponse).Resources { //nolint:errcheck,forcetypeassert // the request's own response
+	for _, res := range resp.(*kmsg.DescribeConfigsResponse).Resources { //nolint:forcetypeassert // the request's own response
 		if err := brokerError(res.ErrorCode, res.ErrorMessage); err != nil {
 			return nil, execution(err)
 		}
@@ -306,7 +306,7 @@ func (c *configsCommand) alter(ctx context.Context, e entity) error {
 	if err != nil {
 		return execution(err)
 	}
-	for _, res := range resp.(*kmsg.IncrementalAlterConfigsResponse).Resources { //nolint:errcheck,forcetypeassert // the request's own response
+	for _, res := range resp.(*kmsg.IncrementalAlterConfigsResponse).Resources { //nolint:forcetypeassert // the request's own response
 		if err := brokerError(res.ErrorCode, res.ErrorMessage); err != nil {
 			return execution(err)
 		}

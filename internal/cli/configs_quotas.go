@@ -81,7 +81,7 @@ func (c *configsCommand) quotas(ctx context.Context, list []entity) ([]kmsg.Desc
 	if err != nil {
 		return nil, execution(err)
 	}
-	r := resp.(*kmsg.DescribeClientQuotasResponse) //nolint:errcheck,forcetypeassert // the request's own response
+	r := resp.(*kmsg.DescribeClientQuotasResponse) //nolint:forcetypeassert // the request's own response
 	if err := brokerError(r.ErrorCode, r.ErrorMessage); err != nil {
 		return nil, execution(err)
 	}
@@ -119,7 +119,7 @@ func (c *configsCommand) describeScram(ctx context.Context, name *string) error 
 	if err != nil {
 		return execution(err)
 	}
-	r := resp.(*kmsg.DescribeUserSCRAMCredentialsResponse) //nolint:errcheck,forcetypeassert // the request's own response
+	r := resp.(*kmsg.DescribeUserSCRAMCredentialsResponse) //nolint:forcetypeassert // the request's own response
 	if err := brokerError(r.ErrorCode, r.ErrorMessage); err != nil {
 		return execution(err)
 	}
@@ -234,7 +234,7 @@ func (c *configsCommand) alterQuotaValues(ctx context.Context, list []entity, ad
 	if err != nil {
 		return execution(err)
 	}
-	for _, e := range resp.(*kmsg.AlterClientQuotasResponse).Entries { //nolint:errcheck,forcetypeassert // the request's own response
+	for _, e := range resp.(*kmsg.AlterClientQuotasResponse).Entries { //nolint:forcetypeassert // the request's own response
 		if err := brokerError(e.ErrorCode, e.ErrorMessage); err != nil {
 			return execution(err)
 		}
@@ -260,7 +260,7 @@ func (c *configsCommand) alterScram(ctx context.Context, user string, add map[st
 	if err != nil {
 		return execution(err)
 	}
-	for _, r := range resp.(*kmsg.AlterUserSCRAMCredentialsResponse).Results { //nolint:errcheck,forcetypeassert // the request's own response
+	for _, r := range resp.(*kmsg.AlterUserSCRAMCredentialsResponse).Results { //nolint:forcetypeassert // the request's own response
 		if err := brokerError(r.ErrorCode, r.ErrorMessage); err != nil {
 			return execution(err)
 		}

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -162,9 +163,7 @@ func newConsoleProducer(ctx context.Context, s *streams, set *optSet) (*consoleP
 	if err != nil {
 		return nil, err
 	}
-	for k, v := range given {
-		readerSettings[k] = v
-	}
+	maps.Copy(readerSettings, given)
 	who := identity{kind: "Producer", id: "console-producer", bootstrap: true, failure: "Failed to construct kafka producer"}
 	c := &clientSettings{properties: settings}
 	opts, err := producerOptions(c)
@@ -203,9 +202,7 @@ func consoleProducerSettings(set *optSet) (properties, error) {
 	if err != nil {
 		return nil, err
 	}
-	for k, v := range given {
-		settings[k] = v
-	}
+	maps.Copy(settings, given)
 	for _, f := range consoleProducerFlags {
 		v := r.text(f.flag, f.def)
 		if f.bits > 0 {

@@ -83,7 +83,7 @@ func (c *connection) describeFeatures(ctx context.Context, set *argSet) error {
 	if err != nil {
 		return execution(asException(err, "describeFeatures"))
 	}
-	versions := resp.(*kmsg.ApiVersionsResponse) //nolint:errcheck,forcetypeassert // the request's own response
+	versions := resp.(*kmsg.ApiVersionsResponse) //nolint:forcetypeassert // the request's own response
 	epoch := missing
 	if versions.FinalizedFeaturesEpoch >= 0 {
 		epoch = strconv.FormatInt(versions.FinalizedFeaturesEpoch, 10)
@@ -139,7 +139,7 @@ func (c *connection) changeFeatures(ctx context.Context, set *argSet) error {
 	if err != nil {
 		return execution(err)
 	}
-	return c.reportFeatures(resp.(*kmsg.UpdateFeaturesResponse), levels, verb, done, req.ValidateOnly) //nolint:errcheck,forcetypeassert // the request's own response
+	return c.reportFeatures(resp.(*kmsg.UpdateFeaturesResponse), levels, verb, done, req.ValidateOnly) //nolint:forcetypeassert // the request's own response
 }
 
 func (c *connection) reportFeatures(resp *kmsg.UpdateFeaturesResponse, levels map[string]int16, verb, done string, dryRun bool) error {

@@ -86,7 +86,7 @@ func (c *connection) printOffsets(ctx context.Context, wanted func(topicPartitio
 	var parts []topicPartition
 	for _, t := range topics {
 		for _, p := range t.partitions {
-			if one := (topicPartition{t.name, p.id}); wanted(one) && !(excludeInternal && isInternal(t)) {
+			if one := (topicPartition{t.name, p.id}); wanted(one) && (!excludeInternal || !isInternal(t)) {
 				parts = append(parts, one)
 			}
 		}

@@ -128,25 +128,26 @@ func (c *connection) describeConsumerGroup(ctx context.Context, id string) (*des
 	if err != nil {
 		return nil, asException(err, "describeConsumerGroups")
 	}
-	for _, g := range resp.Groups {
-		if err := brokerError(g.ErrorCode, g.ErrorMessage); err != nil {
-			return nil, err
-		}
-		d := &describedGroup{id: g.Group, state: g.State, assignor: g.AssignorName, epoch: &g.Epoch, targetEpoch: &g.AssignmentEpoch}
-		for _, m := range g.Members {
-			info := groupMemberInfo{id: m.MemberID, client: m.ClientID, host: m.ClientHost, epoch: &m.MemberEpoch, targetEpoch: &g.AssignmentEpoch}
-			if m.InstanceID != nil {
-				info.instance = *m.InstanceID
-			}
-			if m.MemberType >= 0 {
-				info.upgraded = new(m.MemberType == 1)
-			}
-			info.assigned, info.target = assignedPartitions(m.Assignment), assignedPartitions(m.TargetAssignment)
-			d.members = append(d.members, info)
-		}
-		return d, nil
+	if len(resp.Groups) == 0 {
+		return nil, throw(classKafka, "the broker did not describe group %s", id)
 	}
-	return nil, throw(classKafka, "the broker did not describe group %s", id)
+	g := resp.Groups[0]
+	if err := brokerError(g.ErrorCode, g.ErrorMessage); err != nil {
+		return nil, err
+	}
+	d := &describedGroup{id: g.Group, state: g.State, assignor: g.AssignorName, epoch: &g.Epoch, targetEpoch: &g.AssignmentEpoch}
+	for _, m := range g.Members {
+		info := groupMemberInfo{id: m.MemberID, client: m.ClientID, host: m.ClientHost, epoch: &m.MemberEpoch, targetEpoch: &g.AssignmentEpoch}
+		if m.InstanceID != nil {
+			info.instance = *m.InstanceID
+		}
+		if m.MemberType >= 0 {
+			info.upgraded = new(m.MemberType == 1)
+		}
+		info.assigned, info.target = assignedPartitions(m.Assignment), assignedPartitions(m.TargetAssignment)
+		d.members = append(d.members, info)
+	}
+	return d, nil
 }
 
 func assignedPartitions(a kmsg.Assignment) []topicPartition {
@@ -167,24 +168,25 @@ func (c *connection) describeClassicGroup(ctx context.Context, id string) (*desc
 	if err != nil {
 		return nil, asException(err, "describeConsumerGroups")
 	}
-	for _, g := range resp.Groups {
-		if err := brokerError(g.ErrorCode, g.ErrorMessage); err != nil {
-			return nil, err
-		}
-		if g.ProtocolType != "" && g.ProtocolType != "consumer" {
-			return nil, throw(classArgument, "GroupId %s is not a consumer group (%s).", id, g.ProtocolType)
-		}
-		d := &describedGroup{id: g.Group, state: g.State, assignor: g.Protocol}
-		for _, m := range g.Members {
-			info := groupMemberInfo{id: m.MemberID, client: m.ClientID, host: m.ClientHost, assigned: classicAssignment(m.MemberAssignment)}
-			if m.InstanceID != nil {
-				info.instance = *m.InstanceID
-			}
-			d.members = append(d.members, info)
-		}
-		return d, nil
+	if len(resp.Groups) == 0 {
+		return nil, throw(classKafka, "the broker did not describe group %s", id)
 	}
-	return nil, throw(classKafka, "the broker did not describe group %s", id)
+	g := resp.Groups[0]
+	if err := brokerError(g.ErrorCode, g.ErrorMessage); err != nil {
+		return nil, err
+	}
+	if g.ProtocolType != "" && g.ProtocolType != "consumer" {
+		return nil, throw(classArgument, "GroupId %s is not a consumer group (%s).", id, g.ProtocolType)
+	}
+	d := &describedGroup{id: g.Group, state: g.State, assignor: g.Protocol}
+	for _, m := range g.Members {
+		info := groupMemberInfo{id: m.MemberID, client: m.ClientID, host: m.ClientHost, assigned: classicAssignment(m.MemberAssignment)}
+		if m.InstanceID != nil {
+			info.instance = *m.InstanceID
+		}
+		d.members = append(d.members, info)
+	}
+	return d, nil
 }
 
 // classicAssignment reads what a member was given. Bytes that are not an assignment are none.

@@ -140,6 +140,7 @@ func TestCoordinatorFormatters(t *testing.T) {
 		&kgo.Record{Key: key.AppendTo(nil)},
 		&kgo.Record{Key: []byte{0, 2}, Value: []byte{1}})
 	require.NoError(t, err)
-	require.Equal(t, `{"key":{"type":1,"data":{"group":"g<","topic":"t","partition":3}},"value":{"version":3,"data":{"offset":5,"leaderEpoch":-1,"metadata":"m","commitTimestamp":7}}}`+
-		`{"key":{"type":1,"data":{"group":"g<","topic":"t","partition":3}},"value":null}`, got)
+	want := `{"key":{"type":1,"data":{"group":"g<","topic":"t","partition":3}},"value":{"version":3,"data":{"offset":5,"leaderEpoch":-1,"metadata":"m","commitTimestamp":7}}}` +
+		`{"key":{"type":1,"data":{"group":"g<","topic":"t","partition":3}},"value":null}`
+	require.Equal(t, want, got)
 }

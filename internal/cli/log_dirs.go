@@ -137,7 +137,7 @@ func (c *connection) logDirs(ctx context.Context, brokers []int32, topics []stri
 		if err != nil {
 			return report, asException(err, "describeLogDirs")
 		}
-		dirs := resp.(*kmsg.DescribeLogDirsResponse) //nolint:errcheck,forcetypeassert // the request's own response
+		dirs := resp.(*kmsg.DescribeLogDirsResponse) //nolint:forcetypeassert // the request's own response
 		if err := brokerError(dirs.ErrorCode, nil); err != nil {
 			return report, err
 		}

@@ -107,7 +107,7 @@ func producerPerf(ctx context.Context, s *streams, p *argParser, set *argSet) er
 
 // threadFailure is an error that ends Kafka's main thread.
 func threadFailure(err error) error {
-	return fmt.Errorf("Exception in thread \"main\" %s", named(err)) //nolint:staticcheck,revive,errorlint // Kafka's line, capital and all
+	return fmt.Errorf("Exception in thread \"main\" %s", named(err)) //nolint:staticcheck // Kafka's line, capital and all
 }
 
 func parseRate(text string) (float64, error) {

@@ -22,7 +22,7 @@ func readProperties(file string) (properties, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", file, err)
 	}
-	defer f.Close() //nolint:errcheck // only read
+	defer f.Close()
 	values, err := config.ParseProperties(f)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", file, err)

@@ -49,10 +49,7 @@ func (g *topicGate) pass(ctx context.Context) *exception {
 
 func (g *topicGate) ask(ctx context.Context) *exception {
 	if err := g.conn.Ping(ctx); err != nil {
-		if denied := authenticationError(err); denied != nil {
-			return denied
-		}
-		return nil
+		return authenticationError(err) // anything else may pass
 	}
 	req := kmsg.NewPtrMetadataRequest()
 	one := kmsg.NewMetadataRequestTopic()
@@ -62,7 +59,7 @@ func (g *topicGate) ask(ctx context.Context) *exception {
 	resp, err := req.RequestWith(ctx, g.conn.Client)
 	g.asks++
 	if err != nil || len(resp.Topics) == 0 {
-		return nil
+		return nil //nolint:nilerr // it is asked again
 	}
 	code := resp.Topics[0].ErrorCode
 	if code == 0 {
