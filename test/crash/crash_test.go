@@ -45,9 +45,20 @@ const (
 
 // daemon is the broker as a process.
 type daemon struct {
-	binary, data, addr string
-	cmd                *exec.Cmd
-	log                bytes.Buffer
+	binary, config, addr string
+	cmd                  *exec.Cmd
+	log                  bytes.Buffer
+}
+
+// newDaemon builds the broker and its configuration.
+func newDaemon(t *testing.T, data string) *daemon {
+	t.Helper()
+	d := &daemon{binary: build(t), config: filepath.Join(t.TempDir(), "server.properties"), addr: fmt.Sprintf("127.0.0.1:%d", freePort(t))}
+	text := fmt.Sprintf("process.roles=broker,controller\nnode.id=1\nlisteners=PLAINTEXT://%s,CONTROLLER://127.0.0.1:%d\nadvertised.listeners=PLAINTEXT://%s\n"+
+		"controller.listener.names=CONTROLLER\ncontroller.quorum.voters=1@127.0.0.1:9093\nlog.dirs=%s\nlog.segment.bytes=1048576\ngroup.initial.rebalance.delay.ms=0\n",
+		d.addr, freePort(t), d.addr, filepath.ToSlash(data))
+	require.NoError(t, os.WriteFile(d.config, []byte(text), 0o600))
+	return d
 }
 
 func build(t *testing.T) string {
@@ -74,7 +85,7 @@ func freePort(t *testing.T) int {
 func (d *daemon) start(t *testing.T) time.Duration {
 	t.Helper()
 	began := time.Now()
-	d.cmd = exec.Command(d.binary, "serve", "--config", filepath.Join(d.data, "server.properties"))
+	d.cmd = exec.Command(d.binary, "serve", "--config", d.config)
 	d.cmd.Stdout, d.cmd.Stderr = &d.log, &d.log
 	require.NoError(t, d.cmd.Start())
 	for {
@@ -170,11 +181,7 @@ func (h *history) consume(ctx context.Context, t *testing.T, addr string, commit
 
 func TestKill(t *testing.T) {
 	n := rounds(t)
-	d := &daemon{binary: build(t), data: t.TempDir(), addr: fmt.Sprintf("127.0.0.1:%d", freePort(t))}
-	config := fmt.Sprintf("process.roles=broker,controller\nnode.id=1\nlisteners=PLAINTEXT://%s,CONTROLLER://127.0.0.1:%d\nadvertised.listeners=PLAINTEXT://%s\n"+
-		"controller.listener.names=CONTROLLER\ncontroller.quorum.voters=1@127.0.0.1:9093\nlog.dirs=%s\nlog.segment.bytes=1048576\ngroup.initial.rebalance.delay.ms=0\n",
-		d.addr, freePort(t), d.addr, filepath.ToSlash(filepath.Join(d.data, "log")))
-	require.NoError(t, os.WriteFile(filepath.Join(d.data, "server.properties"), []byte(config), 0o600))
+	d := newDaemon(t, filepath.Join(t.TempDir(), "log"))
 	d.start(t)
 	admin, err := kgo.NewClient(kgo.SeedBrokers(d.addr), kgo.MetadataMinAge(50*time.Millisecond))
 	require.NoError(t, err)

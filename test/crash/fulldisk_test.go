@@ -1,0 +1,87 @@
+package crash_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// smallDisk mounts a file system of 24 MiB and returns its directory. It needs
+// root and loop devices, so it is switched on with BOTE_COMPAT=1.
+func smallDisk(t *testing.T) string {
+	t.Helper()
+	if os.Getenv("BOTE_COMPAT") == "" || runtime.GOOS != "linux" {
+		t.Skip("mounts a small disk: set BOTE_COMPAT=1, on Linux, as root")
+	}
+	image, dir := filepath.Join(t.TempDir(), "disk"), t.TempDir()
+	require.NoError(t, os.WriteFile(image, nil, 0o600))
+	require.NoError(t, os.Truncate(image, 24<<20))
+	for _, args := range [][]string{{"mkfs.ext4", "-q", image}, {"mount", "-o", "loop", image, dir}} {
+		out, err := exec.CommandContext(t.Context(), args[0], args[1:]...).CombinedOutput()
+		require.NoError(t, err, string(out))
+	}
+	t.Cleanup(func() {
+		out, err := exec.Command("umount", dir).CombinedOutput() //nolint:noctx // the test's context has ended
+		require.NoError(t, err, string(out))
+	})
+	return dir
+}
+
+// TestFullDisk fills the disk under the broker and frees it again. Producers get
+// KAFKA_STORAGE_ERROR, readers go on, the broker stays up and takes records again
+// when there is room; what it acknowledged is there, after a kill too.
+func TestFullDisk(t *testing.T) {
+	disk := smallDisk(t)
+	filler := filepath.Join(disk, "filler")
+	require.NoError(t, os.WriteFile(filler, make([]byte, 10<<20), 0o600))
+	d := newDaemon(t, filepath.Join(disk, "log"))
+	d.start(t)
+	defer func() { d.kill(t) }()
+	client, err := kgo.NewClient(kgo.SeedBrokers(d.addr), kgo.DefaultProduceTopic(topic), kgo.AllowAutoTopicCreation(), kgo.DisableIdempotentWrite(), kgo.ProducerBatchCompression(kgo.NoCompression()),
+		kgo.RecordRetries(2), kgo.MetadataMinAge(10*time.Millisecond), kgo.RetryBackoffFn(func(int) time.Duration { return 5 * time.Millisecond }))
+	require.NoError(t, err)
+	defer client.Close()
+
+	acked := map[string]int64{}
+	put := func(name string) error {
+		value := name + string(make([]byte, 50_000))
+		r, err := client.ProduceSync(t.Context(), kgo.StringRecord(value)).First()
+		if err == nil {
+			acked[value] = r.Offset
+		}
+		return err
+	}
+	refused := 0
+	for i := 0; refused < 20; i++ {
+		if err := put(fmt.Sprintf("before-%d", i)); err != nil {
+			require.ErrorIs(t, err, kerr.KafkaStorageError)
+			refused++
+		}
+		require.Less(t, i, 1000, "the disk does not fill up")
+	}
+	full := len(acked)
+	check := func() {
+		found, _ := readAll(t, d.addr)
+		for value, offset := range acked {
+			require.Contains(t, found[value], offset)
+		}
+	}
+	check() // reads go on
+	require.NoError(t, os.Remove(filler))
+	for i := range 20 {
+		require.NoError(t, put(fmt.Sprintf("after-%d", i)))
+	}
+	check()
+	d.kill(t)
+	d.start(t)
+	check()
+	t.Logf("%d acknowledged until the disk was full, %d refused with KAFKA_STORAGE_ERROR, %d acknowledged after it was freed; lost 0", full, refused, len(acked)-full)
+}
