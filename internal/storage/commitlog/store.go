@@ -194,6 +194,7 @@ func (s *Store) OpenLog(ctx context.Context, p storage.Partition, hooks storage.
 	if err != nil {
 		return nil, storage.Recovered{}, err
 	}
+	l.closeIdle(time.Now().Add(time.Hour)) // whoever appends or reads opens what it needs
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
