@@ -1,0 +1,131 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"slices"
+	"strconv"
+	"unicode/utf8"
+
+	"github.com/botehq/bote/examples/notify/internal/text"
+)
+
+// maxRequestBytes is the longest request: a body of 256 KiB whose every byte JSON
+// escapes.
+const maxRequestBytes = 2 << 20
+
+// body is a JSON object whose members are taken one by one. What is wrong with them
+// is collected, so that a client learns all of it at once.
+type body struct {
+	members map[string]json.RawMessage
+	taken   []string
+	wrong   []fieldProblem
+}
+
+// readBody reads the object in a request.
+func readBody(w http.ResponseWriter, r *http.Request) (*body, *problem) {
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
+		p := wrongType("application/json")
+		return nil, &p
+	}
+	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequestBytes))
+	if err != nil {
+		p := badJSON()
+		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+			p = tooLarge()
+		}
+		return nil, &p
+	}
+	b := &body{}
+	if !utf8.Valid(raw) || json.Unmarshal(raw, &b.members) != nil || b.members == nil {
+		p := badJSON()
+		return nil, &p
+	}
+	return b, nil
+}
+
+func (b *body) reject(field string, detail text.Text) {
+	b.wrong = append(b.wrong, fieldProblem{field, detail})
+}
+
+// take is a member, nil if it is missing or null.
+func (b *body) take(name string) json.RawMessage {
+	b.taken = append(b.taken, name)
+	raw := b.members[name]
+	if bytes.Equal(raw, []byte("null")) {
+		return nil
+	}
+	return raw
+}
+
+// text is a member that must be text and not empty. It is "" if it was rejected.
+func (b *body) text(name string) string {
+	raw := b.take(name)
+	if raw == nil {
+		b.reject(name, text.Text{EN: "is required", KO: "필수 항목입니다"})
+		return ""
+	}
+	var s string
+	if json.Unmarshal(raw, &s) != nil {
+		b.reject(name, text.Text{EN: "must be text", KO: "문자열이어야 합니다"})
+		return ""
+	}
+	if s == "" {
+		b.reject(name, text.Text{EN: "must not be empty", KO: "비어 있을 수 없습니다"})
+	}
+	return s
+}
+
+// integer is a member that must be an integer of at least least. It is 0 if it was
+// rejected.
+func (b *body) integer(name string, least int64) int64 {
+	raw := b.take(name)
+	if raw == nil {
+		b.reject(name, text.Text{EN: "is required", KO: "필수 항목입니다"})
+		return 0
+	}
+	n, err := strconv.ParseInt(string(raw), 10, 64)
+	if err != nil || n < least {
+		low := strconv.FormatInt(least, 10)
+		b.reject(name, text.Text{EN: "must be an integer of at least " + low, KO: low + " 이상의 정수여야 합니다"})
+		return 0
+	}
+	return n
+}
+
+// identifier is a member that must be text or an integer, and is kept as text.
+func (b *body) identifier(name string) string {
+	raw := b.members[name]
+	if _, err := strconv.ParseInt(string(raw), 10, 64); err == nil {
+		return string(b.take(name))
+	}
+	s := b.text(name)
+	if n := utf8.RuneCountInString(s); n > maxIdentifier || s != "" && !oneLine(s) {
+		b.reject(name, text.Text{EN: "must be one line of at most 255 characters", KO: "255자 이하의 한 줄이어야 합니다"})
+	}
+	return s
+}
+
+// end is the problem with the body, nil if there is none. Members that nobody took
+// are refused: they are more often typing errors than wishes to be ignored.
+func (b *body) end() *problem {
+	var unknown []string
+	for name := range b.members {
+		if !slices.Contains(b.taken, name) {
+			unknown = append(unknown, name)
+		}
+	}
+	slices.Sort(unknown)
+	for _, name := range unknown {
+		b.reject(name, text.Text{EN: "is not a known field", KO: "알 수 없는 항목입니다"})
+	}
+	if len(b.wrong) == 0 {
+		return nil
+	}
+	p := invalid(b.wrong)
+	return &p
+}

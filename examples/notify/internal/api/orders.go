@@ -1,0 +1,55 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/botehq/bote/delivery"
+	"github.com/botehq/bote/examples/notify/message"
+)
+
+// Placed is the answer to an order.
+type Placed struct {
+	OrderID string `json:"orderId"`
+}
+
+// OrderView is an order with the status of its mail.
+type OrderView struct {
+	message.Order
+	Mail message.Status `json:"mail"`
+}
+
+// postOrder publishes an order. There is no database here that could disagree with
+// the topic; the order is the record.
+func (a *API) postOrder(w http.ResponseWriter, r *http.Request) {
+	b, p := readBody(w, r)
+	if p != nil {
+		a.fail(w, r, *p)
+		return
+	}
+	id := delivery.NewMessageID(time.Now())
+	o := message.Order{OrderID: id, UserID: b.identifier("userId"), Amount: b.integer("amount", 1), Email: b.address("email")}
+	if p := b.end(); p != nil {
+		a.fail(w, r, *p)
+		return
+	}
+	res, ok := a.send(w, r, id, func(ctx context.Context, id string) (delivery.Result, error) {
+		return message.Orders().Send(ctx, a.client, id, o, delivery.MessageID(id))
+	})
+	if !ok {
+		return
+	}
+	a.view.AcceptOrder(o, accepted(id, message.KindOrder, res))
+	w.Header().Set("Location", "/api/orders/"+id)
+	writeJSON(w, http.StatusCreated, "application/json", Placed{OrderID: id})
+}
+
+func (a *API) getOrder(w http.ResponseWriter, r *http.Request) {
+	o, s, known := a.view.Order(r.PathValue("id"))
+	if !known {
+		a.fail(w, r, notFound())
+		return
+	}
+	writeJSON(w, http.StatusOK, "application/json", OrderView{Order: o, Mail: resource(s)})
+}

@@ -1,0 +1,61 @@
+package command
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/botehq/bote/examples/notify/internal/app"
+	"github.com/botehq/bote/examples/notify/internal/text"
+)
+
+// announce says where everything is. Nothing depends on whether anybody reads it.
+func (o *options) announce(at app.Addresses, lang text.Lang, w io.Writer) {
+	if o.printJSON {
+		_ = json.NewEncoder(w).Encode(at)
+		return
+	}
+	_, _ = io.WriteString(w, banner(at, lang))
+}
+
+// banner is the addresses and the first thing to try.
+func banner(at app.Addresses, lang text.Lang) string {
+	t := func(en, ko string) string { return text.Text{EN: en, KO: ko}.In(lang) }
+	var b strings.Builder
+	b.WriteString("bote-notify\n\n")
+	line := func(label, value, remark string) {
+		if value != "" {
+			fmt.Fprintf(&b, "  %s  %-30s %s\n", label, value, remark)
+		}
+	}
+	data := ""
+	if at.Data != "" {
+		data = t("data in ", "데이터: ") + at.Data
+	}
+	line("Kafka   ", at.Kafka, data)
+	if at.API != "" {
+		line("API     ", at.API, at.API+"/docs")
+	}
+	if at.Worker != "" {
+		line("Worker  ", at.Worker, at.Worker+"/metrics")
+	}
+	line("SMTP    ", at.SMTP, "")
+	line("Mailbox ", at.Mailbox, t("what was sent, and switches to make it fail", "보낸 것 보기, 실패 스위치"))
+	if at.API != "" {
+		fmt.Fprintf(&b, "\n%s\n\n%s\n", t("Try:", "해 보기:"), curl(at.API))
+	}
+	fmt.Fprintf(&b, "\n%s\n", t("Ctrl-C ends it.", "Ctrl-C로 종료합니다."))
+	return b.String()
+}
+
+func curl(api string) string {
+	return `  curl -i -X POST ` + api + `/api/emails/send \
+  -H "Content-Type: application/json" \
+  -d '{
+    "from": "sender@example.com",
+    "to": "receiver@example.com",
+    "subject": "테스트 제목",
+    "body": "테스트 내용"
+  }'`
+}
