@@ -170,6 +170,30 @@ func TestTrap48RecreatedTopicIsAnother(t *testing.T) {
 	r.stop(t)
 }
 
+// TestHalfDeletedTopic: a kill between the two halves of a deletion leaves
+// directories that no topic owns. The name can be used again.
+func TestHalfDeletedTopic(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	r := start(t, dir)
+	r.produce(t, "t", "old")
+	r.stop(t)
+	require.NoError(t, os.CopyFS(filepath.Join(dir, "copy"), os.DirFS(filepath.Join(dir, "t-0"))))
+	r = start(t, dir)
+	_, err := r.admin.DeleteTopics(t.Context(), "t")
+	require.NoError(t, err)
+	r.stop(t)
+	require.NoError(t, os.Rename(filepath.Join(dir, "copy"), filepath.Join(dir, "t-0")))
+
+	r = start(t, dir)
+	r.produce(t, "t", "new")
+	require.Equal(t, []string{"new"}, r.values(t, "t"))
+	r.stop(t)
+	strays, err := filepath.Glob(filepath.Join(dir, "t-0.*-stray"))
+	require.NoError(t, err)
+	require.Len(t, strays, 1)
+}
+
 func TestInternalTopicsRefuseClients(t *testing.T) {
 	t.Parallel()
 	r := start(t, t.TempDir())

@@ -25,6 +25,13 @@ const openers = 8
 // openPartitions opens the logs of all topics.
 func (b *Broker) openPartitions(ctx context.Context) error {
 	s := b.catalog.Snapshot()
+	err := b.store.SetAside(func(name string, id topic.ID) bool {
+		t := s.Topic(name)
+		return t != nil && t.ID == id
+	})
+	if err != nil {
+		return err
+	}
 	var group errgroup.Group
 	group.SetLimit(openers)
 	for _, t := range s.Topics() {
