@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -93,9 +94,9 @@ type Store struct {
 	cleaner *cleaner
 	clean   bool // the last stop was clean
 
+	checkpoint sync.Mutex // one writer of checkpoint files at a time; guards what follows
 	recovery   checkpoint // as found at open
 	starts     checkpoint
-	checkpoint sync.Mutex // one writer of checkpoint files at a time
 
 	mu     sync.Mutex // guards what follows
 	logs   map[string]*Log
@@ -189,8 +190,10 @@ func (s *Store) OpenLog(ctx context.Context, p storage.Partition, hooks storage.
 	if err != nil {
 		return nil, storage.Recovered{}, err
 	}
-	point := s.recovery[name]
-	rec, err := l.load(ctx, s.clean && !created, point, s.starts[name])
+	s.checkpoint.Lock()
+	point, start := s.recovery[name], s.starts[name]
+	s.checkpoint.Unlock()
+	rec, err := l.load(ctx, s.clean && !created, point, start)
 	if err != nil {
 		return nil, storage.Recovered{}, err
 	}
@@ -249,14 +252,19 @@ func (s *Store) Delete(logs []*Log, unique [16]byte) error {
 	if err := s.fs.SyncDir(s.cfg.Dir); err != nil {
 		return fmt.Errorf("sync %s: %w", s.cfg.Dir, err)
 	}
-	s.checkpoint.Lock()
 	for _, l := range logs {
-		name := dirName(l.part.Topic, l.part.Index)
-		delete(s.starts, name)
-		delete(s.recovery, name)
+		s.forgetCheckpoints(dirName(l.part.Topic, l.part.Index))
 	}
-	s.checkpoint.Unlock()
 	return s.WriteCheckpoints()
+}
+
+// forgetCheckpoints drops what was found for a partition whose name may be used
+// by another.
+func (s *Store) forgetCheckpoints(name string) {
+	s.checkpoint.Lock()
+	defer s.checkpoint.Unlock()
+	delete(s.starts, name)
+	delete(s.recovery, name)
 }
 
 // deletedName is the directory's name while it waits for its removal.
@@ -288,11 +296,12 @@ func (s *Store) openLogs() []*Log {
 }
 
 // WriteCheckpoints stores recovery points, log starts and high watermarks. A
-// recovery point never passes what is synced.
+// recovery point never passes what is synced. Logs that are not open, because the
+// store is still opening them, keep what was found.
 func (s *Store) WriteCheckpoints() error {
 	s.checkpoint.Lock()
 	defer s.checkpoint.Unlock()
-	recovery, high := checkpoint{}, checkpoint{}
+	recovery, high := maps.Clone(s.recovery), checkpoint{}
 	for _, l := range s.openLogs() {
 		name := dirName(l.part.Topic, l.part.Index)
 		l.mu.RLock()
@@ -312,7 +321,7 @@ func (s *Store) WriteCheckpoints() error {
 // writeStarts stores the log starts that lie above their first segment's base,
 // with one log's as it is about to be. The caller holds checkpoint.
 func (s *Store) writeStarts(about *Log, start int64) error {
-	starts := checkpoint{}
+	starts := maps.Clone(s.starts)
 	for _, l := range s.openLogs() {
 		l.mu.RLock()
 		at, base := l.start, l.segments[0].base
@@ -320,8 +329,10 @@ func (s *Store) writeStarts(about *Log, start int64) error {
 		if l == about {
 			at = start
 		}
+		name := dirName(l.part.Topic, l.part.Index)
+		delete(starts, name)
 		if at > base {
-			starts[dirName(l.part.Topic, l.part.Index)] = at
+			starts[name] = at
 		}
 	}
 	if err := s.writeFile(s.cfg.Dir, logStartFile, starts.encode()); err != nil {

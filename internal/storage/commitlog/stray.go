@@ -33,12 +33,16 @@ func (s *Store) SetAside(known func(name string, id topic.ID) bool) error {
 		if err := s.fs.Rename(filepath.Join(s.cfg.Dir, e.Name), filepath.Join(s.cfg.Dir, aside)); err != nil {
 			return fmt.Errorf("set %s aside: %w", e.Name, err)
 		}
+		s.forgetCheckpoints(e.Name)
 		moved = true
 	}
 	if !moved {
 		return nil
 	}
-	return s.fs.SyncDir(s.cfg.Dir)
+	if err := s.fs.SyncDir(s.cfg.Dir); err != nil {
+		return fmt.Errorf("sync %s: %w", s.cfg.Dir, err)
+	}
+	return s.WriteCheckpoints()
 }
 
 // topicOf reads which topic a partition directory belongs to.
