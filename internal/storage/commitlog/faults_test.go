@@ -351,3 +351,25 @@ func TestDamagedFilesAreNotBelieved(t *testing.T) {
 		})
 	}
 }
+
+// TestCheckpointsOfUnopenedLogs: a checkpoint that is written while logs are still
+// being opened must not forget the starts of the others, or deleted records would
+// come back.
+func TestCheckpointsOfUnopenedLogs(t *testing.T) {
+	t.Parallel()
+	mem := vfs.NewStrictMem()
+	p := openProbe(t, commitlog.Config{FS: mem})
+	for range 5 {
+		require.NoError(t, p.Append(p.batch("x")))
+	}
+	p.await(t, 5)
+	require.NoError(t, p.SetStart(3))
+	require.NoError(t, p.store.Close())
+	store, err := commitlog.Open(commitlog.Config{FS: mem, Dir: "/data"})
+	require.NoError(t, err)
+	require.NoError(t, store.WriteCheckpoints())
+	after := openProbe(t, commitlog.Config{FS: mem.Crash()})
+	require.Equal(t, int64(3), after.Start())
+	require.NoError(t, after.store.Close())
+	require.NoError(t, store.Close())
+}
