@@ -319,21 +319,24 @@ func (ln *lane) over() bool {
 // drains first.
 func (ln *lane) park(due time.Time) bool { return ln.parkUnless(due, ln.drain) }
 
+// parkUnless arms the timer before the wait shows in the lane's state: whoever
+// moves a clock by that state then finds the timer.
 func (ln *lane) parkUnless(due time.Time, end <-chan struct{}) bool {
 	clock := ln.c.l.client.clock
-	p := &park{until: due}
-	ln.setPark(p, true)
-	defer ln.setPark(p, false)
 	for {
 		d := due.Sub(clock.Now())
 		if d <= 0 {
 			return true
 		}
 		expired, stop := timerChan(clock, d)
+		p := &park{until: due}
+		ln.setPark(p, true)
 		select {
 		case <-expired:
+			ln.setPark(p, false)
 		case <-end:
 			stop()
+			ln.setPark(p, false)
 			return false
 		}
 	}
