@@ -16,6 +16,7 @@ const (
 	exitOK          = 0
 	exitError       = 1
 	exitInterrupted = 130
+	exitTerminated  = 143
 )
 
 // Main runs the command that args name and returns its exit code. args[0] is the name the program was called with: one of

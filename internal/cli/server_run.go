@@ -5,12 +5,14 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"regexp"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -29,9 +31,6 @@ const (
 	loggerRaft     = "kafka.server.KafkaRaftServer"
 	loggerBroker   = "kafka.server.BrokerServer"
 )
-
-// Exit codes of a server that a signal ended: 128 and the number of the signal.
-const exitTerminated = 143
 
 // serving is one run of the broker in the foreground.
 type serving struct {
@@ -72,7 +71,7 @@ func (v *serving) run(ctx context.Context) int {
 		return v.fatal("Exiting Kafka due to fatal exception during startup.", v.startError(err))
 	}
 	id := v.nodeID()
-	for _, addr := range b.Addrs() {
+	for _, addr := range slices.Sorted(maps.Values(b.Addrs())) {
 		v.log.line("INFO", loggerAcceptor, "Awaiting socket connections on %s.", shownAddress(addr))
 	}
 	v.log.line("INFO", loggerInfo, "Kafka version: %s", Version)

@@ -18,6 +18,7 @@ func tools() map[string]tool {
 		"kafka-consumer-perf-test":  runConsumerPerf,
 		"kafka-producer-perf-test":  runProducerPerf,
 		"kafka-delete-records":      runDeleteRecords,
+		"kafka-dump-log":            runDumpLog,
 		"kafka-get-offsets":         runGetOffsets,
 		"kafka-groups":              runGroups,
 		"kafka-log-dirs":            runLogDirs,
