@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -52,7 +51,7 @@ func (c *consoleConsumer) end(ctx context.Context, err error) int {
 	switch x, isException := errors.AsType[*exception](err); {
 	case err == nil, errors.Is(err, errEnough):
 	case ctx.Err() != nil:
-		code = exitInterrupted
+		code = interrupted(ctx)
 	case isBrokenPipe(err):
 		c.s.remark("Unable to write to standard out, closing consumer.\n")
 	case isException && (x.class == classTimeout || x.class == classInvalid):
@@ -84,7 +83,7 @@ func (c *consoleConsumer) subscription() []kgo.Opt {
 		}
 		return []kgo.Opt{kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{c.topic: {c.partition: offset}})}
 	case c.include != "":
-		return []kgo.Opt{kgo.ConsumeRegex(), kgo.ConsumeTopics("^(?:" + strings.ReplaceAll(strings.Trim(strings.TrimSpace(c.include), `"'`), ",", "|") + ")$")}
+		return []kgo.Opt{kgo.ConsumeRegex(), kgo.ConsumeTopics("^(?:" + c.include + ")$")}
 	}
 	return []kgo.Opt{kgo.ConsumeTopics(c.topic)}
 }

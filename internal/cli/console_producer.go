@@ -288,7 +288,7 @@ func (c *consoleProducer) run(ctx context.Context) int {
 		code = c.s.producerFailed(err)
 	}
 	if ctx.Err() != nil {
-		return exitInterrupted
+		return interrupted(ctx)
 	}
 	return code
 }

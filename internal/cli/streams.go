@@ -1,10 +1,12 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -33,6 +35,15 @@ const (
 // log writes a line to err as Kafka's tools log: time, level, message, name of the logger.
 func (s *streams) log(level, logger, format string, args ...any) {
 	s.remark("[%s] %s %s (%s)\n", time.Now().Format("2006-01-02 15:04:05,000"), level, fmt.Sprintf(format, args...), logger)
+}
+
+// interrupted is the exit code of a command that a signal ended: 128 and the signal's number, as shells and Java have it.
+// signal.NotifyContext tells the signal as the context's cause; without one it was Ctrl-C.
+func interrupted(ctx context.Context) int {
+	if cause := context.Cause(ctx); cause != nil && strings.Contains(cause.Error(), syscall.SIGTERM.String()) {
+		return exitTerminated
+	}
+	return exitInterrupted
 }
 
 // isTerminal reports whether a stream is a terminal.

@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"os"
 	"strings"
@@ -112,6 +113,14 @@ func TestConsumerInterrupted(t *testing.T) {
 	require.Equal(t, exitInterrupted, code)
 	require.Equal(t, "a\nb\n", out.buf.String())
 	require.Equal(t, "Processed a total of 2 messages\n", errs.String())
+}
+
+func TestInterruptedBySignal(t *testing.T) {
+	for want, cause := range map[int]error{exitInterrupted: context.Canceled, exitTerminated: errors.New("terminated signal received")} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cancel(cause)
+		require.Equal(t, want, interrupted(ctx))
+	}
 }
 
 func TestConsumerBrokenPipe(t *testing.T) {
