@@ -60,14 +60,14 @@ func Statuses() delivery.Topic[Status] { return delivery.NewTopic(TopicStatus, c
 const provisionPause = time.Second
 
 // Provision creates the topics that are missing. A cluster that is away is waited
-// for until ctx ends.
-func Provision(ctx context.Context, c *delivery.Client) error {
+// for until ctx ends; Provision reports whether the topics are there.
+func Provision(ctx context.Context, c *delivery.Client) bool {
 	for warned := false; ; {
 		err := provision(ctx, c)
-		if err == nil || ctx.Err() != nil {
-			return err
+		if err == nil {
+			return true
 		}
-		if !warned {
+		if !warned && ctx.Err() == nil {
 			c.Logger().Warn("topics cannot be created yet", slog.Any("err", err))
 			warned = true
 		}
@@ -75,7 +75,7 @@ func Provision(ctx context.Context, c *delivery.Client) error {
 		select {
 		case <-ctx.Done():
 			pause.Stop()
-			return ctx.Err()
+			return false
 		case <-pause.C:
 		}
 	}
@@ -83,7 +83,7 @@ func Provision(ctx context.Context, c *delivery.Client) error {
 
 func provision(ctx context.Context, c *delivery.Client) error {
 	adm := kadm.NewClient(c.Kgo())
-	compact := map[string]*string{"cleanup.policy": kadm.StringPtr("compact")}
+	compact := map[string]*string{"cleanup.policy": new("compact")}
 	for _, t := range []struct {
 		name    string
 		configs map[string]*string

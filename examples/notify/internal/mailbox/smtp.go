@@ -79,7 +79,9 @@ func (s *SMTP) Run(ctx context.Context) error {
 	if err := s.srv.Shutdown(limit); err != nil {
 		_ = s.srv.Close() // clients that do not say goodbye are cut off
 	}
-	<-served
+	if err := <-served; err != nil && !errors.Is(err, smtp.ErrServerClosed) {
+		return fmt.Errorf("serve smtp: %w", err)
+	}
 	return nil
 }
 
@@ -116,9 +118,10 @@ func (s *session) Data(r io.Reader) error {
 		return err
 	}
 	mode, err := s.server.box.faults.next(s.server.ctx)
-	if s.from == BusySender {
+	switch s.from {
+	case BusySender:
 		mode = ModeTemporary
-	} else if s.from == RefusedSender {
+	case RefusedSender:
 		mode = ModePermanent
 	}
 	switch {

@@ -50,8 +50,8 @@ func (f *Feed) Ready() <-chan struct{} { return f.ready }
 
 // Run creates the topics if need be, and reads until ctx ends.
 func (f *Feed) Run(ctx context.Context) error {
-	if err := message.Provision(ctx, f.client); err != nil {
-		return ignoreEnd(ctx, err)
+	if !message.Provision(ctx, f.client) {
+		return nil
 	}
 	cl, err := f.client.NewKgo(
 		kgo.ConsumeTopics(f.topics...),
@@ -119,12 +119,4 @@ func (f *Feed) poll(ctx context.Context, cl *kgo.Client, missing map[delivery.TP
 		clear(missing)
 	}
 	f.mark(missing)
-}
-
-// ignoreEnd makes the end of ctx no error.
-func ignoreEnd(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil
-	}
-	return err
 }

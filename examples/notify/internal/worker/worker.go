@@ -145,12 +145,9 @@ func (w *Worker) delay(n int) time.Duration {
 // Run works until ctx ends and what has begun is done. It closes the connection
 // to the cluster.
 func (w *Worker) Run(ctx context.Context) error {
-	if err := message.Provision(ctx, w.client); err != nil {
+	if !message.Provision(ctx, w.client) {
 		w.client.Close()
-		if ctx.Err() != nil {
-			return nil
-		}
-		return err
+		return nil
 	}
 	runners := []delivery.Runner{w.feed, w.alerter, w.client}
 	for _, l := range w.listeners {
