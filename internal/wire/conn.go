@@ -126,9 +126,20 @@ func (c *Conn) readFrame(in *bufio.Reader) (*[]byte, int, error) {
 	if n <= 0 || n > c.server.cfg.MaxRequestBytes {
 		return nil, 0, fmt.Errorf("%w: size %d is not between 1 and %d", errMalformed, n, c.server.cfg.MaxRequestBytes)
 	}
+	if n > c.server.cfg.MaxOtherBytes {
+		key, err := in.Peek(2)
+		if err != nil {
+			return nil, 0, err
+		}
+		if binary.BigEndian.Uint16(key) != produceKey {
+			return nil, 0, fmt.Errorf("%w: %d bytes are too many for anything but records", errMalformed, n)
+		}
+	}
 	frame, err := readGrowing(in, n)
 	return frame, n, err
 }
+
+const produceKey = 0
 
 // firstRead bounds what a size field alone can make the broker allocate.
 const firstRead = 1 << 20

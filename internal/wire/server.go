@@ -30,6 +30,7 @@ type Handler interface {
 // Config bounds what clients can take. Zero values mean the defaults.
 type Config struct {
 	MaxRequestBytes   int           // largest frame; default 100 MiB
+	MaxOtherBytes     int           // largest frame that is no Produce request: decoded, it is many times its size; default 16 MiB
 	IdleTimeout       time.Duration // how long a connection may say nothing; default 10 minutes
 	MaxConnections    int           // in total; default no limit
 	MaxConnectionsPer int           // per client address; default no limit
@@ -41,6 +42,7 @@ type Config struct {
 
 func (c *Config) setDefaults() {
 	c.MaxRequestBytes = orDefault(c.MaxRequestBytes, 100<<20)
+	c.MaxOtherBytes = orDefault(c.MaxOtherBytes, 16<<20)
 	c.IdleTimeout = orDefault(c.IdleTimeout, 10*time.Minute)
 	c.BudgetBytes = orDefault(c.BudgetBytes, 64<<20)
 	c.BudgetRequests = orDefault(c.BudgetRequests, 1000)

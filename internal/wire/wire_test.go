@@ -174,6 +174,16 @@ func TestTrap99SizesAreCheckedFirst(t *testing.T) {
 	}
 }
 
+// TestOnlyRecordsMayBeLarge: decoding can make an array of tiny elements many
+// times its size, so only Produce requests may use all of the frame limit.
+func TestOnlyRecordsMayBeLarge(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, wire.Config{MaxRequestBytes: 1000, MaxOtherBytes: 100})
+	c := b.dial(t)
+	send(t, c, append([]byte{0, 0, 0, 101}, metadata(1)[4:]...))
+	closed(t, c)
+}
+
 func TestIdleConnections(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, wire.Config{IdleTimeout: 50 * time.Millisecond})
