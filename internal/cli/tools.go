@@ -23,6 +23,7 @@ func tools() map[string]tool {
 		"kafka-groups":              runGroups,
 		"kafka-log-dirs":            runLogDirs,
 		"kafka-server-start":        runServerStart,
+		"kafka-run-class":           runRunClass,
 		"kafka-server-stop":         runServerStop,
 		"zookeeper-server-start":    runZookeeperStart,
 		"zookeeper-server-stop":     runZookeeperStop,

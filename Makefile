@@ -1,0 +1,107 @@
+# Everything that is done to bote, by name. Bare make shows the list.
+
+GO            ?= go
+GOLANGCI      := v2.15.0
+BENCHSTAT     := latest
+TOOLS         := $(CURDIR)/.tools
+VERSION       ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+DIST          := dist/bote-$(VERSION)
+EXE           := $(if $(filter windows,$(shell $(GO) env GOOS)),.exe,)
+RUN           ?= .
+FUZZTIME      ?= 30s
+COUNT         ?= 10
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build the binary, ./bote
+	$(GO) build -trimpath -o bote$(EXE) ./cmd/bote
+
+.PHONY: fmt
+fmt: $(TOOLS)/golangci-lint ## format the code
+	$(TOOLS)/golangci-lint fmt
+
+.PHONY: lint
+lint: $(TOOLS)/golangci-lint ## look for mistakes, for this system and for Windows
+	$(TOOLS)/golangci-lint run
+	GOOS=windows $(GO) vet ./...
+
+.PHONY: test
+test: ## run the tests
+	$(GO) test -shuffle=on -run '$(RUN)' ./...
+
+.PHONY: race
+race: ## run the tests with the race detector
+	$(GO) test -race -shuffle=on -run '$(RUN)' ./...
+
+.PHONY: stress
+stress: ## run the tests again and again: make stress RUN=TestX COUNT=100
+	$(GO) test -race -shuffle=on -count=$(COUNT) -run '$(RUN)' ./...
+
+.PHONY: fuzz
+fuzz: ## run every fuzz target for FUZZTIME each
+	@set -e; for dir in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
+		for name in $$(grep -ho '^func Fuzz[A-Za-z0-9_]*' $$dir/*_test.go | cut -c6- | sort -u); do \
+			echo "$$dir $$name"; $(GO) test -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) $$dir; \
+		done; \
+	done
+
+.PHONY: cover
+cover: ## measure what the tests reach; the page is cover.html
+	$(GO) test -coverpkg=./... -coverprofile=cover.out ./...
+	$(GO) tool cover -func=cover.out | tail -1
+	$(GO) tool cover -html=cover.out -o cover.html
+
+.PHONY: bench
+bench: ## run the benchmarks; the numbers go to bench.out
+	$(GO) test -run '^$$' -bench '$(RUN)' -benchmem -count=$(COUNT) ./... | tee bench.out
+
+.PHONY: benchcmp
+benchcmp: $(TOOLS)/benchstat ## compare bench.out with the numbers of before, make benchcmp OLD=old.out
+	$(TOOLS)/benchstat $(OLD) bench.out
+
+.PHONY: golden
+golden: ## rewrite the goldens; look at the difference before committing it
+	@for dir in $$(grep -rlE --include='*_test.go' 'flag.Bool\("update"' . | xargs -n1 dirname | sort -u); do $(GO) test $$dir -update; done
+	@for dir in $$(grep -rl --include='*_test.go' 'cockroachdb/datadriven' . | xargs -r -n1 dirname | sort -u); do $(GO) test $$dir -rewrite; done
+
+.PHONY: docs
+docs: ## rewrite the pages that are made from tables in the code
+	$(GO) test ./internal/config ./internal/api -update
+
+.PHONY: compat
+compat: ## run stock clients and tools, the recorded command lines, and the tutorials against bote (Linux, network, port 9092)
+	BOTE_COMPAT=1 $(GO) test -count=1 -timeout 60m ./test/compat/...
+	BOTE_COMPAT=1 $(GO) test -count=1 -p 1 -timeout 60m ./test/golden-cli ./test/tutorial
+
+.PHONY: windows
+windows: ## run the batch files under Wine
+	BOTE_WINE=1 $(GO) test -count=1 -timeout 20m ./test/windows
+
+.PHONY: dist
+dist: ## lay out what users unpack, in dist/bote-VERSION; GOOS and GOARCH choose the system
+	rm -rf $(DIST) $(DIST).tar.gz dist/build
+	mkdir -p dist/build
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o dist/build/bote$(EXE) ./cmd/bote
+	GOOS= GOARCH= $(GO) run ./dist/packaging -out $(DIST) -binary dist/build/bote$(EXE)
+	tar -C dist -czf $(DIST).tar.gz $(notdir $(DIST))
+
+.PHONY: check
+check: ## what CI runs: build for all systems, lint, test with the race detector, a clean module
+	$(GO) build ./...
+	GOOS=windows $(GO) build ./...
+	GOOS=darwin $(GO) build ./...
+	$(MAKE) lint
+	$(MAKE) race
+	$(GO) mod verify
+
+$(TOOLS)/golangci-lint: Makefile
+	GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI)
+	@touch $@
+
+$(TOOLS)/benchstat:
+	GOBIN=$(TOOLS) $(GO) install golang.org/x/perf/cmd/benchstat@$(BENCHSTAT)
