@@ -50,7 +50,7 @@ func TestConfigFiles(t *testing.T) {
 			t.Parallel()
 			f, err := os.Open(filepath.Join(out, "config", name+".properties"))
 			require.NoError(t, err)
-			defer f.Close() //nolint:errcheck // only read
+			defer f.Close()
 			values, err := config.ParseProperties(f)
 			require.NoError(t, err)
 			_, warnings, err := config.ParseServer(values)

@@ -19,7 +19,7 @@ func dumpLogParser() *optParser {
 	return &optParser{options: []option{
 		flag("cluster-metadata-decoder", "Show the records of the metadata log and its snapshots as JSON; implies --print-data-log."),
 		flag("deep-iteration", "Show every record, not batches alone."),
-		{name: "files", arg: requiredArg, typ: "String", what: "file1, file2, ...", required: true, help: "The files to show, with commas between."},
+		{name: "files", arg: requiredArg, typ: "String", what: "file1, file2, ...", help: "The files to show, with commas between."},
 		flag("index-sanity-check", "Only check that indexes are well-formed."),
 		{name: "key-decoder-class", arg: optionalArg, typ: "String", def: stringDecoder, help: "How keys are read: as text, numbers or bytes."},
 		{name: "max-bytes", arg: requiredArg, typ: "Integer", what: "size", def: strconv.Itoa(math.MaxInt32), help: "How many bytes of a log to read."},
@@ -57,17 +57,14 @@ func runDumpLog(_ context.Context, s *streams, args []string) int {
 	p := dumpLogParser()
 	set, err := p.parse(args)
 	if len(args) > 0 && err != nil {
-		if e, ok := errors.AsType[*parseError](err); ok && e.class != "joptsimple.MissingRequiredOptionsException" {
-			s.remark("Exception in thread \"main\" %s: %s\n", e.class, e.text)
-			return exitError
-		}
-		return s.printUsage(p, `Missing required argument "[files]"`)
-	}
-	if set == nil {
-		set = &optSet{}
+		s.remark("Exception in thread \"main\" %s\n", dumpError(err))
+		return exitError
 	}
 	if code, done := s.begin(p, set, args, "Shows the contents of log segments, indexes and snapshots."); done {
 		return code
+	}
+	if err := set.needs("files"); err != nil {
+		return s.finish(p, err)
 	}
 	d, files, err := newDumper(s, set)
 	if err == nil {
@@ -76,12 +73,16 @@ func runDumpLog(_ context.Context, s *streams, args []string) int {
 	if err == nil {
 		return exitOK
 	}
-	named := asException(err, "").named()
-	if e, ok := errors.AsType[*parseError](err); ok {
-		named = e.class + ": " + e.text
-	}
-	s.remark("Exception in thread \"main\" %s\n", named)
+	s.remark("Exception in thread \"main\" %s\n", dumpError(err))
 	return exitError
+}
+
+// dumpError is the name and the text of an error.
+func dumpError(err error) string {
+	if e, ok := errors.AsType[*parseError](err); ok {
+		return e.class + ": " + e.text
+	}
+	return asException(err, "").named()
 }
 
 func newDumper(s *streams, set *optSet) (*dumper, []string, error) {

@@ -6,9 +6,10 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/botehq/bote/internal/record"
 	"github.com/twmb/franz-go/pkg/kbin"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/botehq/bote/internal/record"
 )
 
 // decoder renders the key and the payload of a data record; empty texts are left out.
@@ -64,8 +65,11 @@ func (t recordType) valueJSON(raw []byte, version int16) (string, error) {
 		return "", err
 	}
 	var group kmsg.GroupMetadataValue
-	if !strings.HasPrefix(text, `{"protocolType":"consumer"`) || group.ReadFrom(raw) != nil {
+	if !strings.HasPrefix(text, `{"protocolType":"consumer"`) {
 		return text, nil
+	}
+	if err := group.ReadFrom(raw); err != nil {
+		return "", fmt.Errorf("members of a group: %w", err)
 	}
 	for _, m := range group.Members {
 		text = replaceBytes(text, "subscription", m.Subscription, consumerSubscription())

@@ -20,13 +20,13 @@ func unpackKafkaLogs(t *testing.T) string {
 	t.Helper()
 	f, err := os.Open("../storage/commitlog/testdata/kafka-clean.tar.gz")
 	require.NoError(t, err)
-	defer f.Close() //nolint:errcheck // only read
+	defer f.Close()
 	zipped, err := gzip.NewReader(f)
 	require.NoError(t, err)
 	dir := t.TempDir()
 	root, err := os.OpenRoot(dir)
 	require.NoError(t, err)
-	defer root.Close() //nolint:errcheck // of a temporary directory
+	defer root.Close()
 	for files := tar.NewReader(zipped); ; {
 		h, err := files.Next()
 		if errors.Is(err, io.EOF) {

@@ -9,11 +9,11 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// exitCode ends a verb that has said everything already.
-type exitCode int
+// codeError ends a verb that has said everything already.
+type codeError int
 
 // Error says the code.
-func (e exitCode) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+func (e codeError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 
 // serveOptions are the flags of serve.
 type serveOptions struct {
@@ -57,7 +57,7 @@ func newServeCommand(s *streams) *cobra.Command {
 			defer closing()
 			v.values = values
 			if code := v.run(c.Context()); code != exitOK {
-				return exitCode(code)
+				return codeError(code)
 			}
 			return nil
 		},
@@ -91,12 +91,12 @@ func (o *serveOptions) values() (map[string]string, error) {
 // sayError prints why a verb failed.
 func sayError(s *streams, err error) error {
 	s.remark("Error: %s\n", err)
-	return exitCode(exitError)
+	return codeError(exitError)
 }
 
 // codeOf is the exit code of a verb's error.
 func codeOf(err error) int {
-	if code, ok := errors.AsType[exitCode](err); ok {
+	if code, ok := errors.AsType[codeError](err); ok {
 		return int(code)
 	}
 	return exitError

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -66,9 +67,7 @@ func (v *serving) start(ctx context.Context, p *optParser, args []string) int {
 	if err != nil {
 		return v.fatal("Exiting Kafka due to fatal exception", err)
 	}
-	for name, value := range overrides {
-		values[name] = value
-	}
+	maps.Copy(values, overrides)
 	v.values = values
 	return v.run(ctx)
 }
@@ -94,7 +93,7 @@ func (s *streams) daemon(args []string) error {
 	if err != nil {
 		return fmt.Errorf("create output file: %w", err)
 	}
-	defer out.Close() //nolint:errcheck // the child has it
+	defer out.Close()
 	self, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("find this program: %w", err)

@@ -89,7 +89,7 @@ func runServerStop(_ context.Context, s *streams, args []string) int {
 	return exitOK
 }
 
-var errNoConfig = errors.New("Can not find the configuration file in the current directory. Please make sure the kafka stop process and the start process are called in the same directory.") //nolint:staticcheck,revive // Kafka's text
+var errNoConfig = errors.New("Can not find the configuration file in the current directory. Please make sure the kafka stop process and the start process are called in the same directory.") //nolint:staticcheck // Kafka's text
 
 // configured keeps the processes whose settings have the value.
 func configured(list []process, name, value string) ([]process, error) {

@@ -64,7 +64,7 @@ func runStorage(_ context.Context, s *streams, args []string) int {
 			err = throw(e.Class, "%s", e.Text)
 		}
 		if x, ok := errors.AsType[*exception](err); ok && x.class != classTerse {
-			return fmt.Errorf("Exception in thread \"main\" %s", x.named()) //nolint:revive,staticcheck // Java's words
+			return fmt.Errorf("Exception in thread \"main\" %s", x.named()) //nolint:staticcheck // Java's words
 		}
 		return err
 	})
@@ -242,7 +242,7 @@ func readMeta(dir string) (map[string]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", metaPropertiesFile, err)
 	}
-	defer f.Close() //nolint:errcheck // only read
+	defer f.Close()
 	values, err := config.ParseProperties(f)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", metaPropertiesFile, err)
