@@ -66,13 +66,15 @@ func epochsBelow(epochs []storage.Epoch, end int64) []storage.Epoch {
 	return epochs
 }
 
+// writeEpochs does not sync: the batches carry their epochs, and a log whose file
+// is missing or torn is read from its beginning.
 func (l *Log) writeEpochs(epochs []storage.Epoch) error {
 	var out bytes.Buffer
 	fmt.Fprintf(&out, "0\n%d\n", len(epochs))
 	for _, e := range epochs {
 		fmt.Fprintf(&out, "%d %d\n", e.Epoch, e.Start)
 	}
-	if err := l.store.writeFile(l.dir, epochFile, out.Bytes()); err != nil {
+	if err := vfs.WriteUnsynced(l.store.fs, l.dir, epochFile, out.Bytes()); err != nil {
 		return fmt.Errorf("write leader epochs of %s: %w", l.dir, err)
 	}
 	return nil

@@ -86,13 +86,27 @@ func ReadFile(f FS, name string) ([]byte, error) {
 // WriteFile replaces a file in one step: it writes name.tmp, syncs it, renames
 // it and syncs the directory. After a crash the old or the new content is there.
 func WriteFile(f FS, dir, name string, content []byte) error {
+	if err := replace(f, dir, name, content, true); err != nil {
+		return err
+	}
+	return f.SyncDir(dir)
+}
+
+// WriteUnsynced replaces a file without syncing anything: after a crash it may be
+// old, missing, empty or torn. It is for what can be rebuilt and shows by itself
+// whether it is whole.
+func WriteUnsynced(f FS, dir, name string, content []byte) error {
+	return replace(f, dir, name, content, false)
+}
+
+func replace(f FS, dir, name string, content []byte, sync bool) error {
 	sep := string(os.PathSeparator)
 	tmp := dir + sep + name + ".tmp"
 	file, err := f.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC)
 	if err != nil {
 		return err
 	}
-	if _, err = file.WriteAt(content, 0); err == nil {
+	if _, err = file.WriteAt(content, 0); err == nil && sync {
 		err = file.Sync()
 	}
 	if cerr := file.Close(); err == nil {
@@ -103,9 +117,8 @@ func WriteFile(f FS, dir, name string, content []byte) error {
 	}
 	if err != nil {
 		_ = f.Remove(tmp) // the first error is what matters
-		return err
 	}
-	return f.SyncDir(dir)
+	return err
 }
 
 // Exists reports whether a name exists.
