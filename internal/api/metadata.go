@@ -41,7 +41,8 @@ func (b *Broker) metadata(r *wire.Request, q *kmsg.MetadataRequest) {
 	}
 	seen := make(map[string]bool, len(q.Topics))
 	for i := range q.Topics {
-		if name := q.Topics[i].Topic; name != nil {
+		// who asks by ID sends no name or, as Kafka's admin client does, an empty one
+		if name := q.Topics[i].Topic; name != nil && q.Topics[i].TopicID == [16]byte{} {
 			if seen[*name] {
 				continue
 			}
@@ -61,7 +62,7 @@ func (b *Broker) metadataTopic(r *wire.Request, q *kmsg.MetadataRequest, want *k
 	case q.Version < 12 && (want.Topic == nil || byID):
 		refused.ErrorCode, refused.Topic = kerr.InvalidRequest.Code, want.Topic
 		return refused
-	case want.Topic == nil:
+	case want.Topic == nil || byID:
 		if t := s.TopicByID(topic.ID(want.TopicID)); t != nil {
 			return b.describeTopic(s, t, q)
 		}
