@@ -23,7 +23,7 @@ type dltOptions struct {
 
 func (o *dltOptions) addFlags(cmd *cobra.Command) {
 	f := cmd.PersistentFlags()
-	f.StringVar(&o.servers, "bootstrap-server", "localhost:9092", "brokers to connect to, host:port separated by commas")
+	f.StringVarP(&o.servers, "bootstrap-server", "b", "localhost:9092", "brokers to connect to, host:port separated by commas")
 	f.StringVar(&o.config, "command-config", "", "properties file with client settings, such as for SASL and TLS")
 	f.StringVarP(&o.output, "output", "o", "text", "how results are written: text or json")
 }
