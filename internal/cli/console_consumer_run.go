@@ -20,8 +20,8 @@ func (c *consoleConsumer) run(ctx context.Context) int {
 		who.extra = ", groupId=null"
 	}
 	settings := &clientSettings{properties: c.settings}
-	positions := &startPositions{ready: make(chan struct{})}
-	opts, err := consumerOptions(settings, c.group, positions)
+	commits := newCommitter()
+	opts, err := consumerOptions(settings, c.group, commits)
 	if err != nil {
 		return c.failed(err)
 	}
@@ -30,15 +30,15 @@ func (c *consoleConsumer) run(ctx context.Context) int {
 	if err != nil {
 		return c.failed(err)
 	}
-	positions.client = conn
-	close(positions.ready)
+	commits.start(conn)
 
 	out := bufio.NewWriterSize(c.s.out, 64<<10)
-	err = c.read(ctx, conn, out)
+	err = c.read(ctx, conn, out, commits)
 	if flushErr := out.Flush(); flushErr != nil && err == nil {
 		err = flushErr
 	}
 	conn.nodes.quiet.Store(true)
+	commits.commit(context.WithoutCancel(ctx))
 	conn.Close()
 	return c.end(ctx, err)
 }
@@ -88,7 +88,7 @@ func (c *consoleConsumer) subscription() []kgo.Opt {
 	return []kgo.Opt{kgo.ConsumeTopics(c.topic)}
 }
 
-func (c *consoleConsumer) read(ctx context.Context, conn *connection, out *bufio.Writer) error {
+func (c *consoleConsumer) read(ctx context.Context, conn *connection, out *bufio.Writer, commits *committer) error {
 	r := &reader{set: c.set}
 	limit, wait := r.int32("max-messages", -1), r.int64("timeout-ms", -1)
 	if r.err != nil {
@@ -110,11 +110,11 @@ func (c *consoleConsumer) read(ctx context.Context, conn *connection, out *bufio
 		}
 	}
 	for {
-		fetches := conn.PollFetches(deadline.ctx)
+		fetches := poll(deadline.ctx, conn, commits)
 		if fetches.NumRecords() > 0 {
 			deadline.restart()
 		}
-		if err := c.write(conn, out, fetches, int64(limit)); err != nil {
+		if err := c.write(out, fetches, int64(limit), commits); err != nil {
 			return err
 		}
 		if err := out.Flush(); err != nil {
@@ -134,8 +134,19 @@ func (c *consoleConsumer) read(ctx context.Context, conn *connection, out *bufio
 	}
 }
 
+// poll waits for records, no longer than until the next commit is due.
+func poll(ctx context.Context, conn *connection, commits *committer) kgo.Fetches {
+	if !commits.enabled {
+		return conn.PollFetches(ctx)
+	}
+	commits.due(ctx)
+	wait, cancel := context.WithTimeout(ctx, commits.interval)
+	defer cancel()
+	return conn.PollFetches(wait)
+}
+
 // write formats what was fetched, up to the limit, and marks it as read.
-func (c *consoleConsumer) write(conn *connection, out io.Writer, fetches kgo.Fetches, limit int64) error {
+func (c *consoleConsumer) write(out io.Writer, fetches kgo.Fetches, limit int64, commits *committer) error {
 	for it := fetches.RecordIter(); !it.Done(); {
 		rec := it.Next()
 		c.count++
@@ -147,8 +158,11 @@ func (c *consoleConsumer) write(conn *connection, out io.Writer, fetches kgo.Fet
 			c.s.log(levelError, loggerConsumer, "Error processing message, skipping this message: ")
 			c.s.remark("%s\n", x.named())
 		}
-		conn.MarkCommitRecords(rec)
+		commits.read(rec)
 		if limit > 0 && c.count >= limit {
+			for !it.Done() {
+				commits.left(it.Next())
+			}
 			return errEnough
 		}
 	}

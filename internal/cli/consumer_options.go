@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"context"
 	"strings"
 	"time"
 
@@ -9,11 +8,11 @@ import (
 )
 
 // consumerOptions turns Kafka's consumer settings into kgo's. Without a group nothing is committed.
-func consumerOptions(c *clientSettings, group string, positions *startPositions) ([]kgo.Opt, error) {
+func consumerOptions(c *clientSettings, group string, commits *committer) ([]kgo.Opt, error) {
 	isolation := kgo.ReadUncommitted()
 	if c.choice("isolation.level", "read_uncommitted", false, "read_committed", "read_uncommitted") == "read_committed" {
 		isolation = kgo.ReadCommitted()
-		positions.committedOnly = true
+		commits.committedOnly = true
 	}
 	reset := resetOffset(c)
 	opts := []kgo.Opt{
@@ -34,10 +33,10 @@ func consumerOptions(c *clientSettings, group string, positions *startPositions)
 	if group == "" {
 		return opts, c.err
 	}
-	return append(opts, groupOptions(c, group, positions)...), c.err
+	return append(opts, groupOptions(c, group, commits)...), c.err
 }
 
-func groupOptions(c *clientSettings, group string, positions *startPositions) []kgo.Opt {
+func groupOptions(c *clientSettings, group string, commits *committer) []kgo.Opt {
 	opts := []kgo.Opt{
 		kgo.ConsumerGroup(group),
 		kgo.SessionTimeout(max(c.millis("session.timeout.ms", 45_000), time.Millisecond)),
@@ -56,10 +55,9 @@ func groupOptions(c *clientSettings, group string, positions *startPositions) []
 	} else {
 		opts = append(opts, kgo.Balancers(balancers(c.get("partition.assignment.strategy", ""))...))
 	}
-	if !c.bool("enable.auto.commit", true) {
-		return append(opts, kgo.DisableAutoCommit())
-	}
-	return append(opts, kgo.AutoCommitMarks(), kgo.AutoCommitInterval(max(c.millis("auto.commit.interval.ms", 5_000), 100*time.Millisecond)), kgo.AdjustFetchOffsetsFn(positions.resolve))
+	commits.enabled = c.bool("enable.auto.commit", true)
+	commits.interval = max(c.millis("auto.commit.interval.ms", 5_000), 100*time.Millisecond)
+	return append(append(opts, kgo.DisableAutoCommit()), commits.options()...)
 }
 
 // balancers reads partition.assignment.strategy; the default is Kafka's, range before cooperative-sticky.
@@ -101,42 +99,4 @@ func resetOffset(c *clientSettings) kgo.Offset {
 	}
 	c.refuse("auto.offset.reset", c.get("auto.offset.reset", ""), "Invalid value `"+v+"` for configuration auto.offset.reset. The value must be either 'earliest', 'latest', 'none' or of the format 'by_duration:<PnDTnHnMn.nS>'.")
 	return kgo.NewOffset().AtEnd()
-}
-
-// startPositions turns "the beginning" and "the end" into offsets when partitions are assigned and marks them for the next
-// commit, as Kafka's consumer commits its position also when it read nothing.
-type startPositions struct {
-	ready         chan struct{}
-	client        *connection
-	committedOnly bool
-}
-
-func (p *startPositions) resolve(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
-	select {
-	case <-ctx.Done():
-		return offsets, nil
-	case <-p.ready:
-	}
-	places := map[int64][]topicPartition{}
-	for topic, parts := range offsets {
-		for id, o := range parts {
-			if at := o.EpochOffset().Offset; at == atLatest || at == atEarliest {
-				places[at] = append(places[at], topicPartition{topic, id})
-			}
-		}
-	}
-	for at, parts := range places {
-		found, err := p.client.listOffsets(ctx, parts, at, p.committedOnly)
-		if err != nil {
-			continue // the client finds the place itself when it fetches
-		}
-		for part, f := range found {
-			if f.err != nil || f.offset < 0 {
-				continue
-			}
-			offsets[part.topic][part.partition] = kgo.NewOffset().At(f.offset)
-			p.client.MarkCommitOffsets(map[string]map[int32]kgo.EpochOffset{part.topic: {part.partition: {Epoch: -1, Offset: f.offset}}})
-		}
-	}
-	return offsets, nil
 }

@@ -112,8 +112,8 @@ func consumerPerf(ctx context.Context, s *streams, set *optSet) error {
 		return err
 	}
 	c := &clientSettings{properties: settings}
-	positions := &startPositions{ready: make(chan struct{})}
-	opts, err := consumerOptions(c, settings.get("group.id", ""), positions)
+	commits := newCommitter()
+	opts, err := consumerOptions(c, settings.get("group.id", ""), commits)
 	if err != nil {
 		return err
 	}
@@ -121,16 +121,21 @@ func consumerPerf(ctx context.Context, s *streams, set *optSet) error {
 		kgo.OnPartitionsAssigned(func(context.Context, *kgo.Client, map[string][]int32) {
 			run.joined.Add(time.Now().UnixNano() - run.joining.Load())
 		}),
-		kgo.OnPartitionsRevoked(func(context.Context, *kgo.Client, map[string][]int32) { run.joining.Store(time.Now().UnixNano()) }))
+		kgo.OnPartitionsRevoked(func(ctx context.Context, cl *kgo.Client, parts map[string][]int32) {
+			run.joining.Store(time.Now().UnixNano())
+			if commits.enabled {
+				commits.revoked(ctx, cl, parts)
+			}
+		}))
 	who := identity{kind: "Consumer", id: "perf-consumer-client", extra: ", groupId=" + settings.get("group.id", ""), bootstrap: true, failure: "Failed to construct kafka consumer"}
 	run.begin(set.has("hide-header"))
 	if run.conn, err = s.connect(ctx, who, r.text("bootstrap-server", ""), settings, opts...); err != nil {
 		return err
 	}
 	defer run.conn.Close()
-	positions.client = run.conn
-	close(positions.ready)
-	run.read(ctx)
+	commits.start(run.conn)
+	run.read(ctx, commits)
+	commits.commit(context.WithoutCancel(ctx))
 	if set.has("print-metrics") {
 		printMetrics(s, who.id, run.metrics())
 	}
@@ -179,9 +184,10 @@ func (r *consumerPerfRun) begin(hideHeader bool) {
 	r.joining.Store(r.start.UnixNano())
 }
 
-func (r *consumerPerfRun) read(ctx context.Context) {
+func (r *consumerPerfRun) read(ctx context.Context, commits *committer) {
 	last := time.Now()
 	for r.records < r.wanted && time.Since(last) <= r.timeout && ctx.Err() == nil {
+		commits.due(ctx)
 		poll, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
 		fetches := r.conn.PollRecords(poll, pollRecords)
 		cancel()
@@ -196,7 +202,7 @@ func (r *consumerPerfRun) read(ctx context.Context) {
 			if now.Sub(r.reported) >= r.interval {
 				r.progress(now)
 			}
-			r.conn.MarkCommitRecords(rec)
+			commits.read(rec)
 		}
 	}
 	if r.records < r.wanted {
