@@ -82,6 +82,7 @@ func (m *Mailer) Send(ctx context.Context, id string, e message.Email) error {
 	}
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
+	defer func() { _ = conn.Close() }() // a server that does not answer the farewell
 	if err := client.SendWithSMTPClient(conn, msg); err != nil {
 		_ = client.CloseWithSMTPClient(conn) // the failure of the mail is what matters
 		return judge(fmt.Errorf("send the mail: %w", err))
