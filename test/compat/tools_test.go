@@ -28,17 +28,14 @@ var classes = map[string]string{
 // bote's, on the same broker. A word that begins with % gets its own name for each:
 // %orders is j-orders and b-orders. What is behind < is typed on standard input.
 const toolSteps = `
-kafka-topics --create --topic %orders --partitions 3 --config retention.ms=86400000
-kafka-topics --create --topic %orders --partitions 3
-kafka-topics --create --topic %orders --partitions 3 --if-not-exists
+kafka-topics --create --topic %orders --partitions 1 --config retention.ms=86400000
+kafka-topics --create --topic %orders --partitions 1
+kafka-topics --create --topic %orders --partitions 1 --if-not-exists
 kafka-topics --create --topic %wide --replication-factor 3
 kafka-topics --create --topic %compact_ed.x --config cleanup.policy=compact
 kafka-topics --describe --topic %orders
 kafka-topics --describe --topic %orders --topics-with-overrides
 kafka-topics --describe --topic %none
-kafka-topics --alter --topic %orders --partitions 4
-kafka-topics --alter --topic %orders --partitions 2
-kafka-topics --describe --topic %orders
 kafka-console-producer --topic %orders --reader-property parse.key=true --reader-property key.separator=: --reader-property parse.headers=true < h1:v1	a:1\nh2:v2	b:2\nh3:v3	c:3\n
 kafka-topics --create --topic %pla_in.x
 kafka-console-producer --topic %pla_in.x --compression-codec zstd < one\ntwo\n\nfour\n
@@ -62,15 +59,18 @@ kafka-configs --alter --entity-type topics --entity-name %orders --delete-config
 kafka-configs --alter --entity-type topics --entity-name %orders --add-config no.such=1
 kafka-configs --describe --entity-type topics --entity-name %orders --all
 kafka-configs --describe --entity-type brokers --entity-name 1
-kafka-get-offsets --topic %orders
 kafka-get-offsets --topic %orders --time earliest
-kafka-get-offsets --topic %pla_in.x --time max-timestamp
+kafka-get-offsets --topic %trimmed --time max-timestamp
 kafka-get-offsets --topic %none
 kafka-delete-records --offset-json-file %records
 kafka-delete-records --offset-json-file %beyond
 kafka-get-offsets --topic %trimmed --time -2
 kafka-broker-api-versions
 kafka-log-dirs --describe --topic-list %orders
+kafka-topics --alter --topic %orders --partitions 4
+kafka-topics --alter --topic %orders --partitions 2
+kafka-topics --describe --topic %orders
+kafka-get-offsets --topic %orders
 kafka-topics --delete --topic %orders
 kafka-topics --delete --topic %orders
 kafka-topics --list
@@ -133,7 +133,7 @@ var masks = []struct {
 	{regexp.MustCompile(`"(totalBytes|usableBytes)":\d+`), `"$1":N`},
 	{regexp.MustCompile(`(?m)^\[?\d{4}-\d\d-\d\d \S+ (WARN|ERROR|INFO) .*\n`), ""}, // the client's own log
 	{regexp.MustCompile(`(?m)^\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+\]`), "[TIME]"},
-	{regexp.MustCompile(`(?m)^\tat .*\n|^\t\.\.\. \d+ more\n`), ""}, // stack traces
+	{regexp.MustCompile(`(?m)^\tat .*\n|^\t\.\.\. \d+ more\n|^Caused by: .*\n|^java\.util\.concurrent\.ExecutionException: .*\n`), ""}, // stack traces
 }
 
 func masked(s string) string {
