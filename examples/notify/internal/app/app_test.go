@@ -36,7 +36,7 @@ type process struct {
 }
 
 // start runs an app on free ports, in memory, with waits of hundredths of a second.
-func start(t testing.TB, change func(*app.Config)) *process {
+func start(t *testing.T, change func(*app.Config)) *process {
 	t.Helper()
 	cfg := app.Config{
 		API: true, Worker: true, Host: "127.0.0.1", InMemory: true, PublishByGET: true,
@@ -144,9 +144,9 @@ func (p *process) await(path string, want message.State) message.Status {
 	return s
 }
 
-func decode(t testing.TB, data string, v any) {
-	t.Helper()
-	require.NoError(t, json.Unmarshal([]byte(data), v), data)
+func decode(tb testing.TB, data string, v any) {
+	tb.Helper()
+	require.NoError(tb, json.Unmarshal([]byte(data), v), data)
 }
 
 const tutorialMail = `{
