@@ -58,20 +58,42 @@ func userProcesses() ([]process, error) {
 	return list, nil
 }
 
+// commandLine reads the command line of a process out of its environment block.
 func commandLine(pid uint32) ([]string, error) {
-	handle, err := windows.OpenProcess(windows.PROCESS_QUERY_LIMITED_INFORMATION, false, pid)
+	handle, err := windows.OpenProcess(windows.PROCESS_QUERY_INFORMATION|windows.PROCESS_VM_READ, false, pid)
 	if err != nil {
 		return nil, fmt.Errorf("open process: %w", err)
 	}
 	defer windows.CloseHandle(handle) //nolint:errcheck // only read
-	buffer := make([]byte, 64<<10)
-	if err := windows.NtQueryInformationProcess(handle, windows.ProcessCommandLineInformation, unsafe.Pointer(&buffer[0]), uint32(len(buffer)), nil); err != nil {
-		return nil, fmt.Errorf("ask for the command line: %w", err)
+	var info windows.PROCESS_BASIC_INFORMATION
+	if err := windows.NtQueryInformationProcess(handle, windows.ProcessBasicInformation, unsafe.Pointer(&info), uint32(unsafe.Sizeof(info)), nil); err != nil {
+		return nil, fmt.Errorf("ask for the environment block: %w", err)
 	}
-	text := (*windows.NTUnicodeString)(unsafe.Pointer(&buffer[0])).String()
-	args, err := windows.DecomposeCommandLine(text)
+	var block windows.PEB
+	if err := readMemory(handle, uintptr(unsafe.Pointer(info.PebBaseAddress)), unsafe.Pointer(&block), unsafe.Sizeof(block)); err != nil {
+		return nil, err
+	}
+	var params windows.RTL_USER_PROCESS_PARAMETERS
+	if err := readMemory(handle, uintptr(unsafe.Pointer(block.ProcessParameters)), unsafe.Pointer(&params), unsafe.Sizeof(params)); err != nil {
+		return nil, err
+	}
+	if params.CommandLine.Length == 0 {
+		return nil, errors.New("no command line")
+	}
+	text := make([]uint16, params.CommandLine.Length/2)
+	if err := readMemory(handle, uintptr(unsafe.Pointer(params.CommandLine.Buffer)), unsafe.Pointer(&text[0]), uintptr(len(text))*2); err != nil {
+		return nil, err
+	}
+	args, err := windows.DecomposeCommandLine(windows.UTF16ToString(text))
 	if err != nil {
 		return nil, fmt.Errorf("split the command line: %w", err)
 	}
 	return args, nil
+}
+
+func readMemory(process windows.Handle, at uintptr, to unsafe.Pointer, size uintptr) error {
+	if err := windows.ReadProcessMemory(process, at, (*byte)(to), size, nil); err != nil {
+		return fmt.Errorf("read memory of process: %w", err)
+	}
+	return nil
 }
