@@ -23,7 +23,7 @@ func TestMetadataByIDWithEmptyNames(t *testing.T) {
 	q := kmsg.NewPtrMetadataRequest()
 	for _, name := range []string{"a", "b"} {
 		want := kmsg.NewMetadataRequestTopic()
-		want.TopicID, want.Topic = created[name].ID, kmsg.StringPtr("")
+		want.TopicID, want.Topic = created[name].ID, new("")
 		q.Topics = append(q.Topics, want)
 	}
 	resp, err := q.RequestWith(t.Context(), cl)

@@ -29,7 +29,7 @@ func smallDisk(t *testing.T) string {
 		require.NoError(t, err, string(out))
 	}
 	t.Cleanup(func() {
-		out, err := exec.Command("umount", dir).CombinedOutput() //nolint:noctx // the test's context has ended
+		out, err := exec.Command("umount", dir).CombinedOutput()
 		require.NoError(t, err, string(out))
 	})
 	return dir
