@@ -27,6 +27,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // patience is how long a test waits for what must happen.
 const patience = 20 * time.Second
 
+// tick is how often a test looks.
+const tick = 10 * time.Millisecond
+
 // process is an app that runs for one test.
 type process struct {
 	t      testing.TB
@@ -140,7 +143,7 @@ func (p *process) await(path string, want message.State) message.Status {
 		}
 		decode(p.t, a.body, &s)
 		return s.State == want
-	}, patience, 10*time.Millisecond, "%s does not become %s", path, want)
+	}, patience, tick, "%s does not become %s", path, want)
 	return s
 }
 
@@ -223,7 +226,7 @@ func TestTemporaryFailureIsTriedFiveTimes(t *testing.T) {
 		}
 	}
 	require.Empty(t, p.messages(mailbox.KindMail))
-	require.Eventually(t, func() bool { return len(p.messages(mailbox.KindDeadLetter)) == 1 }, patience, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return len(p.messages(mailbox.KindDeadLetter)) == 1 }, patience, tick)
 	letter := p.messages(mailbox.KindDeadLetter)[0]
 	require.Equal(t, s.ID, letter.ID)
 	require.Contains(t, letter.Subject, "email.send.dlt")
@@ -287,14 +290,14 @@ func TestOrders(t *testing.T) {
 	require.Eventually(t, func() bool {
 		decode(t, p.get(a.header.Get("Location")).body, &view)
 		return view.Mail.State == message.StateSent
-	}, patience, 10*time.Millisecond)
+	}, patience, tick)
 	require.Equal(t, placed.OrderID, view.OrderID)
 	require.Equal(t, "7", view.UserID)
 	require.EqualValues(t, 15000, view.Amount)
 	require.Equal(t, "buyer@example.com", p.messages(mailbox.KindMail)[0].To)
 	require.Eventually(t, func() bool {
 		return strings.TrimSpace(p.do(http.MethodGet, p.at.Worker+"/stats", "").body) == `{"orders":1,"amount":15000}`
-	}, patience, 10*time.Millisecond, "stats-service sees the order too")
+	}, patience, tick, "stats-service sees the order too")
 }
 
 func TestListPages(t *testing.T) {
