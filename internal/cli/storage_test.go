@@ -1,0 +1,93 @@
+package cli
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/botehq/bote/internal/storage/commitlog"
+	"github.com/botehq/bote/internal/storage/vfs"
+)
+
+const clusterID = "MkU3OEVBNTcwNTJENDM2Qg"
+
+func TestFormatMakesADirectoryThatTheBrokerTakes(t *testing.T) {
+	t.Parallel()
+	file, data := writeServerConfig(t, "")
+	code, out, errs := runToolOutput(t, "kafka-storage", "format", "--standalone", "-t", clusterID, "-c", file)
+	require.Equal(t, exitOK, code, errs)
+	require.True(t, strings.HasSuffix(out, "\nFormatting dynamic metadata voter directory "+data+" with metadata.version 4.2-IV1.\n"), out)
+	id, err := commitlog.ReadIdentity(vfs.OS{}, data)
+	require.NoError(t, err)
+	require.Equal(t, clusterID, id.ClusterID)
+	require.Equal(t, int32(1), id.NodeID)
+	require.Len(t, id.DirectoryID, 22)
+
+	code, _, errs = runToolOutput(t, "kafka-storage", "format", "--standalone", "-t", clusterID, "-c", file)
+	require.Equal(t, exitError, code)
+	require.Equal(t, "Log directory "+data+" is already formatted. Use --ignore-formatted to ignore this directory and format the others.\n", errs)
+}
+
+// TestFormatSnapshots reads the snapshots back: the voter's directory is that of meta.properties, the keys of the user are
+// those that Kafka derives from the same password and salt.
+func TestFormatSnapshots(t *testing.T) {
+	t.Parallel()
+	file, data := writeServerConfig(t, "")
+	code, _, errs := runToolOutput(t, "kafka-storage", "format", "-s", "-t", clusterID, "-c", file,
+		"-S", `SCRAM-SHA-256=[name=alice,password=x,iterations=4096,salt="MWx2NHBkbnc0ZndxN25vdGN4bTB5Nml1"]`)
+	require.Equal(t, exitOK, code, errs)
+	id, err := commitlog.ReadIdentity(vfs.OS{}, data)
+	require.NoError(t, err)
+	code, out, errs := runToolOutput(t, "kafka-dump-log", "--cluster-metadata-decoder", "--files",
+		filepath.Join(data, bootstrapFile)+","+filepath.Join(data, quorumDir, quorumSnapshotFile))
+	require.Equal(t, exitOK, code, errs)
+	for _, want := range []string{
+		"KRaft bootstrap snapshot\n", `payload: {"type":"FEATURE_LEVEL_RECORD","version":0,"data":{"name":"metadata.version","featureLevel":29}}`,
+		`"data":{"name":"alice","mechanism":1,"salt":"MWx2NHBkbnc0ZndxN25vdGN4bTB5Nml1","storedKey":"o1E2ouYTqu73AWjXG0Nf3cislypVCI089EWvV23NLq4=","serverKey":"ckOzFaVl3E5RFtu4GrksOIoiIhWgZWpyR/M+joSK4tE=","iterations":4096}}`,
+		"Snapshot end offset: 0, epoch: 0\n", `KRaftVoters {"version":0,"voters":[{"voterId":1,"voterDirectoryId":"` + id.DirectoryID + `",`,
+	} {
+		require.Contains(t, out, want)
+	}
+	require.NotContains(t, out, "isvalid: false")
+}
+
+func TestMisplacedBracketIsUnderstood(t *testing.T) {
+	t.Parallel()
+	file, data := writeServerConfig(t, "")
+	code, _, errs := runToolOutput(t, "kafka-storage", "format", "--standalone", "-t", "/kafka-storage.sh", "random-uuid", "-c", file)
+	require.Equal(t, exitOK, code, errs)
+	id, err := commitlog.ReadIdentity(vfs.OS{}, data)
+	require.NoError(t, err)
+	require.True(t, isUUID(id.ClusterID))
+	require.Contains(t, errs, "Formatting with the new cluster ID "+id.ClusterID+".\n")
+}
+
+func TestVoterRefusals(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"1": "No @ found in dynamic voter string.", "1@": "No hostname found after node id.", "1@localhost": "No colon following hostname could be found.",
+		"1@localhost:9093": "No colon following port could be found.", "a@localhost:9093:AAAAAAAAAAAAAAAAAAAABQ": "Failed to parse node id in dynamic voter string.",
+		"1@localhost:x:AAAAAAAAAAAAAAAAAAAABQ": "Failed to parse port in dynamic voter string.", "1@localhost:9093:zz": "Failed to parse directory ID in dynamic voter string.",
+	} {
+		_, err := parseVoters(text)
+		require.EqualError(t, err, want, text)
+	}
+	list, err := parseVoters("1@[::1]:9093:AAAAAAAAAAAAAAAAAAAABQ,2@h:1:AAAAAAAAAAAAAAAAAAAABg")
+	require.NoError(t, err)
+	require.Len(t, list, 2)
+	require.Equal(t, "::1", list[0].host)
+}
+
+func TestInfoWithoutDirectory(t *testing.T) {
+	t.Parallel()
+	file, data := writeServerConfig(t, "")
+	code, out, _ := runToolOutput(t, "kafka-storage", "info", "-c", file)
+	require.Equal(t, exitError, code)
+	require.Equal(t, "Found problem:\n  "+data+" does not exist\n\n", out)
+	require.NoError(t, os.Mkdir(data, 0o750))
+	_, out, _ = runToolOutput(t, "kafka-storage", "info", "-c", file)
+	require.Equal(t, "Found log directory:\n  "+data+"\n\nFound problem:\n  "+data+" is not formatted.\n\n", out)
+}
