@@ -3,6 +3,7 @@
 Written in Python alone: of the compressions only gzip needs no further library."""
 
 import sys
+import threading
 import time
 
 from checks import check, equal, finish, holds
@@ -90,18 +91,38 @@ def by_time():
 
 
 def rebalance():
+    """Two members, each in a thread of its own: a poll returns only when the member has its partitions."""
     t = topic("kp-two", 4)
-    a, b = consumer("kp-two", t), consumer("kp-two", t)
-    end = time.monotonic() + 30
-    while [len(a.assignment()), len(b.assignment())] != [2, 2]:
-        holds(time.monotonic() < end, f"still {len(a.assignment())} and {len(b.assignment())}")
-        a.poll(100)
-        b.poll(100)
-    b.close()
-    while len(a.assignment()) != 4:
-        holds(time.monotonic() < end, f"still {len(a.assignment())}")
-        a.poll(100)
-    a.close()
+    leave = [threading.Event(), threading.Event()]
+    sizes = [0, 0]
+
+    def member(i):
+        c = consumer("kp-two", t)
+        while not leave[i].is_set():
+            c.poll(100)
+            sizes[i] = len(c.assignment())
+        c.close()
+        sizes[i] = 0
+
+    def settle(want):
+        end = time.monotonic() + 30
+        while sizes != want:
+            holds(time.monotonic() < end, f"still {sizes}")
+            time.sleep(0.05)
+
+    members = [threading.Thread(target=member, args=(i,), daemon=True) for i in range(2)]
+    try:
+        members[0].start()
+        settle([4, 0])
+        members[1].start()
+        settle([2, 2])
+        leave[1].set()
+        settle([4, 0])
+    finally:
+        for i in range(2):
+            leave[i].set()
+            if members[i].is_alive():
+                members[i].join(20)
 
 
 def admin_topics():
