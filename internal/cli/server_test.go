@@ -105,7 +105,7 @@ func TestServerStartRefusals(t *testing.T) {
 	var lc net.ListenConfig
 	taken, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	defer taken.Close() //nolint:errcheck // of a test
+	defer taken.Close()
 	for want, args := range map[string][]string{
 		"\norg.apache.kafka.common.config.ConfigException: Invalid value abc for configuration num.partitions: Not a number of type INT\n":   {file, "--override", "num.partitions=abc"},
 		"\njava.nio.file.NoSuchFileException: none.properties\n":                                                                             {"none.properties"},

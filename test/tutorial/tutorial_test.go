@@ -156,7 +156,7 @@ func produceAndConsume(t *testing.T, s *shell) {
 	live.until(mail + "\n")
 	code, out, errs := live.interrupted()
 	require.Equal(t, 130, code)
-	require.Equal(t, mail+"\n", out)
+	require.Equal(t, mail+"\n", out) //nolint:testifylint // byte for byte
 	require.Contains(t, errs, "Processed a total of 1 messages")
 	s.prints("Deletion of requested consumer groups ('latest') was successful.\n", `bin/kafka-consumer-groups.sh --bootstrap-server localhost:9092 --delete --group latest`)
 }

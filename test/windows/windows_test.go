@@ -54,9 +54,9 @@ func open(t *testing.T) *console {
 	require.NotEqual(t, string(text), fresh)
 	require.NoError(t, os.WriteFile(config, []byte(fresh), 0o600))
 	t.Cleanup(func() {
-		cmd := exec.Command("wineserver", "-k") //nolint:noctx // after the test's end
+		cmd := exec.Command("wineserver", "-k")
 		if _, err := exec.LookPath("wineserver"); err != nil {
-			cmd = exec.Command("/usr/lib/wine/wineserver", "-k") //nolint:noctx // after the test's end
+			cmd = exec.Command("/usr/lib/wine/wineserver", "-k")
 		}
 		cmd.Env = c.env
 		_ = cmd.Run() // nothing may be running
