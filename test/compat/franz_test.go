@@ -152,7 +152,7 @@ func franzTimes(t *testing.T, b broker) {
 func franzAdmin(t *testing.T, b broker) {
 	t.Helper()
 	admin := kadm.NewClient(client(t, b))
-	_, err := admin.CreateTopic(t.Context(), 2, 1, map[string]*string{"retention.ms": kadm.StringPtr("5000")}, "franz-admin")
+	_, err := admin.CreateTopic(t.Context(), 2, 1, map[string]*string{"retention.ms": new("5000")}, "franz-admin")
 	require.NoError(t, err)
 	topics, err := admin.ListTopics(t.Context(), "franz-admin")
 	require.NoError(t, err)

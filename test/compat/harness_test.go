@@ -290,9 +290,10 @@ func boteProgram(t *testing.T) string {
 // buildDir is where TestMain lets the program be built.
 var buildDir string
 
+// buildBote belongs to no one test, hence no context.
 var buildBote = sync.OnceValues(func() (string, error) {
 	path := filepath.Join(buildDir, "bote")
-	out, err := exec.Command("go", "build", "-o", path, "github.com/botehq/bote/cmd/bote").CombinedOutput() //nolint:noctx // it belongs to no one test.
+	out, err := exec.Command("go", "build", "-o", path, "github.com/botehq/bote/cmd/bote").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("build bote: %w: %s", err, out)
 	}
@@ -310,7 +311,7 @@ func withBuildDir(m *testing.M) int {
 		return 1
 	}
 	buildDir = dir
-	defer os.RemoveAll(dir) //nolint:errcheck // the system empties its temporary directory.
+	defer os.RemoveAll(dir)
 	return m.Run()
 }
 

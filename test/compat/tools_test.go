@@ -53,7 +53,7 @@ kafka-consumer-groups --describe --group %readers --offsets
 kafka-consumer-groups --delete-offsets --group %readers --topic %orders
 kafka-consumer-groups --delete --group %readers
 kafka-consumer-groups --delete --group %readers
-kafka-configs --alter --entity-type topics --entity-name %orders --add-config max.message.bytes=2000,segment.bytes=1048576
+kafka-configs --alter --entity-type topics --entity-name %orders --add-config max.message.bytes=2000,segment.ms=3600000
 kafka-configs --describe --entity-type topics --entity-name %orders
 kafka-configs --alter --entity-type topics --entity-name %orders --delete-config max.message.bytes
 kafka-configs --alter --entity-type topics --entity-name %orders --add-config no.such=1
