@@ -43,7 +43,7 @@ async function until(what, condition, ms = 30000) {
 }
 
 async function member(groupId, topic, got, options = {}) {
-  const c = kafka.consumer({ groupId, sessionTimeout: 6000, heartbeatInterval: 300, rebalanceTimeout: 6000, ...options })
+  const c = kafka.consumer({ groupId, sessionTimeout: 6000, heartbeatInterval: 300, rebalanceTimeout: 6000, maxWaitTimeInMs: 200, ...options })
   c.parts = []
   c.on(c.events.GROUP_JOIN, (e) => { c.parts = e.payload.memberAssignment[topic] || [] })
   await c.connect()
