@@ -60,7 +60,9 @@ func (c *Config) settings() (config.Server, error) {
 	}
 	setDefault(values, "listeners", "PLAINTEXT://:9092,CONTROLLER://127.0.0.1:0")
 	setDefault(values, "controller.listener.names", "CONTROLLER")
-	setDefault(values, "controller.quorum.voters", values["node.id"]+"@localhost:9093")
+	if values["controller.quorum.bootstrap.servers"] == "" {
+		setDefault(values, "controller.quorum.voters", values["node.id"]+"@localhost:9093")
+	}
 	s, warnings, err := config.ParseServer(values)
 	if err != nil {
 		return s, err

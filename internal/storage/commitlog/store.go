@@ -163,7 +163,7 @@ func (s *Store) removeDeleted() error {
 	for _, e := range entries {
 		if e.Dir && strings.HasSuffix(e.Name, "-delete") {
 			if err := s.fs.RemoveAll(filepath.Join(s.cfg.Dir, e.Name)); err != nil {
-				return fmt.Errorf("remove %s: %w", e.Name, err)
+				s.log.Warn("deleted partition not removed; the next start will try again", slog.String("directory", e.Name), slog.Any("err", err))
 			}
 		}
 	}
