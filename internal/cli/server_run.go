@@ -67,6 +67,10 @@ func (v *serving) run(ctx context.Context) int {
 		return v.fatal("Exiting Kafka due to fatal exception", err)
 	}
 	b, err := bote.Open(ctx, bote.Config{Properties: v.values, Logger: slog.New(v.log)})
+	if err != nil && ctx.Err() != nil {
+		v.log.line("INFO", "bote", "interrupted while starting")
+		return endedBy(stopped)
+	}
 	if err != nil {
 		return v.fatal("Exiting Kafka due to fatal exception during startup.", v.startError(err))
 	}
@@ -83,6 +87,11 @@ func (v *serving) run(ctx context.Context) int {
 	}
 	v.log.line("INFO", loggerBroker, "[BrokerServer id=%s] shut down completed", id)
 	v.log.line("INFO", loggerInfo, "App info kafka.server for %s unregistered", id)
+	return endedBy(stopped)
+}
+
+// endedBy is the exit code for the signal that ended the broker.
+func endedBy(stopped <-chan os.Signal) int {
 	select {
 	case sig := <-stopped:
 		if sig == syscall.SIGTERM {
