@@ -5,6 +5,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutionException;
 import java.util.stream.Collectors;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.AlterConfigOp;
@@ -73,8 +75,24 @@ final class Administering {
         return admin.describeTopics(List.of(topic)).topicNameValues().get(topic).get();
     }
 
+    /** Creates a topic and waits until a broker knows it, which on Kafka is a moment later. */
     private static void create(NewTopic t) throws Exception {
-        admin.createTopics(List.of(t)).all().get();
+        Uuid id = admin.createTopics(List.of(t)).topicId(t.name()).get();
+        eventually("no topic " + t.name(), () -> {
+            try {
+                return describe(t.name()).topicId().equals(id);
+            } catch (ExecutionException e) {
+                return false;
+            }
+        });
+    }
+
+    private static void eventually(String otherwise, Callable<Boolean> holds) throws Exception {
+        long began = System.nanoTime();
+        while (!holds.call()) {
+            Compat.that(System.nanoTime() - began < 10_000_000_000L, otherwise);
+            Thread.sleep(20);
+        }
     }
 
     static void createDescribe() throws Exception {
@@ -128,7 +146,7 @@ final class Administering {
     static void delete() throws Exception {
         create(new NewTopic("doomed", 1, (short) 1));
         admin.deleteTopics(List.of("doomed")).all().get();
-        Compat.that(!admin.listTopics().names().get().contains("doomed"), "still listed");
+        eventually("still listed", () -> !admin.listTopics().names().get().contains("doomed"));
         Compat.refused(UnknownTopicOrPartitionException.class, () -> admin.deleteTopics(List.of("doomed")).all().get());
     }
 
@@ -145,7 +163,7 @@ final class Administering {
     static void createPartitions() throws Exception {
         create(new NewTopic("grown", 1, (short) 1));
         admin.createPartitions(Map.of("grown", NewPartitions.increaseTo(4))).all().get();
-        Compat.equal(4, describe("grown").partitions().size());
+        eventually("not four partitions", () -> describe("grown").partitions().size() == 4);
         Compat.refused(InvalidPartitionsException.class, () -> admin.createPartitions(Map.of("grown", NewPartitions.increaseTo(2))).all().get());
         Producing.fill("grown", 3, 1);
     }
@@ -198,11 +216,7 @@ final class Administering {
 
     /** A broker hears of a change of its own settings a little later. */
     private static void comesTo(ConfigResource r, String name, String value) throws Exception {
-        long began = System.nanoTime();
-        while (!value.equals(configs(r).get(name).value())) {
-            Compat.that(System.nanoTime() - began < 10_000_000_000L, name + " is " + configs(r).get(name).value());
-            Thread.sleep(50);
-        }
+        eventually(name + " is not " + value, () -> value.equals(configs(r).get(name).value()));
     }
 
     private static long offset(String topic, OffsetSpec spec) throws Exception {
