@@ -2,6 +2,7 @@ package api
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"sync/atomic"
 
@@ -201,13 +202,15 @@ func (p *produced) refuse(e *batchFor, err error) {
 	if !errors.As(err, &refusal) {
 		return
 	}
-	e.at.ErrorMessage = &refusal.Message
+	text := refusal.Message
 	if refusal.Records != nil {
 		e.at.LogStartOffset = e.part.LogStartOffset()
+		text = fmt.Sprintf("%s in topic partition %s-%d.", text, e.topic.Name, e.at.Partition)
 	}
+	e.at.ErrorMessage = &text
 	for _, index := range refusal.Records {
 		re := kmsg.NewProduceResponseTopicPartitionErrorRecord()
-		re.RelativeOffset = index
+		re.RelativeOffset, re.ErrorMessage = index, &text
 		e.at.ErrorRecords = append(e.at.ErrorRecords, re)
 	}
 }

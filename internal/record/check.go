@@ -168,7 +168,7 @@ func refuseRecords(keys, times []int32) error {
 	if len(times) > 0 {
 		return &RefusedError{Code: kerr.InvalidTimestamp, Message: "the timestamp of a record is out of the topic's range", Records: append(times, keys...)}
 	}
-	return &RefusedError{Code: kerr.InvalidRecord, Message: "a compacted topic does not accept a record without a key", Records: keys}
+	return &RefusedError{Code: kerr.InvalidRecord, Message: "Compacted topic cannot accept message without key", Records: keys}
 }
 
 // checkTime refuses timestamps too far from the broker's clock; -1 means none.
