@@ -27,6 +27,10 @@ type Log struct {
 	hooks storage.Hooks
 	log   *slog.Logger
 
+	// flushing is held by whoever syncs: what one flush found new must be on disk
+	// before another announces what lies behind it.
+	flushing chan struct{}
+
 	end atomic.Int64
 	// announced is the end that Hooks.Durable was last called with.
 	announced atomic.Int64
@@ -223,6 +227,8 @@ func (l *Log) announceOrQueue(end int64, set storage.Settings) {
 
 // flush syncs everything appended so far and announces it.
 func (l *Log) flush() error {
+	l.flushing <- struct{}{}
+	defer func() { <-l.flushing }()
 	l.mu.Lock()
 	l.queued = false
 	if err := l.aliveLocked(); err != nil {

@@ -183,7 +183,7 @@ func (s *Store) Space() (total, free int64, err error) { return s.fs.Space(s.cfg
 func (s *Store) OpenLog(ctx context.Context, p storage.Partition, hooks storage.Hooks) (*Log, storage.Recovered, error) {
 	name := dirName(p.Topic, p.Index)
 	l := &Log{
-		store: s, part: p, dir: filepath.Join(s.cfg.Dir, name), hooks: hooks,
+		store: s, part: p, dir: filepath.Join(s.cfg.Dir, name), hooks: hooks, flushing: make(chan struct{}, 1),
 		log: s.log.With(slog.String("topic", p.Topic), slog.Int("partition", int(p.Index))),
 	}
 	created, err := s.ensureDir(l)
