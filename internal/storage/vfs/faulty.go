@@ -17,6 +17,9 @@ const (
 	OpTruncate Op = "truncate"
 	OpRename   Op = "rename"
 	OpSyncDir  Op = "syncdir"
+	OpSyncFS   Op = "syncfs"
+
+	OpPreallocate Op = "preallocate"
 )
 
 // Faulty wraps a file system and fails what Inject says.
@@ -73,6 +76,14 @@ func (f *Faulty) SyncDir(name string) error {
 	return f.FS.SyncDir(name)
 }
 
+// SyncFS syncs unless told otherwise.
+func (f *Faulty) SyncFS(dir string) error {
+	if err := f.fault(OpSyncFS, dir); err != nil {
+		return err
+	}
+	return f.FS.SyncFS(dir)
+}
+
 // Lock passes through.
 func (f *Faulty) Lock(name string) (io.Closer, error) { return f.FS.Lock(name) }
 
@@ -109,4 +120,11 @@ func (f faultyFile) Sync() error {
 		return err
 	}
 	return f.File.Sync()
+}
+
+func (f faultyFile) Preallocate(from, to int64) error {
+	if err := f.fs.fault(OpPreallocate, f.name); err != nil {
+		return err
+	}
+	return f.File.Preallocate(from, to)
 }

@@ -251,6 +251,23 @@ func (m *Mem) SyncDir(name string) error {
 	return nil
 }
 
+// SyncFS makes everything durable.
+func (m *Mem) SyncFS(dir string) error {
+	if _, err := m.Stat(dir); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.durable = newTree()
+	for name, n := range m.files.nodes {
+		m.durable.put(name, n)
+		if err := (memFile{n}).Sync(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 type memLock func()
 
 func (l memLock) Close() error {
@@ -335,3 +352,6 @@ func (f memFile) Size() (int64, error) {
 }
 
 func (memFile) Close() error { return nil }
+
+// Preallocate has nothing to do.
+func (memFile) Preallocate(int64, int64) error { return nil }

@@ -22,6 +22,9 @@ func (f osFile) Size() (int64, error) {
 // Sync makes the data and the size of the file durable.
 func (f osFile) Sync() error { return syncData(f.File) }
 
+// Preallocate reserves space where the system can.
+func (f osFile) Preallocate(from, to int64) error { return preallocate(f.File, from, to) }
+
 // OSFile returns the operating system's file behind a File of [OS], or nil.
 func OSFile(f File) *os.File {
 	if o, ok := f.(osFile); ok {
@@ -83,6 +86,9 @@ func (OS) Stat(name string) (Info, error) {
 
 // SyncDir syncs a directory where the system knows such a thing.
 func (OS) SyncDir(name string) error { return syncDir(name) }
+
+// SyncFS syncs a whole volume where the system can.
+func (OS) SyncFS(dir string) error { return syncFS(dir) }
 
 // Lock locks a file, creating it if need be.
 func (OS) Lock(name string) (io.Closer, error) {

@@ -30,6 +30,10 @@ type FS interface {
 	Stat(name string) (Info, error)
 	// SyncDir makes creations, renames and removals in a directory durable.
 	SyncDir(name string) error
+	// SyncFS makes everything of the volume of a directory durable: contents,
+	// sizes and directory entries. Where the system cannot, or does not report
+	// what went wrong, the error matches errors.ErrUnsupported.
+	SyncFS(dir string) error
 	// Lock takes an exclusive lock that ends with the process; closing it
 	// releases it. A lock that somebody else holds is [ErrLocked].
 	Lock(name string) (io.Closer, error)
@@ -47,6 +51,10 @@ type File interface {
 	// Sync makes content and size durable.
 	Sync() error
 	Size() (int64, error)
+	// Preallocate reserves space for the bytes from one position to another
+	// without changing the size. It only makes later writes cheaper; where it
+	// is not known, the error matches errors.ErrUnsupported.
+	Preallocate(from, to int64) error
 }
 
 // Info is what is known of a directory entry.
