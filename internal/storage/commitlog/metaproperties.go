@@ -66,7 +66,7 @@ func whyMissing(f vfs.FS, dir string) error {
 
 // WriteIdentity formats a data directory.
 func WriteIdentity(f vfs.FS, dir string, id Identity) error {
-	if err := f.MkdirAll(dir); err != nil {
+	if err := vfs.MkdirDurably(f, dir); err != nil {
 		return fmt.Errorf("create data directory: %w", err)
 	}
 	text := fmt.Sprintf("#\nversion=1\ncluster.id=%s\nnode.id=%d\ndirectory.id=%s\n", id.ClusterID, id.NodeID, id.DirectoryID)

@@ -107,7 +107,7 @@ type Store struct {
 func Open(cfg Config) (*Store, error) {
 	cfg.setDefaults()
 	s := &Store{cfg: cfg, fs: cfg.FS, log: cfg.Logger, metrics: newMetrics(cfg.Registerer), flusher: newFlusher(), logs: map[string]*Log{}}
-	if err := s.fs.MkdirAll(cfg.Dir); err != nil {
+	if err := vfs.MkdirDurably(s.fs, cfg.Dir); err != nil {
 		return nil, fmt.Errorf("create data directory: %w", err)
 	}
 	lock, err := s.fs.Lock(filepath.Join(cfg.Dir, lockFile))

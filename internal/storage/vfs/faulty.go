@@ -1,6 +1,7 @@
 package vfs
 
 import (
+	"errors"
 	"io"
 	"sync/atomic"
 )
@@ -18,9 +19,33 @@ const (
 	OpRename   Op = "rename"
 	OpSyncDir  Op = "syncdir"
 	OpSyncFS   Op = "syncfs"
+	OpMkdir    Op = "mkdir"
+	OpRemove   Op = "remove"
+	OpList     Op = "list"
 
 	OpPreallocate Op = "preallocate"
 )
+
+// Fault is an error that says more of how an operation fails. Any other error
+// fails it as by default.
+type Fault struct {
+	Err error
+	// Done is how many bytes a failing write or read gets done; by default a
+	// write gets half of its bytes done and a read none.
+	Done int
+	// Forget has a failing Sync of a file in memory lose what it should have
+	// written, as Linux does: it can be read on, but no later sync writes it.
+	Forget bool
+}
+
+// Error makes a Fault an error.
+func (f *Fault) Error() string { return f.Err.Error() }
+
+// Unwrap is what went wrong.
+func (f *Fault) Unwrap() error { return f.Err }
+
+// forgetter is a file that can lose what was not synced.
+type forgetter interface{ forgetUnsynced() }
 
 // Faulty wraps a file system and fails what Inject says.
 type Faulty struct {
@@ -32,7 +57,7 @@ type Faulty struct {
 func NewFaulty(f FS) *Faulty { return &Faulty{FS: f} }
 
 // Inject sets the function that decides, before each operation, whether it
-// fails and how. Nil ends all faults. A failing write writes half of its bytes.
+// fails and how. Nil ends all faults.
 func (f *Faulty) Inject(decide func(op Op, name string) error) {
 	if decide == nil {
 		f.inject.Store(nil)
@@ -58,6 +83,38 @@ func (f *Faulty) OpenFile(name string, flag int) (File, error) {
 		return nil, err
 	}
 	return faultyFile{file, f, name}, nil
+}
+
+// MkdirAll creates unless told otherwise.
+func (f *Faulty) MkdirAll(name string) error {
+	if err := f.fault(OpMkdir, name); err != nil {
+		return err
+	}
+	return f.FS.MkdirAll(name)
+}
+
+// Remove removes unless told otherwise.
+func (f *Faulty) Remove(name string) error {
+	if err := f.fault(OpRemove, name); err != nil {
+		return err
+	}
+	return f.FS.Remove(name)
+}
+
+// RemoveAll removes unless told otherwise.
+func (f *Faulty) RemoveAll(name string) error {
+	if err := f.fault(OpRemove, name); err != nil {
+		return err
+	}
+	return f.FS.RemoveAll(name)
+}
+
+// ReadDir lists unless told otherwise.
+func (f *Faulty) ReadDir(name string) ([]Info, error) {
+	if err := f.fault(OpList, name); err != nil {
+		return nil, err
+	}
+	return f.FS.ReadDir(name)
 }
 
 // Rename renames unless told otherwise.
@@ -94,18 +151,28 @@ type faultyFile struct {
 }
 
 func (f faultyFile) ReadAt(p []byte, at int64) (int, error) {
-	if err := f.fs.fault(OpRead, f.name); err != nil {
-		return 0, err
+	err := f.fs.fault(OpRead, f.name)
+	if err == nil {
+		return f.File.ReadAt(p, at)
 	}
-	return f.File.ReadAt(p, at)
+	n := 0
+	if how, ok := errors.AsType[*Fault](err); ok {
+		n, _ = f.File.ReadAt(p[:min(how.Done, len(p))], at) // the fault is what matters
+	}
+	return n, err
 }
 
 func (f faultyFile) WriteAt(p []byte, at int64) (int, error) {
-	if err := f.fs.fault(OpWrite, f.name); err != nil {
-		n, _ := f.File.WriteAt(p[:len(p)/2], at) // a short write, as a full disk makes it
-		return n, err
+	err := f.fs.fault(OpWrite, f.name)
+	if err == nil {
+		return f.File.WriteAt(p, at)
 	}
-	return f.File.WriteAt(p, at)
+	n := len(p) / 2 // a short write, as a full disk makes it
+	if how, ok := errors.AsType[*Fault](err); ok && how.Done > 0 {
+		n = min(how.Done, len(p))
+	}
+	n, _ = f.File.WriteAt(p[:n], at) // the fault is what matters
+	return n, err
 }
 
 func (f faultyFile) Truncate(size int64) error {
@@ -116,10 +183,16 @@ func (f faultyFile) Truncate(size int64) error {
 }
 
 func (f faultyFile) Sync() error {
-	if err := f.fs.fault(OpSync, f.name); err != nil {
-		return err
+	err := f.fs.fault(OpSync, f.name)
+	if err == nil {
+		return f.File.Sync()
 	}
-	return f.File.Sync()
+	if how, ok := errors.AsType[*Fault](err); ok && how.Forget {
+		if file, ok := f.File.(forgetter); ok {
+			file.forgetUnsynced()
+		}
+	}
+	return err
 }
 
 func (f faultyFile) Preallocate(from, to int64) error {

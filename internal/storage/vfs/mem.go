@@ -3,7 +3,6 @@ package vfs
 import (
 	"io"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,80 +11,52 @@ import (
 	"time"
 )
 
-// Mem is a file system in memory. It remembers what was synced: [Mem.Crash]
-// gives the file system that a power cut would leave behind.
+// Mem is a file system in memory. A strict one remembers what was synced, and
+// [Mem.Crash], [Mem.CrashRandomly] and [Mem.Fork] give the file systems that a
+// power cut or a kill would leave behind.
+//
+// It promises no more than POSIX does: the bytes of a file survive once the file
+// was synced, a name once its directory was, and the one does not imply the other.
 type Mem struct {
-	mu      sync.Mutex
-	files   tree // what processes see
-	durable tree // the directory entries that survive a crash
+	mu      sync.RWMutex // held for writing by whatever changes names, and by a crash
+	root    *memNode
+	pending []dirOp // changes of names that are not durable, in order
 	locks   map[string]bool
 	strict  bool
 }
 
-// tree is the entries of a file system: nodes by cleaned path, and the paths in
-// each directory.
-type tree struct {
-	nodes map[string]*memNode
-	in    map[string]map[string]bool
-}
-
-func newTree() tree { return tree{nodes: map[string]*memNode{}, in: map[string]map[string]bool{}} }
-
-func (t tree) put(name string, n *memNode) {
-	t.nodes[name] = n
-	dir := filepath.Dir(name)
-	if dir == name {
-		return
-	}
-	if t.in[dir] == nil {
-		t.in[dir] = map[string]bool{}
-	}
-	t.in[dir][name] = true
-}
-
-func (t tree) drop(name string) {
-	delete(t.nodes, name)
-	delete(t.in[filepath.Dir(name)], name)
-}
-
-// dropAll drops a directory with everything below it.
-func (t tree) dropAll(name string) {
-	for child := range t.in[name] {
-		t.dropAll(child)
-	}
-	delete(t.in, name)
-	t.drop(name)
-}
-
-// move renames an entry with everything below it.
-func (t tree) move(from, to string) {
-	n := t.nodes[from]
-	if n == nil {
-		return
-	}
-	for child := range maps.Clone(t.in[from]) {
-		t.move(child, filepath.Join(to, filepath.Base(child)))
-	}
-	delete(t.in, from)
-	t.drop(from)
-	t.put(to, n)
-}
-
-// memNode is a file or directory. content and synced are guarded by mu.
+// memNode is a file or a directory.
 type memNode struct {
-	mu      sync.RWMutex
 	dir     bool
+	entries map[string]*memNode // what processes see; guarded by Mem.mu
+	durable map[string]*memNode // what survives a crash; guarded by Mem.mu
+
+	mu      sync.RWMutex // guards what follows
 	content []byte
 	synced  []byte
-	strict  bool
+	writes  []fileOp // what was done to content since the last sync
 	modTime time.Time
+}
+
+func newDir() *memNode {
+	return &memNode{dir: true, entries: map[string]*memNode{}, durable: map[string]*memNode{}, modTime: time.Now()}
+}
+
+// place is a name in a directory.
+type place struct {
+	dir  *memNode
+	name string
+}
+
+// dirOp is one change of names: a creation has only to, a removal only from.
+type dirOp struct {
+	from, to place
+	node     *memNode
 }
 
 // NewMem returns an empty file system that does not track durability: Crash on
 // it loses everything.
-func NewMem() *Mem {
-	return &Mem{files: newTree(), durable: newTree(), locks: map[string]bool{}}
-}
+func NewMem() *Mem { return &Mem{root: newDir(), locks: map[string]bool{}} }
 
 // NewStrictMem returns an empty file system that tracks what was synced.
 func NewStrictMem() *Mem {
@@ -94,178 +65,252 @@ func NewStrictMem() *Mem {
 	return m
 }
 
-// Crash returns the file system after a power cut: files as they were synced,
-// under the names that synced directories gave them. The old one stays usable.
-func (m *Mem) Crash() *Mem {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	after := NewStrictMem()
-	for name, n := range m.durable.nodes {
-		n.mu.RLock()
-		content := slices.Clone(n.synced)
-		survivor := &memNode{dir: n.dir, content: content, synced: slices.Clone(content), strict: true, modTime: n.modTime}
-		n.mu.RUnlock()
-		after.files.put(name, survivor)
-		after.durable.put(name, survivor)
-	}
-	return after
+// notExist, exists and invalid are the errors of package os.
+func notExist(op, name string) error { return &fs.PathError{Op: op, Path: name, Err: fs.ErrNotExist} }
+func exists(op, name string) error   { return &fs.PathError{Op: op, Path: name, Err: fs.ErrExist} }
+func invalid(op, name string) error  { return &fs.PathError{Op: op, Path: name, Err: fs.ErrInvalid} }
+
+// elements takes a path apart; the root has none.
+func elements(name string) []string {
+	return slices.DeleteFunc(strings.Split(filepath.Clean(name), string(os.PathSeparator)), func(e string) bool { return e == "" || e == "." })
 }
 
-func notExist(op, name string) error {
-	return &fs.PathError{Op: op, Path: name, Err: fs.ErrNotExist}
+// walk follows a path; nil if there is nothing. The caller holds mu.
+func (m *Mem) walk(path []string) *memNode {
+	n := m.root
+	for _, e := range path {
+		if n = n.entries[e]; n == nil { // a file has no entries
+			return nil
+		}
+	}
+	return n
+}
+
+// find returns where a name belongs and what is there, nil if nothing is; ok is
+// false if its directory is missing. The caller holds mu.
+func (m *Mem) find(name string) (at place, n *memNode, ok bool) {
+	path := elements(name)
+	if len(path) == 0 {
+		return place{}, m.root, true
+	}
+	d := m.walk(path[:len(path)-1])
+	if d == nil || !d.dir {
+		return place{}, nil, false
+	}
+	at = place{d, path[len(path)-1]}
+	return at, d.entries[at.name], true
+}
+
+// change does a change of names and notes that it is not durable. The caller
+// holds mu for writing.
+func (m *Mem) change(op dirOp) {
+	if op.from.dir != nil {
+		delete(op.from.dir.entries, op.from.name)
+	}
+	if op.to.dir != nil {
+		op.to.dir.entries[op.to.name] = op.node
+	}
+	if m.strict {
+		m.pending = append(m.pending, op)
+	}
 }
 
 // OpenFile opens or creates a file.
 func (m *Mem) OpenFile(name string, flag int) (File, error) {
-	name = filepath.Clean(name)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	n := m.files.nodes[name]
+	at, n, ok := m.find(name)
 	switch {
-	case n == nil && flag&os.O_CREATE == 0:
+	case !ok, n == nil && flag&os.O_CREATE == 0:
 		return nil, notExist("open", name)
 	case n != nil && n.dir:
-		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrInvalid}
+		return nil, invalid("open", name)
 	case n != nil && flag&(os.O_CREATE|os.O_EXCL) == os.O_CREATE|os.O_EXCL:
-		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrExist}
+		return nil, exists("open", name)
 	case n == nil:
-		if d := m.files.nodes[filepath.Dir(name)]; d == nil || !d.dir {
-			return nil, notExist("open", name)
-		}
-		n = &memNode{strict: m.strict, modTime: time.Now()}
-		m.files.put(name, n)
+		n = &memNode{modTime: time.Now()}
+		m.change(dirOp{to: at, node: n})
 	case flag&os.O_TRUNC != 0:
-		n.mu.Lock()
-		n.content = nil
-		n.mu.Unlock()
+		n.resize(0, m.strict)
 	}
-	return memFile{n}, nil
+	return memFile{m, n}, nil
 }
 
-// MkdirAll creates a directory and its parents. They are durable at once:
-// what a crash does to directory creation is not what is tested with them.
+// MkdirAll creates a directory and its parents.
 func (m *Mem) MkdirAll(name string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for name = filepath.Clean(name); ; name = filepath.Dir(name) {
-		if n := m.files.nodes[name]; n == nil {
-			n = &memNode{dir: true, modTime: time.Now()}
-			m.files.put(name, n)
-			m.durable.put(name, n)
-		} else if !n.dir {
-			return &fs.PathError{Op: "mkdir", Path: name, Err: fs.ErrExist}
+	d := m.root
+	for _, e := range elements(name) {
+		n := d.entries[e]
+		switch {
+		case n == nil:
+			n = newDir()
+			m.change(dirOp{to: place{d, e}, node: n})
+		case !n.dir:
+			return exists("mkdir", name)
 		}
-		if filepath.Dir(name) == name {
-			return nil
-		}
+		d = n
 	}
+	return nil
 }
 
 // Remove removes a file or an empty directory.
 func (m *Mem) Remove(name string) error {
-	name = filepath.Clean(name)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	n := m.files.nodes[name]
-	if n == nil {
+	at, n, ok := m.find(name)
+	switch {
+	case !ok || n == nil:
 		return notExist("remove", name)
+	case at.dir == nil || len(n.entries) > 0:
+		return invalid("remove", name)
 	}
-	if n.dir {
-		if len(m.files.in[name]) > 0 {
-			return &fs.PathError{Op: "remove", Path: name, Err: fs.ErrInvalid}
-		}
-		m.durable.dropAll(name)
-	}
-	m.files.drop(name)
+	m.change(dirOp{from: at, node: n})
 	return nil
 }
 
-// RemoveAll removes a tree, durably.
+// RemoveAll removes a tree, the leaves first.
 func (m *Mem) RemoveAll(name string) error {
-	name = filepath.Clean(name)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.files.dropAll(name)
-	m.durable.dropAll(name)
+	if at, n, ok := m.find(name); ok && n != nil && at.dir != nil {
+		m.removeAll(at, n)
+	}
 	return nil
 }
 
-// Rename moves a file, or a directory with all that is in it; the latter is
-// durable at once.
+func (m *Mem) removeAll(at place, n *memNode) {
+	for _, e := range sortedNames(n.entries) {
+		m.removeAll(place{n, e}, n.entries[e])
+	}
+	m.change(dirOp{from: at, node: n})
+}
+
+// Rename moves a file, or a directory with all that is in it.
 func (m *Mem) Rename(from, to string) error {
-	from, to = filepath.Clean(from), filepath.Clean(to)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	n := m.files.nodes[from]
-	if n == nil {
+	old, n, ok := m.find(from)
+	at, target, there := m.find(to)
+	switch {
+	case !ok || n == nil || !there:
 		return notExist("rename", from)
+	case old.dir == nil || at.dir == nil || target != nil && (target.dir || n.dir):
+		return exists("rename", to)
 	}
-	m.files.move(from, to)
-	if n.dir {
-		m.durable.move(from, to)
+	if old != at {
+		m.change(dirOp{from: old, to: at, node: n})
 	}
 	return nil
 }
 
 // ReadDir lists a directory.
 func (m *Mem) ReadDir(name string) ([]Info, error) {
-	name = filepath.Clean(name)
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if d := m.files.nodes[name]; d == nil || !d.dir {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	d := m.walk(elements(name))
+	if d == nil || !d.dir {
 		return nil, notExist("readdir", name)
 	}
 	var infos []Info
-	for child := range m.files.in[name] {
-		infos = append(infos, m.files.nodes[child].info(filepath.Base(child)))
+	for _, e := range sortedNames(d.entries) {
+		infos = append(infos, d.entries[e].info(e))
 	}
-	slices.SortFunc(infos, func(a, b Info) int { return strings.Compare(a.Name, b.Name) })
 	return infos, nil
+}
+
+func sortedNames(entries map[string]*memNode) []string {
+	names := make([]string, 0, len(entries))
+	for name := range entries {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
 }
 
 // Stat describes a file or directory.
 func (m *Mem) Stat(name string) (Info, error) {
-	name = filepath.Clean(name)
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	n := m.files.nodes[name]
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	n := m.walk(elements(name))
 	if n == nil {
 		return Info{}, notExist("stat", name)
 	}
 	return n.info(filepath.Base(name)), nil
 }
 
-// SyncDir makes the entries of a directory durable.
+func (n *memNode) info(name string) Info {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	return Info{Name: name, Size: int64(len(n.content)), ModTime: n.modTime, Dir: n.dir}
+}
+
+// SyncDir makes the entries of a directory durable, not what they lead to.
 func (m *Mem) SyncDir(name string) error {
-	name = filepath.Clean(name)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for child := range maps.Clone(m.durable.in[name]) {
-		if m.files.nodes[child] == nil {
-			m.durable.dropAll(child)
+	d := m.walk(elements(name))
+	if d == nil || !d.dir {
+		return notExist("syncdir", name)
+	}
+	m.settle(func(op dirOp) bool { return op.from.dir == d || op.to.dir == d })
+	return nil
+}
+
+// settle makes pending changes durable, and those that they build upon. The
+// caller holds mu for writing.
+func (m *Mem) settle(wanted func(dirOp) bool) {
+	needed := map[place]bool{}
+	chosen := make([]bool, len(m.pending))
+	for i, op := range slices.Backward(m.pending) {
+		if chosen[i] = wanted(op) || needed[op.from] || needed[op.to]; !chosen[i] {
+			continue
+		}
+		for _, at := range []place{op.from, op.to} {
+			if at.dir != nil {
+				needed[at] = true
+			}
 		}
 	}
-	for child := range m.files.in[name] {
-		m.durable.put(child, m.files.nodes[child])
+	var rest []dirOp
+	for i, op := range m.pending {
+		if chosen[i] {
+			op.apply()
+		} else {
+			rest = append(rest, op)
+		}
 	}
-	return nil
+	m.pending = rest
+}
+
+// apply does a change to the durable entries.
+func (op dirOp) apply() {
+	if op.from.dir != nil {
+		delete(op.from.dir.durable, op.from.name)
+	}
+	if op.to.dir != nil {
+		op.to.dir.durable[op.to.name] = op.node
+	}
 }
 
 // SyncFS makes everything durable.
 func (m *Mem) SyncFS(dir string) error {
-	if _, err := m.Stat(dir); err != nil {
-		return err
-	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.durable = newTree()
-	for name, n := range m.files.nodes {
-		m.durable.put(name, n)
-		if err := (memFile{n}).Sync(); err != nil {
-			return err
-		}
+	if m.walk(elements(dir)) == nil {
+		return notExist("syncfs", dir)
 	}
+	m.settle(func(dirOp) bool { return true })
+	m.root.syncAll()
 	return nil
+}
+
+func (n *memNode) syncAll() {
+	n.sync()
+	for _, child := range n.entries {
+		child.syncAll()
+	}
 }
 
 type memLock func()
@@ -292,66 +337,3 @@ func (m *Mem) Lock(name string) (io.Closer, error) {
 
 // Space says that there is a terabyte, half of it free.
 func (m *Mem) Space(string) (total, free int64, err error) { return 1 << 40, 1 << 39, nil }
-
-func (n *memNode) info(name string) Info {
-	n.mu.RLock()
-	defer n.mu.RUnlock()
-	return Info{Name: name, Size: int64(len(n.content)), ModTime: n.modTime, Dir: n.dir}
-}
-
-type memFile struct{ n *memNode }
-
-func (f memFile) ReadAt(p []byte, at int64) (int, error) {
-	f.n.mu.RLock()
-	defer f.n.mu.RUnlock()
-	if at >= int64(len(f.n.content)) {
-		return 0, io.EOF
-	}
-	n := copy(p, f.n.content[at:])
-	if n < len(p) {
-		return n, io.EOF
-	}
-	return n, nil
-}
-
-func (f memFile) WriteAt(p []byte, at int64) (int, error) {
-	f.n.mu.Lock()
-	defer f.n.mu.Unlock()
-	if end := int(at) + len(p); end > len(f.n.content) {
-		f.n.content = slices.Grow(f.n.content, end-len(f.n.content))[:end]
-	}
-	f.n.modTime = time.Now()
-	return copy(f.n.content[at:], p), nil
-}
-
-func (f memFile) Truncate(size int64) error {
-	f.n.mu.Lock()
-	defer f.n.mu.Unlock()
-	if size <= int64(len(f.n.content)) {
-		clear(f.n.content[size:])
-		f.n.content = f.n.content[:size]
-		return nil
-	}
-	f.n.content = append(f.n.content, make([]byte, int(size)-len(f.n.content))...)
-	return nil
-}
-
-func (f memFile) Sync() error {
-	f.n.mu.Lock()
-	defer f.n.mu.Unlock()
-	if f.n.strict {
-		f.n.synced = append(f.n.synced[:0], f.n.content...)
-	}
-	return nil
-}
-
-func (f memFile) Size() (int64, error) {
-	f.n.mu.RLock()
-	defer f.n.mu.RUnlock()
-	return int64(len(f.n.content)), nil
-}
-
-func (memFile) Close() error { return nil }
-
-// Preallocate has nothing to do.
-func (memFile) Preallocate(int64, int64) error { return nil }

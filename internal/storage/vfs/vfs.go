@@ -9,8 +9,12 @@
 package vfs
 
 import (
+	"errors"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -127,6 +131,32 @@ func replace(f FS, dir, name string, content []byte, sync bool) error {
 		_ = f.Remove(tmp) // the first error is what matters
 	}
 	return err
+}
+
+// MkdirDurably creates a directory and its parents, so that a crash does not
+// take away the ones that it created.
+func MkdirDurably(f FS, name string) error {
+	var above []string // directories that get a new entry, the lowest first
+	for at := filepath.Clean(name); ; at = filepath.Dir(at) {
+		there, err := Exists(f, at)
+		if err != nil {
+			return err
+		}
+		if there || filepath.Dir(at) == at {
+			break
+		}
+		above = append(above, filepath.Dir(at))
+	}
+	if err := f.MkdirAll(name); err != nil {
+		return err
+	}
+	for _, dir := range slices.Backward(above) {
+		// Whoever may create in a directory need not be allowed to read it.
+		if err := f.SyncDir(dir); err != nil && !errors.Is(err, fs.ErrPermission) {
+			return err
+		}
+	}
+	return nil
 }
 
 // Exists reports whether a name exists.
