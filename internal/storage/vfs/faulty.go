@@ -26,9 +26,9 @@ const (
 	OpPreallocate Op = "preallocate"
 )
 
-// Fault is an error that says more of how an operation fails. Any other error
+// FaultError is an error that says more of how an operation fails. Any other error
 // fails it as by default.
-type Fault struct {
+type FaultError struct {
 	Err error
 	// Done is how many bytes a failing write or read gets done; by default a
 	// write gets half of its bytes done and a read none.
@@ -38,11 +38,11 @@ type Fault struct {
 	Forget bool
 }
 
-// Error makes a Fault an error.
-func (f *Fault) Error() string { return f.Err.Error() }
+// Error makes a FaultError an error.
+func (f *FaultError) Error() string { return f.Err.Error() }
 
 // Unwrap is what went wrong.
-func (f *Fault) Unwrap() error { return f.Err }
+func (f *FaultError) Unwrap() error { return f.Err }
 
 // forgetter is a file that can lose what was not synced.
 type forgetter interface{ forgetUnsynced() }
@@ -156,7 +156,7 @@ func (f faultyFile) ReadAt(p []byte, at int64) (int, error) {
 		return f.File.ReadAt(p, at)
 	}
 	n := 0
-	if how, ok := errors.AsType[*Fault](err); ok {
+	if how, ok := errors.AsType[*FaultError](err); ok {
 		n, _ = f.File.ReadAt(p[:min(how.Done, len(p))], at) // the fault is what matters
 	}
 	return n, err
@@ -168,7 +168,7 @@ func (f faultyFile) WriteAt(p []byte, at int64) (int, error) {
 		return f.File.WriteAt(p, at)
 	}
 	n := len(p) / 2 // a short write, as a full disk makes it
-	if how, ok := errors.AsType[*Fault](err); ok && how.Done > 0 {
+	if how, ok := errors.AsType[*FaultError](err); ok && how.Done > 0 {
 		n = min(how.Done, len(p))
 	}
 	n, _ = f.File.WriteAt(p[:n], at) // the fault is what matters
@@ -187,7 +187,7 @@ func (f faultyFile) Sync() error {
 	if err == nil {
 		return f.File.Sync()
 	}
-	if how, ok := errors.AsType[*Fault](err); ok && how.Forget {
+	if how, ok := errors.AsType[*FaultError](err); ok && how.Forget {
 		if file, ok := f.File.(forgetter); ok {
 			file.forgetUnsynced()
 		}
