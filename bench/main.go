@@ -1,0 +1,203 @@
+// Command bench measures bote and Apache Kafka on this machine, in turn and with
+// the same clients, and writes a table of both.
+//
+// It owns the list of what is measured (cells), the order of the measurements and
+// the targets. Starting brokers is broker's, load is load's, the table report's.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/botehq/bote/bench/broker"
+	"github.com/botehq/bote/bench/load"
+	"github.com/botehq/bote/bench/proc"
+	"github.com/botehq/bote/bench/report"
+)
+
+const usage = `Usage: go run ./bench [flags]
+       go run ./bench load [flags]      the client alone, against any broker; load -h has its flags
+
+Measures Apache Kafka and bote on this machine, one broker at a time, each with a
+fresh data directory, several rounds in turn, and writes table.md and result.json.
+Needs Linux, Go, 30 GB of free disk; for Kafka also Java 17, and Maven once.
+All of it takes about 40 minutes on two cores, -quick less than 8.
+
+  go run ./bench -quick                                 a first look
+  go run ./bench -only partitions1000 -brokers bote     one cell, without Kafka
+  go run ./bench -only 'e2e*,base' -rounds 5            some cells, more rounds
+  go run ./bench -docs docs/performance.md              everything, into the documentation
+
+Flags:
+`
+
+// options are the flags.
+type options struct {
+	quick     bool
+	list      bool
+	only      string
+	brokers   string
+	rounds    int
+	out       string
+	data      string
+	docs      string
+	bote      string
+	kafkaHome string
+	heap      string
+	recovery  bool
+}
+
+func (o *options) addFlags(f *flag.FlagSet) {
+	f.BoolVar(&o.quick, "quick", false, "one round, less data, no recovery")
+	f.BoolVar(&o.list, "list", false, "say which cells there are, and end")
+	f.StringVar(&o.only, "only", "", "measure these cells only: `NAMES` with commas between, of cells or groups, * stands for anything")
+	f.StringVar(&o.brokers, "brokers", "kafka,bote", "measure these: kafka, bote (both settings), bote-os, bote-commit")
+	f.IntVar(&o.rounds, "rounds", 0, "how many rounds; 0 is 3, or 1 with -quick. The heavy cells run once in any case")
+	f.StringVar(&o.out, "out", "bench.out", "`directory` for table.md and result.json")
+	f.StringVar(&o.data, "data", "", "`directory` for the brokers' data, on the disk in question; default the temporary directory")
+	f.StringVar(&o.docs, "docs", "", "also put the table between the markers in this `file`")
+	f.StringVar(&o.bote, "bote", "", "bote `program` to measure; default it is built from this tree")
+	f.StringVar(&o.kafkaHome, "kafka-home", os.Getenv("KAFKA_HOME"), "`directory` whose libs hold Kafka; default KAFKA_HOME, else test/compat's, installed if need be")
+	f.StringVar(&o.heap, "kafka-heap", "1g", "Kafka's heap")
+	f.BoolVar(&o.recovery, "recovery", true, "measure the recovery of 10 GB, unless -quick")
+}
+
+func main() {
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	cancel()
+	os.Exit(code)
+}
+
+// run is main with everything passed in; it returns the exit code.
+func run(ctx context.Context, args []string, out, errOut io.Writer) int {
+	if len(args) > 0 && args[0] == "load" {
+		return load.Main(ctx, args[1:], out, errOut)
+	}
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.SetOutput(errOut)
+	flags.Usage = func() {
+		_, _ = io.WriteString(errOut, usage)
+		flags.PrintDefaults()
+	}
+	var o options
+	o.addFlags(flags)
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return 0
+		}
+		return 2
+	}
+	if o.rounds == 0 {
+		o.rounds = 3
+		if o.quick {
+			o.rounds = 1
+		}
+	}
+	if err := o.measure(ctx, out, errOut); err != nil {
+		_, _ = fmt.Fprintf(errOut, "bench: %s\n", err)
+		return 1
+	}
+	return 0
+}
+
+// measure does what the flags say.
+func (o *options) measure(ctx context.Context, out, errOut io.Writer) error {
+	plan, err := selected(groups(o.quick, o.recovery), o.only)
+	if err != nil {
+		return err
+	}
+	if o.list {
+		for _, g := range plan {
+			for _, c := range g.cells {
+				_, _ = fmt.Fprintf(out, "%-12s %-16s %s\n", g.name, c.name, c.about)
+			}
+		}
+		return nil
+	}
+	if _, err := proc.RaiseFileLimit(); err != nil {
+		return err //nolint:wrapcheck // says it all
+	}
+	work, err := os.MkdirTemp(o.data, "bote-bench-")
+	if err != nil {
+		return fmt.Errorf("make working directory: %w", err)
+	}
+	defer func() { _ = os.RemoveAll(work) }() // what is left is in the temporary directory
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find this program: %w", err)
+	}
+	data, columns, err := o.columns(ctx, work)
+	if err != nil {
+		return err
+	}
+	r := runner{work: work, self: self, rounds: o.rounds, columns: columns, data: data, remarks: errOut, save: func() error { return o.write(data) }}
+	if err := r.run(ctx, plan); err != nil {
+		return err
+	}
+	if err := o.write(data); err != nil {
+		return err
+	}
+	return report.Markdown(out, data, sections()) //nolint:wrapcheck // says it all
+}
+
+// columns makes the brokers that were asked for, and the report that has a column
+// for each.
+func (o *options) columns(ctx context.Context, work string) (*report.Data, []column, error) {
+	data := &report.Data{Began: time.Now().UTC().Truncate(time.Second), Machine: proc.Describe(work), Quick: o.quick, Versions: map[string]string{"bote": broker.Revision(ctx)}}
+	binary := o.bote
+	var columns []column
+	for name := range strings.SplitSeq(o.brokers, ",") {
+		switch name {
+		case kafka:
+			k, err := broker.FindKafka(ctx, o.kafkaHome, o.heap)
+			if err != nil {
+				return nil, nil, err //nolint:wrapcheck // says what is missing
+			}
+			data.Versions[kafka] = k.Version()
+			columns = append(columns, column{name: kafka, title: "Kafka " + k.Version(), kind: k})
+			continue
+		case "bote", boteOS, boteCommit:
+		default:
+			return nil, nil, fmt.Errorf("no broker %q", name)
+		}
+		if binary == "" {
+			binary = filepath.Join(work, "bote")
+			if err := broker.Build(ctx, binary); err != nil {
+				return nil, nil, err //nolint:wrapcheck // says what went wrong
+			}
+		}
+		if name != boteCommit {
+			columns = append(columns, column{name: boteOS, title: "bote, flush=os", kind: broker.Bote{Binary: binary, Flush: "os"}})
+		}
+		if name != boteOS {
+			columns = append(columns, column{name: boteCommit, title: "bote, flush=commit", kind: broker.Bote{Binary: binary, Flush: "commit"}})
+		}
+	}
+	for _, c := range columns {
+		data.Columns = append(data.Columns, report.Column{Name: c.name, Title: c.title})
+	}
+	return data, columns, nil
+}
+
+// write leaves table.md and result.json, and the table in the documentation if
+// that was asked for.
+func (o *options) write(data *report.Data) error {
+	data.Took = time.Since(data.Began).Round(time.Second)
+	if err := report.Write(o.out, data, sections()); err != nil {
+		return err //nolint:wrapcheck // says which file
+	}
+	if o.docs == "" {
+		return nil
+	}
+	return report.UpdateDocs(o.docs, data, sections()) //nolint:wrapcheck // says which file
+}

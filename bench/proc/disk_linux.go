@@ -1,0 +1,60 @@
+package proc
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// Sync writes out all that is dirty on the file system of a directory, so that one
+// measurement does not pay for the one before.
+func Sync(dir string) error {
+	f, err := os.Open(dir) //nolint:gosec // the directory of the measurement
+	if err != nil {
+		return fmt.Errorf("sync file system: %w", err)
+	}
+	defer func() { _ = f.Close() }() // it was opened to be named
+	if err := unix.Syncfs(int(f.Fd())); err != nil {
+		return fmt.Errorf("sync file system: %w", err)
+	}
+	return nil
+}
+
+// Evict has the page cache forget every file below a directory, after they have
+// been written out. Pages that a process has mapped stay.
+func Evict(dir string) error {
+	if err := Sync(dir); err != nil {
+		return err
+	}
+	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		f, err := os.Open(path) //nolint:gosec // a file of the measurement
+		if err != nil {
+			return fmt.Errorf("evict: %w", err)
+		}
+		defer func() { _ = f.Close() }() // it was opened to be named
+		if err := unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED); err != nil {
+			return fmt.Errorf("evict %s: %w", d.Name(), err)
+		}
+		return nil
+	})
+}
+
+// RaiseFileLimit lets this process and those that it starts open as many files as
+// the system allows, and returns how many that is.
+func RaiseFileLimit() (uint64, error) {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return 0, fmt.Errorf("read file limit: %w", err)
+	}
+	limit.Cur = limit.Max
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return 0, fmt.Errorf("raise file limit: %w", err)
+	}
+	return limit.Cur, nil
+}

@@ -1,0 +1,259 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/botehq/bote/bench/broker"
+	"github.com/botehq/bote/bench/load"
+	"github.com/botehq/bote/bench/proc"
+	"github.com/botehq/bote/bench/report"
+)
+
+// The names of the columns.
+const (
+	kafka      = "kafka"
+	boteOS     = "bote-os"
+	boteCommit = "bote-commit"
+)
+
+// column is a broker that is measured.
+type column struct {
+	name, title string
+	kind        broker.Kind
+}
+
+// cell is one measurement of one broker.
+type cell struct {
+	name, about string
+	within      time.Duration // it fails if it takes longer
+	run         func(ctx context.Context, s *session) (load.Result, error)
+}
+
+// group is cells that are measured one after the other on the same broker process,
+// warmed up if that is said.
+type group struct {
+	name   string
+	once   bool // one round is enough
+	warmUp bool
+	cells  []cell
+}
+
+// selected are the cells whose name, or the name of whose group, is matched by one
+// of the patterns, in the order of all; all of them if there is no pattern.
+func selected(all []group, only string) ([]group, error) {
+	if only == "" {
+		return all, nil
+	}
+	used := map[string]bool{}
+	var some []group
+	for _, g := range all {
+		var cells []cell
+		for _, c := range g.cells {
+			found := false
+			for pattern := range strings.SplitSeq(only, ",") {
+				if matches(pattern, g.name) || matches(pattern, c.name) {
+					used[pattern], found = true, true
+				}
+			}
+			if found {
+				cells = append(cells, c)
+			}
+		}
+		if g.cells = cells; len(cells) > 0 {
+			some = append(some, g)
+		}
+	}
+	for pattern := range strings.SplitSeq(only, ",") {
+		if !used[pattern] {
+			return nil, fmt.Errorf("no cell %q; -list says which there are", pattern)
+		}
+	}
+	return some, nil
+}
+
+// matches says whether a pattern matches a name; a malformed one matches none.
+func matches(pattern, name string) bool {
+	ok, err := path.Match(pattern, name)
+	return err == nil && ok
+}
+
+// runner measures cells and keeps the results.
+type runner struct {
+	work, self string
+	rounds     int
+	columns    []column
+	data       *report.Data
+	remarks    io.Writer
+	save       func() error // after each group, so that nothing measured is lost
+
+	sessions int // so far, for the names of directories
+}
+
+// run measures the groups, round by round: each group on each broker in turn.
+func (r *runner) run(ctx context.Context, groups []group) error {
+	for round := range r.rounds {
+		for _, g := range groups {
+			if g.once && round > 0 {
+				continue
+			}
+			for _, c := range r.columns {
+				r.remark("round %d of %d, %s, %s", round+1, r.rounds, g.name, c.title)
+				if err := r.measure(ctx, g, c); err != nil {
+					return err
+				}
+			}
+			if err := r.save(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// measure measures the cells of a group on one broker. A cell that fails is
+// reported as such; the next one gets a fresh broker.
+func (r *runner) measure(ctx context.Context, g group, c column) error {
+	s := &session{runner: r, column: c, warmUp: g.warmUp}
+	defer s.remove()
+	for _, cell := range g.cells {
+		began := time.Now()
+		result, err := s.measure(ctx, cell)
+		if ctx.Err() != nil {
+			return fmt.Errorf("interrupted: %w", context.Cause(ctx))
+		}
+		r.data.Add(cell.name, c.name, result, err)
+		if err != nil {
+			r.remark("  %-16s failed: %s", cell.name, err)
+			s.remove()
+			continue
+		}
+		r.remark("  %-16s %5.1f s  %s", cell.name, time.Since(began).Seconds(), report.Summary(cell.name, result, sections()))
+	}
+	return nil
+}
+
+func (r *runner) remark(format string, args ...any) {
+	_, _ = fmt.Fprintf(r.remarks, format+"\n", args...)
+}
+
+// session is one broker of a column while cells are measured on it.
+type session struct {
+	*runner
+	column column
+	warmUp bool
+
+	broker *broker.Broker // nil before it is needed
+	topics int            // so far, for their names
+}
+
+func (s *session) measure(ctx context.Context, c cell) (load.Result, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, c.within, fmt.Errorf("it took more than %s", c.within))
+	defer cancel()
+	result, err := c.run(ctx, s)
+	if err != nil && ctx.Err() != nil {
+		err = errors.Join(context.Cause(ctx), err)
+	}
+	return result, err
+}
+
+// fresh prepares another broker of the column.
+func (s *session) fresh(ctx context.Context) (*broker.Broker, error) {
+	s.sessions++
+	return broker.New(ctx, s.column.kind, filepath.Join(s.work, fmt.Sprintf("%s-%d", s.column.name, s.sessions))) //nolint:wrapcheck // says what it did
+}
+
+// ready returns the broker of the session, started and at rest: warmed up if need
+// be, with nothing to be written to the disk, its peak memory counted from now on.
+func (s *session) ready(ctx context.Context) (*broker.Broker, error) {
+	if s.broker == nil {
+		b, err := s.fresh(ctx)
+		if err != nil {
+			return nil, err
+		}
+		s.broker = b
+		if _, err := b.Start(ctx); err != nil {
+			return nil, err //nolint:wrapcheck // says what it did
+		}
+		if err := s.warm(ctx); err != nil {
+			return nil, fmt.Errorf("warm up: %w", err)
+		}
+	}
+	if err := proc.Sync(s.broker.Dir()); err != nil {
+		return nil, err //nolint:wrapcheck // says what it did
+	}
+	return s.broker, proc.ResetPeak(s.broker.PID()) //nolint:wrapcheck // says what it did
+}
+
+// warm has the broker do a little of everything, so that a virtual machine has
+// compiled what is measured.
+func (s *session) warm(ctx context.Context) error {
+	if !s.warmUp {
+		return nil
+	}
+	o := s.options("produce")
+	o.Records = 300_000
+	if _, err := s.load(ctx, o); err != nil {
+		return err
+	}
+	o.Mode = "consume"
+	if _, err := s.load(ctx, o); err != nil {
+		return err
+	}
+	o = s.options("e2e")
+	o.Rate, o.Time = 5000, 3*time.Second
+	_, err := s.load(ctx, o)
+	return err
+}
+
+// options are those of a load on a new topic of the session's broker.
+func (s *session) options(mode string) load.Options {
+	s.topics++
+	o := load.Defaults()
+	o.Mode, o.Bootstrap, o.PID = mode, s.broker.Address(), s.broker.PID()
+	o.Topic = fmt.Sprintf("bench-%d", s.topics)
+	return o
+}
+
+// load runs a load in a process of its own.
+func (s *session) load(ctx context.Context, o load.Options) (load.Result, error) {
+	var out, remarks bytes.Buffer
+	command := exec.CommandContext(ctx, s.self, append([]string{"load"}, o.Args()...)...) //nolint:gosec // this program
+	command.Stdout, command.Stderr = &out, &remarks
+	if err := command.Run(); err != nil {
+		return nil, fmt.Errorf("load %s: %w: %s", o.Mode, err, strings.TrimSpace(remarks.String()))
+	}
+	var result load.Result
+	if err := json.Unmarshal(out.Bytes(), &result); err != nil {
+		return nil, fmt.Errorf("load %s: %w", o.Mode, err)
+	}
+	return result, nil
+}
+
+// remove ends the broker and removes its data; the next cell gets another one.
+func (s *session) remove() {
+	if s.broker == nil {
+		return
+	}
+	if err := s.broker.Remove(); err != nil {
+		s.remark("  %s", err)
+	}
+	s.broker = nil
+}
+
+// prefixed adds a result to another, each name behind a prefix.
+func prefixed(to load.Result, prefix string, result load.Result) {
+	for name, value := range maps.All(result) {
+		to[prefix+name] = value
+	}
+}
