@@ -3,7 +3,6 @@ package wire
 import (
 	"bufio"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -22,7 +21,6 @@ type Conn struct {
 	server   *Server
 	listener *Listener
 	nc       net.Conn
-	log      *slog.Logger
 	ctx      context.Context //nolint:containedctx // the life of the connection itself, ended by its reader
 	cancel   context.CancelFunc
 
@@ -38,10 +36,21 @@ type Conn struct {
 // slot keeps a request's place in the order of answers.
 type slot struct {
 	bytes   int // of the request, then also of the answer
+	request lease
+	answer  lease
+	began   time.Time
 	done    bool
 	hangup  bool
 	parts   [][]byte
 	release func()
+}
+
+// free lets go of an answer that has left or never will.
+func (s *slot) free() {
+	s.answer.release()
+	if s.release != nil {
+		s.release()
+	}
 }
 
 // errMalformed is what a frame is that cannot be a request.
@@ -71,129 +80,87 @@ func (c *Conn) read() {
 	switch {
 	case errors.Is(err, errMalformed):
 		c.server.metrics.malformed.Inc()
-		c.log.Warn("closing a connection", slog.Any("err", err))
+		c.server.episodes.malformed.note(c.client(), slog.Any("err", err))
+	case errors.Is(err, errLate):
+		c.server.metrics.late.Inc()
+		c.server.episodes.late.note(c.client(), slog.Any("err", err))
 	case err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed):
-		c.log.Debug("connection ended", slog.Any("err", err))
+		c.server.log.Debug("connection ended", c.client(), slog.Any("err", err))
 	}
 }
 
+func (c *Conn) client() slog.Attr { return slog.String("client", c.nc.RemoteAddr().String()) }
+
 // serve takes requests until the connection ends.
 func (c *Conn) serve() (err error) {
+	var f frame // read, and no request yet
 	defer func() {
 		if p := recover(); p != nil {
-			c.log.Error("panic in a request", slog.Any("err", p), slog.String("stack", string(debug.Stack())))
+			c.server.log.Error("panic in a request", c.client(), slog.Any("err", p), slog.String("stack", string(debug.Stack())))
 			err = fmt.Errorf("panic: %v", p)
 		}
+		f.drop()
 	}()
 	in := bufio.NewReaderSize(c.nc, readBuffer)
 	for {
 		if !c.waitForRoom() {
 			return net.ErrClosed
 		}
-		frame, n, err := c.readFrame(in)
+		if f, err = c.readFrame(in); err != nil {
+			return err
+		}
+		r, err := c.request(&f)
 		if err != nil {
 			return err
 		}
-		if err := c.begin(frame, (*frame)[:n]); err != nil {
-			putBuffer(frame)
-			return err
-		}
+		f = frame{}
+		c.begin(r)
 	}
 }
 
-const readBuffer = 4 << 10
-
-// readFrame waits for a frame as long as the idle limit allows; a connection that
-// has requests in progress is not idle.
-func (c *Conn) readFrame(in *bufio.Reader) (*[]byte, int, error) {
-	for {
-		if err := c.nc.SetReadDeadline(time.Now().Add(c.server.cfg.IdleTimeout)); err != nil {
-			return nil, 0, err
-		}
-		_, err := in.Peek(1)
-		if err == nil {
-			break
-		}
-		if !errors.Is(err, os.ErrDeadlineExceeded) || !c.busy() {
-			return nil, 0, err
-		}
-	}
-	var size [4]byte
-	if _, err := io.ReadFull(in, size[:]); err != nil {
-		return nil, 0, err
-	}
-	n := int(int32(binary.BigEndian.Uint32(size[:])))
-	if n <= 0 || n > c.server.cfg.MaxRequestBytes {
-		return nil, 0, fmt.Errorf("%w: size %d is not between 1 and %d", errMalformed, n, c.server.cfg.MaxRequestBytes)
-	}
-	if n > c.server.cfg.MaxOtherBytes {
-		key, err := in.Peek(2)
-		if err != nil {
-			return nil, 0, err
-		}
-		if binary.BigEndian.Uint16(key) != produceKey {
-			return nil, 0, fmt.Errorf("%w: %d bytes are too many for anything but records", errMalformed, n)
-		}
-	}
-	frame, err := readGrowing(in, n)
-	return frame, n, err
-}
-
-const produceKey = 0
-
-// firstRead bounds what a size field alone can make the broker allocate.
-const firstRead = 1 << 20
-
-// readGrowing reads n bytes into a buffer that grows as they arrive.
-func readGrowing(in io.Reader, n int) (*[]byte, error) {
-	frame := getBuffer(min(n, firstRead))
-	got := 0
-	for {
-		want := min(n, cap(*frame))
-		if _, err := io.ReadFull(in, (*frame)[got:want]); err != nil {
-			putBuffer(frame)
-			return nil, err
-		}
-		if got = want; got == n {
-			return frame, nil
-		}
-		larger := getBuffer(min(n, 2*cap(*frame)))
-		*larger = (*larger)[:cap(*larger)]
-		copy(*larger, (*frame)[:got])
-		putBuffer(frame)
-		frame = larger
-	}
-}
-
-// begin decodes a frame and hands it to the handler.
-func (c *Conn) begin(frame *[]byte, p []byte) error {
-	h, body, ok := parseHeader(p, c.server.flexible)
+// request makes a request of a frame.
+func (c *Conn) request(f *frame) (*Request, error) {
+	h, body, ok := parseHeader(f.p, c.server.flexible)
 	if !ok {
-		return fmt.Errorf("%w: header", errMalformed)
+		return nil, fmt.Errorf("%w: header", errMalformed)
 	}
-	r := &Request{Key: h.key, Version: h.version, CorrelationID: h.correlationID, ClientID: h.clientID, Conn: c}
-	if c.server.handler.Accepts(h.key, h.version) {
-		msg := kmsg.RequestForKey(h.key)
-		msg.SetVersion(h.version)
-		if err := decode(msg, body); err != nil {
-			return fmt.Errorf("%w: %s version %d: %w", errMalformed, kmsg.NameForKey(h.key), h.version, err)
+	r := &Request{Key: h.key, Version: h.version, CorrelationID: h.correlationID, ClientID: h.clientID, Conn: c, frame: f.buf, slot: f.slot}
+	if !c.server.handler.Accepts(h.key, h.version) {
+		if h.key != apiVersionsKey {
+			return nil, fmt.Errorf("%w: API key %d version %d is not served", errMalformed, h.key, h.version)
 		}
-		if c.server.handler.Malformed(h.key, h.version, body) {
-			return fmt.Errorf("%w: %s version %d: null where none may be", errMalformed, kmsg.NameForKey(h.key), h.version)
-		}
-		r.Body = msg
-	} else if h.key != apiVersionsKey {
-		return fmt.Errorf("%w: API key %d version %d is not served", errMalformed, h.key, h.version)
+		return r, nil
 	}
-	r.frame = frame
-	r.slot = &slot{bytes: len(p)}
+	msg := kmsg.RequestForKey(h.key)
+	msg.SetVersion(h.version)
+	if err := decode(msg, body); err != nil {
+		return nil, fmt.Errorf("%w: %s version %d: %w", errMalformed, kmsg.NameForKey(h.key), h.version, err)
+	}
+	if c.server.handler.Malformed(h.key, h.version, body) {
+		return nil, fmt.Errorf("%w: %s version %d: null where none may be", errMalformed, kmsg.NameForKey(h.key), h.version)
+	}
+	r.Body = msg
+	return r, nil
+}
+
+// begin gives a request its place in the order of answers and hands it to the
+// handler.
+func (c *Conn) begin(r *Request) {
+	r.slot.began = time.Now()
 	c.mu.Lock()
 	c.queue = append(c.queue, r.slot)
 	c.held += r.slot.bytes
 	c.mu.Unlock()
-	c.server.metrics.requests(h.key).Inc()
+	c.server.metrics.of(r.Key).requests.Inc()
+	c.server.metrics.inFlight.Inc()
+	defer func() {
+		if p := recover(); p != nil { // nobody else will
+			r.slot.request.release()
+			r.slot.answer.release()
+			panic(p)
+		}
+	}()
 	c.server.handler.Serve(r)
-	return nil
 }
 
 // decode reads a body. Produce and Fetch, the hot ones, do not even copy strings.
@@ -234,19 +201,19 @@ func (c *Conn) busy() bool {
 
 // finish enters an answer in its place and wakes the writer if it is next.
 func (c *Conn) finish(s *slot, parts [][]byte, release func()) {
-	c.mu.Lock()
-	if c.broken {
-		c.mu.Unlock()
-		if release != nil {
-			release()
-		}
-		return
-	}
 	n := 0
 	for _, p := range parts {
 		n += len(p)
 	}
-	s.parts, s.release, s.done = parts, release, true
+	s.answer.set(int64(n))
+	s.parts, s.release = parts, release
+	c.mu.Lock()
+	if c.broken {
+		c.mu.Unlock()
+		s.free()
+		return
+	}
+	s.done = true
 	s.bytes += n
 	c.held += n
 	next := c.queue[0] == s
@@ -314,9 +281,7 @@ func (c *Conn) sendReady() bool {
 		sent := 0
 		for _, s := range batch {
 			sent += s.bytes
-			if s.release != nil {
-				s.release()
-			}
+			s.free()
 		}
 		c.mu.Lock()
 		c.sending = 0
@@ -337,16 +302,36 @@ func (c *Conn) sendReady() bool {
 	}
 }
 
+// leastProgress is how many bytes a client must take in a StallTimeout not to
+// count as stalled.
+const leastProgress = 4 << 10
+
+// send writes answers, however long it takes, as long as the client goes on
+// taking them. One that does not is closed after the idle time; if memory for
+// answers is short, much earlier.
 func (c *Conn) send(out net.Buffers) error {
-	if len(out) == 0 {
-		return nil
+	var stalled time.Duration
+	for len(out) > 0 {
+		window := min(c.server.cfg.StallTimeout, c.server.cfg.IdleTimeout-stalled)
+		if err := c.nc.SetWriteDeadline(time.Now().Add(window)); err != nil {
+			return err
+		}
+		n, err := out.WriteTo(c.nc)
+		c.server.metrics.sent.Add(float64(n))
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return err
+		}
+		if n >= leastProgress {
+			stalled = 0
+			continue
+		}
+		if stalled += window; stalled >= c.server.cfg.IdleTimeout || c.server.answers.pressed() {
+			c.server.metrics.stalled.Inc()
+			c.server.episodes.stalled.note(c.client())
+			return err
+		}
 	}
-	if err := c.nc.SetWriteDeadline(time.Now().Add(c.server.cfg.IdleTimeout)); err != nil {
-		return err
-	}
-	n, err := out.WriteTo(c.nc)
-	c.server.metrics.sent.Add(float64(n))
-	return err
+	return nil
 }
 
 // fail closes the connection and lets go of answers that will not be sent. It
@@ -364,8 +349,8 @@ func (c *Conn) fail() {
 	_ = c.nc.Close() // nobody is left to tell
 	c.cancel()
 	for _, s := range queue {
-		if s.done && s.release != nil {
-			s.release()
+		if s.done {
+			s.free()
 		}
 	}
 	signal(c.written)

@@ -10,8 +10,14 @@
 // in order.
 //
 // The reader stops reading while a connection has more unanswered work than its
-// budget: bytes of requests and answers, or a number of requests. A frame that
-// makes no sense costs its own connection and one line in the log.
+// budget: bytes of requests and answers, or a number of requests. It waits, too,
+// while all connections together hold too much memory: budget.go has the rules,
+// and why nobody can wait for ever.
+//
+// A client can make only its own connection suffer. A frame that makes no sense,
+// one that begins and does not arrive, and answers that are not taken close it.
+// What lasts, such as a flood of these, makes two lines in the log: one when it
+// begins, one when it is over (episode.go).
 //
 // What a Request refers to, its Body included, lives in a buffer that is used
 // again once the request is answered: who keeps a string or slice longer must

@@ -123,6 +123,19 @@ func (r *Request) appendHeader(dst []byte, flexible bool) []byte {
 func (r *Request) finish(parts [][]byte, release func()) {
 	frame := r.frame
 	r.frame, r.Body = nil, nil
+	r.Conn.server.metrics.finished(r.Key, r.slot.began)
 	r.Conn.finish(r.slot, parts, release)
 	putBuffer(frame)
+	r.slot.request.release()
+}
+
+// Reserve says how many of the wanted bytes the answer may take of the memory
+// that all connections share, and keeps them for it. It is false if nothing is
+// left: the answer should then be empty. It may be called again, also for less;
+// what counts in the end is the answer's size.
+func (r *Request) Reserve(want int) (granted int, ok bool) {
+	r.slot.answer.set(0)
+	granted, ok = r.Conn.server.answers.share(want)
+	r.slot.answer.set(int64(granted))
+	return granted, ok
 }

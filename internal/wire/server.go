@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -31,19 +31,33 @@ type Handler interface {
 type Config struct {
 	MaxRequestBytes   int           // largest frame; default 100 MiB
 	MaxOtherBytes     int           // largest frame that is no Produce request: decoded, it is many times its size; default 16 MiB
-	IdleTimeout       time.Duration // how long a connection may say nothing; default 10 minutes
+	IdleTimeout       time.Duration // how long a connection may say nothing, or take nothing; default 10 minutes
+	FrameTimeout      time.Duration // how long a MiB of a request may take, 16 seconds apart; default 30 seconds
+	StallTimeout      time.Duration // how long a client may take nothing while memory for answers is short; default 30 seconds
 	MaxConnections    int           // in total; default no limit
-	MaxConnectionsPer int           // per client address; default no limit
-	BudgetBytes       int           // unanswered bytes of a connection; default 64 MiB
-	BudgetRequests    int           // unanswered requests of a connection; default 1000
-	Logger            *slog.Logger
-	Registerer        prometheus.Registerer
+	MaxConnectionsPer int           // per client address; default no limit, negative allows none
+	// MaxConnectionsOf is the exceptions from MaxConnectionsPer by address.
+	MaxConnectionsOf map[string]int
+	BudgetBytes      int   // unanswered bytes of a connection; default 64 MiB
+	BudgetRequests   int   // unanswered requests of a connection; default 1000
+	RequestMemory    int64 // bytes of Produce requests in progress on all connections; others may take a quarter of it; default an eighth of the memory, 64 to 512 MiB
+	AnswerMemory     int64 // bytes of answers that have not left on all connections; default as RequestMemory
+	Logger           *slog.Logger
+	Registerer       prometheus.Registerer
 }
 
 func (c *Config) setDefaults() {
 	c.MaxRequestBytes = orDefault(c.MaxRequestBytes, 100<<20)
 	c.MaxOtherBytes = orDefault(c.MaxOtherBytes, 16<<20)
 	c.IdleTimeout = orDefault(c.IdleTimeout, 10*time.Minute)
+	c.FrameTimeout = orDefault(c.FrameTimeout, 30*time.Second)
+	c.StallTimeout = orDefault(c.StallTimeout, 30*time.Second)
+	if c.RequestMemory <= 0 {
+		c.RequestMemory = defaultBudget()
+	}
+	if c.AnswerMemory <= 0 {
+		c.AnswerMemory = defaultBudget()
+	}
 	c.BudgetBytes = orDefault(c.BudgetBytes, 64<<20)
 	c.BudgetRequests = orDefault(c.BudgetRequests, 1000)
 	if c.Logger == nil {
@@ -65,9 +79,13 @@ type Listener struct {
 	ln   net.Listener
 }
 
+// keepAlive finds out about clients that vanished without a word within two
+// minutes.
+var keepAlive = net.KeepAliveConfig{Enable: true, Idle: time.Minute, Interval: 15 * time.Second, Count: 4}
+
 // Listen binds an address. Port 0 takes a free one.
 func Listen(ctx context.Context, name, address string) (*Listener, error) {
-	var lc net.ListenConfig
+	lc := net.ListenConfig{KeepAliveConfig: keepAlive}
 	ln, err := lc.Listen(ctx, "tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("listener %s: %w", name, err)
@@ -90,10 +108,12 @@ type Server struct {
 	cfg     Config
 	handler Handler
 	log     *slog.Logger
-	metrics *metrics
 	wg      sync.WaitGroup
 	stop    chan struct{}
-	full    atomic.Bool // the connection limit is reached and was logged
+
+	metrics                  *metrics
+	episodes                 *episodes
+	records, others, answers budget
 
 	mu        sync.Mutex // guards what follows
 	listeners []*Listener
@@ -105,11 +125,20 @@ type Server struct {
 // NewServer returns a server that accepts nothing yet.
 func NewServer(h Handler, cfg Config) *Server {
 	cfg.setDefaults()
-	return &Server{
-		cfg: cfg, handler: h, log: cfg.Logger, metrics: newMetrics(cfg.Registerer), stop: make(chan struct{}),
+	s := &Server{
+		cfg: cfg, handler: h, log: cfg.Logger, metrics: newMetrics(), episodes: newEpisodes(cfg.Logger), stop: make(chan struct{}),
 		conns: map[*Conn]struct{}{}, perHost: map[string]int{},
 	}
+	s.records.init("records", cfg.RequestMemory, s.metrics, s.episodes.records)
+	s.others.init("other", cfg.RequestMemory/othersShare, s.metrics, s.episodes.others)
+	s.answers.init("answers", cfg.AnswerMemory, s.metrics, s.episodes.answers)
+	s.register(cfg.Registerer)
+	return s
 }
+
+// othersShare is the part of the memory for records that other requests may take
+// beside it.
+const othersShare = 4
 
 // Serve accepts connections on a listener until Close. It returns at once.
 func (s *Server) Serve(l *Listener) {
@@ -123,20 +152,27 @@ func (s *Server) Serve(l *Listener) {
 	s.wg.Go(func() { s.accept(l) })
 }
 
+// longestPause is what there is at most between two attempts to accept.
+const longestPause = time.Second
+
 func (s *Server) accept(l *Listener) {
+	pause := time.Duration(0)
 	for {
 		nc, err := l.ln.Accept()
+		if err == nil {
+			pause = 0
+			s.welcome(l, nc)
+			continue
+		}
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
-		if err != nil {
-			s.log.Warn("connection not accepted", slog.String("listener", l.Name), slog.Any("err", err))
-			if !s.pause(time.Second) { // for example: no file descriptors left
-				return
-			}
-			continue
+		s.metrics.unaccepted.Inc()
+		s.episodes.unaccepted.note(slog.String("listener", l.Name), slog.Any("err", err))
+		pause = min(max(2*pause, 5*time.Millisecond), longestPause)
+		if !s.pause(pause) { // for example: no file descriptors left
+			return
 		}
-		s.welcome(l, nc)
 	}
 }
 
@@ -158,18 +194,18 @@ func (s *Server) welcome(l *Listener, nc net.Conn) {
 	c := &Conn{
 		server: s, listener: l, nc: nc, ctx: ctx, cancel: cancel,
 		written: make(chan struct{}, 1), ready: make(chan struct{}, 1),
-		log: s.log.With(slog.String("client", nc.RemoteAddr().String())),
 	}
 	host := c.RemoteHost()
 	s.mu.Lock()
 	tooMany := s.cfg.MaxConnections > 0 && len(s.conns) >= s.cfg.MaxConnections ||
-		s.cfg.MaxConnectionsPer > 0 && s.perHost[host] >= s.cfg.MaxConnectionsPer
+		s.perHost[host] >= s.mayHave(host)
 	if tooMany || s.closed {
 		s.mu.Unlock()
 		cancel()
 		_ = nc.Close() // refused
 		if tooMany {
-			s.refused(host)
+			s.metrics.refused.Inc()
+			s.episodes.refused.note(slog.String("client", host))
 		}
 		return
 	}
@@ -182,11 +218,18 @@ func (s *Server) welcome(l *Listener, nc net.Conn) {
 	go c.write()
 }
 
-// refused counts connections over the limit and logs each episode once.
-func (s *Server) refused(host string) {
-	s.metrics.refused.Inc()
-	if !s.full.Swap(true) {
-		s.log.Warn("connection limit reached; refusing connections", slog.String("client", host))
+// mayHave is how many connections an address may have.
+func (s *Server) mayHave(host string) int {
+	if n, ok := s.cfg.MaxConnectionsOf[host]; ok {
+		return n
+	}
+	switch n := s.cfg.MaxConnectionsPer; {
+	case n == 0:
+		return math.MaxInt
+	case n < 0:
+		return 0
+	default:
+		return n
 	}
 }
 
@@ -199,7 +242,6 @@ func (s *Server) drop(c *Conn) {
 	if s.perHost[host]--; s.perHost[host] <= 0 {
 		delete(s.perHost, host)
 	}
-	s.full.Store(false)
 	s.metrics.connections.Dec()
 }
 
@@ -232,6 +274,7 @@ func (s *Server) Close() {
 		c.fail()
 	}
 	s.wg.Wait()
+	s.episodes.stop()
 }
 
 // flexible reports whether a request header has tagged fields. An ApiVersions

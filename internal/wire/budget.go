@@ -1,0 +1,207 @@
+package wire
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// budget is a number of bytes that all connections share. There are three: one
+// for Produce frames, one for all other frames, and one for answers that have
+// not left. They are apart so that who holds one cannot stop who needs another:
+//
+//   - Records are held from the first byte of a frame until its append is
+//     answered. Both end by themselves: a frame has a time to arrive in, and
+//     appends wait for nobody but the disk.
+//   - Other requests may be held for long: a fetch that waits, a member that
+//     joins. If they use up their budget, large ones wait; a small one on a
+//     connection with nothing in flight is always taken, so that no connection
+//     is silenced.
+//   - Answers are held by clients that do not read, until they are closed for it.
+//     If they use up their budget, fetches wait; nothing else does.
+//
+// Who waits is served in turn. The budget is exceeded by at most one step (see
+// firstRead) and by small requests, with one exception: a frame that is read in
+// steps holds what it has while it waits for more, so that many of them could
+// wait for each other. One of those at a time may exceed the budget.
+type budget struct {
+	limit   int64
+	used    atomic.Int64
+	waiting atomic.Int32 // len(queue)
+	waits   prometheus.Counter
+	waited  prometheus.Counter // seconds
+	episode *episode
+
+	mu        sync.Mutex // guards what follows
+	queue     []*waiter
+	overdrawn bool // a lease with over set is out
+}
+
+// waiter is somebody who waits for bytes.
+type waiter struct {
+	lease *lease
+	n     int64
+	begun bool // holds bytes already
+	ready chan struct{}
+}
+
+// lease is what one request or answer holds of a budget. It is written by one
+// goroutine at a time; release may be called from any, and more than once.
+type lease struct {
+	of   *budget
+	n    atomic.Int64
+	over bool // may exceed the limit
+}
+
+func (b *budget) init(kind string, limit int64, m *metrics, e *episode) {
+	b.limit, b.episode = limit, e
+	b.waits, b.waited = m.waits.WithLabelValues(kind), m.waited.WithLabelValues(kind)
+}
+
+// add takes or gives back bytes without waiting.
+func (b *budget) add(n int64) {
+	if used := b.used.Add(n); n < 0 && used < b.limit && b.waiting.Load() > 0 {
+		b.mu.Lock()
+		b.serve()
+		b.mu.Unlock()
+	}
+}
+
+// try takes n bytes if the budget is not used up.
+func (b *budget) try(n int64) bool {
+	for {
+		used := b.used.Load()
+		if used >= b.limit {
+			return false
+		}
+		if b.used.CompareAndSwap(used, used+n) {
+			return true
+		}
+	}
+}
+
+// serve gives bytes to those who wait, in turn; the caller holds mu.
+func (b *budget) serve() {
+	for len(b.queue) > 0 && b.try(b.queue[0].n) {
+		b.grant(0)
+	}
+	if b.overdrawn {
+		return
+	}
+	for i, w := range b.queue {
+		if w.begun {
+			b.overdrawn, w.lease.over = true, true
+			b.used.Add(w.n)
+			b.grant(i)
+			return
+		}
+	}
+}
+
+// grant tells the i-th waiter that it has its bytes; the caller holds mu.
+func (b *budget) grant(i int) {
+	w := b.queue[i]
+	b.queue = slices.Delete(b.queue, i, i+1)
+	b.waiting.Store(int32(len(b.queue)))
+	w.lease.n.Add(w.n)
+	close(w.ready)
+}
+
+// acquire waits until the budget is not used up, then takes n bytes for the
+// lease. It returns false if done is closed before.
+func (b *budget) acquire(done <-chan struct{}, l *lease, n int64) bool {
+	if b.waiting.Load() == 0 && b.try(n) {
+		l.n.Add(n)
+		return true
+	}
+	if l.over {
+		l.take(n)
+		return true
+	}
+	w := &waiter{lease: l, n: n, begun: l.n.Load() > 0, ready: make(chan struct{})}
+	b.mu.Lock()
+	b.queue = append(b.queue, w)
+	b.waiting.Store(int32(len(b.queue)))
+	b.serve() // what was given back before the line above looked at nobody
+	b.mu.Unlock()
+	select {
+	case <-w.ready:
+		return true
+	default:
+	}
+	began := time.Now()
+	b.waits.Inc()
+	b.episode.note()
+	defer func() {
+		b.waited.Add(time.Since(began).Seconds())
+		b.episode.note()
+	}()
+	select {
+	case <-w.ready:
+		return true
+	case <-done:
+		b.forget(w)
+		return false
+	}
+}
+
+// forget takes a waiter off the queue. If it has got its bytes meanwhile, they
+// are in its lease.
+func (b *budget) forget(w *waiter) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if i := slices.Index(b.queue, w); i >= 0 {
+		b.queue = slices.Delete(b.queue, i, i+1)
+		b.waiting.Store(int32(len(b.queue)))
+		b.serve()
+	}
+}
+
+// share is how many of the bytes asked for an answer may use: all of them while
+// there is plenty, less and less as the budget runs out. It is false if there is
+// nothing left.
+func (b *budget) share(want int) (int, bool) {
+	free := b.limit - b.used.Load()
+	if free <= 0 {
+		return 0, false
+	}
+	return int(min(int64(want), max(free/shareOf, min(free, leastShare)))), true
+}
+
+const (
+	shareOf    = 8
+	leastShare = 64 << 10
+)
+
+// pressed reports whether the budget is more than half used up.
+func (b *budget) pressed() bool { return b.used.Load() > b.limit/2 }
+
+// take adds n bytes to the lease without waiting.
+func (l *lease) take(n int64) {
+	l.n.Add(n)
+	l.of.add(n)
+}
+
+// set makes the lease n bytes, without waiting.
+func (l *lease) set(n int64) {
+	if d := n - l.n.Swap(n); d != 0 {
+		l.of.add(d)
+	}
+}
+
+// release gives everything back.
+func (l *lease) release() {
+	if l.of == nil {
+		return
+	}
+	l.set(0)
+	if l.over {
+		l.of.mu.Lock()
+		l.over, l.of.overdrawn = false, false
+		l.of.serve()
+		l.of.mu.Unlock()
+	}
+}

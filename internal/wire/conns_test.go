@@ -1,0 +1,99 @@
+package wire_test
+
+import (
+	"net"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/botehq/bote/internal/wire"
+)
+
+// openFiles is the number of this process's file descriptors, 0 where that
+// cannot be seen.
+func openFiles() int {
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return 0
+	}
+	return len(entries)
+}
+
+// inUse is what the process holds in its heap and stacks after a collection.
+func inUse() int {
+	debug.FreeOSMemory()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc + m.StackInuse)
+}
+
+// TestConnectionsLeaveNothing: 10,000 connections that come and go, with nothing
+// sent, half a frame, or a request that is still worked on, leave no goroutine,
+// memory or file descriptor behind. It is not parallel: it counts what the
+// process has.
+func TestConnectionsLeaveNothing(t *testing.T) {
+	const connections, workers = 10_000, 32
+	h := &handler{requests: make(chan *wire.Request, connections)}
+	b := &bench{handler: h, server: wire.NewServer(h, wire.Config{})}
+	l, err := wire.Listen(t.Context(), "PLAINTEXT", "127.0.0.1:0")
+	require.NoError(t, err)
+	b.addr = l.Addr().String()
+	b.server.Serve(l)
+	open := func(n int) {
+		var all sync.WaitGroup
+		for range workers {
+			all.Go(func() {
+				for i := range n / workers {
+					c, err := net.Dial("tcp", b.addr)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					_ = c.(*net.TCPConn).SetLinger(0) // leaves no port in TIME_WAIT
+					frame := metadata(1)
+					_, _ = c.Write(frame[:i%3*len(frame)/2])
+					_ = c.Close()
+				}
+			})
+		}
+		all.Wait()
+		require.Eventually(t, func() bool { return b.server.Connections() == 0 }, 20*time.Second, time.Millisecond)
+		for len(b.requests) > 0 {
+			(<-b.requests).Reply(kmsg.NewPtrMetadataResponse())
+		}
+	}
+	open(connections / 5)
+	goroutines, files, memory := runtime.NumGoroutine(), openFiles(), inUse()
+	open(connections)
+	for deadline := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > goroutines; runtime.Gosched() {
+		require.True(t, time.Now().Before(deadline), "%d goroutines, before %d", runtime.NumGoroutine(), goroutines)
+	}
+	require.LessOrEqual(t, openFiles(), files)
+	require.Less(t, inUse()-memory, 8<<20, "a connection that stayed would be 10 KB")
+	b.server.Close()
+}
+
+// TestIdleConnectionsAreSmall: a connection that has served requests and is idle
+// costs less than 30 KB, both ends and the kernel's part apart.
+func TestIdleConnectionsAreSmall(t *testing.T) {
+	const connections, bound = 1000, 30 << 20
+	b := newBench(t, wire.Config{})
+	before := inUse()
+	for i := range int32(connections) {
+		c, err := net.Dial("tcp", b.addr)
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = c.Close() })
+		send(t, c, metadata(i))
+		b.next(t).Reply(kmsg.NewPtrMetadataResponse())
+		require.Equal(t, i, correlation(t, c))
+	}
+	used := inUse() - before
+	t.Logf("%d bytes for each of %d idle connections", used/connections, connections)
+	require.Less(t, used, bound)
+}

@@ -1,0 +1,394 @@
+package wire_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/botehq/bote/internal/wire"
+)
+
+// every is a handler of all that kmsg knows.
+type every struct{ *handler }
+
+func (every) Accepts(key, version int16) bool {
+	req := kmsg.RequestForKey(key)
+	return req != nil && version >= 0 && version <= req.MaxVersion()
+}
+
+func newEvery(t *testing.T, cfg wire.Config) *bench {
+	t.Helper()
+	h := every{&handler{requests: make(chan *wire.Request, 10_000)}}
+	b := &bench{handler: h.handler, server: wire.NewServer(h, cfg)}
+	l, err := wire.Listen(t.Context(), "PLAINTEXT", "127.0.0.1:0")
+	require.NoError(t, err)
+	b.addr = l.Addr().String()
+	b.server.Serve(l)
+	t.Cleanup(b.server.Close)
+	return b
+}
+
+// framed is a request as it goes over the wire.
+func framed(req kmsg.Request, version int16, correlation int32) []byte {
+	req.SetVersion(version)
+	p := binary.BigEndian.AppendUint16(nil, uint16(req.Key()))
+	p = binary.BigEndian.AppendUint16(p, uint16(version))
+	p = binary.BigEndian.AppendUint32(p, uint32(correlation))
+	p = append(p, 0xff, 0xff)
+	if req.IsFlexible() {
+		p = append(p, 0)
+	}
+	p = req.AppendTo(p)
+	return append(binary.BigEndian.AppendUint32(nil, uint32(len(p))), p...)
+}
+
+// produce is a Produce request of so many bytes of records.
+func produce(n int, correlation int32) []byte {
+	req := kmsg.NewPtrProduceRequest()
+	topic := kmsg.NewProduceRequestTopic()
+	part := kmsg.NewProduceRequestTopicPartition()
+	part.Records = make([]byte, n)
+	topic.Topic, topic.Partitions = "t", append(topic.Partitions, part)
+	req.Acks, req.Topics = -1, append(req.Topics, topic)
+	return framed(req, 7, correlation)
+}
+
+func fetch(correlation int32) []byte {
+	return framed(kmsg.NewPtrFetchRequest(), 11, correlation)
+}
+
+func heartbeat(correlation int32) []byte {
+	return framed(kmsg.NewPtrHeartbeatRequest(), 3, correlation)
+}
+
+// sendAll writes on a goroutine of its own, which ends with the connection.
+func sendAll(t *testing.T, c net.Conn, p []byte) {
+	t.Helper()
+	var done sync.WaitGroup
+	done.Go(func() { _, _ = c.Write(p) })
+	t.Cleanup(func() { _ = c.Close(); done.Wait() })
+}
+
+func (b *bench) next(t *testing.T) *wire.Request {
+	t.Helper()
+	select {
+	case r := <-b.requests:
+		return r
+	case <-time.After(10 * time.Second):
+		t.Fatal("no request")
+		return nil
+	}
+}
+
+// gauged waits until a metric, "name" or "name/kind", has a value.
+func gauged(t *testing.T, g prometheus.Gatherer, metric string, want float64) {
+	t.Helper()
+	name, kind, _ := strings.Cut(metric, "/")
+	for deadline := time.Now().Add(10 * time.Second); ; runtime.Gosched() {
+		got := 0.0
+		all, err := g.Gather()
+		require.NoError(t, err)
+		for _, f := range all {
+			for _, m := range f.GetMetric() {
+				if f.GetName() == name && (kind == "" || m.GetLabel()[0].GetValue() == kind) {
+					got = m.GetGauge().GetValue() + m.GetCounter().GetValue()
+				}
+			}
+		}
+		if got == want {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s is %v, not %v", metric, got, want)
+		}
+	}
+}
+
+// TestProducersWaitForMemory: when the memory for records is used up, producers
+// are not read from; whoever needs none of it is served.
+func TestProducersWaitForMemory(t *testing.T) {
+	t.Parallel()
+	reg := prometheus.NewRegistry()
+	b := newEvery(t, wire.Config{RequestMemory: 1 << 20, Registerer: reg})
+	first, second, other := b.dial(t), b.dial(t), b.dial(t)
+	sendAll(t, first, produce(1<<20, 1))
+	held := b.next(t)
+	sendAll(t, second, produce(1<<20, 2))
+	gauged(t, reg, "bote_memory_waiting_requests/records", 1)
+	send(t, other, heartbeat(3))
+	b.next(t).Reply(kmsg.NewPtrHeartbeatResponse())
+	require.Equal(t, int32(3), correlation(t, other))
+	small := b.dial(t)
+	send(t, small, produce(100, 4))
+	b.next(t).Reply(kmsg.NewPtrProduceResponse())
+	require.Equal(t, int32(4), correlation(t, small), "small requests of idle connections are taken")
+	held.Reply(kmsg.NewPtrProduceResponse())
+	require.Equal(t, int32(1), correlation(t, first))
+	b.next(t).Reply(kmsg.NewPtrProduceResponse())
+	require.Equal(t, int32(2), correlation(t, second))
+	gauged(t, reg, "bote_memory_used_bytes/records", 0)
+	gauged(t, reg, "bote_memory_waits_total/records", 1)
+}
+
+// TestLargeFramesDoNotStopEachOther: many frames of several steps are under way
+// while there is memory for one step only, and all arrive.
+func TestLargeFramesDoNotStopEachOther(t *testing.T) {
+	t.Parallel()
+	reg := prometheus.NewRegistry()
+	b := newEvery(t, wire.Config{RequestMemory: 1 << 20, Registerer: reg})
+	const clients = 6
+	for i := range int32(clients) {
+		sendAll(t, b.dial(t), produce(3<<20, i))
+	}
+	for range clients {
+		b.next(t).Reply(kmsg.NewPtrProduceResponse())
+	}
+	gauged(t, reg, "bote_memory_used_bytes/records", 0)
+}
+
+// TestMemoryOfBrokenFramesIsGivenBack: half a frame, a malformed one, and one
+// whose client leaves while it waits.
+func TestMemoryOfBrokenFramesIsGivenBack(t *testing.T) {
+	t.Parallel()
+	reg := prometheus.NewRegistry()
+	b := newEvery(t, wire.Config{RequestMemory: 1 << 20, Registerer: reg})
+	half := b.dial(t)
+	send(t, half, produce(1<<20, 1)[:1<<10])
+	gauged(t, reg, "bote_memory_used_bytes/records", 1<<20)
+	sendAll(t, b.dial(t), produce(1<<20, 2))
+	gauged(t, reg, "bote_memory_waiting_requests/records", 1)
+	require.NoError(t, half.Close())
+	b.next(t).Skip()
+	bad := produce(1000, 3)
+	bad[len(bad)-1010] = 99 // the size of the records is beyond the frame
+	c := b.dial(t)
+	send(t, c, bad)
+	closed(t, c)
+	gauged(t, reg, "bote_memory_used_bytes/records", 0)
+	gauged(t, reg, "bote_malformed_frames_total", 1)
+}
+
+// TestFetchesWaitForSlowClients: answers that nobody reads use up the memory for
+// answers. Fetches wait, producers do not, and the slow client is closed.
+func TestFetchesWaitForSlowClients(t *testing.T) {
+	t.Parallel()
+	reg := prometheus.NewRegistry()
+	b := newEvery(t, wire.Config{AnswerMemory: 1 << 20, StallTimeout: 300 * time.Millisecond, Registerer: reg})
+	slow := b.dial(t)
+	send(t, slow, fetch(1))
+	r := b.next(t)
+	_, ok := r.Reserve(1000)
+	require.True(t, ok)
+	released := make(chan struct{})
+	r.ReplyParts(false, [][]byte{make([]byte, 64<<20)}, func() { close(released) })
+	gauged(t, reg, "bote_memory_used_bytes/answers", 64<<20+8)
+	waiting, producer := b.dial(t), b.dial(t)
+	send(t, waiting, fetch(2))
+	gauged(t, reg, "bote_memory_waiting_requests/answers", 1)
+	send(t, producer, produce(100<<10, 3))
+	p := b.next(t)
+	require.Equal(t, int32(3), p.CorrelationID)
+	_, ok = p.Reserve(1)
+	require.False(t, ok, "nothing is left")
+	p.Reply(kmsg.NewPtrProduceResponse())
+	require.Equal(t, int32(3), correlation(t, producer))
+	<-released
+	b.next(t).Reply(kmsg.NewPtrFetchResponse())
+	require.Equal(t, int32(2), correlation(t, waiting))
+	gauged(t, reg, "bote_slow_clients_closed_total", 1)
+	gauged(t, reg, "bote_memory_used_bytes/answers", 0)
+}
+
+// TestSlowProgressIsNoStall: a client that takes its answer slowly keeps its
+// connection, even if memory is short.
+func TestSlowProgressIsNoStall(t *testing.T) {
+	t.Parallel()
+	b := newEvery(t, wire.Config{AnswerMemory: 1 << 20, StallTimeout: 100 * time.Millisecond})
+	c := b.dial(t)
+	send(t, c, fetch(1))
+	const size = 24 << 20
+	b.next(t).ReplyParts(false, [][]byte{make([]byte, size)}, nil)
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	got, began := int64(0), time.Now()
+	for got < size {
+		<-tick.C
+		n, err := io.CopyN(io.Discard, c, min(512<<10, size+8-got))
+		require.NoError(t, err)
+		got += n
+	}
+	require.Greater(t, time.Since(began), 500*time.Millisecond, "too fast to prove anything")
+}
+
+// TestSlowClientsKeepTheirConnectionWhileThereIsMemory: as with Kafka, only the
+// idle time ends it.
+func TestSlowClientsKeepTheirConnectionWhileThereIsMemory(t *testing.T) {
+	t.Parallel()
+	reg := prometheus.NewRegistry()
+	b := newEvery(t, wire.Config{AnswerMemory: 1 << 30, StallTimeout: 20 * time.Millisecond, IdleTimeout: time.Second, Registerer: reg})
+	c := b.dial(t)
+	send(t, c, fetch(1))
+	began := time.Now()
+	released := make(chan struct{})
+	b.next(t).ReplyParts(false, [][]byte{make([]byte, 64<<20)}, func() { close(released) })
+	<-released
+	require.GreaterOrEqual(t, time.Since(began), 900*time.Millisecond)
+	gauged(t, reg, "bote_slow_clients_closed_total", 1)
+}
+
+// TestSlowloris: a frame that has begun must go on. Single bytes do not extend
+// its time.
+func TestSlowloris(t *testing.T) {
+	t.Parallel()
+	reg := prometheus.NewRegistry()
+	var logged lines
+	b := newEvery(t, wire.Config{FrameTimeout: 150 * time.Millisecond, Registerer: reg, Logger: slog.New(slog.NewTextHandler(&logged, nil))})
+	for _, p := range [][]byte{{0}, {0, 0, 0, 20}, metadata(1)[:15]} {
+		c := b.dial(t)
+		began := time.Now()
+		send(t, c, p)
+		drip := time.NewTicker(20 * time.Millisecond)
+		var done sync.WaitGroup
+		done.Go(func() {
+			for range drip.C {
+				if _, err := c.Write([]byte{0}); err != nil || time.Since(began) > 100*time.Millisecond {
+					return
+				}
+			}
+		})
+		if len(p) == 1 {
+			closedSomehow(t, c)
+		} else {
+			closed(t, c)
+		}
+		done.Wait()
+		drip.Stop()
+		require.Less(t, time.Since(began), 3*time.Second)
+	}
+	gauged(t, reg, "bote_late_frames_total", 2)
+	require.Equal(t, 1, strings.Count(logged.String(), "do not arrive in time"), logged.String())
+}
+
+// closedSomehow waits for the end of a connection.
+func closedSomehow(t *testing.T, c net.Conn) {
+	t.Helper()
+	_, err := io.Copy(io.Discard, c)
+	var timeout net.Error
+	require.False(t, errors.As(err, &timeout) && timeout.Timeout(), "still open")
+}
+
+// lines collects what is logged.
+type lines struct {
+	mu  sync.Mutex
+	out bytes.Buffer
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.out.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.out.String()
+}
+
+// failing is a listener without file descriptors for a while.
+type failing struct {
+	net.Listener
+	left int
+}
+
+var errFiles = errors.New("too many open files")
+
+func (f *failing) Accept() (net.Conn, error) {
+	if f.left--; f.left >= 0 {
+		return nil, errFiles
+	}
+	return f.Listener.Accept()
+}
+
+// TestAcceptRecovers: while accepting fails it is logged once, and tried again.
+func TestAcceptRecovers(t *testing.T) {
+	t.Parallel()
+	var logged lines
+	reg := prometheus.NewRegistry()
+	h := &handler{requests: make(chan *wire.Request, 10)}
+	s := wire.NewServer(h, wire.Config{Logger: slog.New(slog.NewTextHandler(&logged, nil)), Registerer: reg})
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	s.Serve(wire.NewListener("PLAINTEXT", &failing{Listener: ln, left: 6}))
+	b := &bench{handler: h, server: s, addr: ln.Addr().String()}
+	c := b.dial(t)
+	send(t, c, metadata(1))
+	b.next(t).Reply(kmsg.NewPtrMetadataResponse())
+	require.Equal(t, int32(1), correlation(t, c))
+	gauged(t, reg, "bote_accept_errors_total", 6)
+	s.Close()
+	require.Equal(t, 1, strings.Count(logged.String(), "too many open files"), logged.String())
+	require.Contains(t, logged.String(), "accepted again")
+	require.Contains(t, logged.String(), "events=6")
+}
+
+// TestConnectionLimitsByAddress: exceptions go before the rule.
+func TestConnectionLimitsByAddress(t *testing.T) {
+	t.Parallel()
+	var logged lines
+	b := newBench(t, wire.Config{MaxConnectionsPer: -1, MaxConnectionsOf: map[string]int{"127.0.0.1": 2}, Logger: slog.New(slog.NewTextHandler(&logged, nil))})
+	first, second := b.dial(t), b.dial(t)
+	for _, c := range []net.Conn{first, second} {
+		send(t, c, metadata(1))
+		b.next(t).Reply(kmsg.NewPtrMetadataResponse())
+		require.Equal(t, int32(1), correlation(t, c))
+	}
+	for range 5 {
+		closed(t, b.dial(t))
+	}
+	require.NoError(t, first.Close())
+	require.Eventually(t, func() bool { return b.server.Connections() == 1 }, 10*time.Second, time.Millisecond)
+	third := b.dial(t)
+	send(t, third, metadata(2))
+	b.next(t).Reply(kmsg.NewPtrMetadataResponse())
+	require.Equal(t, int32(2), correlation(t, third))
+	closed(t, b.dial(t))
+	require.Equal(t, 1, strings.Count(logged.String(), "refusing connections"), logged.String())
+
+	none := newBench(t, wire.Config{MaxConnectionsPer: -1})
+	closed(t, none.dial(t))
+}
+
+// TestMetricsAreClean: names, units and help texts keep to Prometheus' rules.
+func TestMetricsAreClean(t *testing.T) {
+	t.Parallel()
+	reg := prometheus.NewRegistry()
+	b := newBench(t, wire.Config{Registerer: reg})
+	c := b.dial(t)
+	send(t, c, metadata(1))
+	b.next(t).Reply(kmsg.NewPtrMetadataResponse())
+	require.Equal(t, int32(1), correlation(t, c))
+	all, err := reg.Gather()
+	require.NoError(t, err)
+	problems, err := promlint.NewWithMetricFamilies(all).Lint()
+	require.NoError(t, err)
+	require.Empty(t, problems)
+	var names []string
+	for _, f := range all {
+		names = append(names, f.GetName())
+	}
+	require.Contains(t, names, "bote_request_duration_seconds")
+}

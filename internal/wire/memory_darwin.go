@@ -1,0 +1,12 @@
+package wire
+
+import "golang.org/x/sys/unix"
+
+// physicalMemory is the memory of the machine.
+func physicalMemory() int64 {
+	n, err := unix.SysctlUint64("hw.memsize")
+	if err != nil {
+		return 0
+	}
+	return int64(n)
+}
