@@ -75,6 +75,10 @@ func (l *Log) load(ctx context.Context, clean bool, recoveryPoint, start int64) 
 	}
 	epochs, epochsOK := l.readEpochs()
 	l.epochs = epochs
+	if !clean {
+		// The file may be older than the batches; what they say counts from here on.
+		l.epochs = epochsBelow(slices.Clone(epochs), recoveryPoint)
+	}
 	if err := l.openSegments(ctx, o, clean, recoveryPoint, epochsOK); err != nil {
 		return storage.Recovered{}, err
 	}
@@ -93,7 +97,17 @@ func (l *Log) load(ctx context.Context, clean bool, recoveryPoint, start int64) 
 			return storage.Recovered{}, err
 		}
 	}
-	return l.findSnapshot(o.snapshots, clean), nil
+	rec, err := l.findSnapshot(o.snapshots, clean)
+	if err != nil || clean {
+		return rec, err
+	}
+	// Names that a killed process left, and what was removed just now, must not
+	// be undone by a power cut after more has been appended.
+	if err := l.store.fs.SyncDir(l.dir); err != nil {
+		return rec, fmt.Errorf("sync directory %s: %w", l.dir, err)
+	}
+	l.newFiles = false
+	return rec, nil
 }
 
 // openSegments opens, and if need be recovers, segments from the oldest on.
@@ -123,8 +137,14 @@ func (l *Log) openSegments(ctx context.Context, o opened, clean bool, recoveryPo
 			return err
 		}
 		l.segments = append(l.segments, s)
-		if torn {
+		// A power cut may take a segment, or its bytes, and leave the next one.
+		if hole := !clean && !last && ends > recoveryPoint && l.End() != ends; torn || hole {
 			return l.removeSegments(o.segments[i+1:])
+		}
+		if !last {
+			if err := s.seal(); err != nil {
+				return fmt.Errorf("save indexes of segment %d of %s: %w", s.base, l.dir, err)
+			}
 		}
 	}
 	return nil
@@ -351,24 +371,24 @@ func (l *Log) startOver(start int64) error {
 
 // findSnapshot returns the newest usable snapshot at or below the end, and
 // removes unusable ones. After a clean stop a log without snapshots had no state.
-func (l *Log) findSnapshot(ends []int64, clean bool) storage.Recovered {
+func (l *Log) findSnapshot(ends []int64, clean bool) (storage.Recovered, error) {
 	for _, end := range slices.Backward(ends) {
 		name := filepath.Join(l.dir, fileName(end, snapshotSuffix))
 		if end <= l.End() {
 			state, err := vfs.ReadFile(l.store.fs, name)
 			if err == nil && (l.hooks.ValidSnapshot == nil || l.hooks.ValidSnapshot(state)) {
-				return storage.Recovered{Snapshot: state, SnapshotEnd: end}
+				return storage.Recovered{Snapshot: state, SnapshotEnd: end}, nil
 			}
 			l.log.Warn("snapshot unusable; removing it", slog.Int64("offset", end))
 		}
 		if err := removeIfThere(l.store.fs, name); err != nil {
-			l.log.Warn("snapshot not removed", slog.Int64("offset", end), slog.Any("err", err))
+			return storage.Recovered{}, err // once the log has grown past it, it would be believed
 		}
 	}
 	if clean {
-		return storage.Recovered{SnapshotEnd: l.End()}
+		return storage.Recovered{SnapshotEnd: l.End()}, nil
 	}
-	return storage.Recovered{SnapshotEnd: l.start}
+	return storage.Recovered{SnapshotEnd: l.start}, nil
 }
 
 // dropOldSnapshots keeps those at segment bases and the newest.

@@ -1,6 +1,8 @@
 package commitlog_test
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"os"
 	"testing"
 
@@ -23,6 +25,7 @@ type engine struct {
 	dir   string
 	flush commitlog.FlushMode
 	store *commitlog.Store
+	cut   func(*vfs.Mem) *vfs.Mem // how a crash goes
 }
 
 func (e *engine) start(t *testing.T) {
@@ -51,23 +54,43 @@ func (e *engine) Restart(t *testing.T) {
 func (e *engine) Crash(t *testing.T) {
 	t.Helper()
 	old := e.store
-	after := e.mem.Crash()
+	after := e.cut(e.mem)
 	e.fs, e.mem = after, after
 	e.start(t)
 	require.False(t, e.store.Clean())
 	require.NoError(t, old.Close())
 }
 
+// cuts are ways to crash: the worst, a kill, and power cuts by seed.
+func cuts() map[string]func() func(*vfs.Mem) *vfs.Mem {
+	all := map[string]func() func(*vfs.Mem) *vfs.Mem{
+		"worst": func() func(*vfs.Mem) *vfs.Mem { return (*vfs.Mem).Crash },
+		"kill":  func() func(*vfs.Mem) *vfs.Mem { return (*vfs.Mem).Fork },
+	}
+	for seed := range uint64(20) {
+		all[fmt.Sprintf("seed %d", seed)] = func() func(*vfs.Mem) *vfs.Mem {
+			rng := rand.New(rand.NewPCG(seed, 0))
+			return func(m *vfs.Mem) *vfs.Mem { return m.CrashRandomly(rng) }
+		}
+	}
+	return all
+}
+
 func TestSuiteInMemory(t *testing.T) {
 	t.Parallel()
-	storagetest.Run(t, func(t *testing.T) storagetest.Engine {
-		t.Helper()
-		mem := vfs.NewStrictMem()
-		e := &engine{fs: mem, mem: mem, dir: "/data"}
-		e.start(t)
-		t.Cleanup(func() { require.NoError(t, e.store.Close()) })
-		return e
-	})
+	for name, cut := range cuts() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			storagetest.Run(t, func(t *testing.T) storagetest.Engine {
+				t.Helper()
+				mem := vfs.NewStrictMem()
+				e := &engine{fs: mem, mem: mem, dir: "/data", cut: cut()}
+				e.start(t)
+				t.Cleanup(func() { require.NoError(t, e.store.Close()) })
+				return e
+			})
+		})
+	}
 }
 
 // diskEngine works on the operating system's files. A kill is what a copy of the

@@ -41,7 +41,7 @@ func Run(t *testing.T, newEngine func(t *testing.T) Engine) {
 		"whole batches from the middle": middle, "durable is announced in order": durable, "restart": restart,
 		"crash keeps what was durable": crash, "snapshot": snapshot, "snapshot after a crash": snapshotCrash,
 		"start": start, "epochs": epochs, "times": times, "headers": headers, "closed": closedLog, "gaps": gaps,
-		"cancelled": cancelled,
+		"cancelled": cancelled, "crashes in a row": crashes,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
