@@ -1,19 +1,37 @@
 package commitlog
 
 import (
+	"errors"
+	"log/slog"
 	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // flusher makes logs durable, many in one round. Logs register when they have
 // unsynced bytes; all that registered by the time a round begins are synced by
 // it, and those that register meanwhile wait for the next. It owns one goroutine
 // and, during a round, up to syncers more.
+//
+// A few files are synced one by one, many by one sync of the whole volume; see
+// docs/decisions/0003.
 type flusher struct {
-	wake chan struct{}
-	stop chan struct{}
-	done chan struct{}
+	store *Store
+	wake  chan struct{}
+	stop  chan struct{}
+	done  chan struct{}
 
-	mu    sync.Mutex
+	appended atomic.Int64 // appends since the last round began
+	latest   atomic.Int64 // when the last of them was, in nanoseconds since began
+	began    time.Time
+
+	// Owned by whoever holds turn: the goroutine, or a caller of flushNow.
+	turn   chan struct{}
+	pace   pacer
+	choice chooser
+	points []flushPoint
+
+	mu    sync.Mutex // guards what follows
 	queue []*Log
 	spare []*Log
 }
@@ -22,17 +40,18 @@ type flusher struct {
 // nothing from more.
 const syncers = 8
 
-func newFlusher() *flusher {
-	return &flusher{wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{})}
+func newFlusher(s *Store) *flusher {
+	return &flusher{
+		store: s, wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}), turn: make(chan struct{}, 1),
+		began: time.Now(), pace: newPacer(s.cfg.FlushGap),
+	}
 }
 
-// add registers a log for the next round.
+// add registers a log for the next round, because something was appended to it.
 func (f *flusher) add(l *Log) {
-	l.mu.Lock()
-	queued := l.queued
-	l.queued = true
-	l.mu.Unlock()
-	if queued {
+	f.latest.Store(int64(time.Since(f.began)))
+	f.appended.Add(1)
+	if l.queued.Swap(true) {
 		return
 	}
 	f.mu.Lock()
@@ -46,9 +65,12 @@ func (f *flusher) add(l *Log) {
 
 func (f *flusher) run() {
 	defer close(f.done)
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
 	for {
 		select {
 		case <-f.wake:
+			f.gather(timer)
 			f.round()
 		case <-f.stop:
 			f.round()
@@ -57,43 +79,160 @@ func (f *flusher) run() {
 	}
 }
 
-// round syncs what is registered. A log that fails tells its partition itself.
+// gather waits until a round may begin.
+func (f *flusher) gather(timer *time.Timer) {
+	wait := f.pace.wait(time.Since(f.began))
+	if wait <= 0 {
+		return
+	}
+	timer.Reset(wait)
+	select {
+	case <-timer.C:
+		f.pace.waited(f.appended.Load(), time.Duration(f.latest.Load()))
+	case <-f.stop:
+	}
+}
+
+// round syncs what is registered.
 func (f *flusher) round() {
+	f.pace.started(time.Since(f.began))
+	f.appended.Store(0)
 	f.mu.Lock()
 	logs := f.queue
 	f.queue = f.spare[:0]
 	f.mu.Unlock()
-	if len(logs) <= 1 {
-		for _, l := range logs {
-			_ = l.flush()
-		}
-	} else {
-		flushAll(logs)
-	}
+	f.flushNow(logs)
 	clear(logs)
 	f.mu.Lock()
 	f.spare = logs[:0]
 	f.mu.Unlock()
 }
 
-func flushAll(logs []*Log) {
+// flushNow syncs logs and returns what went wrong. A log that fails tells its
+// partition itself. A log that has nothing to be synced costs nothing.
+func (f *flusher) flushNow(logs []*Log) error {
+	f.turn <- struct{}{}
+	defer func() { <-f.turn }()
+	var errs []error
+	files := 0
+	for _, l := range logs {
+		p, err := l.beginFlush()
+		switch {
+		case err != nil:
+			errs = append(errs, err)
+		case p.log != nil:
+			f.points = append(f.points, p)
+			files += len(p.dirty)
+		}
+	}
+	defer func() {
+		clear(f.points)
+		f.points = f.points[:0]
+	}()
+	if files == 0 {
+		return errors.Join(errs...)
+	}
+	began := time.Now()
+	if f.choice.volume(files) && f.syncVolume(files, began) {
+		for i := range f.points {
+			f.points[i].settle(nil)
+		}
+		return errors.Join(errs...)
+	}
+	errs = append(errs, f.syncFiles()...)
+	f.choice.files(files, time.Since(began))
+	f.store.metrics.rounds.WithLabelValues("file").Inc()
+	return errors.Join(errs...)
+}
+
+// syncVolume reports whether one sync made everything durable. It does not tell
+// which file failed: if it fails, every file is asked.
+func (f *flusher) syncVolume(files int, began time.Time) bool {
+	err := f.store.fs.SyncFS(f.store.cfg.Dir)
+	switch {
+	case errors.Is(err, errors.ErrUnsupported):
+		f.choice.never = true
+		return false
+	case err != nil:
+		f.store.log.Warn("volume not synced; syncing file by file", slog.Any("err", err))
+		return false
+	}
+	took := time.Since(began)
+	f.choice.volumes(files, took)
+	f.store.metrics.rounds.WithLabelValues("volume").Inc()
+	f.store.metrics.syncSeconds.Observe(took.Seconds())
+	return true
+}
+
+// syncFiles syncs file by file and settles each log as soon as it is done.
+func (f *flusher) syncFiles() (errs []error) {
+	if len(f.points) == 1 {
+		if err := f.points[0].sync(); err != nil {
+			errs = append(errs, err)
+		}
+		return errs
+	}
 	var wg sync.WaitGroup
-	next := make(chan *Log)
-	for range min(syncers, len(logs)) {
+	var mu sync.Mutex
+	var next atomic.Int64
+	for range min(syncers, len(f.points)) {
 		wg.Go(func() {
-			for l := range next {
-				_ = l.flush()
+			for i := int(next.Add(1)) - 1; i < len(f.points); i = int(next.Add(1)) - 1 {
+				if err := f.points[i].sync(); err != nil {
+					mu.Lock()
+					errs = append(errs, err)
+					mu.Unlock()
+				}
 			}
 		})
 	}
-	for _, l := range logs {
-		next <- l
-	}
-	close(next)
 	wg.Wait()
+	return errs
 }
 
 func (f *flusher) close() {
 	close(f.stop)
 	<-f.done
+}
+
+// chooser picks how a round is synced. One sync of the volume costs less than a
+// handful of files, unless others write much to the volume: then it waits for
+// them too, and is left alone for a while.
+type chooser struct {
+	never   bool          // the system has no such thing
+	perFile time.Duration // smoothed, of the rounds that were synced file by file
+	shunned int           // rounds to go until the volume is tried again
+}
+
+const (
+	manyFiles = 4  // from here on a sync of the volume is worth trying
+	tooSlow   = 4  // times what the files are expected to take
+	shunFor   = 64 // rounds
+)
+
+func (c *chooser) volume(files int) bool {
+	if c.never || files < manyFiles {
+		return false
+	}
+	if c.shunned > 0 {
+		c.shunned--
+		return false
+	}
+	return true
+}
+
+// files notes a round that was synced file by file.
+func (c *chooser) files(n int, took time.Duration) {
+	each := took / time.Duration(n)
+	if c.perFile == 0 {
+		c.perFile = each
+	}
+	c.perFile += (each - c.perFile) / 8
+}
+
+// volumes notes a round that was synced as a volume.
+func (c *chooser) volumes(n int, took time.Duration) {
+	if c.perFile > 0 && took > tooSlow*c.perFile*time.Duration(n) {
+		c.shunned = shunFor
+	}
 }

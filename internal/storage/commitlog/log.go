@@ -31,6 +31,8 @@ type Log struct {
 	// before another announces what lies behind it.
 	flushing chan struct{}
 
+	queued atomic.Bool // waits for the flusher
+
 	end atomic.Int64
 	// announced is the end that Hooks.Durable was last called with.
 	announced atomic.Int64
@@ -44,7 +46,6 @@ type Log struct {
 	epochs   []storage.Epoch
 	err      error // why the log takes no more batches
 	closed   bool
-	queued   bool // waits for the flusher
 	hints    [4]hint
 	nextHint int
 }
@@ -227,52 +228,82 @@ func (l *Log) announceOrQueue(end int64, set storage.Settings) {
 
 // flush syncs everything appended so far and announces it.
 func (l *Log) flush() error {
-	l.flushing <- struct{}{}
-	defer func() { <-l.flushing }()
-	l.mu.Lock()
-	l.queued = false
-	if err := l.aliveLocked(); err != nil {
-		l.mu.Unlock()
+	p, err := l.beginFlush()
+	if err != nil || p.log == nil {
 		return err
 	}
-	end := l.End()
-	dirty := slices.Clone(l.segments[l.unsynced:])
-	newFiles := l.newFiles
-	l.newFiles = false
-	l.mu.Unlock()
-
-	err := l.syncAll(dirty, newFiles)
-	if err != nil {
-		l.fail(err)
-		return err
-	}
-	l.mu.Lock()
-	l.synced = max(l.synced, end)
-	if i := slices.Index(l.segments, dirty[len(dirty)-1]); i >= 0 {
-		l.unsynced = max(l.unsynced, i)
-	}
-	l.mu.Unlock()
-	if l.announced.Load() < end {
-		l.announced.Store(end)
-		l.hooks.Durable(end)
-	}
-	return nil
+	return p.sync()
 }
 
-func (l *Log) syncAll(dirty []*segment, newFiles bool) error {
+// flushPoint is what a flush of a log has to make durable: everything below end.
+// Whoever has one holds the log's flushing token and must settle it.
+type flushPoint struct {
+	log      *Log
+	end      int64
+	dirty    []*segment
+	newFiles bool
+}
+
+// beginFlush takes the token and notes what is to be synced. The zero flushPoint
+// says that there is nothing.
+func (l *Log) beginFlush() (flushPoint, error) {
+	l.flushing <- struct{}{}
+	l.queued.Store(false)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	p := flushPoint{log: l, end: l.End(), dirty: l.segments[l.unsynced:], newFiles: l.newFiles}
+	err := l.aliveLocked()
+	if err != nil || p.end == l.synced && !p.newFiles {
+		<-l.flushing
+		return flushPoint{}, err
+	}
+	l.newFiles = false
+	return p, nil
+}
+
+// sync syncs file by file and settles.
+func (p flushPoint) sync() error {
 	began := time.Now()
-	for _, s := range dirty {
+	err := p.syncFiles()
+	if err == nil {
+		p.log.store.metrics.syncSeconds.Observe(time.Since(began).Seconds())
+	}
+	p.settle(err)
+	return err
+}
+
+func (p flushPoint) syncFiles() error {
+	for _, s := range p.dirty {
 		if err := s.sync(); err != nil && !errors.Is(err, errGone) {
 			return err
 		}
 	}
-	if newFiles {
-		if err := l.store.fs.SyncDir(l.dir); err != nil {
-			return fmt.Errorf("sync directory %s: %w", l.dir, err)
+	if p.newFiles {
+		if err := p.log.store.fs.SyncDir(p.log.dir); err != nil {
+			return fmt.Errorf("sync directory %s: %w", p.log.dir, err)
 		}
 	}
-	l.store.metrics.syncSeconds.Observe(time.Since(began).Seconds())
 	return nil
+}
+
+// settle gives the token back and announces what was synced, or fails the log.
+func (p flushPoint) settle(err error) {
+	l := p.log
+	defer func() { <-l.flushing }()
+	if err != nil {
+		l.fail(err)
+		return
+	}
+	l.mu.Lock()
+	l.synced = max(l.synced, p.end)
+	if i := slices.Index(l.segments, p.dirty[len(p.dirty)-1]); i >= 0 {
+		l.unsynced = max(l.unsynced, i)
+	}
+	l.mu.Unlock()
+	if l.announced.Load() < p.end {
+		l.announced.Store(p.end)
+		l.hooks.Durable(p.end)
+	}
 }
 
 // fail ends the log's writing life. What the kernel could not write may be gone

@@ -40,6 +40,9 @@ type Config struct {
 	Flush FlushMode
 	// FlushEvery is the period of FlushInterval; 0 is one second.
 	FlushEvery time.Duration
+	// FlushGap is how close rounds of syncs may begin after each other when
+	// waiting makes one serve more appends; 0 is two milliseconds.
+	FlushGap time.Duration
 	// CheckpointEvery is the period of the checkpoints; 0 is a minute.
 	CheckpointEvery time.Duration
 	// RetentionEvery is the period of retention; 0 is five minutes.
@@ -65,6 +68,7 @@ func (c *Config) setDefaults() {
 		c.Now = time.Now
 	}
 	c.FlushEvery = orDefault(c.FlushEvery, time.Second)
+	c.FlushGap = orDefault(c.FlushGap, 2*time.Millisecond)
 	c.CheckpointEvery = orDefault(c.CheckpointEvery, time.Minute)
 	c.RetentionEvery = orDefault(c.RetentionEvery, 5*time.Minute)
 	c.IdleAfter = orDefault(c.IdleAfter, time.Minute)
@@ -106,7 +110,8 @@ type Store struct {
 // Open takes a data directory, creating it if it is missing.
 func Open(cfg Config) (*Store, error) {
 	cfg.setDefaults()
-	s := &Store{cfg: cfg, fs: cfg.FS, log: cfg.Logger, metrics: newMetrics(cfg.Registerer), flusher: newFlusher(), logs: map[string]*Log{}}
+	s := &Store{cfg: cfg, fs: cfg.FS, log: cfg.Logger, metrics: newMetrics(cfg.Registerer), logs: map[string]*Log{}}
+	s.flusher = newFlusher(s)
 	if err := vfs.MkdirDurably(s.fs, cfg.Dir); err != nil {
 		return nil, fmt.Errorf("create data directory: %w", err)
 	}

@@ -1,0 +1,150 @@
+package commitlog_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/botehq/bote/internal/record"
+	"github.com/botehq/bote/internal/storage"
+	"github.com/botehq/bote/internal/storage/commitlog"
+	"github.com/botehq/bote/internal/storage/storagetest"
+	"github.com/botehq/bote/internal/storage/vfs"
+	"github.com/botehq/bote/internal/topic"
+)
+
+// outcome is what the hooks of one of several logs saw.
+type outcome struct {
+	*commitlog.Log
+	durable chan int64
+	failed  chan error
+}
+
+func openSeveral(t *testing.T, s *commitlog.Store, n int) []outcome {
+	t.Helper()
+	var all []outcome
+	for i := range n {
+		o := outcome{durable: make(chan int64, 100), failed: make(chan error, 1)}
+		var err error
+		o.Log, _, err = s.OpenLog(t.Context(), storage.Partition{Topic: "t", ID: topic.ID{7}, Index: int32(i)}, storage.Hooks{
+			Settings: func() storage.Settings { return storagetest.Settings },
+			Durable:  func(end int64) { o.durable <- end },
+			Failed:   func(err error) { o.failed <- err },
+		})
+		require.NoError(t, err)
+		all = append(all, o)
+	}
+	return all
+}
+
+// gate holds the first sync of a kind until it is opened, so that a round can be
+// filled behind it.
+type gate struct {
+	once   sync.Once
+	inside chan struct{}
+	open   chan struct{}
+}
+
+func newGate() *gate { return &gate{inside: make(chan struct{}), open: make(chan struct{})} }
+
+func (g *gate) pass() {
+	g.once.Do(func() {
+		close(g.inside)
+		<-g.open
+	})
+}
+
+func appendOne(t *testing.T, l *commitlog.Log) {
+	t.Helper()
+	b := record.Build(l.End()+1, record.KeyValue{Value: []byte("v")})
+	b.SetBaseOffset(l.End())
+	require.NoError(t, l.Append(b))
+}
+
+// fillRound appends to the first log, and to the others while its sync is held,
+// so that they share the next round.
+func fillRound(t *testing.T, g *gate, logs []outcome) {
+	t.Helper()
+	appendOne(t, logs[0].Log)
+	<-g.inside
+	for _, l := range logs[1:] {
+		appendOne(t, l.Log)
+	}
+	close(g.open)
+}
+
+func TestManyLogsShareOneSyncOfTheVolume(t *testing.T) {
+	t.Parallel()
+	faulty := vfs.NewFaulty(vfs.NewStrictMem())
+	s, err := commitlog.Open(commitlog.Config{FS: faulty, Dir: "/data"})
+	require.NoError(t, err)
+	logs := openSeveral(t, s, 20)
+	g := newGate()
+	var mu sync.Mutex
+	volume, files := 0, 0
+	faulty.Inject(func(op vfs.Op, name string) error {
+		if op == vfs.OpSync && strings.HasSuffix(name, ".log") {
+			g.pass()
+			mu.Lock()
+			files++
+			mu.Unlock()
+		}
+		if op == vfs.OpSyncFS {
+			mu.Lock()
+			volume++
+			mu.Unlock()
+		}
+		return nil
+	})
+	fillRound(t, g, logs)
+	for _, l := range logs {
+		require.Equal(t, int64(1), <-l.durable)
+	}
+	mu.Lock()
+	require.Equal(t, 1, volume)
+	require.Equal(t, 1, files, "the held one")
+	mu.Unlock()
+	faulty.Inject(nil)
+	require.NoError(t, s.Close())
+}
+
+func TestAVolumeThatDoesNotSyncIsSyncedFileByFile(t *testing.T) {
+	t.Parallel()
+	for _, reason := range []error{syscall.EIO, errors.ErrUnsupported} {
+		t.Run(fmt.Sprint(reason), func(t *testing.T) {
+			t.Parallel()
+			faulty := vfs.NewFaulty(vfs.NewStrictMem())
+			s, err := commitlog.Open(commitlog.Config{FS: faulty, Dir: "/data"})
+			require.NoError(t, err)
+			logs := openSeveral(t, s, 10)
+			g := newGate()
+			faulty.Inject(func(op vfs.Op, name string) error {
+				switch {
+				case op == vfs.OpSyncFS:
+					return reason
+				case op == vfs.OpSync && strings.Contains(name, "t-5"):
+					return syscall.EIO
+				case op == vfs.OpSync && strings.HasSuffix(name, ".log"):
+					g.pass()
+				}
+				return nil
+			})
+			fillRound(t, g, logs)
+			for i, l := range logs {
+				if i == 5 {
+					require.ErrorIs(t, <-l.failed, syscall.EIO)
+					require.Empty(t, l.durable, "what did not reach the disk is not announced")
+					continue
+				}
+				require.Equal(t, int64(1), <-l.durable)
+			}
+			faulty.Inject(nil)
+			require.Error(t, s.Close(), "one log failed, so the stop is not clean")
+		})
+	}
+}
