@@ -284,3 +284,19 @@ func TestProperties(t *testing.T) {
 	_, err = ParseProperties(strings.NewReader("a=\\u12x4"))
 	require.EqualError(t, err, `read value of property "a": malformed \uxxxx encoding`)
 }
+
+func TestConsoleListeners(t *testing.T) {
+	t.Parallel()
+	values := map[string]string{"node.id": "1", "process.roles": "broker,controller", "controller.listener.names": "CONTROLLER", "listeners": "PLAINTEXT://:9092,CONTROLLER://:9093", "controller.quorum.voters": "1@localhost:9093"}
+	server, _, err := ParseServer(values)
+	require.NoError(t, err)
+	require.Empty(t, server.Console)
+	require.EqualValues(t, -1, server.Connections.RequestMemory)
+	values["console.listeners"] = "localhost:9080,[::1]:9080,:9081"
+	server, _, err = ParseServer(values)
+	require.NoError(t, err)
+	require.Equal(t, []string{"localhost:9080", "[::1]:9080", ":9081"}, server.Console)
+	values["console.listeners"] = "9080"
+	_, _, err = ParseServer(values)
+	require.ErrorContains(t, err, "console.listeners must be addresses as host:port, but one is 9080")
+}

@@ -86,6 +86,11 @@ func (s settings) checkConnections() error {
 	if err := demand(s.int("max.connections.per.ip") > 0 || s.text(overrides) != "", "max.connections.per.ip can be set to zero only if %s property is set.", overrides); err != nil {
 		return err
 	}
+	for _, address := range s.list("console.listeners") {
+		if err := demand(isHostPort(address), "console.listeners must be addresses as host:port, but one is %s", address); err != nil {
+			return err
+		}
+	}
 	queued := s.int("queued.max.request.bytes")
 	return demand(queued <= 0 || queued >= s.int("socket.request.max.bytes"), "queued.max.request.bytes must be larger or equal to socket.request.max.bytes")
 }

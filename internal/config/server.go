@@ -30,6 +30,7 @@ type Server struct {
 	Listeners           []Listener
 	Advertised          []Listener
 	InterBrokerListener string
+	Console             []string // addresses for HTTP, host:port
 
 	Durability               string // FlushCommit, FlushInterval or FlushOS
 	FlushInterval            time.Duration
@@ -60,6 +61,10 @@ type ConnectionLimits struct {
 	MaxPerIP             int32
 	MaxPerIPOverrides    map[string]int32
 	MaxCreationRate      int32
+	RequestMemory        int64 // bytes, not positive for the default
+	AnswerMemory         int64 // bytes, not positive for the default
+	FrameTimeout         time.Duration
+	StallTimeout         time.Duration
 	FetchMaxBytes        int32
 	FetchSessions        int32
 	MaxRequestPartitions int32
@@ -215,6 +220,7 @@ func (s settings) fill(server *Server) {
 	if server.MetadataDir == "" && len(server.LogDirs) > 0 {
 		server.MetadataDir = server.LogDirs[0]
 	}
+	server.Console = s.list("console.listeners")
 	server.QuorumVoters = s.list("controller.quorum.voters")
 	server.QuorumServers = s.list("controller.quorum.bootstrap.servers")
 	server.Durability = s.text("log.flush")
@@ -258,6 +264,10 @@ func (s settings) connections() ConnectionLimits {
 		MaxPerIP:             s.int32("max.connections.per.ip"),
 		MaxPerIPOverrides:    overrides,
 		MaxCreationRate:      s.int32("max.connection.creation.rate"),
+		RequestMemory:        s.int("queued.max.request.bytes"),
+		AnswerMemory:         s.int("queued.max.response.bytes"),
+		FrameTimeout:         s.millis("socket.request.timeout.ms"),
+		StallTimeout:         s.millis("socket.stall.timeout.ms"),
 		FetchMaxBytes:        s.int32("fetch.max.bytes"),
 		FetchSessions:        s.int32("max.incremental.fetch.session.cache.slots"),
 		MaxRequestPartitions: s.int32("max.request.partition.size.limit"),

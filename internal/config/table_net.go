@@ -87,8 +87,8 @@ var netKeys = []Key{
 		Doc: "Finished produce requests after which the waiting list is swept.",
 	},
 	{
-		Name: "queued.max.request.bytes", Type: Long, Default: new("-1"), Importance: Medium, Ignored: true,
-		Doc: "Bytes of waiting requests after which reading stops.",
+		Name: "queued.max.request.bytes", Type: Long, Default: new("-1"), Importance: Medium,
+		Doc: "Bytes of produce requests in progress, on all connections, after which reading stops; other requests may hold a quarter of it beside them. -1 is an eighth of the memory, but 64 MiB at least and 512 MiB at most; in Kafka it is no limit.",
 	},
 	{
 		Name: "queued.max.requests", Type: Int, Default: new("500"), check: atLeast(1), Importance: High, Ignored: true,

@@ -14,6 +14,22 @@ var ownKeys = []Key{
 		Doc: "When records reach the disk: commit answers acks=1 and acks=all after a sync shared by all that wait, interval syncs every log.flush.interval.ms, os leaves it to the operating system as Kafka does.",
 	},
 	{
+		Name: "queued.max.response.bytes", Type: Long, Default: new("-1"), Importance: Medium, Own: true,
+		Doc: "Bytes of answers that clients have not taken yet, on all connections, after which fetches wait. -1 is an eighth of the memory, but 64 MiB at least and 512 MiB at most.",
+	},
+	{
+		Name: "socket.request.timeout.ms", Type: Long, Default: new("30000"), check: atLeast(1), Importance: Low, Own: true,
+		Doc: "How long each MiB of a request may take to arrive once it has begun, beside the time it takes at 64 KiB per second; otherwise the connection is closed.",
+	},
+	{
+		Name: "socket.stall.timeout.ms", Type: Long, Default: new("30000"), check: atLeast(1), Importance: Low, Own: true,
+		Doc: "How long a client may take nothing of its answers while more than half of queued.max.response.bytes is used; otherwise the connection is closed. Else connections.max.idle.ms counts.",
+	},
+	{
+		Name: "console.listeners", Type: List, check: anyOf(), Importance: Medium, Own: true,
+		Doc: "Addresses for HTTP, each host:port, with /metrics, /livez, /readyz and, on loopback addresses only, /debug/pprof/. Unset is none; the usual port is 9080.",
+	},
+	{
 		Name: "replication.factor.clamp", Type: Boolean, Default: new("false"), Importance: Medium, Own: true,
 		Doc: "Lowers a replication factor above the number of brokers to that number instead of refusing it.",
 	},
