@@ -1,0 +1,12 @@
+// Package ops answers operators and their machines over HTTP:
+//
+//	/metrics       what Prometheus reads
+//	/livez         the process is alive (also /healthz)
+//	/readyz        clients can be served; ?verbose lists what was looked at
+//	/debug/pprof/  profiles, on loopback addresses only
+//
+// [Handler] is the pages, [Server] serves them on an address of their own. The
+// package knows no broker: metrics come from a Prometheus gatherer, readiness from
+// [Check]s. It measures nothing itself and requests for these pages are not
+// logged.
+package ops
