@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/botehq/bote/internal/api"
@@ -19,6 +20,7 @@ import (
 	"github.com/botehq/bote/internal/meta"
 	"github.com/botehq/bote/internal/meta/localmeta"
 	"github.com/botehq/bote/internal/meta/memmeta"
+	"github.com/botehq/bote/internal/ops"
 	"github.com/botehq/bote/internal/partition"
 	"github.com/botehq/bote/internal/storage/commitlog"
 	"github.com/botehq/bote/internal/storage/vfs"
@@ -40,10 +42,13 @@ type Broker struct {
 	groups  *group.Coordinator
 	api     *api.Broker
 	server  *wire.Server
+	console []*ops.Server
 
-	closing   chan struct{}
-	closeOnce sync.Once
-	closeErr  error
+	opened, serving atomic.Bool
+	probing         sync.Mutex // the file that shows whether the disk takes data
+	closing         chan struct{}
+	closeOnce       sync.Once
+	closeErr        error
 }
 
 // Open recovers the data directory and binds the listeners. Clients that connect
@@ -71,7 +76,7 @@ func Open(ctx context.Context, cfg Config) (_ *Broker, err error) {
 		}
 	}()
 	began := time.Now()
-	for _, step := range []func(context.Context) error{b.listen, b.openStore, b.openCatalog, b.openPartitions, b.openGroups} {
+	for _, step := range []func(context.Context) error{b.listen, b.openConsole, b.openStore, b.openCatalog, b.openPartitions, b.openGroups} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
@@ -81,12 +86,8 @@ func Open(ctx context.Context, cfg Config) (_ *Broker, err error) {
 		Now: cfg.now, Logger: b.log, Registerer: cfg.Registerer,
 	})
 	b.groups.LoadAll()
-	limits := b.settings.Connections
-	b.server = wire.NewServer(b.api, wire.Config{
-		MaxRequestBytes: int(limits.RequestMaxBytes), IdleTimeout: limits.MaxIdle,
-		MaxConnections: int(limits.Max), MaxConnectionsPer: int(limits.MaxPerIP),
-		Logger: b.log, Registerer: cfg.Registerer,
-	})
+	b.server = wire.NewServer(b.api, b.wireConfig(ctx))
+	b.opened.Store(true)
 	b.log.Info("broker opened", slog.String("data", b.store.Dir()), slog.Int("topics", len(b.catalog.Snapshot().Topics())),
 		slog.Bool("clean", b.store.Clean()), slog.Duration("took", time.Since(began)))
 	return b, nil
@@ -222,6 +223,7 @@ func (b *Broker) Serve(ctx context.Context) error {
 	for _, l := range b.listeners {
 		b.server.Serve(l)
 	}
+	b.serving.Store(true)
 	b.log.Info("broker serves", slog.String("address", b.Addr()))
 	select {
 	case <-ctx.Done():
@@ -243,6 +245,7 @@ func (b *Broker) Close() error {
 // closeAll works from the top down: nothing may begin below what is closed.
 func (b *Broker) closeAll() error {
 	var errs []error
+	b.serving.Store(false)
 	if b.server != nil {
 		b.server.Close()
 	}
@@ -264,6 +267,9 @@ func (b *Broker) closeAll() error {
 		if err := b.meta.Close(); err != nil {
 			errs = append(errs, err)
 		}
+	}
+	for _, s := range b.console {
+		s.Close()
 	}
 	if b.store != nil && len(errs) == 0 {
 		b.log.Info("broker closed")

@@ -78,6 +78,9 @@ func (v *serving) run(ctx context.Context) int {
 	for _, addr := range slices.Sorted(maps.Values(b.Addrs())) {
 		v.log.line("INFO", loggerAcceptor, "Awaiting socket connections on %s.", shownAddress(addr))
 	}
+	for _, addr := range b.ConsoleAddrs() {
+		v.log.line("INFO", "bote", "Metrics and health on http://%s/metrics and /readyz", addr)
+	}
 	v.log.line("INFO", loggerInfo, "Kafka version: %s", Version)
 	v.log.line("INFO", "bote", "bote %s", buildVersion())
 	v.log.line("INFO", loggerRaft, "[KafkaRaftServer nodeId=%s] Kafka Server started", id)
