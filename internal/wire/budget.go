@@ -160,20 +160,24 @@ func (b *budget) forget(w *waiter) {
 	}
 }
 
-// share is how many of the bytes asked for an answer may use: all of them while
-// there is plenty, less and less as the budget runs out. It is false if there is
-// nothing left.
-func (b *budget) share(want int) (int, bool) {
-	free := b.limit - b.used.Load()
-	if free <= 0 {
+// step is what a fetch takes before it is begun: as much as a usual batch, so that
+// not too many read at a time.
+func (b *budget) step() int64 { return min(usualBatch, b.limit/shareOf) }
+
+// share is how many of the bytes asked for an answer may use, what it has already
+// included: all of them while there is plenty, less and less as the budget runs
+// out. It is false if there is nothing left.
+func (b *budget) share(has int64, want int) (int, bool) {
+	free := b.limit - b.used.Load() + has
+	if free <= 0 && has == 0 {
 		return 0, false
 	}
-	return int(min(int64(want), max(free/shareOf, min(free, leastShare)))), true
+	return int(min(int64(want), max(free/shareOf, has))), true
 }
 
 const (
 	shareOf    = 8
-	leastShare = 64 << 10
+	usualBatch = 1 << 20
 )
 
 // pressed reports whether the budget is more than half used up.

@@ -25,6 +25,7 @@ func (f *frame) drop() {
 	}
 	putBuffer(f.buf)
 	f.slot.request.release()
+	f.slot.answer.release()
 }
 
 const (
@@ -145,7 +146,7 @@ func (c *Conn) readBody(in *bufio.Reader, f *frame, n int, key uint16) error {
 	if small {
 		f.slot.request.take(int64(n) * weight)
 	}
-	if key == fetchKey && !c.server.answers.acquire(c.ctx.Done(), &f.slot.answer, 0) {
+	if answers := &c.server.answers; key == fetchKey && !answers.acquire(c.ctx.Done(), &f.slot.answer, answers.step()) {
 		return net.ErrClosed
 	}
 	for got := 0; got < n; {

@@ -131,11 +131,16 @@ func (r *Request) finish(parts [][]byte, release func()) {
 
 // Reserve says how many of the wanted bytes the answer may take of the memory
 // that all connections share, and keeps them for it. It is false if nothing is
-// left: the answer should then be empty. It may be called again, also for less;
-// what counts in the end is the answer's size.
+// left: the answer should then be empty. What counts in the end is the answer's
+// size.
 func (r *Request) Reserve(want int) (granted int, ok bool) {
-	r.slot.answer.set(0)
-	granted, ok = r.Conn.server.answers.share(want)
-	r.slot.answer.set(int64(granted))
+	l := &r.slot.answer
+	has := l.n.Load()
+	granted, ok = l.of.share(has, want)
+	l.set(max(has, int64(granted)))
 	return granted, ok
 }
+
+// Unreserve gives back what is reserved, because the answer has to wait for other
+// reasons than memory.
+func (r *Request) Unreserve() { r.slot.answer.set(0) }
