@@ -83,7 +83,7 @@ func Open(ctx context.Context, cfg Config) (_ *Broker, err error) {
 	}
 	b.api = api.New(api.Deps{
 		Node: b.node, Catalog: b.catalog, Partitions: b.parts, Groups: b.groups, Config: b.settings, Dirs: b.store,
-		Now: cfg.now, Logger: b.log, Registerer: cfg.Registerer,
+		Now: cfg.now, Logger: b.log, Registerer: b.cfg.Registerer,
 	})
 	b.groups.LoadAll()
 	b.server = wire.NewServer(b.api, b.wireConfig(ctx))

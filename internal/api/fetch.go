@@ -89,6 +89,7 @@ func (b *Broker) fetch(r *wire.Request, q *kmsg.FetchRequest) {
 		return
 	}
 	f.release()
+	f.r.Unreserve()
 	f.park(int64(f.minBytes-n), wait)
 }
 
@@ -134,11 +135,11 @@ func newFetchPart(name string, id topic.ID, p *kmsg.FetchRequestTopicPartition) 
 // for more: there is an error, a divergence, or nothing to wait for.
 func (f *fetch) read(ctx context.Context) (n int, settled bool) {
 	s := f.b.Catalog.Snapshot()
-	left := f.maxBytes
+	left, room := f.r.Reserve(f.maxBytes) // what is not read by other clients bounds what may be read here
 	waiting := 0
 	for i := range f.parts {
 		p := &f.parts[i]
-		f.readPart(ctx, s, p, left, n == 0)
+		f.readPart(ctx, s, p, left, n == 0 && room)
 		n += len(p.found.Data)
 		left = max(0, left-len(p.found.Data))
 		switch {
