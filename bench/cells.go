@@ -28,27 +28,24 @@ type sizes struct {
 }
 
 // groups are all cells.
-func groups(quick, recovery bool) []group {
-	z := sizes{records: 1_500_000, latency: 15 * time.Second, starts: 5, idle: 5 * time.Second, conns: 1000, groups: 5000, partition: 10_000, gigabytes: 10}
+func groups(quick bool) []group {
+	z := sizes{records: 1_250_000, latency: 12 * time.Second, starts: 5, idle: 5 * time.Second, conns: 1000, groups: 5000, partition: 10_000, gigabytes: 10}
 	if quick {
 		z.records, z.latency, z.starts, z.idle = 500_000, 5*time.Second, 3, 3*time.Second
 	}
-	all := []group{
+	return []group{
 		{name: "throughput", warmUp: true, cells: throughputCells(z)},
 		{name: "latency", warmUp: true, cells: latencyCells(z)},
 		{name: "small", cells: smallCells(z)},
-		{name: "many", once: true, cells: []cell{{
+		{name: "many", heavy: true, cells: []cell{{
 			name: "partitions10000", about: "10,000 partitions: time to create, memory, restart, latency at 10,000 records/s", within: 6 * time.Minute,
 			run: func(ctx context.Context, s *session) (load.Result, error) { return manyPartitions(ctx, s, z) },
 		}}},
-	}
-	if recovery && !quick {
-		all = append(all, group{name: "heavy", once: true, cells: []cell{{
+		{name: "large", heavy: true, cells: []cell{{
 			name: "recovery", about: "10 GB in 100 partitions after kill -9: time until it answers", within: 8 * time.Minute,
 			run: func(ctx context.Context, s *session) (load.Result, error) { return recover10GB(ctx, s, z) },
-		}}})
+		}}},
 	}
-	return all
 }
 
 // throughputCells vary one thing at a time around 1 KiB, 6 partitions, no
@@ -71,7 +68,7 @@ func throughputCells(z sizes) []cell {
 		variant("zstd", "zstd", z.records, func(o *load.Options) { o.Compression = "zstd" }),
 		variant("acks1", "acks=1", z.records, func(o *load.Options) { o.Acks = "1" }),
 		{name: "java", about: "kafka-producer-perf-test and kafka-consumer-perf-test of Kafka, 1 KiB", within: 3 * time.Minute, run: func(ctx context.Context, s *session) (load.Result, error) {
-			return javaTools(ctx, s, z.records)
+			return javaTools(ctx, s, max(z.records, 1_000_000))
 		}},
 		{name: "cold", about: "consume what the page cache has forgotten", within: 3 * time.Minute, run: func(ctx context.Context, s *session) (load.Result, error) {
 			return consumeCold(ctx, s, z.records)

@@ -57,7 +57,7 @@ type options struct {
 }
 
 func (o *options) addFlags(f *flag.FlagSet) {
-	f.BoolVar(&o.quick, "quick", false, "one round, less data, no recovery")
+	f.BoolVar(&o.quick, "quick", false, "one round, less data, no heavy cells (10,000 partitions, recovery of 10 GB)")
 	f.BoolVar(&o.list, "list", false, "say which cells there are, and end")
 	f.StringVar(&o.only, "only", "", "measure these cells only: `NAMES` with commas between, of cells or groups, * stands for anything")
 	f.StringVar(&o.brokers, "brokers", "kafka,bote", "measure these: kafka, bote (both settings), bote-os, bote-commit")
@@ -68,7 +68,7 @@ func (o *options) addFlags(f *flag.FlagSet) {
 	f.StringVar(&o.bote, "bote", "", "bote `program` to measure; default it is built from this tree")
 	f.StringVar(&o.kafkaHome, "kafka-home", os.Getenv("KAFKA_HOME"), "`directory` whose libs hold Kafka; default KAFKA_HOME, else test/compat's, installed if need be")
 	f.StringVar(&o.heap, "kafka-heap", "1g", "Kafka's heap")
-	f.BoolVar(&o.recovery, "recovery", true, "measure the recovery of 10 GB, unless -quick")
+	f.BoolVar(&o.recovery, "recovery", true, "measure the recovery of 10 GB too; it takes some minutes")
 }
 
 func main() {
@@ -112,7 +112,7 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 
 // measure does what the flags say.
 func (o *options) measure(ctx context.Context, out, errOut io.Writer) error {
-	plan, err := selected(groups(o.quick, o.recovery), o.only)
+	plan, err := selected(groups(o.quick), o.only, o.quick, o.recovery)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -44,16 +45,17 @@ type cell struct {
 // warmed up if that is said.
 type group struct {
 	name   string
-	once   bool // one round is enough
+	heavy  bool // measured in one round only, and in a quick pass only if it is asked for
 	warmUp bool
 	cells  []cell
 }
 
 // selected are the cells whose name, or the name of whose group, is matched by one
-// of the patterns, in the order of all; all of them if there is no pattern.
-func selected(all []group, only string) ([]group, error) {
+// of the patterns, in the order of all. Without a pattern it is all of them, in a
+// quick pass without the heavy ones, and recovery only if that is wanted.
+func selected(all []group, only string, quick, recovery bool) ([]group, error) {
 	if only == "" {
-		return all, nil
+		return slices.DeleteFunc(all, func(g group) bool { return (quick && g.heavy) || (!recovery && g.name == "large") }), nil
 	}
 	used := map[string]bool{}
 	var some []group
@@ -104,7 +106,7 @@ type runner struct {
 func (r *runner) run(ctx context.Context, groups []group) error {
 	for round := range r.rounds {
 		for _, g := range groups {
-			if g.once && round > 0 {
+			if g.heavy && round > 0 {
 				continue
 			}
 			for _, c := range r.columns {

@@ -47,6 +47,7 @@ func produce(ctx context.Context, o *Options) (Result, error) {
 	if err := client.Flush(ctx); err != nil {
 		return nil, errors.Join(context.Cause(ctx), err)
 	}
+	client.Close()
 	if got := records.Load(); got != o.Records {
 		return nil, fmt.Errorf("%d of %d records were answered: %w", got, o.Records, context.Cause(ctx))
 	}
@@ -75,6 +76,7 @@ func consume(ctx context.Context, o *Options) (Result, error) {
 			records += int64(len(p.Records))
 		})
 	}
+	client.Close()
 	return m.done(records, bytes), nil
 }
 
