@@ -194,6 +194,32 @@ func TestHalfDeletedTopic(t *testing.T) {
 	require.Len(t, strays, 1)
 }
 
+// A start that fails, because one partition cannot be opened, harms no other.
+func TestAFailedStartDeletesNothing(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	r := start(t, dir)
+	_, err := r.admin.CreateTopic(t.Context(), 6, 1, nil, "orders")
+	require.NoError(t, err)
+	r.produce(t, "orders", "1", "2", "3", "4", "5", "6", "7", "8", "9")
+	r.stop(t)
+
+	marker := filepath.Join(dir, ".kafka_cleanshutdown")
+	require.NoError(t, os.Remove(marker), "as if it had been killed")
+	segment := filepath.Join(dir, "orders-5", "00000000000000000000.log")
+	require.NoError(t, os.Rename(segment, segment+".kept"))
+	require.NoError(t, os.Mkdir(segment, 0o700))
+	_, err = bote.Open(t.Context(), bote.Config{DataDir: dir, Listen: "127.0.0.1:0"})
+	require.ErrorContains(t, err, "orders-5")
+	require.NoFileExists(t, marker, "what was not recovered must not be trusted")
+
+	require.NoError(t, os.Remove(segment))
+	require.NoError(t, os.Rename(segment+".kept", segment))
+	r = start(t, dir)
+	require.ElementsMatch(t, []string{"1", "2", "3", "4", "5", "6", "7", "8", "9"}, r.values(t, "orders"))
+	r.stop(t)
+}
+
 func TestInternalTopicsRefuseClients(t *testing.T) {
 	t.Parallel()
 	r := start(t, t.TempDir())

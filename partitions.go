@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -32,34 +33,59 @@ func (b *Broker) openPartitions(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var group errgroup.Group
-	group.SetLimit(openers)
-	for _, t := range s.Topics() {
-		group.Go(func() error { return b.Created(ctx, t, 0, s.LeaderEpoch(t)) })
-	}
-	return group.Wait()
+	_, err = b.openTopics(ctx, s.Topics(), func(*catalog.Topic) int32 { return 0 }, s.LeaderEpoch)
+	return err
 }
 
-// Created implements catalog.Applier: it opens partitions from an index on.
+// Created implements catalog.Applier: it opens partitions from an index on. If
+// one cannot be opened, all of them go: they are new.
 func (b *Broker) Created(ctx context.Context, t *catalog.Topic, from, leaderEpoch int32) error {
-	var opened []*partition.Partition
-	for i := from; i < t.Partitions; i++ {
-		p, err := b.openPartition(ctx, t, i, leaderEpoch)
-		if err != nil {
-			return errors.Join(err, b.discard(t, opened))
-		}
-		opened = append(opened, p)
+	opened, err := b.openTopics(ctx, []*catalog.Topic{t}, func(*catalog.Topic) int32 { return from }, func(*catalog.Topic) int32 { return leaderEpoch })
+	if err != nil {
+		return errors.Join(err, b.discard(t, opened))
 	}
-	b.parts.Add(t.ID, opened...)
 	return nil
 }
 
-func (b *Broker) openPartition(ctx context.Context, t *catalog.Topic, index, leaderEpoch int32) (*partition.Partition, error) {
+// openTopics opens the partitions of topics, many at once, and adds them to the
+// set when all are open and durable. If it fails it returns those that it opened.
+func (b *Broker) openTopics(ctx context.Context, topics []*catalog.Topic, from, leaderEpoch func(*catalog.Topic) int32) ([]*partition.Partition, error) {
+	opening := b.store.NewOpening()
+	opened := make([][]*partition.Partition, len(topics))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(openers)
+	for i, t := range topics {
+		first := from(t)
+		opened[i] = make([]*partition.Partition, max(0, t.Partitions-first))
+		for j := range opened[i] {
+			group.Go(func() (err error) {
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+				opened[i][j], err = b.openPartition(ctx, opening, t, first+int32(j), leaderEpoch(t))
+				return err
+			})
+		}
+	}
+	err := group.Wait()
+	if err == nil {
+		err = opening.Settle()
+	}
+	if err != nil {
+		return slices.DeleteFunc(slices.Concat(opened...), func(p *partition.Partition) bool { return p == nil }), err
+	}
+	for i, t := range topics {
+		b.parts.Add(t.ID, opened[i]...)
+	}
+	return nil, nil
+}
+
+func (b *Broker) openPartition(ctx context.Context, opening *commitlog.Opening, t *catalog.Topic, index, leaderEpoch int32) (*partition.Partition, error) {
 	id := storage.Partition{Topic: t.Name, ID: t.ID, Index: index}
 	cache := settingsCache{b: b, id: t.ID}
 	cache.last.Store(&cachedSettings{of: t, is: storageSettings(t)})
 	p, err := partition.Open(ctx, func(h storage.Hooks) (storage.Log, storage.Recovered, error) {
-		return b.store.OpenLog(ctx, id, h)
+		return opening.OpenLog(ctx, id, h)
 	}, partition.Config{
 		Epoch: leaderEpoch, Settings: cache.get, ProducerExpiry: b.settings.Logs.ProducerIDExpiry, Now: b.cfg.now,
 		Logger: b.log.With(slog.String("topic", t.Name), slog.Int("partition", int(index))),

@@ -81,7 +81,8 @@ type Hooks struct {
 	// Snapshot returns the partition's state after the last appended batch. It
 	// is called by the goroutine that appends.
 	Snapshot func() []byte
-	// ValidSnapshot reports whether a stored snapshot can be used.
+	// ValidSnapshot reports whether a stored snapshot is whole and can be used: a
+	// crash may have torn it. Without it every snapshot is.
 	ValidSnapshot func(snapshot []byte) bool
 	// Deletable is the offset that retention may not pass: the high watermark.
 	Deletable func() int64

@@ -15,6 +15,7 @@ import (
 type cleaner struct {
 	s    *Store
 	wake chan struct{}
+	much chan struct{} // many bytes were appended since the last checkpoint
 	stop chan struct{}
 	done chan struct{}
 
@@ -29,7 +30,7 @@ type doomed struct {
 }
 
 func newCleaner(s *Store) *cleaner {
-	return &cleaner{s: s, wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{})}
+	return &cleaner{s: s, wake: make(chan struct{}, 1), much: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{})}
 }
 
 // removeLater removes a file or tree after a delay, or at the next start.
@@ -65,9 +66,10 @@ func (c *cleaner) run() {
 		case <-c.stop:
 			return
 		case <-checkpoint.C:
-			if err := c.s.WriteCheckpoints(); err != nil {
-				c.s.log.Warn("checkpoints not written", slog.Any("err", err))
-			}
+			c.checkpoint()
+		case <-c.much:
+			c.checkpoint()
+			checkpoint.Reset(cfg.CheckpointEvery)
 		case <-retention.C:
 			c.s.Retain()
 		case <-idle.C:
@@ -78,6 +80,22 @@ func (c *cleaner) run() {
 			removal.Reset(c.remove(time.Now()))
 		case now := <-removal.C:
 			removal.Reset(c.remove(now))
+		}
+	}
+}
+
+func (c *cleaner) checkpoint() {
+	if err := c.s.Checkpoint(); err != nil {
+		c.s.log.Warn("checkpoint not complete", slog.Any("err", err))
+	}
+}
+
+// appended counts bytes, and brings a checkpoint on when they are many.
+func (c *cleaner) appended(n int64) {
+	if total := c.s.appended.Add(n); total >= c.s.cfg.CheckpointBytes && total-n < c.s.cfg.CheckpointBytes {
+		select {
+		case c.much <- struct{}{}:
+		default:
 		}
 	}
 }

@@ -148,7 +148,19 @@ func (f *flusher) flushNow(logs []*Log) error {
 // syncVolume reports whether one sync made everything durable. It does not tell
 // which file failed: if it fails, every file is asked.
 func (f *flusher) syncVolume(files int, began time.Time) bool {
+	for _, p := range f.points {
+		for _, s := range p.dirty {
+			s.takeIndexDirty()
+		}
+	}
 	err := f.store.fs.SyncFS(f.store.cfg.Dir)
+	if err != nil {
+		for _, p := range f.points {
+			for _, s := range p.dirty {
+				s.giveIndexDirty()
+			}
+		}
+	}
 	switch {
 	case errors.Is(err, errors.ErrUnsupported):
 		f.choice.never = true

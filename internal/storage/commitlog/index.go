@@ -1,6 +1,7 @@
 package commitlog
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"os"
@@ -40,7 +41,7 @@ func (x *index) load() error {
 	if err != nil {
 		return fmt.Errorf("read index: %w", err)
 	}
-	x.raw, x.saved, x.loaded = raw, len(raw), true
+	x.raw, x.saved, x.loaded = bytes.Clone(raw), len(raw), true // what is kept has no room to spare
 	return nil
 }
 
@@ -64,15 +65,15 @@ func (x *index) truncate(n int) {
 	}
 }
 
-// save writes what the file does not have yet, durably: a recovery point may
-// have the index of a closed segment trusted.
-func (x *index) save() error {
+// save writes what the file does not have yet, and reports whether that was
+// anything. It does not sync.
+func (x *index) save() (wrote bool, err error) {
 	if !x.loaded || x.saved == len(x.raw) {
-		return nil
+		return false, nil
 	}
 	f, err := x.fs.OpenFile(x.name, os.O_RDWR|os.O_CREATE)
 	if err != nil {
-		return fmt.Errorf("open index: %w", err)
+		return false, fmt.Errorf("open index: %w", err)
 	}
 	from := max(x.saved, 0)
 	if x.saved < 0 {
@@ -81,18 +82,28 @@ func (x *index) save() error {
 	if err == nil {
 		_, err = f.WriteAt(x.raw[from:], int64(from))
 	}
-	if err == nil && len(x.raw) > 0 {
-		err = f.Sync()
-	}
 	if cerr := f.Close(); err == nil {
 		err = cerr
 	}
 	if err != nil {
 		x.saved = -1 // what the file holds is unknown: write all of it next time
-		return fmt.Errorf("write index: %w", err)
+		return false, fmt.Errorf("write index: %w", err)
 	}
 	x.saved = len(x.raw)
-	return nil
+	return true, nil
+}
+
+// syncFile makes what was saved durable.
+func syncFile(fs vfs.FS, name string) error {
+	f, err := fs.OpenFile(name, os.O_RDWR)
+	if err != nil {
+		return err
+	}
+	err = f.Sync()
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	return err
 }
 
 // offsets are entries {relative offset int32, position int32}: the batch at the

@@ -3,6 +3,7 @@ package commitlog
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"math/rand/v2"
 	"path/filepath"
@@ -32,22 +33,28 @@ type Log struct {
 	flushing chan struct{}
 
 	queued atomic.Bool // waits for the flusher
+	// sinceSnapshot is the bytes appended since the last snapshot.
+	sinceSnapshot atomic.Int64
 
 	end atomic.Int64
 	// announced is the end that Hooks.Durable was last called with.
 	announced atomic.Int64
 
-	mu       sync.RWMutex // guards what follows
-	segments []*segment
-	start    int64
-	synced   int64 // everything below is on disk; the recovery point
-	unsynced int   // index in segments of the first that has unsynced bytes
-	newFiles bool  // the directory has entries that are not synced
-	epochs   []storage.Epoch
-	err      error // why the log takes no more batches
-	closed   bool
-	hints    [4]hint
-	nextHint int
+	mu        sync.RWMutex // guards what follows
+	segments  []*segment
+	start     int64
+	synced    int64    // everything below is on disk; the recovery point
+	unsynced  int      // index in segments of the first that has unsynced bytes
+	progress  int64    // the end when a checkpoint last saved the indexes
+	opened    int64    // the end when the log was opened
+	newFiles  bool     // the directory has entries, or index files have bytes, that are not synced
+	written   []string // snapshots that are not synced
+	snapshots []int64  // ends of those that are there, oldest first
+	epochs    []storage.Epoch
+	err       error // why the log takes no more batches
+	closed    bool
+	hints     [4]hint
+	nextHint  int
 }
 
 // hint remembers where a sequential reader will go on.
@@ -116,6 +123,8 @@ func (l *Log) Append(b record.Batch) error {
 		return err
 	}
 	active.note(b, at, set.IndexInterval)
+	l.sinceSnapshot.Add(int64(len(b)))
+	l.store.cleaner.appended(int64(len(b)))
 	end := b.NextOffset()
 	l.end.Store(end)
 	l.announceOrQueue(end, set)
@@ -176,7 +185,7 @@ func (s *segment) tooOld(b record.Batch, set storage.Settings) bool {
 }
 
 // roll seals the active segment and opens one at base. The old segment's bytes
-// are synced by the flusher, with the directory entry of the new one.
+// and indexes are synced by the flusher, with the directory entry of the new one.
 func (l *Log) roll(base int64) (*segment, error) {
 	l.mu.RLock()
 	old := l.active()
@@ -188,7 +197,7 @@ func (l *Log) roll(base int64) (*segment, error) {
 	if err != nil {
 		return nil, fmt.Errorf("roll %s: %w", l.dir, err)
 	}
-	l.saveSnapshot(base)
+	l.saveSnapshot()
 	l.mu.Lock()
 	l.segments = append(l.segments, next)
 	l.newFiles = true
@@ -198,21 +207,6 @@ func (l *Log) roll(base int64) (*segment, error) {
 		l.store.flusher.add(l) // the old segment reaches the disk in the background
 	}
 	return next, nil
-}
-
-// saveSnapshot stores the partition's state at an offset. Without it a restart
-// replays more headers, so an error is only worth a line in the log.
-func (l *Log) saveSnapshot(end int64) {
-	if l.hooks.Snapshot == nil {
-		return
-	}
-	state := l.hooks.Snapshot()
-	if state == nil {
-		return
-	}
-	if err := l.store.writeFile(l.dir, fileName(end, snapshotSuffix), state); err != nil {
-		l.log.Warn("snapshot not written", slog.Int64("offset", end), slog.Any("err", err))
-	}
 }
 
 // announceOrQueue tells the partition that the batch is durable, or has the
@@ -242,6 +236,7 @@ type flushPoint struct {
 	end      int64
 	dirty    []*segment
 	newFiles bool
+	written  []string
 }
 
 // beginFlush takes the token and notes what is to be synced. The zero flushPoint
@@ -251,13 +246,13 @@ func (l *Log) beginFlush() (flushPoint, error) {
 	l.queued.Store(false)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	p := flushPoint{log: l, end: l.End(), dirty: l.segments[l.unsynced:], newFiles: l.newFiles}
+	p := flushPoint{log: l, end: l.End(), dirty: l.segments[l.unsynced:], newFiles: l.newFiles, written: l.written}
 	err := l.aliveLocked()
 	if err != nil || p.end == l.synced && !p.newFiles {
 		<-l.flushing
 		return flushPoint{}, err
 	}
-	l.newFiles = false
+	l.newFiles, l.written = false, nil
 	return p, nil
 }
 
@@ -274,8 +269,13 @@ func (p flushPoint) sync() error {
 
 func (p flushPoint) syncFiles() error {
 	for _, s := range p.dirty {
-		if err := s.sync(); err != nil && !errors.Is(err, errGone) {
+		if err := s.sync(); err != nil && p.log.has(s) {
 			return err
+		}
+	}
+	for _, name := range p.written {
+		if err := syncFile(p.log.store.fs, filepath.Join(p.log.dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("sync %s: %w", name, err)
 		}
 	}
 	if p.newFiles {
@@ -284,6 +284,13 @@ func (p flushPoint) syncFiles() error {
 		}
 	}
 	return nil
+}
+
+// has reports whether a segment is still part of the log, and not on its way out.
+func (l *Log) has(s *segment) bool {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return slices.Contains(l.segments, s)
 }
 
 // settle gives the token back and announces what was synced, or fails the log.
@@ -322,34 +329,41 @@ func (l *Log) fail(err error) {
 	}
 }
 
-// Close syncs, saves the indexes and a snapshot, and ends the log.
+// Close saves the indexes and a snapshot, syncs, and ends the log.
 func (l *Log) Close() error {
-	l.mu.RLock()
-	err := l.aliveLocked()
-	l.mu.RUnlock()
-	switch {
-	case errors.Is(err, storage.ErrClosed):
+	err := l.prepareClose()
+	if errors.Is(err, storage.ErrClosed) {
 		return nil
-	case err == nil:
-		err = l.flush()
 	}
 	if err == nil {
-		l.mu.RLock()
-		err = l.active().seal()
-		l.mu.RUnlock()
-	}
-	if err == nil && l.appendedTo() {
-		l.saveSnapshot(l.End())
-		l.dropOldSnapshots()
+		err = l.flush()
 	}
 	l.retire()
 	return err
 }
 
-// appendedTo reports whether no snapshot is at the end yet.
-func (l *Log) appendedTo() bool {
-	_, err := l.store.fs.Stat(filepath.Join(l.dir, fileName(l.End(), snapshotSuffix)))
-	return err != nil
+// prepareClose writes what a clean start wants to find. What the last snapshot of
+// an earlier life said stays until this one's is there.
+func (l *Log) prepareClose() error {
+	l.mu.RLock()
+	err, active, clean := l.aliveLocked(), l.active(), l.end.Load() == l.opened
+	l.mu.RUnlock()
+	if err != nil || clean {
+		return err
+	}
+	if err := active.seal(); err != nil {
+		return err
+	}
+	l.noteFiles()
+	l.saveSnapshot()
+	return nil
+}
+
+// noteFiles has the next flush sync files and names that were written.
+func (l *Log) noteFiles() {
+	l.mu.Lock()
+	l.newFiles = true
+	l.mu.Unlock()
 }
 
 // retire marks the log closed and lets go of its files.

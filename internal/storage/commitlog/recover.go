@@ -25,12 +25,11 @@ type opened struct {
 // list reads the directory and removes what a crash left unfinished.
 func (l *Log) list() (opened, error) {
 	o := opened{hasIndex: map[string]bool{}}
-	entries, err := l.store.fs.ReadDir(l.dir)
+	names, err := l.store.fs.Names(l.dir)
 	if err != nil {
 		return o, fmt.Errorf("list %s: %w", l.dir, err)
 	}
-	for _, e := range entries {
-		name := e.Name
+	for _, name := range names {
 		base, suffix := parseName(name)
 		switch {
 		case strings.HasSuffix(name, deletedSuffix), strings.HasSuffix(name, ".cleaned"), strings.HasSuffix(name, ".tmp"):
@@ -39,9 +38,13 @@ func (l *Log) list() (opened, error) {
 			}
 		case base < 0:
 		case suffix == logSuffix:
+			info, err := l.store.fs.Stat(filepath.Join(l.dir, name))
+			if err != nil {
+				return o, fmt.Errorf("look at segment %d: %w", base, err)
+			}
 			s := newSegment(l.store.fs, l.dir, base)
-			s.size.Store(e.Size)
-			s.created = e.ModTime
+			s.size.Store(info.Size)
+			s.created = info.ModTime
 			o.segments = append(o.segments, s)
 		case suffix == snapshotSuffix:
 			o.snapshots = append(o.snapshots, base)
@@ -67,7 +70,8 @@ func parseName(name string) (base int64, suffix string) {
 
 // load brings the log to life. After a clean stop the files are trusted and only
 // the tail behind the last index entry is looked at. Otherwise everything from
-// the recovery point on is checked, and cut at the first batch that is not whole.
+// the recovery point on is checked, and cut at the first batch that is not whole;
+// what is left counts as synced up to the recovery point only.
 func (l *Log) load(ctx context.Context, clean bool, recoveryPoint, start int64) (storage.Recovered, error) {
 	o, err := l.list()
 	if err != nil {
@@ -79,7 +83,9 @@ func (l *Log) load(ctx context.Context, clean bool, recoveryPoint, start int64) 
 		// The file may be older than the batches; what they say counts from here on.
 		l.epochs = epochsBelow(slices.Clone(epochs), recoveryPoint)
 	}
-	if err := l.openSegments(ctx, o, clean, recoveryPoint, epochsOK); err != nil {
+	l.unsynced = -1
+	removed, err := l.openSegments(ctx, o, clean, recoveryPoint, epochsOK)
+	if err != nil {
 		return storage.Recovered{}, err
 	}
 	if n := len(l.segments); n == 0 || l.End() < start {
@@ -88,8 +94,15 @@ func (l *Log) load(ctx context.Context, clean bool, recoveryPoint, start int64) 
 		}
 	}
 	l.start = max(start, l.segments[0].base)
-	l.unsynced = len(l.segments) - 1
-	l.synced = l.End()
+	l.synced, l.opened, l.progress = l.End(), l.End(), l.End()
+	if !clean {
+		l.synced = min(l.End(), max(recoveryPoint, l.segments[0].base))
+		l.progress = -1
+		l.newFiles = true // a killed process may not have synced the names
+	}
+	if l.unsynced < 0 || l.unsynced >= len(l.segments) {
+		l.unsynced = len(l.segments) - 1
+	}
 	l.announced.Store(l.End())
 	if trimmed := epochsFrom(epochsBelow(l.epochs, l.End()), l.start); !slices.Equal(trimmed, epochs) {
 		l.epochs = trimmed
@@ -97,21 +110,23 @@ func (l *Log) load(ctx context.Context, clean bool, recoveryPoint, start int64) 
 			return storage.Recovered{}, err
 		}
 	}
-	rec, err := l.findSnapshot(o.snapshots, clean)
-	if err != nil || clean {
-		return rec, err
+	rec, dropped, err := l.findSnapshot(o.snapshots, clean)
+	if rec.SnapshotEnd < l.End() {
+		l.sinceSnapshot.Store(snapshotAfter)
 	}
-	// Names that a killed process left, and what was removed just now, must not
-	// be undone by a power cut after more has been appended.
-	if err := l.store.fs.SyncDir(l.dir); err != nil {
-		return rec, fmt.Errorf("sync directory %s: %w", l.dir, err)
+	if err == nil && (removed || dropped) {
+		// A power cut must not bring back what was removed, after the log has
+		// grown past it.
+		if err = l.store.fs.SyncDir(l.dir); err != nil {
+			err = fmt.Errorf("sync directory %s: %w", l.dir, err)
+		}
 	}
-	l.newFiles = false
-	return rec, nil
+	return rec, err
 }
 
-// openSegments opens, and if need be recovers, segments from the oldest on.
-func (l *Log) openSegments(ctx context.Context, o opened, clean bool, recoveryPoint int64, epochsOK bool) error {
+// openSegments opens, and if need be recovers, segments from the oldest on. It
+// reports whether segments were removed.
+func (l *Log) openSegments(ctx context.Context, o opened, clean bool, recoveryPoint int64, epochsOK bool) (removed bool, err error) {
 	for i, s := range o.segments {
 		last := i == len(o.segments)-1
 		indexed := o.hasIndex[fileName(s.base, indexSuffix)] && o.hasIndex[fileName(s.base, timeSuffix)]
@@ -119,13 +134,16 @@ func (l *Log) openSegments(ctx context.Context, o opened, clean bool, recoveryPo
 		if !last {
 			ends = o.segments[i+1].base
 		}
-		var torn bool
-		var err error
-		switch {
-		case !last && indexed && epochsOK && (clean || ends <= recoveryPoint):
+		if !last && indexed && epochsOK && (clean || ends <= recoveryPoint) {
 			l.segments = append(l.segments, s)
 			l.end.Store(ends)
 			continue
+		}
+		if l.unsynced < 0 {
+			l.unsynced = i
+		}
+		var torn bool
+		switch {
 		case !indexed || !epochsOK:
 			torn, err = l.recoverSegment(ctx, s, s.base, !clean)
 		case clean:
@@ -134,20 +152,21 @@ func (l *Log) openSegments(ctx context.Context, o opened, clean bool, recoveryPo
 			torn, err = l.recoverSegment(ctx, s, recoveryPoint, true)
 		}
 		if err != nil {
-			return err
+			return false, err
 		}
 		l.segments = append(l.segments, s)
 		// A power cut may take a segment, or its bytes, and leave the next one.
 		if hole := !clean && !last && ends > recoveryPoint && l.End() != ends; torn || hole {
-			return l.removeSegments(o.segments[i+1:])
+			return !last, l.removeSegments(o.segments[i+1:])
 		}
 		if !last {
 			if err := s.seal(); err != nil {
-				return fmt.Errorf("save indexes of segment %d of %s: %w", s.base, l.dir, err)
+				return false, fmt.Errorf("save indexes of segment %d of %s: %w", s.base, l.dir, err)
 			}
+			l.newFiles = true
 		}
 	}
-	return nil
+	return false, nil
 }
 
 // recoverSegment rebuilds indexes from the last trusted entry on and cuts the
@@ -184,10 +203,7 @@ func (l *Log) recoverSegment(ctx context.Context, s *segment, point int64, check
 	s.size.Store(good)
 	s.timesKnown = true
 	if good == fileSize {
-		if checkCRC && good > at {
-			err = s.sync() // it may have been in the page cache only
-		}
-		return false, err
+		return false, nil
 	}
 	l.log.Warn("cut off an incomplete tail", slog.Int64("segment", s.base), slog.Int64("bytes", fileSize-good), slog.Int64("offset", end))
 	return true, l.cut(s, good)
@@ -367,45 +383,4 @@ func (l *Log) startOver(start int64) error {
 	l.end.Store(start)
 	l.newFiles = true
 	return nil
-}
-
-// findSnapshot returns the newest usable snapshot at or below the end, and
-// removes unusable ones. After a clean stop a log without snapshots had no state.
-func (l *Log) findSnapshot(ends []int64, clean bool) (storage.Recovered, error) {
-	for _, end := range slices.Backward(ends) {
-		name := filepath.Join(l.dir, fileName(end, snapshotSuffix))
-		if end <= l.End() {
-			state, err := vfs.ReadFile(l.store.fs, name)
-			if err == nil && (l.hooks.ValidSnapshot == nil || l.hooks.ValidSnapshot(state)) {
-				return storage.Recovered{Snapshot: state, SnapshotEnd: end}, nil
-			}
-			l.log.Warn("snapshot unusable; removing it", slog.Int64("offset", end))
-		}
-		if err := removeIfThere(l.store.fs, name); err != nil {
-			return storage.Recovered{}, err // once the log has grown past it, it would be believed
-		}
-	}
-	if clean {
-		return storage.Recovered{SnapshotEnd: l.End()}, nil
-	}
-	return storage.Recovered{SnapshotEnd: l.start}, nil
-}
-
-// dropOldSnapshots keeps those at segment bases and the newest.
-func (l *Log) dropOldSnapshots() {
-	o, err := l.list()
-	if err != nil || len(o.snapshots) == 0 {
-		return
-	}
-	bases := map[int64]bool{o.snapshots[len(o.snapshots)-1]: true}
-	for _, s := range o.segments {
-		bases[s.base] = true
-	}
-	for _, end := range o.snapshots {
-		if !bases[end] {
-			if err := removeIfThere(l.store.fs, filepath.Join(l.dir, fileName(end, snapshotSuffix))); err != nil {
-				l.log.Warn("snapshot not removed", slog.Int64("offset", end), slog.Any("err", err))
-			}
-		}
-	}
 }

@@ -44,6 +44,7 @@ type segment struct {
 	jitter      int64
 	indexedTime int64 // timestamp of the last time index entry
 	timesKnown  bool  // maxTime and maxTimeEnd are valid
+	indexDirty  bool  // the index files have bytes that are not synced
 }
 
 func newSegment(fs vfs.FS, dir string, base int64) *segment {
@@ -76,11 +77,17 @@ func createSegment(fs vfs.FS, dir string, base int64) (*segment, error) {
 	return s, nil
 }
 
+// saveIndexes writes the entries that the files do not have; sync makes them
+// durable, with the batches. The caller holds mu, or nobody else has the segment.
 func (s *segment) saveIndexes() error {
-	if err := s.offsets.save(); err != nil {
-		return err
+	for _, x := range []*index{s.offsets, s.times} {
+		wrote, err := x.save()
+		s.indexDirty = s.indexDirty || wrote
+		if err != nil {
+			return err
+		}
 	}
-	return s.times.save()
+	return nil
 }
 
 // write puts a batch at the end of the file. If it fails, the file is cut back;
@@ -146,7 +153,7 @@ func (s *segment) seal() error {
 	return s.saveIndexes()
 }
 
-// sync makes the file's bytes durable.
+// sync makes the file's bytes durable, and what was saved of its indexes.
 func (s *segment) sync() error {
 	f, err := s.log.acquire()
 	if err != nil {
@@ -156,7 +163,32 @@ func (s *segment) sync() error {
 	if err := f.Sync(); err != nil {
 		return fmt.Errorf("sync segment %d: %w", s.base, err)
 	}
+	if !s.takeIndexDirty() {
+		return nil
+	}
+	for _, x := range []*index{s.offsets, s.times} {
+		if err := syncFile(s.fs, x.name); err != nil {
+			return fmt.Errorf("sync index of segment %d: %w", s.base, err)
+		}
+	}
 	return nil
+}
+
+// takeIndexDirty reports whether the index files have to be synced; whoever asks
+// has to see to it.
+func (s *segment) takeIndexDirty() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	dirty := s.indexDirty
+	s.indexDirty = false
+	return dirty
+}
+
+// giveIndexDirty says that who took it did not see to it.
+func (s *segment) giveIndexDirty() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.indexDirty = true
 }
 
 // positionBefore returns a position at or before the batch that holds an offset.

@@ -1,22 +1,22 @@
 package commitlog
 
 import (
-	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"maps"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/botehq/bote/internal/storage"
 	"github.com/botehq/bote/internal/storage/vfs"
+	"github.com/botehq/bote/internal/topic"
 )
 
 // FlushMode says when a batch counts as durable.
@@ -45,6 +45,10 @@ type Config struct {
 	FlushGap time.Duration
 	// CheckpointEvery is the period of the checkpoints; 0 is a minute.
 	CheckpointEvery time.Duration
+	// CheckpointBytes is how many appended bytes bring on a checkpoint earlier: a
+	// start after a crash reads about as many. 0 is 256 MiB; four times that
+	// where batches are not synced before they are announced.
+	CheckpointBytes int64
 	// RetentionEvery is the period of retention; 0 is five minutes.
 	RetentionEvery time.Duration
 	// IdleAfter is when unused files are closed; 0 is a minute.
@@ -70,6 +74,12 @@ func (c *Config) setDefaults() {
 	c.FlushEvery = orDefault(c.FlushEvery, time.Second)
 	c.FlushGap = orDefault(c.FlushGap, 2*time.Millisecond)
 	c.CheckpointEvery = orDefault(c.CheckpointEvery, time.Minute)
+	if c.CheckpointBytes <= 0 {
+		c.CheckpointBytes = 256 << 20
+		if c.Flush != FlushCommit {
+			c.CheckpointBytes *= 4
+		}
+	}
 	c.RetentionEvery = orDefault(c.RetentionEvery, 5*time.Minute)
 	c.IdleAfter = orDefault(c.IdleAfter, time.Minute)
 }
@@ -98,12 +108,16 @@ type Store struct {
 	cleaner *cleaner
 	clean   bool // the last stop was clean
 
+	appended atomic.Int64 // bytes since the last checkpoint
+
 	checkpoint sync.Mutex // one writer of checkpoint files at a time; guards what follows
 	recovery   checkpoint // as found at open
 	starts     checkpoint
 
 	mu     sync.Mutex // guards what follows
 	logs   map[string]*Log
+	topics map[string]topic.ID // of directories, until they are opened
+	unseen map[string]bool     // directories that a crash left and nobody has opened
 	closed bool
 }
 
@@ -161,14 +175,18 @@ func (s *Store) readState() error {
 
 // removeDeleted removes partition directories whose deletion was under way.
 func (s *Store) removeDeleted() error {
-	entries, err := s.fs.ReadDir(s.cfg.Dir)
+	names, err := s.fs.Names(s.cfg.Dir)
 	if err != nil {
 		return fmt.Errorf("list %s: %w", s.cfg.Dir, err)
 	}
-	for _, e := range entries {
-		if e.Dir && strings.HasSuffix(e.Name, "-delete") {
-			if err := s.fs.RemoveAll(filepath.Join(s.cfg.Dir, e.Name)); err != nil {
-				s.log.Warn("deleted partition not removed; the next start will try again", slog.String("directory", e.Name), slog.Any("err", err))
+	s.unseen = map[string]bool{}
+	for _, name := range names {
+		if _, _, ok := splitDir(name); ok && !s.clean {
+			s.unseen[name] = true
+		}
+		if strings.HasSuffix(name, "-delete") {
+			if err := s.fs.RemoveAll(filepath.Join(s.cfg.Dir, name)); err != nil {
+				s.log.Warn("deleted partition not removed; the next start will try again", slog.String("directory", name), slog.Any("err", err))
 			}
 		}
 	}
@@ -183,60 +201,6 @@ func (s *Store) Dir() string { return s.cfg.Dir }
 
 // Space is the size and the free bytes of the volume.
 func (s *Store) Space() (total, free int64, err error) { return s.fs.Space(s.cfg.Dir) }
-
-// OpenLog opens the log of a partition, creating it if it is missing.
-func (s *Store) OpenLog(ctx context.Context, p storage.Partition, hooks storage.Hooks) (*Log, storage.Recovered, error) {
-	name := dirName(p.Topic, p.Index)
-	l := &Log{
-		store: s, part: p, dir: filepath.Join(s.cfg.Dir, name), hooks: hooks, flushing: make(chan struct{}, 1),
-		log: s.log.With(slog.String("topic", p.Topic), slog.Int("partition", int(p.Index))),
-	}
-	created, err := s.ensureDir(l)
-	if err != nil {
-		return nil, storage.Recovered{}, err
-	}
-	s.checkpoint.Lock()
-	point, start := s.recovery[name], s.starts[name]
-	s.checkpoint.Unlock()
-	rec, err := l.load(ctx, s.clean && !created, point, start)
-	if err != nil {
-		return nil, storage.Recovered{}, err
-	}
-	l.closeIdle(time.Now().Add(time.Hour)) // whoever appends or reads opens what it needs
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return nil, storage.Recovered{}, storage.ErrClosed
-	}
-	s.logs[name] = l
-	return l, rec, nil
-}
-
-// metadataFile ties a partition directory to its topic ID. It reaches disk.
-const metadataFile = "partition.metadata"
-
-// ensureDir creates the partition directory, or checks that the one that is
-// there belongs to the topic.
-func (s *Store) ensureDir(l *Log) (created bool, err error) {
-	content := []byte("version: 0\ntopic_id: " + l.part.ID.String() + "\n")
-	found, err := vfs.ReadFile(s.fs, filepath.Join(l.dir, metadataFile))
-	if err == nil {
-		if !strings.Contains(string(found), l.part.ID.String()) {
-			return false, fmt.Errorf("%s belongs to another topic of that name; move it away", l.dir)
-		}
-		return false, nil
-	}
-	if err := s.fs.MkdirAll(l.dir); err != nil {
-		return false, fmt.Errorf("create %s: %w", l.dir, err)
-	}
-	if err := s.writeFile(l.dir, metadataFile, content); err != nil {
-		return false, fmt.Errorf("create %s: %w", l.dir, err)
-	}
-	if err := s.fs.SyncDir(s.cfg.Dir); err != nil {
-		return false, fmt.Errorf("sync %s: %w", s.cfg.Dir, err)
-	}
-	return true, nil
-}
 
 func (s *Store) writeFile(dir, name string, content []byte) error {
 	return vfs.WriteFile(s.fs, dir, name, content)
@@ -300,55 +264,9 @@ func (s *Store) openLogs() []*Log {
 	return logs
 }
 
-// WriteCheckpoints stores recovery points, log starts and high watermarks. A
-// recovery point never passes what is synced. Logs that are not open, because the
-// store is still opening them, keep what was found.
-func (s *Store) WriteCheckpoints() error {
-	s.checkpoint.Lock()
-	defer s.checkpoint.Unlock()
-	recovery, high := maps.Clone(s.recovery), checkpoint{}
-	for _, l := range s.openLogs() {
-		name := dirName(l.part.Topic, l.part.Index)
-		l.mu.RLock()
-		recovery[name] = l.synced
-		l.mu.RUnlock()
-		high[name] = l.announced.Load()
-	}
-	if err := s.writeFile(s.cfg.Dir, recoveryPointFile, recovery.encode()); err != nil {
-		return fmt.Errorf("write %s: %w", recoveryPointFile, err)
-	}
-	if err := s.writeFile(s.cfg.Dir, highWatermarkFile, high.encode()); err != nil {
-		return fmt.Errorf("write %s: %w", highWatermarkFile, err)
-	}
-	return s.writeStarts(nil, 0)
-}
-
-// writeStarts stores the log starts that lie above their first segment's base,
-// with one log's as it is about to be. The caller holds checkpoint.
-func (s *Store) writeStarts(about *Log, start int64) error {
-	starts := maps.Clone(s.starts)
-	for _, l := range s.openLogs() {
-		l.mu.RLock()
-		at, base := l.start, l.segments[0].base
-		l.mu.RUnlock()
-		if l == about {
-			at = start
-		}
-		name := dirName(l.part.Topic, l.part.Index)
-		delete(starts, name)
-		if at > base {
-			starts[name] = at
-		}
-	}
-	if err := s.writeFile(s.cfg.Dir, logStartFile, starts.encode()); err != nil {
-		return fmt.Errorf("write %s: %w", logStartFile, err)
-	}
-	return nil
-}
-
 // Close makes everything durable, writes the checkpoints and then the marker
-// that lets the next start trust them, unless a log failed. It may be called
-// twice.
+// that lets the next start trust them, unless a log failed or was not recovered.
+// It may be called twice.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	if s.closed {
@@ -356,25 +274,27 @@ func (s *Store) Close() error {
 		return nil
 	}
 	s.closed = true
+	recovered := len(s.unseen) == 0
 	s.mu.Unlock()
 	s.cleaner.close()
 	s.flusher.close()
 	logs := s.openLogs()
 	var errs []error
 	for _, l := range logs {
-		if err := l.flush(); err != nil {
-			errs = append(errs, fmt.Errorf("flush %s: %w", l.dir, err))
+		if err := l.prepareClose(); err != nil {
+			errs = append(errs, fmt.Errorf("close %s: %w", l.dir, err))
 		}
+	}
+	if err := s.flusher.flushNow(logs); err != nil {
+		errs = append(errs, err)
 	}
 	if err := s.WriteCheckpoints(); err != nil {
 		errs = append(errs, err)
 	}
 	for _, l := range logs {
-		if err := l.Close(); err != nil {
-			errs = append(errs, fmt.Errorf("close %s: %w", l.dir, err))
-		}
+		l.retire()
 	}
-	if len(errs) == 0 {
+	if len(errs) == 0 && recovered {
 		if err := s.writeFile(s.cfg.Dir, cleanFile, []byte(`{"version":0,"brokerEpoch":-1}`)); err != nil {
 			errs = append(errs, fmt.Errorf("write the clean shutdown marker: %w", err))
 		}

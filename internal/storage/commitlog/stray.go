@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/botehq/bote/internal/storage/vfs"
 	"github.com/botehq/bote/internal/topic"
 )
 
@@ -14,28 +13,39 @@ import (
 // because the broker was killed while it deleted one: their names may be needed.
 // They keep their data under a name that ends in -stray, as in Kafka.
 func (s *Store) SetAside(known func(name string, id topic.ID) bool) error {
-	entries, err := s.fs.ReadDir(s.cfg.Dir)
+	names, err := s.fs.Names(s.cfg.Dir)
 	if err != nil {
 		return fmt.Errorf("list %s: %w", s.cfg.Dir, err)
 	}
 	moved := false
-	for _, e := range entries {
-		name, _, ok := splitDir(e.Name)
-		if !e.Dir || !ok {
+	topics := make(map[string]topic.ID, len(names))
+	for _, dir := range names {
+		name, _, ok := splitDir(dir)
+		if !ok {
 			continue
 		}
-		id, ok := s.topicOf(e.Name)
-		if !ok || known(name, id) {
+		id, ok := s.topicOf(dir)
+		if !ok {
 			continue
 		}
-		aside := e.Name + "." + strings.ReplaceAll(id.String(), "-", "_") + "-stray"
-		s.log.Warn("partition directory belongs to no topic; setting it aside", slog.String("directory", e.Name), slog.String("renamed", aside))
-		if err := s.fs.Rename(filepath.Join(s.cfg.Dir, e.Name), filepath.Join(s.cfg.Dir, aside)); err != nil {
-			return fmt.Errorf("set %s aside: %w", e.Name, err)
+		if known(name, id) {
+			topics[dir] = id
+			continue
 		}
-		s.forgetCheckpoints(e.Name)
+		aside := dir + "." + strings.ReplaceAll(id.String(), "-", "_") + "-stray"
+		s.log.Warn("partition directory belongs to no topic; setting it aside", slog.String("directory", dir), slog.String("renamed", aside))
+		if err := s.fs.Rename(filepath.Join(s.cfg.Dir, dir), filepath.Join(s.cfg.Dir, aside)); err != nil {
+			return fmt.Errorf("set %s aside: %w", dir, err)
+		}
+		s.forgetCheckpoints(dir)
+		s.mu.Lock()
+		delete(s.unseen, dir)
+		s.mu.Unlock()
 		moved = true
 	}
+	s.mu.Lock()
+	s.topics = topics
+	s.mu.Unlock()
 	if !moved {
 		return nil
 	}
@@ -45,16 +55,11 @@ func (s *Store) SetAside(known func(name string, id topic.ID) bool) error {
 	return s.WriteCheckpoints()
 }
 
-// topicOf reads which topic a partition directory belongs to.
-func (s *Store) topicOf(dir string) (topic.ID, bool) {
-	raw, err := vfs.ReadFile(s.fs, filepath.Join(s.cfg.Dir, dir, metadataFile))
-	if err != nil {
-		return topic.ID{}, false
-	}
-	_, text, ok := strings.Cut(string(raw), "topic_id:")
-	if !ok {
-		return topic.ID{}, false
-	}
-	id, err := topic.ParseID(strings.TrimSpace(text))
-	return id, err == nil
+// knownTopic returns, once, what SetAside found out about a directory.
+func (s *Store) knownTopic(dir string) (topic.ID, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	id, ok := s.topics[dir]
+	delete(s.topics, dir)
+	return id, ok
 }

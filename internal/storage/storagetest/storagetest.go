@@ -4,9 +4,12 @@ package storagetest
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -70,10 +73,32 @@ func (b *bed) open(t *testing.T) {
 		Settings:   func() storage.Settings { return Settings },
 		Durable:    func(end int64) { b.durable <- end },
 		Failed:     func(err error) { t.Errorf("log failed: %v", err) },
-		Snapshot:   func() []byte { return b.state },
+		Snapshot:   func() []byte { return sealed(b.state) },
 		Deletable:  func() int64 { return math.MaxInt64 },
 		StartMoved: func(int64) {},
+		ValidSnapshot: func(snapshot []byte) bool {
+			state, ok := unsealed(snapshot)
+			return ok && state != nil
+		},
 	})
+	b.recovered.Snapshot, _ = unsealed(b.recovered.Snapshot)
+}
+
+// sealed is a state with a checksum, as a partition's snapshot has one: an engine
+// may find torn snapshots and has to ask whether one is whole.
+func sealed(state []byte) []byte {
+	if state == nil {
+		return nil
+	}
+	return binary.BigEndian.AppendUint32(slices.Clone(state), crc32.ChecksumIEEE(state))
+}
+
+func unsealed(snapshot []byte) (state []byte, ok bool) {
+	n := len(snapshot) - 4
+	if n <= 0 || binary.BigEndian.Uint32(snapshot[n:]) != crc32.ChecksumIEEE(snapshot[:n]) {
+		return nil, false
+	}
+	return snapshot[:n], true
 }
 
 // batch makes a batch of n records at the end of the log.

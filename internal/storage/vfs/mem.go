@@ -220,6 +220,17 @@ func (m *Mem) ReadDir(name string) ([]Info, error) {
 	return infos, nil
 }
 
+// Names lists the names in a directory.
+func (m *Mem) Names(name string) ([]string, error) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	d := m.walk(elements(name))
+	if d == nil || !d.dir {
+		return nil, notExist("readdir", name)
+	}
+	return sortedNames(d.entries), nil
+}
+
 func sortedNames(entries map[string]*memNode) []string {
 	names := make([]string, 0, len(entries))
 	for name := range entries {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 )
 
 // OS is the file system of the operating system.
@@ -74,6 +75,20 @@ func (OS) ReadDir(name string) ([]Info, error) {
 	}
 	return infos, nil
 }
+
+// Names lists the names in a directory.
+func (OS) Names(name string) ([]string, error) {
+	d, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	names, err := d.Readdirnames(-1)
+	_ = d.Close() // only read
+	slices.Sort(names)
+	return names, err
+}
+
+func (OS) readFile(name string) ([]byte, error) { return readFile(name) }
 
 // Stat describes a file or directory.
 func (OS) Stat(name string) (Info, error) {

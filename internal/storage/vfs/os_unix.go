@@ -5,6 +5,7 @@ package vfs
 import (
 	"errors"
 	"os"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -35,4 +36,47 @@ func space(name string) (total, free int64, err error) {
 		return 0, 0, &os.PathError{Op: "statfs", Path: name, Err: err}
 	}
 	return int64(s.Blocks) * int64(s.Bsize), int64(s.Bavail) * int64(s.Bsize), nil //nolint:unconvert // types differ by system
+}
+
+// firstRead is enough for the many small files of a data directory.
+const firstRead = 4 << 10
+
+// readFile does with three calls what os.ReadFile does with six: a broker reads
+// tens of thousands of small files when it starts.
+func readFile(name string) (content []byte, err error) {
+	var fd int
+	err = again(func() (err error) { fd, err = unix.Open(name, unix.O_RDONLY|unix.O_CLOEXEC, 0); return err })
+	if err != nil {
+		return nil, pathError("open", name, err)
+	}
+	defer func() { _ = unix.Close(fd) }() // only read
+	content = make([]byte, 0, firstRead)
+	for {
+		var n int
+		free := content[len(content):cap(content)]
+		if err := again(func() (err error) { n, err = unix.Read(fd, free); return err }); err != nil {
+			return nil, pathError("read", name, err)
+		}
+		content = content[:len(content)+n]
+		if n < len(free) {
+			return content, nil
+		}
+		content = slices.Grow(content, cap(content))
+	}
+}
+
+// again repeats a call that a signal interrupts.
+func again(call func() error) error {
+	for {
+		if err := call(); !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
+}
+
+func pathError(op, path string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &os.PathError{Op: op, Path: path, Err: err}
 }

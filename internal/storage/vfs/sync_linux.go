@@ -34,19 +34,3 @@ func preallocate(f *os.File, from, to int64) error {
 	}
 	return pathError("fallocate", f.Name(), err)
 }
-
-// again repeats a call that a signal interrupts.
-func again(call func() error) error {
-	for {
-		if err := call(); !errors.Is(err, unix.EINTR) {
-			return err
-		}
-	}
-}
-
-func pathError(op, path string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return &os.PathError{Op: op, Path: path, Err: err}
-}

@@ -31,6 +31,8 @@ type FS interface {
 	Rename(from, to string) error
 	// ReadDir lists a directory, sorted by name.
 	ReadDir(name string) ([]Info, error)
+	// Names lists the names in a directory, sorted. It is cheaper than ReadDir.
+	Names(name string) ([]string, error)
 	Stat(name string) (Info, error)
 	// SyncDir makes creations, renames and removals in a directory durable.
 	SyncDir(name string) error
@@ -78,6 +80,9 @@ func (lockedError) Error() string { return "locked by another process" }
 
 // ReadFile returns the whole content of a file.
 func ReadFile(f FS, name string) ([]byte, error) {
+	if whole, ok := f.(interface{ readFile(string) ([]byte, error) }); ok {
+		return whole.readFile(name)
+	}
 	file, err := f.OpenFile(name, os.O_RDONLY)
 	if err != nil {
 		return nil, err

@@ -1,0 +1,122 @@
+package commitlog
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+)
+
+// Checkpoint makes what a start after a crash has to look at small: the indexes
+// and, where much came since, the partition's state are saved, everything
+// appended so far is synced, and the recovery points move there.
+func (s *Store) Checkpoint() error {
+	s.appended.Store(0)
+	var dirty []*Log
+	var errs []error
+	for _, l := range s.openLogs() {
+		saved, err := l.saveProgress()
+		if err != nil {
+			errs = append(errs, fmt.Errorf("checkpoint of %s: %w", l.dir, err))
+		}
+		if saved {
+			dirty = append(dirty, l)
+		}
+	}
+	errs = append(errs, s.flushInBackground(dirty), s.WriteCheckpoints())
+	for _, l := range dirty {
+		l.dropSnapshots()
+	}
+	return errors.Join(errs...)
+}
+
+// flushInBackground syncs logs. Where appends do not wait for syncs there may be
+// much to write, and nobody else should wait for it: one log at a time.
+func (s *Store) flushInBackground(logs []*Log) error {
+	if s.cfg.Flush == FlushCommit {
+		return s.flusher.flushNow(logs)
+	}
+	var errs []error
+	for _, l := range logs {
+		errs = append(errs, l.flush())
+	}
+	return errors.Join(errs...)
+}
+
+// saveProgress writes what the index files do not have, and a snapshot if the
+// last one is far behind. It reports whether the log has anything to be synced.
+func (l *Log) saveProgress() (dirty bool, err error) {
+	l.mu.RLock()
+	end := l.End()
+	alive, active, dirty := l.aliveLocked() == nil, l.active(), end != l.progress
+	l.mu.RUnlock()
+	if !alive || !dirty {
+		return false, nil
+	}
+	if err := active.saveProgress(); err != nil {
+		return false, err
+	}
+	if l.sinceSnapshot.Load() >= snapshotAfter && l.hooks.Turn != nil {
+		err = l.hooks.Turn(func() error {
+			l.saveSnapshot()
+			return nil
+		})
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.newFiles = true
+	l.progress = end
+	return true, err
+}
+
+// saveProgress writes the index entries that the files do not have yet.
+func (s *segment) saveProgress() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.saveIndexes()
+}
+
+// WriteCheckpoints stores recovery points, log starts and high watermarks. A
+// recovery point never passes what is synced. Logs that are not open, because the
+// store is still opening them, keep what was found.
+func (s *Store) WriteCheckpoints() error {
+	s.checkpoint.Lock()
+	defer s.checkpoint.Unlock()
+	recovery, high := maps.Clone(s.recovery), checkpoint{}
+	for _, l := range s.openLogs() {
+		name := dirName(l.part.Topic, l.part.Index)
+		l.mu.RLock()
+		recovery[name] = l.synced
+		l.mu.RUnlock()
+		high[name] = l.announced.Load()
+	}
+	if err := s.writeFile(s.cfg.Dir, recoveryPointFile, recovery.encode()); err != nil {
+		return fmt.Errorf("write %s: %w", recoveryPointFile, err)
+	}
+	if err := s.writeFile(s.cfg.Dir, highWatermarkFile, high.encode()); err != nil {
+		return fmt.Errorf("write %s: %w", highWatermarkFile, err)
+	}
+	return s.writeStarts(nil, 0)
+}
+
+// writeStarts stores the log starts that lie above their first segment's base,
+// with one log's as it is about to be. The caller holds checkpoint.
+func (s *Store) writeStarts(about *Log, start int64) error {
+	starts := maps.Clone(s.starts)
+	for _, l := range s.openLogs() {
+		l.mu.RLock()
+		at, base := l.start, l.segments[0].base
+		l.mu.RUnlock()
+		if l == about {
+			at = start
+		}
+		name := dirName(l.part.Topic, l.part.Index)
+		delete(starts, name)
+		if at > base {
+			starts[name] = at
+		}
+	}
+	if err := s.writeFile(s.cfg.Dir, logStartFile, starts.encode()); err != nil {
+		return fmt.Errorf("write %s: %w", logStartFile, err)
+	}
+	return nil
+}

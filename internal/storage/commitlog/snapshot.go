@@ -1,0 +1,88 @@
+package commitlog
+
+import (
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"slices"
+
+	"github.com/botehq/bote/internal/storage"
+	"github.com/botehq/bote/internal/storage/vfs"
+)
+
+// A snapshot is a partition's state at an offset, in a file of that name. It is
+// written when a segment begins, when a checkpoint finds much behind the last one,
+// and when the log closes. It is not trusted to be whole: the partition checks it.
+
+// snapshotAfter is how many bytes behind the last snapshot make a new one worth
+// its file: their headers are what a start after a crash has to read.
+const snapshotAfter = 4 << 20
+
+// saveSnapshot stores the partition's state at the end of the log. Whoever calls
+// it appends or has the append turn. Without the file a restart reads more
+// headers, so an error is only worth a line in the log.
+func (l *Log) saveSnapshot() {
+	if l.hooks.Snapshot == nil {
+		return
+	}
+	state := l.hooks.Snapshot()
+	if state == nil {
+		return
+	}
+	end := l.End()
+	name := fileName(end, snapshotSuffix)
+	if err := vfs.WriteUnsynced(l.store.fs, l.dir, name, state); err != nil {
+		l.log.Warn("snapshot not written", slog.Int64("offset", end), slog.Any("err", err))
+		return
+	}
+	l.sinceSnapshot.Store(0)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.newFiles = true
+	l.written = append(l.written, name)
+	l.snapshots = append(l.snapshots, end)
+}
+
+// findSnapshot returns the newest usable snapshot at or below the end, and
+// removes unusable ones; dropped tells that there were any. After a clean stop a
+// log without snapshots had no state.
+func (l *Log) findSnapshot(ends []int64, clean bool) (rec storage.Recovered, dropped bool, err error) {
+	for i, end := range slices.Backward(ends) {
+		name := filepath.Join(l.dir, fileName(end, snapshotSuffix))
+		if end <= l.End() {
+			state, err := vfs.ReadFile(l.store.fs, name)
+			if err == nil && (l.hooks.ValidSnapshot == nil || l.hooks.ValidSnapshot(state)) {
+				l.snapshots = slices.Clone(ends[:i+1])
+				return storage.Recovered{Snapshot: state, SnapshotEnd: end}, dropped, nil
+			}
+			l.log.Warn("snapshot unusable; removing it", slog.Int64("offset", end))
+		}
+		if err := removeIfThere(l.store.fs, name); err != nil {
+			return rec, dropped, err // once the log has grown past it, it would be believed
+		}
+		dropped = true
+	}
+	if clean {
+		return storage.Recovered{SnapshotEnd: l.End()}, dropped, nil
+	}
+	return storage.Recovered{SnapshotEnd: l.start}, dropped, nil
+}
+
+// dropSnapshots removes all but the newest and those at the beginnings of
+// segments. It is called when the newest is durable.
+func (l *Log) dropSnapshots() {
+	l.mu.Lock()
+	var gone []int64
+	for _, end := range l.snapshots[:max(0, len(l.snapshots)-1)] {
+		if !slices.ContainsFunc(l.segments, func(s *segment) bool { return s.base == end }) && end != l.snapshots[len(l.snapshots)-1] {
+			gone = append(gone, end)
+		}
+	}
+	l.snapshots = slices.DeleteFunc(l.snapshots, func(end int64) bool { return slices.Contains(gone, end) })
+	l.mu.Unlock()
+	for _, end := range gone {
+		if err := removeIfThere(l.store.fs, filepath.Join(l.dir, fileName(end, snapshotSuffix))); err != nil {
+			l.log.Warn("snapshot not removed", slog.Int64("offset", end), slog.Any("err", fmt.Errorf("drop old snapshots: %w", err)))
+		}
+	}
+}
