@@ -55,7 +55,7 @@ func TestHostileFrames(t *testing.T) {
 	var wg sync.WaitGroup
 	for w := range workers {
 		wg.Go(func() {
-			a := attacker{addr: b.Addr(), rng: rand.New(rand.NewPCG(seed, uint64(w)))}
+			a := attacker{addr: b.Addr(), rng: newRand(uint64(w))}
 			defer a.hangUp()
 			for left.Add(-1) >= 0 {
 				if err := a.attack(); err != nil {
@@ -214,4 +214,13 @@ func (a *attacker) message() kmsg.Request {
 	default:
 		return kmsg.RequestForKey([]int16{9, 10, 12, 13, 14, 15, 16, 18, 21, 22, 23, 32, 35, 42, 44, 46, 47, 60, 61, 74, 75}[a.rng.IntN(21)])
 	}
+}
+
+// newRand is a source of numbers that are the same in every run.
+func newRand(stream ...uint64) *rand.Rand {
+	n := uint64(0)
+	for _, s := range stream {
+		n = s
+	}
+	return rand.New(rand.NewPCG(seed, n))
 }

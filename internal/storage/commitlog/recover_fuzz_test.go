@@ -52,7 +52,13 @@ func FuzzRecovery(f *testing.F) {
 		open := func() (*commitlog.Store, *commitlog.Log, storage.Recovered) {
 			store, err := commitlog.Open(commitlog.Config{FS: mem, Dir: "/d", Flush: commitlog.FlushOS})
 			require.NoError(t, err)
-			l, rec, err := store.OpenLog(t.Context(), part, storage.Hooks{})
+			l, rec, err := store.OpenLog(t.Context(), part, storage.Hooks{
+				Settings: func() storage.Settings {
+					return storage.Settings{SegmentBytes: 1 << 20, SegmentMs: 1 << 40, IndexBytes: 1 << 16, IndexInterval: 64, RetentionMs: -1, RetentionBytes: -1}
+				},
+				Durable: func(int64) {}, Failed: func(err error) { t.Error(err) }, Snapshot: func() []byte { return nil },
+				Turn: func(f func() error) error { return f() }, Deletable: func() int64 { return 0 }, StartMoved: func(int64) {},
+			})
 			require.NoError(t, err)
 			return store, l, rec
 		}

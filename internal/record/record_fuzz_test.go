@@ -1,0 +1,153 @@
+package record_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/botehq/bote/internal/record"
+)
+
+// FuzzBatchIsKmsgs: Split takes what kmsg takes as a batch of version 2, with the
+// same fields, and nothing else. Two differences are wanted: kmsg takes any magic
+// byte, and it looks neither at a length that exceeds the bytes nor at one that is
+// too small for a header.
+func FuzzBatchIsKmsgs(f *testing.F) {
+	f.Add([]byte(record.Build(1, kv("a", "b")...)))
+	f.Add(encode(func(b *kmsg.RecordBatch) { b.Attributes, b.ProducerID, b.FirstSequence = 0x3c, 7, 9 }, kmsg.Record{Value: []byte("v")}))
+	f.Fuzz(func(t *testing.T, p []byte) {
+		b, rest, err := record.Split(p)
+		var want kmsg.RecordBatch
+		theirs := want.ReadFrom(p)
+		if err != nil {
+			takes := theirs == nil && want.Magic == 2 && want.Length >= 49 && int(want.Length)+12 <= len(p)
+			require.False(t, takes, "kmsg takes what Split refuses: %v", err)
+			return
+		}
+		require.NoError(t, want.ReadFrom(b))
+		require.Len(t, p, len(b)+len(rest))
+		require.Equal(t, want.FirstOffset, b.BaseOffset())
+		require.Equal(t, want.PartitionLeaderEpoch, b.LeaderEpoch())
+		require.Equal(t, uint32(want.CRC), b.CRC())
+		require.Equal(t, want.Attributes, b.Attributes())
+		require.Equal(t, want.LastOffsetDelta, b.LastOffsetDelta())
+		require.Equal(t, want.FirstTimestamp, b.BaseTimestamp())
+		require.Equal(t, want.MaxTimestamp, b.MaxTimestamp())
+		require.Equal(t, want.ProducerID, b.ProducerID())
+		require.Equal(t, want.ProducerEpoch, b.ProducerEpoch())
+		require.Equal(t, want.FirstSequence, b.BaseSequence())
+		require.Equal(t, want.NumRecords, b.Count())
+		require.True(t, bytes.Equal(want.Records, b.Payload()))
+	})
+}
+
+// FuzzRecordIsKmsgs: of a single record, what one reader takes the other takes,
+// with the same fields, headers apart: they are only skipped here. Three differences
+// are wanted. kmsg reads a record that is shorter than its announced size; a length
+// below -1 is null for it; and a varint of more bytes than it needs is refused by
+// it, but by Kafka and here only if it overflows.
+func FuzzRecordIsKmsgs(f *testing.F) {
+	f.Add(record.Build(1, kv("a")...).Payload())
+	f.Add(encode(nil, kmsg.Record{Headers: []kmsg.Header{{Key: "h", Value: []byte("v")}, {Key: "n"}}})[61:])
+	f.Fuzz(func(t *testing.T, p []byte) {
+		var ours []record.Record
+		var err error
+		for r, e := range record.Records(p, 1) {
+			if e != nil {
+				err = e
+				break
+			}
+			ours = append(ours, r)
+		}
+		var want kmsg.Record
+		theirs := want.ReadFrom(p)
+		if err == nil {
+			require.NoError(t, theirs)
+			require.Len(t, ours, 1)
+			require.Equal(t, want.TimestampDelta64, ours[0].TimestampDelta)
+			require.Equal(t, want.OffsetDelta, ours[0].OffsetDelta)
+			require.True(t, bytes.Equal(want.Key, ours[0].Key))
+			require.True(t, bytes.Equal(want.Value, ours[0].Value))
+			return
+		}
+		if theirs != nil {
+			return
+		}
+		// What kmsg takes and writes again as it was is a record, and must be one here.
+		again := want.AppendTo(nil)
+		if bytes.Equal(again, p) && int(want.Length) == len(p)-varintSize(p) && nonNegative(want) {
+			t.Fatalf("refused what kmsg takes: %x: %v", p, err)
+		}
+	})
+}
+
+func varintSize(p []byte) int {
+	_, n := binary.Varint(p)
+	return n
+}
+
+// nonNegative reports whether a record has no header with a null key, which only
+// kmsg takes.
+func nonNegative(r kmsg.Record) bool { return len(r.Headers) == 0 }
+
+// FuzzDecompress: the result is never beyond the limit, and what was packed comes
+// out again.
+func FuzzDecompress(f *testing.F) {
+	for _, c := range []record.Codec{record.Gzip, record.Snappy, record.LZ4, record.Zstd} {
+		packed, err := record.Compress(c, 1, bytes.Repeat([]byte("abc"), 100))
+		require.NoError(f, err)
+		f.Add(int8(c), packed)
+	}
+	f.Fuzz(func(t *testing.T, codec int8, p []byte) {
+		const limit = 1 << 16
+		c := record.Codec(codec)
+		out, err := record.Decompress(c, p, limit)
+		if c != record.None {
+			require.LessOrEqual(t, len(out), limit)
+		}
+		if err != nil {
+			return
+		}
+		packed, err := record.Compress(c, 1, out)
+		require.NoError(t, err)
+		again, err := record.Decompress(c, packed, len(out))
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(out, again))
+	})
+}
+
+// FuzzCheckCompressed: records behind any codec are refused or right. The bytes are
+// packed and sealed, so that the fuzzer gets behind the checksum.
+func FuzzCheckCompressed(f *testing.F) {
+	f.Add(int8(1), int32(2), record.Build(1, kv("a", "b")...).Payload())
+	f.Add(int8(4), int32(1), record.Build(1, kv("a")...).Payload())
+	f.Fuzz(func(t *testing.T, codec int8, count int32, payload []byte) {
+		if codec < 0 || codec > 4 || count <= 0 {
+			return
+		}
+		b, err := record.Recode(record.Build(1_000_000, kv("a")...), payload, record.Codec(codec), 1)
+		require.NoError(t, err)
+		binary.BigEndian.PutUint32(b[23:], uint32(count-1))
+		binary.BigEndian.PutUint32(b[57:], uint32(count))
+		b.SealCRC()
+		r := rules
+		r.Compacted = true
+		checked, err := record.Check(b, r)
+		var refusal *record.RefusedError
+		if err != nil {
+			require.ErrorAs(t, err, &refusal)
+			return
+		}
+		n := int32(0)
+		for rec, err := range record.Records(payload, count) {
+			require.NoError(t, err)
+			require.NotNil(t, rec.Key)
+			n++
+		}
+		require.Equal(t, count, n)
+		require.True(t, checked.ValidCRC())
+	})
+}
