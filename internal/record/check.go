@@ -40,9 +40,18 @@ func refuse(code *kerr.Error, message string) error {
 	return &RefusedError{Code: code, Message: message}
 }
 
-// unpackLimit bounds what a compressed batch may unpack to where the records
-// must be looked at.
-const unpackLimit = 256 << 20
+// What a compressed batch may unpack to where the records must be looked at: so
+// many times its size, but not less than the floor and not more than the limit. It
+// bounds time, not memory: nothing holds the unpacked records.
+const (
+	unpackLimit = 256 << 20
+	unpackFloor = 16 << 20
+	unpackRatio = 1024
+)
+
+func unpackBound(packed int) int {
+	return min(unpackLimit, max(unpackFloor, unpackRatio*packed))
+}
 
 // Check takes the record field of one partition of a produce request and
 // returns its one batch, made ready for append but for offset and epoch. The
@@ -118,50 +127,79 @@ func checkHeader(b Batch, r Rules) error {
 
 // checkRecords walks the records, unpacking them if need be.
 func checkRecords(b Batch, r Rules) (Batch, error) {
-	payload, err := Decompress(b.Codec(), b.Payload(), unpackLimit)
-	if err != nil {
-		return nil, refuse(kerr.InvalidRecord, "the records are not "+b.Codec().String()+" data")
-	}
-	maxTime := int64(-1)
+	w := walk{rules: r, base: b.BaseTimestamp(), maxTime: -1}
+	var err error
 	if b.Codec() == None {
-		maxTime = math.MinInt64
+		w.maxTime = math.MinInt64
+		err = w.plain(b)
+	} else {
+		err = w.packed(b)
 	}
-	var keys, times []int32
-	index := int32(0)
-	base := b.BaseTimestamp()
-	for rec, err := range Records(payload, b.Count()) {
-		if err != nil {
-			return nil, refuse(kerr.InvalidRecord, "the records do not fill the batch as announced")
-		}
-		if b.Codec() != None && rec.OffsetDelta != index {
-			return nil, refuse(kerr.InvalidRecord, "offset deltas of a compressed batch must be contiguous")
-		}
-		ts := base + rec.TimestampDelta
-		maxTime = max(maxTime, ts)
-		if r.Compacted && rec.Key == nil {
-			keys = append(keys, index)
-		}
-		if !r.LogAppendTime && checkTime(ts, r) != nil {
-			times = append(times, index)
-		}
-		index++
+	if err != nil {
+		return nil, err
 	}
-	if len(keys)+len(times) > 0 {
-		return nil, refuseRecords(keys, times)
+	if len(w.keys)+len(w.times) > 0 {
+		return nil, refuseRecords(w.keys, w.times)
 	}
 	if r.Forced && r.Force != b.Codec() {
-		if b, err = Recode(b, payload, r.Force, r.Level); err != nil {
-			return nil, refuse(kerr.UnknownServerError, err.Error())
-		}
-		if len(b) > r.MaxBytes {
-			return nil, refuse(kerr.MessageTooLarge, kerr.MessageTooLarge.Description)
+		if b, err = recode(b, r); err != nil {
+			return nil, err
 		}
 	}
 	if r.LogAppendTime {
-		maxTime = r.Now
+		w.maxTime = r.Now
 	}
-	b.SetTimestamps(r.LogAppendTime, maxTime)
+	b.SetTimestamps(r.LogAppendTime, w.maxTime)
 	return b, nil
+}
+
+const unfilled = "the records do not fill the batch as announced"
+
+// walk is what is found out on the way over the records.
+type walk struct {
+	rules       Rules
+	base        int64
+	maxTime     int64
+	index       int32
+	keys, times []int32 // indexes of records at fault
+}
+
+func (w *walk) note(timestampDelta int64, nullKey bool) {
+	ts := w.base + timestampDelta
+	w.maxTime = max(w.maxTime, ts)
+	if w.rules.Compacted && nullKey {
+		w.keys = append(w.keys, w.index)
+	}
+	if !w.rules.LogAppendTime && checkTime(ts, w.rules) != nil {
+		w.times = append(w.times, w.index)
+	}
+	w.index++
+}
+
+func (w *walk) plain(b Batch) error {
+	for rec, err := range Records(b.Payload(), b.Count()) {
+		if err != nil {
+			return refuse(kerr.InvalidRecord, unfilled)
+		}
+		w.note(rec.TimestampDelta, rec.Key == nil)
+	}
+	return nil
+}
+
+func (w *walk) packed(b Batch) error {
+	for rec, err := range Scan(b, unpackBound(len(b.Payload()))) {
+		if errors.Is(err, ErrRecords) {
+			return refuse(kerr.InvalidRecord, unfilled)
+		}
+		if err != nil {
+			return refuse(kerr.InvalidRecord, "the records are not "+b.Codec().String()+" data")
+		}
+		if rec.OffsetDelta != w.index {
+			return refuse(kerr.InvalidRecord, "offset deltas of a compressed batch must be contiguous")
+		}
+		w.note(rec.TimestampDelta, rec.NullKey)
+	}
+	return nil
 }
 
 func refuseRecords(keys, times []int32) error {
@@ -180,18 +218,4 @@ func checkTime(ts int64, r Rules) error {
 		return &RefusedError{Code: kerr.InvalidTimestamp, Message: "the timestamp of a record is out of the topic's range", Records: []int32{0}}
 	}
 	return nil
-}
-
-// Recode returns the batch with its unpacked records packed by another codec.
-// Everything else in the header stays; the CRC is renewed.
-func Recode(b Batch, unpacked []byte, c Codec, level int) (Batch, error) {
-	packed, err := Compress(c, level, unpacked)
-	if err != nil {
-		return nil, err
-	}
-	out := make(Batch, HeaderSize, HeaderSize+len(packed))
-	copy(out, b)
-	out = append(out, packed...)
-	out.finish(b.Attributes()&^attrCodec | int16(c))
-	return out, nil
 }

@@ -151,3 +151,32 @@ func FuzzCheckCompressed(f *testing.F) {
 		require.True(t, checked.ValidCRC())
 	})
 }
+
+// FuzzScan: reading records from a packed stream finds the same as unpacking and
+// walking them does.
+func FuzzScan(f *testing.F) {
+	f.Add(int8(1), int32(2), record.Build(1, kv("a", "b")...).Payload())
+	f.Add(int8(2), int32(1), encode(nil, kmsg.Record{Headers: []kmsg.Header{{Key: "h", Value: []byte("v")}}})[61:])
+	f.Fuzz(func(t *testing.T, codec int8, count int32, payload []byte) {
+		if codec < 1 || codec > 4 || count < 0 || count > 1000 {
+			return
+		}
+		b, err := record.Recode(record.Build(1, kv("a")...), payload, record.Codec(codec), 1)
+		require.NoError(t, err)
+		binary.BigEndian.PutUint32(b[57:], uint32(count))
+		var want, got []record.Summary
+		var wantErr, gotErr error
+		for r, err := range record.Records(payload, count) {
+			if wantErr = err; err == nil {
+				want = append(want, record.Summary{TimestampDelta: r.TimestampDelta, OffsetDelta: r.OffsetDelta, NullKey: r.Key == nil})
+			}
+		}
+		for s, err := range record.Scan(b, 1<<20) {
+			if gotErr = err; err == nil {
+				got = append(got, s)
+			}
+		}
+		require.Equal(t, wantErr, gotErr)
+		require.Equal(t, want, got)
+	})
+}

@@ -1,0 +1,63 @@
+package record
+
+import (
+	"errors"
+	"io"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+)
+
+// Recode returns the batch with its unpacked records packed by another codec.
+// Everything else in the header stays; the CRC is renewed.
+func Recode(b Batch, unpacked []byte, c Codec, level int) (Batch, error) {
+	packed, err := Compress(c, level, unpacked)
+	if err != nil {
+		return nil, err
+	}
+	out := make(Batch, HeaderSize, HeaderSize+len(packed))
+	copy(out, b)
+	out = append(out, packed...)
+	out.finish(b.Attributes()&^attrCodec | int16(c))
+	return out, nil
+}
+
+// recode packs a batch by the codec that the rules force. It never holds the
+// unpacked records, and stops when the result is too large.
+func recode(b Batch, r Rules) (Batch, error) {
+	in, err := unpacker(b.Codec(), b.Payload())
+	if err != nil {
+		return nil, refuse(kerr.UnknownServerError, err.Error())
+	}
+	defer func() { _ = in.Close() }() // it has no error of its own
+	out := bounded{b: append(make(Batch, 0, HeaderSize+len(b.Payload())), b[:HeaderSize]...), most: r.MaxBytes}
+	w, err := packer(r.Force, r.Level, &out)
+	if err == nil {
+		if _, err = io.Copy(w, io.LimitReader(in, unpackLimit)); err == nil {
+			err = w.Close()
+		}
+	}
+	if errors.Is(err, errFull) {
+		return nil, refuse(kerr.MessageTooLarge, kerr.MessageTooLarge.Description)
+	}
+	if err != nil {
+		return nil, refuse(kerr.UnknownServerError, err.Error())
+	}
+	out.b.finish(b.Attributes()&^attrCodec | int16(r.Force))
+	return out.b, nil
+}
+
+var errFull = errors.New("larger than the limit")
+
+// bounded collects bytes up to a number.
+type bounded struct {
+	b    Batch
+	most int
+}
+
+func (w *bounded) Write(p []byte) (int, error) {
+	if len(w.b)+len(p) > w.most {
+		return 0, errFull
+	}
+	w.b = append(w.b, p...)
+	return len(p), nil
+}
