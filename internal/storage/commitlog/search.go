@@ -114,11 +114,7 @@ func matchIn(b record.Batch, start, to int64, match func(ts int64) bool) (storag
 		}
 		return storage.Stamp{}, false, nil
 	}
-	payload, err := record.Decompress(b.Codec(), b.Payload(), maxUnpacked)
-	if err != nil {
-		return storage.Stamp{}, false, fmt.Errorf("batch at %d: %w", b.BaseOffset(), err)
-	}
-	for r, err := range record.Records(payload, b.Count()) {
+	for r, err := range record.Scan(b, maxUnpacked) {
 		if err != nil {
 			return storage.Stamp{}, false, fmt.Errorf("batch at %d: %w", b.BaseOffset(), err)
 		}
