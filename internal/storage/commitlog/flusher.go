@@ -101,15 +101,21 @@ func (f *flusher) round() {
 	logs := f.queue
 	f.queue = f.spare[:0]
 	f.mu.Unlock()
-	f.flushNow(logs)
+	for _, l := range logs {
+		// What is appended from here on may be for the next round. Whoever else
+		// flushes a log leaves it queued, or it could be in a round twice.
+		l.queued.Store(false)
+	}
+	_ = f.flushNow(logs) // a log tells its partition
 	clear(logs)
 	f.mu.Lock()
 	f.spare = logs[:0]
 	f.mu.Unlock()
 }
 
-// flushNow syncs logs and returns what went wrong. A log that fails tells its
-// partition itself. A log that has nothing to be synced costs nothing.
+// flushNow syncs logs, each listed once, and returns what went wrong. A log that
+// fails tells its partition itself. A log that has nothing to be synced costs
+// nothing.
 func (f *flusher) flushNow(logs []*Log) error {
 	f.turn <- struct{}{}
 	defer func() { <-f.turn }()

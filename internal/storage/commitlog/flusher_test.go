@@ -7,6 +7,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -29,7 +30,7 @@ func openSeveral(t *testing.T, s *commitlog.Store, n int) []outcome {
 	t.Helper()
 	var all []outcome
 	for i := range n {
-		o := outcome{durable: make(chan int64, 100), failed: make(chan error, 1)}
+		o := outcome{durable: make(chan int64, 1000), failed: make(chan error, 1)}
 		var err error
 		o.Log, _, err = s.OpenLog(t.Context(), storage.Partition{Topic: "t", ID: topic.ID{7}, Index: int32(i)}, storage.Hooks{
 			Settings: func() storage.Settings { return storagetest.Settings },
@@ -147,4 +148,63 @@ func TestAVolumeThatDoesNotSyncIsSyncedFileByFile(t *testing.T) {
 			require.Error(t, s.Close(), "one log failed, so the stop is not clean")
 		})
 	}
+}
+
+// A log that is flushed by somebody else while it waits for a round, and then
+// appended to, waits in one place only: the round would otherwise wait for itself.
+func TestALogIsOnceInARound(t *testing.T) {
+	t.Parallel()
+	faulty := vfs.NewFaulty(vfs.NewStrictMem())
+	s, err := commitlog.Open(commitlog.Config{FS: faulty, Dir: "/data"})
+	require.NoError(t, err)
+	logs := openSeveral(t, s, 2)
+	g := newGate()
+	faulty.Inject(func(op vfs.Op, name string) error {
+		if op == vfs.OpSync && strings.Contains(name, "t-0") && strings.HasSuffix(name, ".log") {
+			g.pass()
+		}
+		return nil
+	})
+	appendOne(t, logs[0].Log)
+	<-g.inside
+	appendOne(t, logs[1].Log)
+	require.NoError(t, logs[1].Sync(t.Context()))
+	require.Equal(t, int64(1), <-logs[1].durable)
+	appendOne(t, logs[1].Log)
+	close(g.open)
+	select {
+	case end := <-logs[1].durable:
+		require.Equal(t, int64(2), end)
+	case <-time.After(10 * time.Second):
+		require.Fail(t, "the round waits for itself")
+	}
+	faulty.Inject(nil)
+	require.NoError(t, s.Close())
+}
+
+// A checkpoint syncs logs that wait for a round at the same time: no log may then
+// be in one round twice.
+func TestCheckpointsDuringRounds(t *testing.T) {
+	t.Parallel()
+	s, err := commitlog.Open(commitlog.Config{FS: vfs.NewStrictMem(), Dir: "/data"})
+	require.NoError(t, err)
+	logs := openSeveral(t, s, 6)
+	const each = 500
+	var wg sync.WaitGroup
+	for _, l := range logs {
+		wg.Go(func() {
+			for range each {
+				appendOne(t, l.Log)
+			}
+		})
+		wg.Go(func() {
+			for end := int64(0); end < each; end = <-l.durable {
+			}
+		})
+	}
+	for range 50 {
+		require.NoError(t, s.Checkpoint())
+	}
+	wg.Wait()
+	require.NoError(t, s.Close())
 }

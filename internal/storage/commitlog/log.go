@@ -243,7 +243,6 @@ type flushPoint struct {
 // says that there is nothing.
 func (l *Log) beginFlush() (flushPoint, error) {
 	l.flushing <- struct{}{}
-	l.queued.Store(false)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	p := flushPoint{log: l, end: l.End(), dirty: l.segments[l.unsynced:], newFiles: l.newFiles, written: l.written}
