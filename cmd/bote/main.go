@@ -11,6 +11,7 @@ import (
 )
 
 func main() {
+	cli.CoarseTimers(os.Args)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := cli.Main(ctx, os.Args, os.Stdin, os.Stdout, os.Stderr)
 	stop()

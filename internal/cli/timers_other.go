@@ -1,0 +1,6 @@
+//go:build !linux
+
+package cli
+
+// CoarseTimers does nothing here.
+func CoarseTimers([]string) {}
