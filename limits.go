@@ -18,6 +18,7 @@ func (b *Broker) wireConfig(ctx context.Context) wire.Config {
 	return wire.Config{
 		MaxRequestBytes: int(limits.RequestMaxBytes), IdleTimeout: limits.MaxIdle, FrameTimeout: limits.FrameTimeout, StallTimeout: limits.StallTimeout,
 		MaxConnections: int(limits.Max), MaxConnectionsPer: perAddress, MaxConnectionsOf: b.byAddress(ctx, limits.MaxPerIPOverrides),
+		SendBuffer: int(limits.SendBufferBytes), ReceiveBuffer: int(limits.ReceiveBufferBytes),
 		RequestMemory: limits.RequestMemory, AnswerMemory: limits.AnswerMemory,
 		Logger: b.log, Registerer: b.cfg.Registerer,
 	}

@@ -52,8 +52,8 @@ type Server struct {
 // ConnectionLimits are the limits on connections, requests and answers.
 type ConnectionLimits struct {
 	RequestMaxBytes      int32
-	SendBufferBytes      int32
-	ReceiveBufferBytes   int32
+	SendBufferBytes      int32 // 0 if not set, -1 for the system's
+	ReceiveBufferBytes   int32 // the same
 	MaxIdle              time.Duration
 	MaxReauth            time.Duration
 	FailedAuthDelay      time.Duration
@@ -246,6 +246,14 @@ func (s settings) logDirs() []string {
 	return s.list("log.dir")
 }
 
+// ifSet is a setting whose default has no effect.
+func (s settings) ifSet(name string) int32 {
+	if !s.has(name) {
+		return 0
+	}
+	return s.int32(name)
+}
+
 func (s settings) connections() ConnectionLimits {
 	overrides := map[string]int32{}
 	for _, pair := range s.list("max.connections.per.ip.overrides") {
@@ -255,8 +263,8 @@ func (s settings) connections() ConnectionLimits {
 	}
 	return ConnectionLimits{
 		RequestMaxBytes:      s.int32("socket.request.max.bytes"),
-		SendBufferBytes:      s.int32("socket.send.buffer.bytes"),
-		ReceiveBufferBytes:   s.int32("socket.receive.buffer.bytes"),
+		SendBufferBytes:      s.ifSet("socket.send.buffer.bytes"),
+		ReceiveBufferBytes:   s.ifSet("socket.receive.buffer.bytes"),
 		MaxIdle:              s.millis("connections.max.idle.ms"),
 		MaxReauth:            s.millis("connections.max.reauth.ms"),
 		FailedAuthDelay:      s.millis("connection.failed.authentication.delay.ms"),

@@ -42,6 +42,8 @@ type Config struct {
 	BudgetRequests   int   // unanswered requests of a connection; default 1000
 	RequestMemory    int64 // bytes of Produce requests in progress on all connections; others may take a quarter of it; default an eighth of the memory, 64 to 512 MiB
 	AnswerMemory     int64 // bytes of answers that have not left on all connections; default as RequestMemory
+	SendBuffer       int   // bytes of the kernel's send buffer of a connection; default what the system finds best, in a crowd 128 KiB; negative for the system's always
+	ReceiveBuffer    int   // the same for receiving
 	Logger           *slog.Logger
 	Registerer       prometheus.Registerer
 }
@@ -195,6 +197,7 @@ func (s *Server) welcome(l *Listener, nc net.Conn) {
 		server: s, listener: l, nc: nc, ctx: ctx, cancel: cancel,
 		written: make(chan struct{}, 1), ready: make(chan struct{}, 1),
 	}
+	s.sizeBuffers(nc)
 	host := c.RemoteHost()
 	s.mu.Lock()
 	tooMany := s.cfg.MaxConnections > 0 && len(s.conns) >= s.cfg.MaxConnections ||
@@ -216,6 +219,40 @@ func (s *Server) welcome(l *Listener, nc net.Conn) {
 	s.metrics.connections.Inc()
 	go c.read()
 	go c.write()
+}
+
+// In a crowd of so many connections each has so much of the kernel's memory, which
+// counts it twice. A few may have what they like.
+const (
+	crowdFrom   = 32
+	crowdBuffer = 128 << 10
+)
+
+// sizeBuffers bounds what the kernel holds for a connection. Left alone it grows to
+// megabytes for a client that does not read, and a thousand of these use up what
+// the kernel has for all connections: then it slows down every one of them.
+func (s *Server) sizeBuffers(nc net.Conn) {
+	tcp, ok := nc.(interface {
+		SetReadBuffer(n int) error
+		SetWriteBuffer(n int) error
+	})
+	if !ok {
+		return
+	}
+	crowded := s.Connections() >= crowdFrom
+	if n := bufferSize(s.cfg.SendBuffer, crowded); n > 0 {
+		_ = tcp.SetWriteBuffer(n) // a hint
+	}
+	if n := bufferSize(s.cfg.ReceiveBuffer, crowded); n > 0 {
+		_ = tcp.SetReadBuffer(n) // a hint
+	}
+}
+
+func bufferSize(configured int, crowded bool) int {
+	if configured == 0 && crowded {
+		return crowdBuffer
+	}
+	return configured
 }
 
 // mayHave is how many connections an address may have.
