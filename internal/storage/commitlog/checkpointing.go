@@ -57,7 +57,7 @@ func (l *Log) saveProgress() (dirty bool, err error) {
 	}
 	if l.sinceSnapshot.Load() >= snapshotAfter && l.hooks.Turn != nil {
 		err = l.hooks.Turn(func() error {
-			l.saveSnapshot()
+			_ = l.saveSnapshot() // it has been logged
 			return nil
 		})
 	}
@@ -95,19 +95,19 @@ func (s *Store) WriteCheckpoints() error {
 	if err := s.writeFile(s.cfg.Dir, highWatermarkFile, high.encode()); err != nil {
 		return fmt.Errorf("write %s: %w", highWatermarkFile, err)
 	}
-	return s.writeStarts(nil, 0)
+	return s.writeStarts(nil)
 }
 
-// writeStarts stores the log starts that lie above their first segment's base,
-// with one log's as it is about to be. The caller holds checkpoint.
-func (s *Store) writeStarts(about *Log, start int64) error {
+// writeStarts stores the log starts that lie above their first segment's base on disk,
+// some as they are about to be. The caller holds checkpoint.
+func (s *Store) writeStarts(about map[*Log]int64) error {
 	starts := maps.Clone(s.starts)
 	for _, l := range s.openLogs() {
 		l.mu.RLock()
-		at, base := l.start, l.segments[0].base
+		at, base := l.start, l.base
 		l.mu.RUnlock()
-		if l == about {
-			at = start
+		if start, ok := about[l]; ok {
+			at = max(at, start)
 		}
 		name := dirName(l.part.Topic, l.part.Index)
 		delete(starts, name)

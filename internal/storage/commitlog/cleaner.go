@@ -1,8 +1,10 @@
 package commitlog
 
 import (
+	"fmt"
 	"log/slog"
 	"path/filepath"
+	"sort"
 	"sync"
 	"time"
 
@@ -148,23 +150,62 @@ func (c *cleaner) close() {
 
 // Retain applies retention to every log.
 func (s *Store) Retain() {
-	for _, l := range s.openLogs() {
-		if err := l.retain(s.cfg.Now()); err != nil {
+	now := s.cfg.Now()
+	starts := map[*Log]int64{}
+	logs := s.openLogs()
+	for _, l := range logs {
+		start, err := l.expired(now, l.hooks.Settings())
+		if err != nil {
+			l.log.Warn("retention did not finish", slog.Any("err", err))
+			continue
+		}
+		if start > 0 {
+			starts[l] = start
+		}
+	}
+	if err := s.announceStarts(starts); err != nil {
+		s.log.Warn("retention did not finish", slog.Any("err", err))
+		return
+	}
+	for _, l := range logs {
+		if err := l.retain(now, starts[l]); err != nil {
 			l.log.Warn("retention did not finish", slog.Any("err", err))
 		}
 	}
 }
 
-// retain removes segments from the front: those below the log start, then those
-// that are too many bytes, then those that are too old.
-func (l *Log) retain(now time.Time) error {
+// announceStarts has the disk know where logs will start, before files go: a crash
+// may bring back any of the files, and must not make a log of what is left.
+func (s *Store) announceStarts(starts map[*Log]int64) error {
+	if len(starts) == 0 {
+		return nil
+	}
+	s.checkpoint.Lock()
+	defer s.checkpoint.Unlock()
+	return s.writeStarts(starts)
+}
+
+// retain removes what expired.
+func (l *Log) retain(now time.Time, start int64) error {
 	set := l.hooks.Settings()
+	if start > 0 {
+		if err := l.dropSegments(start, set); err != nil {
+			return err
+		}
+	}
+	return l.retireActive(now, set, l.hooks.Deletable())
+}
+
+// expired returns where the log should start, 0 if nothing is to go. Segments go
+// from the front: those below the log start, then those that are too many bytes,
+// then those that are too old.
+func (l *Log) expired(now time.Time, set storage.Settings) (int64, error) {
 	limit := l.hooks.Deletable()
 	l.mu.RLock()
 	segments, start, alive := l.segments, l.start, l.aliveLocked() == nil
 	l.mu.RUnlock()
 	if !alive {
-		return nil
+		return 0, nil
 	}
 	surplus := l.Size() - set.RetentionBytes
 	n := 0
@@ -176,7 +217,7 @@ func (l *Log) retain(now time.Time) error {
 		tooMany := set.DeleteByPolicy && set.RetentionBytes >= 0 && surplus >= s.size.Load()
 		tooOld, err := s.expired(now, set)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		if end > start && !tooMany && !tooOld {
 			break
@@ -184,12 +225,10 @@ func (l *Log) retain(now time.Time) error {
 		surplus -= s.size.Load()
 		n++
 	}
-	if n > 0 {
-		if err := l.dropSegments(segments[:n], segments[n].base, set); err != nil {
-			return err
-		}
+	if n == 0 {
+		return 0, nil
 	}
-	return l.retireActive(now, set, limit)
+	return segments[n].base, nil
 }
 
 // expired reports whether all records of a segment are older than retention.ms;
@@ -231,19 +270,24 @@ func (l *Log) retireActive(now time.Time, set storage.Settings, limit int64) err
 		if l.active() != active || end > l.hooks.Deletable() {
 			return nil
 		}
-		next, err := l.roll(end)
-		if err != nil {
+		if err := l.store.announceStarts(map[*Log]int64{l: end}); err != nil {
 			return err
 		}
-		return l.dropSegments([]*segment{active}, next.base, set)
+		if _, err := l.roll(end); err != nil {
+			return err
+		}
+		return l.dropSegments(end, set)
 	})
 }
 
-// dropSegments takes segments off the front and removes their files later, when
-// readers are done with them.
-func (l *Log) dropSegments(gone []*segment, start int64, set storage.Settings) error {
+// dropSegments takes the segments below start, where one begins, off the front and
+// removes their files later, when readers are done with them. The log start
+// checkpoint has the start, until the files are known to be gone.
+func (l *Log) dropSegments(start int64, set storage.Settings) error {
 	l.mu.Lock()
-	l.segments = l.segments[len(gone):]
+	n := sort.Search(len(l.segments), func(i int) bool { return l.segments[i].base >= start })
+	gone := l.segments[:n]
+	l.segments = l.segments[n:]
 	l.unsynced = max(0, l.unsynced-len(gone))
 	moved := start > l.start
 	l.start = max(l.start, start)
@@ -260,6 +304,12 @@ func (l *Log) dropSegments(gone []*segment, start int64, set storage.Settings) e
 		}
 		s.log.retire()
 	}
+	if err := l.store.fs.SyncDir(l.dir); err != nil {
+		return fmt.Errorf("sync directory %s: %w", l.dir, err)
+	}
+	l.mu.Lock()
+	l.base = start
+	l.mu.Unlock()
 	return l.writeEpochs(epochs)
 }
 
@@ -294,7 +344,7 @@ func (l *Log) SetStart(start int64) error {
 	if err != nil || start <= before {
 		return err
 	}
-	if err := s.writeStarts(l, start); err != nil {
+	if err := s.writeStarts(map[*Log]int64{l: start}); err != nil {
 		return err
 	}
 	l.mu.Lock()

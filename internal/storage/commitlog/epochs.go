@@ -69,15 +69,19 @@ func epochsBelow(epochs []storage.Epoch, end int64) []storage.Epoch {
 // writeEpochs does not sync: the batches carry their epochs, and a log whose file
 // is missing or torn is read from its beginning.
 func (l *Log) writeEpochs(epochs []storage.Epoch) error {
+	if err := vfs.WriteUnsynced(l.store.fs, l.dir, epochFile, encodeEpochs(epochs)); err != nil {
+		return fmt.Errorf("write leader epochs of %s: %w", l.dir, err)
+	}
+	return nil
+}
+
+func encodeEpochs(epochs []storage.Epoch) []byte {
 	var out bytes.Buffer
 	fmt.Fprintf(&out, "0\n%d\n", len(epochs))
 	for _, e := range epochs {
 		fmt.Fprintf(&out, "%d %d\n", e.Epoch, e.Start)
 	}
-	if err := vfs.WriteUnsynced(l.store.fs, l.dir, epochFile, out.Bytes()); err != nil {
-		return fmt.Errorf("write leader epochs of %s: %w", l.dir, err)
-	}
-	return nil
+	return out.Bytes()
 }
 
 // readEpochs returns none if the file is missing or makes no sense: they are
@@ -114,6 +118,9 @@ func parseEpochs(raw []byte) ([]storage.Epoch, error) {
 			return nil, fmt.Errorf("%s does not ascend", epochFile)
 		}
 		epochs = append(epochs, e)
+	}
+	if !bytes.Equal(raw, encodeEpochs(epochs)) {
+		return nil, fmt.Errorf("%s is not whole", epochFile) // a number may have lost its last digits
 	}
 	return epochs, nil
 }

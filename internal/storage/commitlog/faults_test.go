@@ -99,56 +99,6 @@ func (p *probe) values(t *testing.T) []string {
 	return out
 }
 
-// TestCrashAtEveryPoint cuts the power before each operation of a scenario that
-// rolls segments, deletes records and writes checkpoints. Whatever was announced
-// must be there, in order, and nothing that was never appended.
-func TestCrashAtEveryPoint(t *testing.T) {
-	t.Parallel()
-	for point := 1; ; point++ {
-		mem := vfs.NewStrictMem()
-		faulty := vfs.NewFaulty(mem)
-		var crashed *vfs.Mem
-		announced, start := int64(0), int64(0)
-		p := openProbe(t, commitlog.Config{FS: faulty})
-		n := 0
-		faulty.Inject(func(op vfs.Op, _ string) error {
-			if op == vfs.OpRead || op == vfs.OpOpen {
-				return nil
-			}
-			if n++; n == point {
-				announced, start = p.durable.Load(), p.Start()
-				crashed = mem.Crash()
-			}
-			return nil
-		})
-		var want []string
-		for i := range 40 {
-			value := fmt.Sprintf("%d-%s", i, strings.Repeat("x", 200))
-			want = append(want, value)
-			require.NoError(t, p.Append(p.batch(value)))
-			p.await(t, p.End())
-			switch i {
-			case 15:
-				require.NoError(t, p.store.WriteCheckpoints())
-			case 25:
-				require.NoError(t, p.SetStart(20))
-			}
-		}
-		faulty.Inject(nil)
-		require.NoError(t, p.store.Close())
-		if crashed == nil {
-			require.Greater(t, point, 50, "the scenario has many points")
-			return
-		}
-		after := openProbe(t, commitlog.Config{FS: crashed})
-		require.GreaterOrEqual(t, after.End(), announced, "point %d", point)
-		require.GreaterOrEqual(t, after.Start(), start, "point %d", point)
-		require.Equal(t, strings.Join(want[after.Start():after.End()], "\n"), strings.Join(after.values(t), "\n"), "point %d", point)
-		require.NoError(t, after.Append(after.batch("after")), "point %d", point)
-		require.NoError(t, after.store.Close())
-	}
-}
-
 var errDisk = errors.New("input/output error")
 
 func TestSyncErrorFailsTheLog(t *testing.T) {

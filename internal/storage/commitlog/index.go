@@ -25,7 +25,8 @@ type index struct {
 	entry  int    // bytes of one entry
 	raw    []byte // valid if loaded
 	loaded bool
-	saved  int // bytes of raw that the file has
+	saved  int  // bytes of raw that the file has, -1 if that is unknown
+	longer bool // the file has more than that
 }
 
 func newIndex(fs vfs.FS, name string, entry int) *index {
@@ -46,11 +47,11 @@ func (x *index) load() error {
 }
 
 // reset makes the index empty; the file follows at the next save.
-func (x *index) reset() { x.raw, x.saved, x.loaded = nil, -1, true }
+func (x *index) reset() { x.raw, x.saved, x.longer, x.loaded = nil, -1, true, true }
 
 // drop forgets a loaded index whose file is complete.
 func (x *index) drop() {
-	if x.loaded && x.saved == len(x.raw) {
+	if x.loaded && x.complete() {
 		x.raw, x.loaded = nil, false
 	}
 }
@@ -61,36 +62,49 @@ func (x *index) len() int { return len(x.raw) / x.entry }
 func (x *index) truncate(n int) {
 	if n*x.entry < len(x.raw) {
 		x.raw = x.raw[: n*x.entry : n*x.entry]
-		x.saved = -1
+		x.saved = min(x.saved, len(x.raw))
+		x.longer = true
 	}
 }
 
 // save writes what the file does not have yet, and reports whether that was
 // anything. It does not sync.
 func (x *index) save() (wrote bool, err error) {
-	if !x.loaded || x.saved == len(x.raw) {
+	if !x.loaded || x.complete() {
 		return false, nil
 	}
 	f, err := x.fs.OpenFile(x.name, os.O_RDWR|os.O_CREATE)
 	if err != nil {
 		return false, fmt.Errorf("open index: %w", err)
 	}
-	from := max(x.saved, 0)
-	if x.saved < 0 {
-		err = f.Truncate(0)
-	}
-	if err == nil {
-		_, err = f.WriteAt(x.raw[from:], int64(from))
-	}
+	err = x.writeTo(f)
 	if cerr := f.Close(); err == nil {
 		err = cerr
 	}
 	if err != nil {
-		x.saved = -1 // what the file holds is unknown: write all of it next time
+		x.saved, x.longer = -1, true // what the file holds is unknown: write all of it next time
 		return false, fmt.Errorf("write index: %w", err)
 	}
-	x.saved = len(x.raw)
+	x.saved, x.longer = len(x.raw), false
 	return true, nil
+}
+
+// complete reports whether the file is as raw.
+func (x *index) complete() bool { return x.saved == len(x.raw) && !x.longer }
+
+// writeTo overwrites in place: entries that the file has are there after a crash
+// too, and a recovery point has those below it trusted.
+func (x *index) writeTo(f vfs.File) error {
+	if from := max(x.saved, 0); from < len(x.raw) {
+		if _, err := f.WriteAt(x.raw[from:], int64(from)); err != nil {
+			return err
+		}
+	}
+	size, err := f.Size()
+	if err == nil && size > int64(len(x.raw)) {
+		err = f.Truncate(int64(len(x.raw)))
+	}
+	return err
 }
 
 // syncFile makes what was saved durable.
@@ -131,6 +145,20 @@ func (x *index) positionBefore(relative int64) int64 {
 	}
 	_, position := x.offsetAt(i - 1)
 	return int64(position)
+}
+
+// boundary returns the last entry whose position is at most limit and whose
+// relative offset is below to; zeros if there is none.
+func (x *index) boundary(limit, to int64) (relative, position int64) {
+	i := sort.Search(x.len(), func(i int) bool {
+		r, p := x.offsetAt(i)
+		return int64(p) > limit || int64(r) >= to
+	})
+	if i == 0 {
+		return 0, 0
+	}
+	r, p := x.offsetAt(i - 1)
+	return int64(r), int64(p)
 }
 
 // times are entries {timestamp int64, relative offset int32}: the largest

@@ -43,6 +43,7 @@ type Log struct {
 	mu        sync.RWMutex // guards what follows
 	segments  []*segment
 	start     int64
+	base      int64    // the first segment's, as the disk knows it; at most segments[0].base
 	synced    int64    // everything below is on disk; the recovery point
 	unsynced  int      // index in segments of the first that has unsynced bytes
 	progress  int64    // the end when a checkpoint last saved the indexes
@@ -197,7 +198,7 @@ func (l *Log) roll(base int64) (*segment, error) {
 	if err != nil {
 		return nil, fmt.Errorf("roll %s: %w", l.dir, err)
 	}
-	l.saveSnapshot()
+	_ = l.saveSnapshot() // it has been logged
 	l.mu.Lock()
 	l.segments = append(l.segments, next)
 	l.newFiles = true
@@ -298,6 +299,7 @@ func (p flushPoint) settle(err error) {
 	defer func() { <-l.flushing }()
 	if err != nil {
 		l.fail(err)
+		l.discardUnsynced()
 		return
 	}
 	l.mu.Lock()
@@ -309,6 +311,32 @@ func (p flushPoint) settle(err error) {
 	if l.announced.Load() < p.end {
 		l.announced.Store(p.end)
 		l.hooks.Durable(p.end)
+	}
+}
+
+// discardUnsynced cuts off what an fsync failed to write and nobody was told of.
+// The kernel may count it as written: a process that starts before the machine
+// does would find it whole, and its own fsync would prove nothing.
+func (l *Log) discardUnsynced() {
+	if l.store.cfg.Flush != FlushCommit {
+		return // it was announced
+	}
+	l.mu.RLock()
+	segments, synced := slices.Clone(l.segments[l.unsynced:]), l.synced
+	l.mu.RUnlock()
+	for i, s := range segments {
+		size := int64(0)
+		var err error
+		if i == 0 {
+			size, err = s.seek(synced, -1)
+		}
+		if err == nil {
+			s.size.Store(size)
+			err = l.cut(s, size)
+		}
+		if err != nil {
+			l.log.Warn("unsynced batches not cut off", slog.Int64("segment", s.base), slog.Any("err", err))
+		}
 	}
 }
 
@@ -354,8 +382,7 @@ func (l *Log) prepareClose() error {
 		return err
 	}
 	l.noteFiles()
-	l.saveSnapshot()
-	return nil
+	return l.saveSnapshot()
 }
 
 // noteFiles has the next flush sync files and names that were written.

@@ -145,6 +145,9 @@ func (s *Store) ensureDir(l *Log) (created bool, err error) {
 	if err := l.mustBeEmpty(); err != nil {
 		return false, err
 	}
+	if err := s.forgetNamesake(name); err != nil {
+		return false, fmt.Errorf("create %s: %w", l.dir, err)
+	}
 	if err := s.fs.MkdirAll(l.dir); err != nil {
 		return false, fmt.Errorf("create %s: %w", l.dir, err)
 	}
@@ -153,6 +156,20 @@ func (s *Store) ensureDir(l *Log) (created bool, err error) {
 		return false, fmt.Errorf("create %s: %w", l.dir, err)
 	}
 	return true, nil
+}
+
+// forgetNamesake drops from the checkpoints a partition that had the name before:
+// a crash may have kept its deletion from doing so.
+func (s *Store) forgetNamesake(name string) error {
+	s.checkpoint.Lock()
+	_, start := s.starts[name]
+	_, point := s.recovery[name]
+	s.checkpoint.Unlock()
+	if !start && !point {
+		return nil
+	}
+	s.forgetCheckpoints(name)
+	return s.WriteCheckpoints()
 }
 
 // mustBeEmpty refuses a directory that has batches but does not say whose.

@@ -83,6 +83,11 @@ func (l *Log) load(ctx context.Context, clean bool, recoveryPoint, start int64) 
 		// The file may be older than the batches; what they say counts from here on.
 		l.epochs = epochsBelow(slices.Clone(epochs), recoveryPoint)
 	}
+	if !clean {
+		if o.segments, err = l.dropLeftovers(o.segments, start); err != nil {
+			return storage.Recovered{}, err
+		}
+	}
 	l.unsynced = -1
 	removed, err := l.openSegments(ctx, o, clean, recoveryPoint, epochsOK)
 	if err != nil {
@@ -94,19 +99,20 @@ func (l *Log) load(ctx context.Context, clean bool, recoveryPoint, start int64) 
 		}
 	}
 	l.start = max(start, l.segments[0].base)
+	l.base = l.segments[0].base
 	l.synced, l.opened, l.progress = l.End(), l.End(), l.End()
 	if !clean {
 		l.synced = min(l.End(), max(recoveryPoint, l.segments[0].base))
-		l.progress = -1
+		l.opened, l.progress = -1, -1 // what a crash left has to be saved by the next clean stop
 		l.newFiles = true // a killed process may not have synced the names
 	}
 	if l.unsynced < 0 || l.unsynced >= len(l.segments) {
 		l.unsynced = len(l.segments) - 1
 	}
 	l.announced.Store(l.End())
-	if trimmed := epochsFrom(epochsBelow(l.epochs, l.End()), l.start); !slices.Equal(trimmed, epochs) {
-		l.epochs = trimmed
-		if err := l.writeEpochs(trimmed); err != nil {
+	l.epochs = epochsFrom(epochsBelow(l.epochs, l.End()), l.start)
+	if !slices.Equal(l.epochs, epochs) {
+		if err := l.writeEpochs(l.epochs); err != nil {
 			return storage.Recovered{}, err
 		}
 	}
@@ -122,6 +128,16 @@ func (l *Log) load(ctx context.Context, clean bool, recoveryPoint, start int64) 
 		}
 	}
 	return rec, err
+}
+
+// dropLeftovers removes segments that lie below the log start: retention was about
+// to, and which of them a crash brought back is left to chance.
+func (l *Log) dropLeftovers(segments []*segment, start int64) ([]*segment, error) {
+	n := 0
+	for n+1 < len(segments) && segments[n+1].base <= start {
+		n++
+	}
+	return segments[n:], l.removeSegments(segments[:n])
 }
 
 // openSegments opens, and if need be recovers, segments from the oldest on. It
@@ -344,10 +360,10 @@ func (s *segment) scan(from, end int64, checkCRC bool, visit func(b record.Batch
 	return nil
 }
 
-// removeSegments deletes segments behind a torn one.
-func (l *Log) removeSegments(after []*segment) error {
-	for _, s := range after {
-		l.log.Warn("removed a segment behind an incomplete one", slog.Int64("segment", s.base))
+// removeSegments deletes segments behind an incomplete one, or below the start.
+func (l *Log) removeSegments(gone []*segment) error {
+	for _, s := range gone {
+		l.log.Warn("removed a segment that is not of the log any more", slog.Int64("segment", s.base))
 		s.log.retire()
 		for _, suffix := range []string{logSuffix, indexSuffix, timeSuffix, txnSuffix} {
 			if err := removeIfThere(l.store.fs, filepath.Join(l.dir, fileName(s.base, suffix))); err != nil {

@@ -20,20 +20,20 @@ const snapshotAfter = 4 << 20
 
 // saveSnapshot stores the partition's state at the end of the log. Whoever calls
 // it appends or has the append turn. Without the file a restart reads more
-// headers, so an error is only worth a line in the log.
-func (l *Log) saveSnapshot() {
+// headers, so an error is only worth a line in the log; but a clean stop needs it.
+func (l *Log) saveSnapshot() error {
 	if l.hooks.Snapshot == nil {
-		return
+		return nil
 	}
 	state := l.hooks.Snapshot()
 	if state == nil {
-		return
+		return nil
 	}
 	end := l.End()
 	name := fileName(end, snapshotSuffix)
 	if err := vfs.WriteUnsynced(l.store.fs, l.dir, name, state); err != nil {
 		l.log.Warn("snapshot not written", slog.Int64("offset", end), slog.Any("err", err))
-		return
+		return fmt.Errorf("write snapshot at %d: %w", end, err)
 	}
 	l.sinceSnapshot.Store(0)
 	l.mu.Lock()
@@ -41,6 +41,7 @@ func (l *Log) saveSnapshot() {
 	l.newFiles = true
 	l.written = append(l.written, name)
 	l.snapshots = append(l.snapshots, end)
+	return nil
 }
 
 // findSnapshot returns the newest usable snapshot at or below the end, and

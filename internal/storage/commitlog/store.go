@@ -166,9 +166,10 @@ func (s *Store) readState() error {
 		if err := s.fs.Remove(marker); err != nil {
 			return fmt.Errorf("remove the clean shutdown marker: %w", err)
 		}
-		if err := s.fs.SyncDir(s.cfg.Dir); err != nil {
-			return fmt.Errorf("sync %s: %w", s.cfg.Dir, err)
-		}
+	}
+	// A process that was killed may have left names that are not durable yet.
+	if err := s.fs.SyncDir(s.cfg.Dir); err != nil {
+		return fmt.Errorf("sync %s: %w", s.cfg.Dir, err)
 	}
 	return s.removeDeleted()
 }
