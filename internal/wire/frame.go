@@ -42,8 +42,9 @@ const (
 	// that every step has anyway apart.
 	slowest = 64 << 10
 	// otherWeight is how much more memory a decoded request takes than its bytes, if
-	// it is made of tiny elements.
-	otherWeight = 16
+	// it is made of tiny elements: measured, 25 times for a fetch of topics without
+	// partitions, and 55 times, answer included, for metadata of topics without names.
+	otherWeight = 32
 )
 
 var errLate = errors.New("the rest of a frame did not arrive in time")
@@ -124,16 +125,30 @@ func (c *Conn) readHead(in *bufio.Reader) (n int, key uint16, err error) {
 		return 0, 0, err
 	}
 	key = binary.BigEndian.Uint16(p)
-	if n > c.server.cfg.MaxOtherBytes && key != produceKey {
+	if n > c.server.mayBe(key) {
 		return 0, 0, fmt.Errorf("%w: %d bytes are too many for anything but records", errMalformed, n)
 	}
 	return n, key, nil
 }
 
 const (
-	produceKey = 0
-	fetchKey   = 1
+	produceKey   = 0
+	fetchKey     = 1
+	syncGroupKey = 14
 )
+
+// mayBe is how large a frame of an API may be. SyncGroup has the assignments of all
+// members.
+func (s *Server) mayBe(key uint16) int {
+	switch key {
+	case produceKey:
+		return s.cfg.MaxRequestBytes
+	case syncGroupKey:
+		return 4 * s.cfg.MaxOtherBytes
+	default:
+		return s.cfg.MaxOtherBytes
+	}
+}
 
 // readBody reads n bytes into a buffer that grows as they arrive, and waits
 // before each step until there is memory for it.

@@ -30,7 +30,7 @@ type Handler interface {
 // Config bounds what clients can take. Zero values mean the defaults.
 type Config struct {
 	MaxRequestBytes   int           // largest frame; default 100 MiB
-	MaxOtherBytes     int           // largest frame that is no Produce request: decoded, it is many times its size; default 16 MiB
+	MaxOtherBytes     int           // largest frame that is no Produce request: decoded, it is many times its size; default 4 MiB, and four times that for SyncGroup
 	IdleTimeout       time.Duration // how long a connection may say nothing, or take nothing; default 10 minutes
 	FrameTimeout      time.Duration // how long a MiB of a request may take, 16 seconds apart; default 30 seconds
 	StallTimeout      time.Duration // how long a client may take nothing while memory for answers is short; default 30 seconds
@@ -50,7 +50,7 @@ type Config struct {
 
 func (c *Config) setDefaults() {
 	c.MaxRequestBytes = orDefault(c.MaxRequestBytes, 100<<20)
-	c.MaxOtherBytes = orDefault(c.MaxOtherBytes, 16<<20)
+	c.MaxOtherBytes = orDefault(c.MaxOtherBytes, 4<<20)
 	c.IdleTimeout = orDefault(c.IdleTimeout, 10*time.Minute)
 	c.FrameTimeout = orDefault(c.FrameTimeout, 30*time.Second)
 	c.StallTimeout = orDefault(c.StallTimeout, 30*time.Second)
@@ -198,6 +198,7 @@ func (s *Server) welcome(l *Listener, nc net.Conn) {
 		written: make(chan struct{}, 1), ready: make(chan struct{}, 1),
 	}
 	s.sizeBuffers(nc)
+	c.raw = rawConn(nc)
 	host := c.RemoteHost()
 	s.mu.Lock()
 	tooMany := s.cfg.MaxConnections > 0 && len(s.conns) >= s.cfg.MaxConnections ||

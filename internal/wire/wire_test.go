@@ -182,6 +182,9 @@ func TestOnlyRecordsMayBeLarge(t *testing.T) {
 	c := b.dial(t)
 	send(t, c, append([]byte{0, 0, 0, 101}, metadata(1)[4:]...))
 	closed(t, c)
+	c = b.dial(t)
+	send(t, c, []byte{0, 0, 1, 145, 0, 14}) // 401 bytes of SyncGroup
+	closed(t, c)
 }
 
 func TestIdleConnections(t *testing.T) {
@@ -216,7 +219,7 @@ func TestAnswersAfterTheClientLeft(t *testing.T) {
 	require.NoError(t, c.Close())
 	<-r.Conn.Context().Done()
 	released := make(chan struct{})
-	r.ReplyParts(false, [][]byte{{1}}, func() { close(released) })
+	r.ReplyParts(false, []wire.Part{{Bytes: []byte{1}}}, func() { close(released) })
 	<-released
 }
 
