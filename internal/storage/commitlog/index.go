@@ -201,8 +201,9 @@ func (x *index) sane(size int64) bool {
 		}
 	}
 	if n > 0 && x.entry == offsetEntrySize {
-		r, p := x.offsetAt(n - 1)
-		return r >= 0 && p >= 0 && int64(p) < size
+		r0, p0 := x.offsetAt(0)
+		_, p := x.offsetAt(n - 1)
+		return r0 >= 0 && p0 >= 0 && int64(p) < size
 	}
 	return true
 }
