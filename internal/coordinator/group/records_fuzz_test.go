@@ -19,6 +19,8 @@ func FuzzOffsetValue(f *testing.F) {
 		v := kmsg.NewOffsetCommitValue()
 		v.Version, v.Offset, v.Metadata = version, 42, "m"
 		f.Add(v.AppendTo(nil))
+		v.ExpireTimestamp = -5
+		f.Add(v.AppendTo(nil))
 	}
 	f.Fuzz(func(t *testing.T, value []byte) {
 		o, err := readOffset(value)

@@ -67,6 +67,10 @@ func FuzzIndex(f *testing.F) {
 	x.addOffset(3, 100)
 	x.addOffset(9, 5000)
 	f.Add(x.raw, false, int64(6000), int64(5))
+	low := &index{entry: offsetEntrySize}
+	low.addOffset(-9, -100)
+	low.addOffset(9, 5000)
+	f.Add(low.raw, false, int64(6000), int64(5))
 	y := &index{entry: timeEntrySize}
 	y.addTime(1000, 3)
 	y.addTime(2000, 9)
@@ -80,7 +84,7 @@ func FuzzIndex(f *testing.F) {
 			return
 		}
 		if times {
-			require.GreaterOrEqual(t, x.offsetBefore(want+1), x.offsetBefore(want))
+			require.GreaterOrEqual(t, x.offsetBefore(max(want, want+1)), x.offsetBefore(want))
 			return
 		}
 		at := x.positionBefore(want)
