@@ -110,7 +110,7 @@ func (r *runner) run(ctx context.Context, groups []group) error {
 				continue
 			}
 			for _, c := range r.columns {
-				r.remark("round %d of %d, %s, %s", round+1, r.rounds, g.name, c.title)
+				r.remark("round %d, %s, %s", round+1, g.name, c.title)
 				if err := r.measure(ctx, g, c); err != nil {
 					return err
 				}
@@ -178,6 +178,9 @@ func (s *session) fresh(ctx context.Context) (*broker.Broker, error) {
 // ready returns the broker of the session, started and at rest: warmed up if need
 // be, with nothing to be written to the disk, its peak memory counted from now on.
 func (s *session) ready(ctx context.Context) (*broker.Broker, error) {
+	if s.broker != nil && !s.broker.Alive() {
+		s.remove()
+	}
 	if s.broker == nil {
 		b, err := s.fresh(ctx)
 		if err != nil {

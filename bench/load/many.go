@@ -173,7 +173,7 @@ func joinAndCommit(ctx context.Context, client *kgo.Client, group, topic string)
 // name that it gives it.
 func join(ctx context.Context, client *kgo.Client, group, topic string) (*kmsg.JoinGroupResponse, error) {
 	req := kmsg.NewPtrJoinGroupRequest()
-	req.Group, req.SessionTimeoutMillis, req.RebalanceTimeoutMillis, req.ProtocolType = group, 600_000, 600_000, "consumer"
+	req.Group, req.SessionTimeoutMillis, req.RebalanceTimeoutMillis, req.ProtocolType = group, 300_000, 300_000, "consumer"
 	metadata := kmsg.ConsumerMemberMetadata{Topics: []string{topic}}
 	req.Protocols = []kmsg.JoinGroupRequestProtocol{{Name: "range", Metadata: metadata.AppendTo(nil)}}
 	for {

@@ -1,0 +1,63 @@
+package broker_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/botehq/bote/bench/broker"
+)
+
+// A bote is started, stopped, started on what is there, killed and removed.
+func TestLifeOfABroker(t *testing.T) {
+	t.Parallel()
+	binary := filepath.Join(t.TempDir(), "bote")
+	require.NoError(t, broker.Build(t.Context(), binary))
+	dir := filepath.Join(t.TempDir(), "broker")
+	b, err := broker.New(t.Context(), broker.Bote{Binary: binary, Flush: "os"}, dir)
+	require.NoError(t, err)
+	require.False(t, b.Alive())
+	took, err := b.Start(t.Context())
+	require.NoError(t, err)
+	require.Positive(t, took)
+	require.True(t, b.Alive())
+	_, err = b.Stop(t.Context())
+	require.NoError(t, err)
+	require.False(t, b.Alive())
+
+	first := b.PID()
+	_, err = b.Start(t.Context())
+	require.NoError(t, err)
+	require.NotEqual(t, first, b.PID())
+	b.Kill()
+	require.False(t, b.Alive())
+	require.FileExists(t, filepath.Join(b.Dir(), "broker.log"))
+	require.NoError(t, b.Remove())
+	require.NoDirExists(t, dir)
+}
+
+// A process that ends instead of answering is an error with its last words.
+func TestABrokerThatDoesNotStart(t *testing.T) {
+	t.Parallel()
+	binary := filepath.Join(t.TempDir(), "broken")
+	require.NoError(t, os.WriteFile(binary, []byte("#!/bin/sh\necho no such luck\n"), 0o700)) //nolint:gosec // it is to be run
+	b, err := broker.New(t.Context(), broker.Bote{Binary: binary}, filepath.Join(t.TempDir(), "broker"))
+	require.NoError(t, err)
+	_, err = b.Start(t.Context())
+	require.ErrorContains(t, err, "the process ended: no such luck")
+	require.NoError(t, b.Remove())
+}
+
+func TestFindKafka(t *testing.T) {
+	t.Parallel()
+	home := t.TempDir()
+	_, err := broker.FindKafka(t.Context(), home, "1g")
+	require.ErrorContains(t, err, "no libs/kafka-clients-VERSION.jar")
+	require.NoError(t, os.Mkdir(filepath.Join(home, "libs"), 0o750))
+	require.NoError(t, os.WriteFile(filepath.Join(home, "libs", "kafka-clients-4.2.0.jar"), nil, 0o600))
+	k, err := broker.FindKafka(t.Context(), home, "1g")
+	require.NoError(t, err)
+	require.Equal(t, "4.2.0", k.Version())
+}
