@@ -15,7 +15,7 @@ COUNT         ?= 10
 
 .PHONY: help
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## build the binary, ./bote
@@ -63,6 +63,10 @@ bench: ## run the benchmarks; the numbers go to bench.out
 .PHONY: benchcmp
 benchcmp: $(TOOLS)/benchstat ## compare bench.out with the numbers of before, make benchcmp OLD=old.out
 	$(TOOLS)/benchstat $(OLD) bench.out
+
+.PHONY: bench-kafka
+bench-kafka: ## measure bote and Apache Kafka side by side; BENCH are the flags of ./bench, e.g. -quick (Linux, Java)
+	$(GO) run ./bench $(BENCH)
 
 .PHONY: golden
 golden: ## rewrite the goldens; look at the difference before committing it
