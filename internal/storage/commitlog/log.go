@@ -318,17 +318,18 @@ func (p flushPoint) settle(err error) {
 // The kernel may count it as written: a process that starts before the machine
 // does would find it whole, and its own fsync would prove nothing.
 func (l *Log) discardUnsynced() {
-	if l.store.cfg.Flush != FlushCommit {
-		return // it was announced
-	}
 	l.mu.RLock()
-	segments, synced := slices.Clone(l.segments[l.unsynced:]), l.synced
+	segments := slices.Clone(l.segments[l.unsynced:])
 	l.mu.RUnlock()
+	announced := l.announced.Load()
 	for i, s := range segments {
 		size := int64(0)
 		var err error
-		if i == 0 {
-			size, err = s.seek(synced, -1)
+		switch {
+		case i+1 < len(segments) && segments[i+1].base <= announced:
+			continue
+		case s.base < announced:
+			size, err = s.seek(announced, -1)
 		}
 		if err == nil {
 			s.size.Store(size)

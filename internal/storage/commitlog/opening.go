@@ -22,7 +22,7 @@ type Opening struct {
 	s *Store
 
 	mu        sync.Mutex // guards what follows
-	created   []*Log
+	created   []*Log     // or left by a process that was killed while it created them
 	recovered []*Log
 }
 
@@ -77,10 +77,10 @@ func (o *Opening) OpenLog(ctx context.Context, p storage.Partition, hooks storag
 func (o *Opening) note(l *Log, created bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	switch {
-	case created:
+	if created || !o.s.clean {
 		o.created = append(o.created, l)
-	case l.synced < l.End():
+	}
+	if l.synced < l.End() && (o.s.cfg.Flush == FlushCommit || l.hooks.Settings().AlwaysSync) {
 		o.recovered = append(o.recovered, l)
 	}
 }
@@ -91,9 +91,6 @@ func (o *Opening) note(l *Log, created bool) {
 func (o *Opening) Settle() error {
 	if err := o.settleCreated(); err != nil {
 		return err
-	}
-	if o.s.cfg.Flush != FlushCommit {
-		return nil
 	}
 	return o.s.flusher.flushNow(o.recovered)
 }

@@ -104,7 +104,7 @@ func (l *Log) load(ctx context.Context, clean bool, recoveryPoint, start int64) 
 	if !clean {
 		l.synced = min(l.End(), max(recoveryPoint, l.segments[0].base))
 		l.opened, l.progress = -1, -1 // what a crash left has to be saved by the next clean stop
-		l.newFiles = true // a killed process may not have synced the names
+		l.newFiles = true             // a killed process may not have synced the names
 	}
 	if l.unsynced < 0 || l.unsynced >= len(l.segments) {
 		l.unsynced = len(l.segments) - 1
