@@ -16,6 +16,7 @@ type Machine struct {
 	MemoryGB   float64 `json:"memory_gb"`
 	Kernel     string  `json:"kernel"`
 	FileSystem string  `json:"file_system"`
+	Load       float64 `json:"load"` // average of the last minute, that is, before the measurement
 }
 
 // Describe returns the machine with the file system of a directory. What cannot be
@@ -29,12 +30,15 @@ func Describe(dir string) Machine {
 	if text, err := os.ReadFile("/proc/sys/kernel/osrelease"); err == nil {
 		m.Kernel = strings.TrimSpace(string(text))
 	}
+	if text, err := os.ReadFile("/proc/loadavg"); err == nil {
+		m.Load, _ = strconv.ParseFloat(strings.Fields(string(text))[0], 64) // what is no number is left out
+	}
 	return m
 }
 
 // String is one sentence.
 func (m Machine) String() string {
-	return fmt.Sprintf("%d cores (%s), %.0f GB of memory, %s, kernel %s, data on %s", m.Cores, m.Processor, m.MemoryGB, m.System, m.Kernel, m.FileSystem)
+	return fmt.Sprintf("%d cores (%s), %.0f GB of memory, %s, kernel %s, data on %s, load average %.1f before the start", m.Cores, m.Processor, m.MemoryGB, m.System, m.Kernel, m.FileSystem, m.Load)
 }
 
 // lineOf returns what follows "key :" in the first such line of a file.

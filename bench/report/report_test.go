@@ -19,7 +19,7 @@ import (
 func measured() *report.Data {
 	d := &report.Data{
 		Began: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Took: 90 * time.Second, Versions: map[string]string{"kafka": "4.2.0"},
-		Machine: proc.Machine{Cores: 2, Processor: "a processor", MemoryGB: 8, System: "linux/amd64", Kernel: "6.1", FileSystem: "ext4"},
+		Machine: proc.Machine{Cores: 2, Processor: "a processor", MemoryGB: 8, System: "linux/amd64", Kernel: "6.1", FileSystem: "ext4", Load: 0.25},
 		Columns: []report.Column{{Name: "kafka", Title: "Kafka"}, {Name: "bote-os", Title: "bote"}},
 	}
 	for _, rate := range []float64{210, 190, 1234.4} {
@@ -41,7 +41,7 @@ var sections = []report.Section{
 	{Title: "Nothing", Rows: []report.Row{{Cell: "none", Value: "rate", Label: "not measured"}}},
 }
 
-const table = `Measured on 2026-01-02, in 1m30s, on 2 cores (a processor), 8 GB of memory, linux/amd64, kernel 6.1, data on ext4. kafka is 4.2.0. Numbers are medians, with the least and the greatest of several rounds.
+const table = `Measured on 2026-01-02, in 1m30s, on 2 cores (a processor), 8 GB of memory, linux/amd64, kernel 6.1, data on ext4, load average 0.2 before the start. kafka is 4.2.0. Numbers are medians, with the least and the greatest of several rounds.
 
 ### Speed
 
