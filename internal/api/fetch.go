@@ -140,8 +140,8 @@ func (f *fetch) read(ctx context.Context) (n int, settled bool) {
 	for i := range f.parts {
 		p := &f.parts[i]
 		f.readPart(ctx, s, p, left, n == 0 && room)
-		n += len(p.found.Data)
-		left = max(0, left-len(p.found.Data))
+		n += p.found.Len()
+		left = max(0, left-p.found.Len())
 		switch {
 		case p.refused:
 		case p.err != nil || p.found.Diverged:
@@ -163,7 +163,7 @@ func (f *fetch) readPart(ctx context.Context, s *catalog.Snapshot, p *fetchPart,
 		p.seenBefore = part.HighWatermark()
 		p.found, err = part.Read(ctx, partition.Read{
 			Offset: p.offset, CurrentEpoch: p.leader, LastFetchedEpoch: p.fetched, ToLogEnd: f.toEnd,
-			MaxBytes: min(int(p.maxBytes), left), AtLeastOne: first,
+			MaxBytes: min(int(p.maxBytes), left), AtLeastOne: first, FileWanted: true,
 		})
 	}
 	p.err = err

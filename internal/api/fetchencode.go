@@ -3,7 +3,9 @@ package api
 import (
 	"encoding/binary"
 
+	"github.com/botehq/bote/internal/partition"
 	"github.com/botehq/bote/internal/topic"
+	"github.com/botehq/bote/internal/wire"
 )
 
 // The fetch response is encoded by hand, because the records in it are not to be
@@ -11,7 +13,7 @@ import (
 // log's. A test holds it equal to kmsg's encoding.
 
 // encode returns the body of the answer in parts.
-func (f *fetch) encode() [][]byte {
+func (f *fetch) encode() []wire.Part {
 	groups := f.group()
 	e := fetchEncoder{version: f.version, flexible: f.version >= 12, buf: make([]byte, 0, 64+64*len(f.parts))}
 	e.int32(0) // throttle
@@ -78,7 +80,7 @@ func (f *fetch) encodePart(e *fetchEncoder, p *fetchPart) {
 	if f.version >= 11 {
 		e.int32(-1) // preferred read replica
 	}
-	e.records(p.found.Data)
+	e.records(&p.found)
 	if !e.flexible {
 		return
 	}
@@ -99,7 +101,7 @@ type fetchEncoder struct {
 	flexible bool
 	buf      []byte
 	from     int
-	parts    [][]byte
+	parts    []wire.Part
 }
 
 func (e *fetchEncoder) int16(v int16) { e.buf = binary.BigEndian.AppendUint16(e.buf, uint16(v)) }
@@ -130,20 +132,20 @@ func (e *fetchEncoder) noTags() {
 	}
 }
 
-func (e *fetchEncoder) records(data []byte) {
-	e.arrayLen(len(data))
-	if len(data) == 0 {
+func (e *fetchEncoder) records(r *partition.Records) {
+	e.arrayLen(r.Len())
+	if r.Len() == 0 {
 		return
 	}
 	e.flush()
-	e.parts = append(e.parts, data)
+	e.parts = append(e.parts, wire.Part{Bytes: r.Data, File: r.File, At: r.At, Size: r.Size})
 }
 
 // flush ends the current slice. Appending may move buf: the slices that were cut
 // off before keep the old memory, which nothing writes to any more.
 func (e *fetchEncoder) flush() {
 	if len(e.buf) > e.from {
-		e.parts = append(e.parts, e.buf[e.from:len(e.buf):len(e.buf)])
+		e.parts = append(e.parts, wire.Part{Bytes: e.buf[e.from:len(e.buf):len(e.buf)]})
 		e.from = len(e.buf)
 	}
 }

@@ -35,7 +35,7 @@ func TestFetchEncoding(t *testing.T) {
 			}
 			var got []byte
 			for _, p := range f.encode() {
-				got = append(got, p...)
+				got = append(got, p.Bytes...)
 			}
 			want := expected(f)
 			require.Equal(t, want.AppendTo(nil), got, "version %d, isolation %d", version, isolation)

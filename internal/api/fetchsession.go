@@ -224,7 +224,7 @@ func (s *sessionPart) changed(p *fetchPart, code int16) bool {
 	if p.found.Diverged {
 		return true
 	}
-	changed := len(p.found.Data) > 0 || s.high != p.found.HighWatermark || s.start != p.found.LogStartOffset
+	changed := p.found.Len() > 0 || s.high != p.found.HighWatermark || s.start != p.found.LogStartOffset
 	s.high, s.start = p.found.HighWatermark, p.found.LogStartOffset
 	return changed
 }

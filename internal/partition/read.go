@@ -20,6 +20,7 @@ type Read struct {
 	ToLogEnd   bool
 	MaxBytes   int
 	AtLeastOne bool // return a first batch that is larger than MaxBytes
+	FileWanted bool // the batches may be given as part of a file
 }
 
 // Records is what a read found. The chunk must be released.
@@ -63,7 +64,7 @@ func (p *Partition) Read(ctx context.Context, r Read) (Records, error) {
 		return out, nil
 	}
 	var err error
-	out.Chunk, err = p.log.Read(ctx, storage.Range{From: r.Offset, To: to, MaxBytes: r.MaxBytes, AtLeastOne: r.AtLeastOne})
+	out.Chunk, err = p.log.Read(ctx, storage.Range{From: r.Offset, To: to, MaxBytes: r.MaxBytes, AtLeastOne: r.AtLeastOne, FileWanted: r.FileWanted})
 	if err != nil {
 		return Records{}, asClientError(err)
 	}

@@ -22,6 +22,7 @@ package storage
 import (
 	"context"
 	"errors"
+	"os"
 
 	"github.com/botehq/bote/internal/record"
 	"github.com/botehq/bote/internal/topic"
@@ -92,15 +93,30 @@ type Hooks struct {
 	StartMoved func(start int64)
 }
 
-// Chunk is whole batches as they are stored, in ascending order.
+// Chunk is whole batches as they are stored, in ascending order: bytes, or a part
+// of a file for who sends it on without looking at it.
 type Chunk struct {
 	// Data is valid until Release.
-	Data    []byte
+	Data []byte
+	// File, if not nil, has the batches in Size bytes from At on; Data is then
+	// empty. It may be read until Release.
+	File    *os.File
+	At      int64
+	Size    int
 	release func()
 }
 
 // NewChunk makes a chunk; release may be nil and is called once.
 func NewChunk(data []byte, release func()) Chunk { return Chunk{Data: data, release: release} }
+
+// NewFileChunk makes a chunk of a part of a file; release may be nil and is called
+// once.
+func NewFileChunk(f *os.File, at int64, size int, release func()) Chunk {
+	return Chunk{File: f, At: at, Size: size, release: release}
+}
+
+// Len is the number of bytes in the batches.
+func (c *Chunk) Len() int { return len(c.Data) + c.Size }
 
 // Release gives the bytes back to the engine. It may be called on a zero Chunk.
 func (c *Chunk) Release() {
@@ -118,6 +134,8 @@ type Range struct {
 	// the same if AtLeastOne.
 	MaxBytes   int
 	AtLeastOne bool
+	// FileWanted lets the result be part of a file, if it is worth that.
+	FileWanted bool
 }
 
 // Stamp is where a timestamp was found.

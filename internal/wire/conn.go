@@ -8,9 +8,9 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"os"
 	"runtime/debug"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -21,6 +21,7 @@ type Conn struct {
 	server   *Server
 	listener *Listener
 	nc       net.Conn
+	raw      syscall.RawConn // of nc, if it is the system's own
 	ctx      context.Context //nolint:containedctx // the life of the connection itself, ended by its reader
 	cancel   context.CancelFunc
 
@@ -41,7 +42,7 @@ type slot struct {
 	began   time.Time
 	done    bool
 	hangup  bool
-	parts   [][]byte
+	parts   []Part
 	release func()
 }
 
@@ -200,10 +201,10 @@ func (c *Conn) busy() bool {
 }
 
 // finish enters an answer in its place and wakes the writer if it is next.
-func (c *Conn) finish(s *slot, parts [][]byte, release func()) {
-	n := 0
-	for _, p := range parts {
-		n += len(p)
+func (c *Conn) finish(s *slot, parts []Part, release func()) {
+	n := 0 // of memory: parts of files take none
+	for i := range parts {
+		n += len(parts[i].Bytes)
 	}
 	s.answer.set(int64(n))
 	s.parts, s.release = parts, release
@@ -272,12 +273,8 @@ func (c *Conn) sendReady() bool {
 		if n == 0 {
 			return true
 		}
-		var out net.Buffers
-		for _, s := range batch {
-			out = append(out, s.parts...)
-		}
 		hangup := batch[n-1].hangup
-		err := c.send(out)
+		err := c.send(batch)
 		sent := 0
 		for _, s := range batch {
 			sent += s.bytes
@@ -300,38 +297,6 @@ func (c *Conn) sendReady() bool {
 			return false
 		}
 	}
-}
-
-// leastProgress is how many bytes a client must take in a StallTimeout not to
-// count as stalled.
-const leastProgress = 4 << 10
-
-// send writes answers, however long it takes, as long as the client goes on
-// taking them. One that does not is closed after the idle time; if memory for
-// answers is short, much earlier.
-func (c *Conn) send(out net.Buffers) error {
-	var stalled time.Duration
-	for len(out) > 0 {
-		window := min(c.server.cfg.StallTimeout, c.server.cfg.IdleTimeout-stalled)
-		if err := c.nc.SetWriteDeadline(time.Now().Add(window)); err != nil {
-			return err
-		}
-		n, err := out.WriteTo(c.nc)
-		c.server.metrics.sent.Add(float64(n))
-		if !errors.Is(err, os.ErrDeadlineExceeded) {
-			return err
-		}
-		if n >= leastProgress {
-			stalled = 0
-			continue
-		}
-		if stalled += window; stalled >= c.server.cfg.IdleTimeout || c.server.answers.pressed() {
-			c.server.metrics.stalled.Inc()
-			c.server.episodes.stalled.note(c.client())
-			return err
-		}
-	}
-	return nil
 }
 
 // fail closes the connection and lets go of answers that will not be sent. It

@@ -193,7 +193,7 @@ func TestFetchesWaitForSlowClients(t *testing.T) {
 	_, ok := r.Reserve(1000)
 	require.True(t, ok)
 	released := make(chan struct{})
-	r.ReplyParts(false, [][]byte{make([]byte, 64<<20)}, func() { close(released) })
+	r.ReplyParts(false, []wire.Part{{Bytes: make([]byte, 64<<20)}}, func() { close(released) })
 	gauged(t, reg, "bote_memory_used_bytes/answers", 64<<20+8)
 	waiting, producer := b.dial(t), b.dial(t)
 	send(t, waiting, fetch(2))
@@ -220,7 +220,7 @@ func TestSlowProgressIsNoStall(t *testing.T) {
 	c := b.dial(t)
 	send(t, c, fetch(1))
 	const size = 24 << 20
-	b.next(t).ReplyParts(false, [][]byte{make([]byte, size)}, nil)
+	b.next(t).ReplyParts(false, []wire.Part{{Bytes: make([]byte, size)}}, nil)
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	got, began := int64(0), time.Now()
@@ -243,7 +243,7 @@ func TestSlowClientsKeepTheirConnectionWhileThereIsMemory(t *testing.T) {
 	send(t, c, fetch(1))
 	began := time.Now()
 	released := make(chan struct{})
-	b.next(t).ReplyParts(false, [][]byte{make([]byte, 64<<20)}, func() { close(released) })
+	b.next(t).ReplyParts(false, []wire.Part{{Bytes: make([]byte, 64<<20)}}, func() { close(released) })
 	<-released
 	require.GreaterOrEqual(t, time.Since(began), 900*time.Millisecond)
 	gauged(t, reg, "bote_slow_clients_closed_total", 1)

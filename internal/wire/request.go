@@ -2,6 +2,7 @@ package wire
 
 import (
 	"encoding/binary"
+	"os"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -84,19 +85,30 @@ func (r *Request) Reply(resp kmsg.Response) {
 	*out = r.appendHeader((*out)[:0], resp.IsFlexible() && r.Key != apiVersionsKey)
 	*out = resp.AppendTo(*out)
 	binary.BigEndian.PutUint32(*out, uint32(len(*out)-4))
-	r.finish([][]byte{*out}, func() { putBuffer(out) })
+	r.finish([]Part{{Bytes: *out}}, func() { putBuffer(out) })
 }
+
+// Part is a piece of an answer: bytes, or a part of a file.
+type Part struct {
+	Bytes []byte
+	// File, if not nil, is sent instead: Size bytes from At on.
+	File *os.File
+	At   int64
+	Size int
+}
+
+func (p *Part) len() int { return len(p.Bytes) + p.Size }
 
 // ReplyParts answers with a body in parts, which are sent as they are; release
 // is called when they have left or never will.
-func (r *Request) ReplyParts(flexible bool, parts [][]byte, release func()) {
+func (r *Request) ReplyParts(flexible bool, parts []Part, release func()) {
 	head := r.appendHeader(make([]byte, 0, 16), flexible)
 	size := len(head) - 4
-	for _, p := range parts {
-		size += len(p)
+	for i := range parts {
+		size += parts[i].len()
 	}
 	binary.BigEndian.PutUint32(head, uint32(size))
-	r.finish(append([][]byte{head}, parts...), release)
+	r.finish(append([]Part{{Bytes: head}}, parts...), release)
 }
 
 // Skip ends a request that the protocol does not answer (acks 0).
@@ -120,7 +132,7 @@ func (r *Request) appendHeader(dst []byte, flexible bool) []byte {
 	return dst
 }
 
-func (r *Request) finish(parts [][]byte, release func()) {
+func (r *Request) finish(parts []Part, release func()) {
 	frame := r.frame
 	r.frame, r.Body = nil, nil
 	r.Conn.server.metrics.finished(r.Key, r.slot.began)

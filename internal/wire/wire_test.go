@@ -219,7 +219,7 @@ func TestAnswersAfterTheClientLeft(t *testing.T) {
 	require.NoError(t, c.Close())
 	<-r.Conn.Context().Done()
 	released := make(chan struct{})
-	r.ReplyParts(false, [][]byte{{1}}, func() { close(released) })
+	r.ReplyParts(false, []wire.Part{{Bytes: []byte{1}}}, func() { close(released) })
 	<-released
 }
 

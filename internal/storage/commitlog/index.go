@@ -147,6 +147,20 @@ func (x *index) positionBefore(relative int64) int64 {
 	return int64(position)
 }
 
+// boundary returns the last entry whose position is at most limit and whose
+// relative offset is below to; zeros if there is none.
+func (x *index) boundary(limit, to int64) (relative, position int64) {
+	i := sort.Search(x.len(), func(i int) bool {
+		r, p := x.offsetAt(i)
+		return int64(p) > limit || int64(r) >= to
+	})
+	if i == 0 {
+		return 0, 0
+	}
+	r, p := x.offsetAt(i - 1)
+	return int64(r), int64(p)
+}
+
 // times are entries {timestamp int64, relative offset int32}: the largest
 // timestamp so far and the last offset of the batch that has it.
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/botehq/bote/internal/record"
 	"github.com/botehq/bote/internal/storage"
+	"github.com/botehq/bote/internal/storage/vfs"
 )
 
 // Read returns whole batches of one segment, from the one that holds r.From.
@@ -29,6 +30,9 @@ func (l *Log) Read(ctx context.Context, r storage.Range) (storage.Chunk, error) 
 			return storage.Chunk{}, fmt.Errorf("read %s at %d: %w", l.dir, r.From, err)
 		}
 		if at < s.size.Load() {
+			if c, ok := l.fileChunk(s, at, r); ok {
+				return c, nil
+			}
 			c, err := l.readAt(s, at, r)
 			if errors.Is(err, errGone) {
 				continue
@@ -133,6 +137,58 @@ func (l *Log) readAt(s *segment, at int64, r storage.Range) (storage.Chunk, erro
 	}
 	l.remember(hint{offset: next, base: s.base, at: at + int64(n)})
 	return storage.NewChunk(p[:n], func() { buffers.Put(buf) }), nil
+}
+
+// worthAFile is how many bytes make it worth the calls to send them from the file.
+const worthAFile = 64 << 10
+
+// fileChunk finds whole batches with the index alone, so that nobody has to read
+// what the kernel can send. The last few batches, which the index does not tell
+// apart, are left for the next read.
+func (l *Log) fileChunk(s *segment, at int64, r storage.Range) (storage.Chunk, bool) {
+	if !r.FileWanted || min(int64(r.MaxBytes), s.size.Load()-at) < worthAFile {
+		return storage.Chunk{}, false
+	}
+	end, last := s.boundary(at+int64(r.MaxBytes), r.To)
+	if end-at < worthAFile {
+		return storage.Chunk{}, false
+	}
+	f, err := s.log.acquire()
+	if err != nil {
+		return storage.Chunk{}, false
+	}
+	file := vfs.OSFile(f)
+	if file == nil {
+		s.log.release()
+		return storage.Chunk{}, false
+	}
+	// The batch behind the end tells where the next read goes on, and that the
+	// index does not lie.
+	var head [record.HeaderSize]byte
+	if readFull(f, head[:], end) != nil {
+		s.log.release()
+		return storage.Chunk{}, false
+	}
+	next := record.Batch(head[:])
+	if _, err := record.Size(next); err != nil || next.LastOffset() != last || next.BaseOffset() <= r.From {
+		s.log.release()
+		return storage.Chunk{}, false
+	}
+	l.remember(hint{offset: next.BaseOffset(), base: s.base, at: end})
+	return storage.NewFileChunk(file, at, int(end-at), s.log.release), true
+}
+
+// boundary returns the largest indexed position, at most limit, before which no
+// batch reaches the offset to, and the last offset of the batch at it. It is 0 if
+// there is none.
+func (s *segment) boundary(limit, to int64) (position, last int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.offsets.load() != nil {
+		return 0, 0
+	}
+	relative, position := s.offsets.boundary(limit, to-s.base)
+	return position, s.base + relative
 }
 
 func grown(buf *[]byte, n int) []byte {
