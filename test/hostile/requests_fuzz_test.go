@@ -17,7 +17,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/botehq/bote"
-	"github.com/botehq/bote/botetest"
 )
 
 // panics is a log handler that remembers panics, which a broker survives.
@@ -51,18 +50,13 @@ func FuzzRequests(f *testing.F) {
 		f.Add(uint8(indexOf(req.Key())), uint8(version), req.AppendTo(nil))
 	}
 	log := &panics{}
-	// A topic too many costs memory until the end, so each has few partitions and
-	// the broker is a new one from time to time.
-	open := func() *bote.Broker {
-		return botetest.New(f, botetest.WithProperty("num.partitions", "1"), botetest.WithProperty("log.segment.bytes", "1048576"),
-			botetest.WithConfig(func(c *bote.Config) { c.Logger = slog.New(log) }))
-	}
-	b := open()
-	runs := 0
+	b := &broker{log: log}
+	b.open(f)
+	f.Cleanup(func() { b.close(f) })
 	f.Fuzz(func(t *testing.T, which, version uint8, body []byte) {
-		if runs++; runs%500 == 0 {
-			require.NoError(t, b.Close())
-			b = open()
+		if b.runs++; b.runs%500 == 0 { // its topics would fill the memory
+			b.close(t)
+			b.open(t)
 		}
 		key := keys[int(which)%len(keys)]
 		req := kmsg.RequestForKey(key)
@@ -77,6 +71,32 @@ func FuzzRequests(f *testing.F) {
 			t.Fatalf("%s version %d: %s", kmsg.NameForKey(key), v, *text)
 		}
 	})
+}
+
+// broker is one in memory that outlives a test.
+type broker struct {
+	*bote.Broker
+	log    *panics
+	runs   int
+	served chan error
+}
+
+func (b *broker) open(tb testing.TB) {
+	tb.Helper()
+	var err error
+	b.Broker, err = bote.Open(context.Background(), bote.Config{
+		InMemory: true, Listen: "127.0.0.1:0", Logger: slog.New(b.log),
+		Properties: map[string]string{"num.partitions": "1", "log.segment.bytes": "1048576", "group.initial.rebalance.delay.ms": "0"},
+	})
+	require.NoError(tb, err)
+	b.served = make(chan error, 1)
+	go func(opened *bote.Broker, served chan<- error) { served <- opened.Serve(context.Background()) }(b.Broker, b.served)
+}
+
+func (b *broker) close(tb testing.TB) {
+	tb.Helper()
+	require.NoError(tb, b.Close())
+	require.NoError(tb, <-b.served)
 }
 
 func indexOf(key int16) int {
