@@ -198,6 +198,7 @@ func (s *Server) welcome(l *Listener, nc net.Conn) {
 		written: make(chan struct{}, 1), ready: make(chan struct{}, 1),
 	}
 	s.sizeBuffers(nc)
+	c.raw = rawConn(nc)
 	host := c.RemoteHost()
 	s.mu.Lock()
 	tooMany := s.cfg.MaxConnections > 0 && len(s.conns) >= s.cfg.MaxConnections ||
