@@ -1,0 +1,145 @@
+package model_test
+
+import (
+	"errors"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/botehq/bote/internal/storage/vfs"
+)
+
+// disk is a file system that can be cut off at any operation, fail on command and
+// be slow. A cut leaves the next disk behind.
+type disk struct {
+	*vfs.Faulty
+	mem  *vfs.Mem
+	slow time.Duration
+
+	mu      sync.Mutex // guards what follows
+	left    int        // operations until the cut; 0 is none
+	cut     func(*vfs.Mem) *vfs.Mem
+	after   *vfs.Mem // what the cut left
+	fault   *faultOn
+	faulted bool // something failed in this life
+}
+
+// faultOn is what fails: so many operations of a kind on files of a kind.
+type faultOn struct {
+	op     vfs.Op
+	suffix string
+	left   int
+	err    error
+}
+
+var errPower = errors.New("the power is cut")
+
+func newDisk(mem *vfs.Mem, slow time.Duration) *disk {
+	d := &disk{Faulty: vfs.NewFaulty(mem), mem: mem, slow: slow}
+	d.Inject(d.before)
+	return d
+}
+
+// before is asked before each operation.
+func (d *disk) before(op vfs.Op, name string) error {
+	// Only what makes batches durable is slow: checkpoints are written under a
+	// mutex, and a bubble does not see who waits for one.
+	syncs := op == vfs.OpSync && strings.HasSuffix(name, ".log") || op == vfs.OpSyncFS
+	if syncs && d.slow > 0 && d.over() == nil {
+		time.Sleep(d.slow)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.after != nil {
+		return errPower
+	}
+	if d.left > 0 && op != vfs.OpRead && op != vfs.OpOpen && op != vfs.OpList {
+		if d.left--; d.left == 0 {
+			d.after = d.cut(d.mem)
+			return errPower
+		}
+	}
+	if f := d.fault; f != nil && f.left > 0 && f.op == op && strings.HasSuffix(name, f.suffix) {
+		f.left--
+		d.faulted = true
+		return f.err
+	}
+	return nil
+}
+
+// cutAfter cuts the power, or kills the process, before an operation to come; at
+// once if left is 0.
+func (d *disk) cutAfter(left int, cut func(*vfs.Mem) *vfs.Mem) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.after != nil {
+		return
+	}
+	d.left, d.cut = left, cut
+	if left == 0 {
+		d.after = cut(d.mem)
+	}
+}
+
+// over says that the power is cut.
+func (d *disk) over() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.after != nil {
+		return errPower
+	}
+	return nil
+}
+
+// failed reports whether an error of the disk explains one of the broker.
+func (d *disk) failed() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.faulted || d.after != nil
+}
+
+func (d *disk) fail(f *faultOn) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.fault = f
+}
+
+// cutOf is a way to end a life: lossy says that what was not synced may be lost.
+func cutOf(how, seed uint32) (cut func(*vfs.Mem) *vfs.Mem, lossy bool) {
+	switch how % 4 {
+	case 0:
+		return (*vfs.Mem).Fork, false
+	case 1:
+		return (*vfs.Mem).Crash, true
+	default:
+		rng := rand.New(rand.NewPCG(uint64(seed), uint64(how)))
+		return func(m *vfs.Mem) *vfs.Mem { return m.CrashRandomly(rng) }, true
+	}
+}
+
+// faultOf is what a step makes fail.
+func faultOf(s step) *faultOn {
+	all := []faultOn{
+		{op: vfs.OpWrite, suffix: ".log"},
+		{op: vfs.OpWrite},
+		{op: vfs.OpSync, suffix: ".log"},
+		{op: vfs.OpSync},
+		{op: vfs.OpSyncDir},
+		{op: vfs.OpSyncFS},
+		{op: vfs.OpRename},
+		{op: vfs.OpOpen},
+		{op: vfs.OpRead},
+		{op: vfs.OpTruncate},
+		{op: vfs.OpMkdir},
+		{op: vfs.OpRemove},
+	}
+	f := all[s.a%uint32(len(all))]
+	f.left = []int{1, 2, 5, 1000}[s.b%4]
+	f.err = &vfs.FaultError{Err: []error{syscall.ENOSPC, syscall.EIO}[s.c%2], Done: int(s.d % 100), Forget: s.d%3 > 0}
+	return &f
+}
+
+// pass lets time go by.
+func pass(d time.Duration) { time.Sleep(d) }

@@ -1,0 +1,267 @@
+package model_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+
+	"github.com/botehq/bote/internal/meta/memmeta"
+	"github.com/botehq/bote/internal/storage/commitlog"
+	"github.com/botehq/bote/internal/storage/vfs"
+)
+
+// world is a broker through its lives, the clients that use it and what they were
+// promised.
+type world struct {
+	h         history
+	disk      *disk
+	kept      *memmeta.Store
+	broker    *broker
+	clients   []*client
+	ref       *reference
+	producers []*refProducer
+	flying    []*refBatch // produced and not answered
+	lossy     bool        // the cut that is armed takes what was not synced
+	rearm     step        // a crash during the next start
+}
+
+const connections = 3
+
+var (
+	topicNames = []string{"alpha", "beta"}
+	groupNames = []string{"g", "h"}
+)
+
+// play plays a history and returns the first promise that the broker broke.
+func play(h history) error {
+	w := &world{h: h, kept: memmeta.New(), ref: newReference()}
+	for i := range 4 {
+		w.producers = append(w.producers, &refProducer{index: i, idempotent: i >= 2, id: -1, next: map[*refPart]int32{}, pending: map[*refPart]*refBatch{}})
+	}
+	w.disk = newDisk(vfs.NewStrictMem(), h.settings.slowSync)
+	err := w.run()
+	w.hangUp()
+	if w.broker != nil {
+		_ = w.broker.close() // what it says was looked at where it matters
+	}
+	return err
+}
+
+func (w *world) run() error {
+	if err := w.open(); err != nil {
+		return err
+	}
+	if err := w.surviving(w.createTopic(step{})); err != nil {
+		return err
+	}
+	for i, s := range w.h.steps {
+		if err := w.surviving(w.do(s)); err != nil {
+			return fmt.Errorf("step %d, %v: %w", i, s, err)
+		}
+	}
+	if err := w.surviving(w.awaitAll()); err != nil {
+		return fmt.Errorf("at the end: %w", err)
+	}
+	if err := w.surviving(w.checkAll()); err != nil {
+		return fmt.Errorf("at the end: %w", err)
+	}
+	w.lossy = true
+	w.disk.cutAfter(0, (*vfs.Mem).Crash)
+	if err := w.surviving(errPower); err != nil {
+		return fmt.Errorf("after the end: %w", err)
+	}
+	return nil
+}
+
+// surviving goes on after a step: if the power was cut meanwhile, the next life
+// begins, and is looked at.
+func (w *world) surviving(err error) error {
+	for {
+		if isViolation(err) && w.disk.over() == nil {
+			return err
+		}
+		if w.disk.over() == nil {
+			if err != nil && !errors.Is(err, errSkip) {
+				return err
+			}
+			return nil
+		}
+		if err = w.nextLife(); err == nil {
+			err = w.checkAll()
+		}
+	}
+}
+
+// errSkip is a step that could not be done and tells nothing.
+var errSkip = errors.New("not done")
+
+// nextLife starts the broker on what the cut left.
+func (w *world) nextLife() error {
+	w.hangUp()
+	if w.broker != nil {
+		_ = w.broker.close() // its disk is gone
+	}
+	w.broker = nil
+	if w.lossy && w.h.settings.flush != commitlog.FlushCommit {
+		for _, p := range w.ref.parts() {
+			p.lost = true
+		}
+		for _, p := range w.producers {
+			p.id = -1 // what it had sent may be lost, so its sequences mean nothing
+			clear(p.next)
+			clear(p.pending)
+		}
+	}
+	w.disk = newDisk(w.disk.after, w.h.settings.slowSync)
+	w.lossy = false
+	if w.rearm.a > 0 {
+		w.arm(w.rearm, int(w.rearm.a%30)+1)
+		w.rearm = step{}
+	}
+	return w.open()
+}
+
+func (w *world) arm(s step, left int) {
+	cut, lossy := cutOf(s.b, s.c)
+	w.lossy = lossy
+	w.disk.cutAfter(left, cut)
+}
+
+// open starts the broker; it must be able to.
+func (w *world) open() error {
+	d := w.disk
+	b, err := openBroker(context.Background(), w.h.settings, d, lifetime{w.kept, d.over})
+	if err != nil {
+		return broken("the broker does not start: %v", err)
+	}
+	w.broker = b
+	for range connections {
+		c, err := dial(b.doors)
+		if err != nil {
+			return broken("the broker takes no connection: %v", err)
+		}
+		w.clients = append(w.clients, c)
+	}
+	return w.resolveTopics()
+}
+
+// hangUp ends the connections; whoever waits for an answer gets none.
+func (w *world) hangUp() {
+	for _, c := range w.clients {
+		c.close()
+	}
+	w.clients = nil
+	for _, b := range w.flying {
+		b.call = nil
+	}
+	w.flying = nil
+}
+
+func (w *world) do(s step) error {
+	switch s.kind {
+	case produce:
+		return w.produce(s)
+	case await:
+		return w.awaitAll()
+	case fetch:
+		return w.fetch(s)
+	case check:
+		return w.checkAll()
+	case commit:
+		return w.commit(s)
+	case session:
+		return w.session(s)
+	case createTopic:
+		return w.createTopic(s)
+	case deleteTopic:
+		return w.deleteTopic(s)
+	case alter:
+		return w.alter(s)
+	case deleteRecords:
+		return w.deleteRecords(s)
+	case advance:
+		pass([]time.Duration{time.Millisecond, 10 * time.Millisecond, 100 * time.Millisecond, 1100 * time.Millisecond, 5 * time.Second, 70 * time.Second, 10 * time.Minute}[s.a%7])
+		return nil
+	case restart:
+		return w.restart(s)
+	case crash:
+		if s.d%4 == 0 {
+			w.rearm = step{a: s.d, b: s.c, c: s.b}
+		}
+		w.arm(s, []int{0, 1, 2, 3, 5, 8, 13, 21}[s.a%8])
+		return nil
+	case fault:
+		w.disk.fail(faultOf(s))
+		return nil
+	case heal:
+		w.disk.fail(nil)
+		return nil
+	}
+	return nil
+}
+
+// restart stops the broker cleanly and starts it again. What the file system has
+// not synced by then is still not durable.
+func (w *world) restart(s step) error {
+	w.disk.fail(nil)
+	if s.a%2 == 0 {
+		if err := w.awaitAll(); err != nil {
+			return err
+		}
+	}
+	w.hangUp()
+	err := w.broker.close()
+	w.broker = nil
+	if w.disk.over() != nil {
+		return errPower
+	}
+	if err != nil && !w.disk.failed() {
+		return broken("the broker does not stop: %v", err)
+	}
+	d := newDisk(w.disk.mem.Fork(), w.h.settings.slowSync)
+	d.left, d.cut = w.disk.left, w.disk.cut
+	w.disk = d
+	if err := w.open(); err != nil {
+		return err
+	}
+	return w.checkAll()
+}
+
+func (w *world) part(n uint32) *refPart {
+	all := w.ref.parts()
+	if len(all) == 0 {
+		return nil
+	}
+	return all[n%uint32(len(all))]
+}
+
+// answered turns the end of a call into what it means: an error other than that
+// of a cut or a broken connection is a violation.
+func (w *world) answered(err error) error {
+	switch {
+	case err == nil:
+		return w.disk.over()
+	case w.disk.over() != nil:
+		return errPower
+	case errors.Is(err, errNoAnswer):
+		return broken("%v", err)
+	default:
+		return broken("a connection ended: %v", err)
+	}
+}
+
+// explained says which error codes may be answered: those of a disk that failed,
+// and of a coordinator that is not ready.
+func (w *world) explained(code int16) error {
+	switch err := kerr.ErrorForCode(code); {
+	case err == nil:
+		return nil
+	case w.disk.failed(), errors.Is(err, kerr.CoordinatorLoadInProgress), errors.Is(err, kerr.CoordinatorNotAvailable), errors.Is(err, kerr.NotCoordinator):
+		return errSkip
+	default:
+		return broken("answered %v", err)
+	}
+}
