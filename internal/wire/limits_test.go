@@ -256,7 +256,7 @@ func TestSlowloris(t *testing.T) {
 	reg := prometheus.NewRegistry()
 	var logged lines
 	b := newEvery(t, wire.Config{FrameTimeout: 150 * time.Millisecond, Registerer: reg, Logger: slog.New(slog.NewTextHandler(&logged, nil))})
-	for _, p := range [][]byte{{0}, {0, 0, 0, 20}, metadata(1)[:15]} {
+	for _, p := range [][]byte{{0}, {0, 0, 0, 20}, produce(1000, 1)[:15]} {
 		c := b.dial(t)
 		began := time.Now()
 		send(t, c, p)
