@@ -76,7 +76,8 @@ func (s *segment) saveProgress() error {
 }
 
 // WriteCheckpoints stores recovery points, log starts and high watermarks. A
-// recovery point never passes what is synced. Logs that are not open, because the
+// recovery point never passes what is synced, batches and index entries: those
+// below it are believed. Logs that are not open, because the
 // store is still opening them, keep what was found.
 func (s *Store) WriteCheckpoints() error {
 	s.checkpoint.Lock()
@@ -85,7 +86,7 @@ func (s *Store) WriteCheckpoints() error {
 	for _, l := range s.openLogs() {
 		name := dirName(l.part.Topic, l.part.Index)
 		l.mu.RLock()
-		recovery[name] = l.synced
+		recovery[name] = min(l.synced, l.indexed)
 		l.mu.RUnlock()
 		high[name] = l.announced.Load()
 	}

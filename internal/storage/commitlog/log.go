@@ -47,6 +47,7 @@ type Log struct {
 	synced    int64    // everything below is on disk; the recovery point
 	unsynced  int      // index in segments of the first that has unsynced bytes
 	progress  int64    // the end when a checkpoint last saved the indexes
+	indexed   int64    // everything below is in index files that are on disk
 	opened    int64    // the end when the log was opened
 	newFiles  bool     // the directory has entries, or index files have bytes, that are not synced
 	written   []string // snapshots that are not synced
@@ -238,6 +239,7 @@ type flushPoint struct {
 	dirty    []*segment
 	newFiles bool
 	written  []string
+	indexed  int64
 }
 
 // beginFlush takes the token and notes what is to be synced. The zero flushPoint
@@ -246,7 +248,7 @@ func (l *Log) beginFlush() (flushPoint, error) {
 	l.flushing <- struct{}{}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	p := flushPoint{log: l, end: l.End(), dirty: l.segments[l.unsynced:], newFiles: l.newFiles, written: l.written}
+	p := flushPoint{log: l, end: l.End(), dirty: l.segments[l.unsynced:], newFiles: l.newFiles, written: l.written, indexed: l.progress}
 	err := l.aliveLocked()
 	if err != nil || p.end == l.synced && !p.newFiles {
 		<-l.flushing
@@ -303,7 +305,7 @@ func (p flushPoint) settle(err error) {
 		return
 	}
 	l.mu.Lock()
-	l.synced = max(l.synced, p.end)
+	l.synced, l.indexed = max(l.synced, p.end), max(l.indexed, p.indexed)
 	if i := slices.Index(l.segments, p.dirty[len(p.dirty)-1]); i >= 0 {
 		l.unsynced = max(l.unsynced, i)
 	}
@@ -382,15 +384,10 @@ func (l *Log) prepareClose() error {
 	if err := active.seal(); err != nil {
 		return err
 	}
-	l.noteFiles()
-	return l.saveSnapshot()
-}
-
-// noteFiles has the next flush sync files and names that were written.
-func (l *Log) noteFiles() {
 	l.mu.Lock()
-	l.newFiles = true
+	l.newFiles, l.progress = true, l.End()
 	l.mu.Unlock()
+	return l.saveSnapshot()
 }
 
 // retire marks the log closed and lets go of its files.

@@ -100,9 +100,10 @@ func (l *Log) load(ctx context.Context, clean bool, recoveryPoint, start int64) 
 	}
 	l.start = max(start, l.segments[0].base)
 	l.base = l.segments[0].base
-	l.synced, l.opened, l.progress = l.End(), l.End(), l.End()
+	l.synced, l.indexed, l.opened, l.progress = l.End(), l.End(), l.End(), l.End()
 	if !clean {
 		l.synced = min(l.End(), max(recoveryPoint, l.segments[0].base))
+		l.indexed = l.synced
 		l.opened, l.progress = -1, -1 // what a crash left has to be saved by the next clean stop
 		l.newFiles = true             // a killed process may not have synced the names
 	}
