@@ -151,7 +151,9 @@ func (l *Log) openSegments(ctx context.Context, o opened, clean bool, recoveryPo
 		if !last {
 			ends = o.segments[i+1].base
 		}
-		if !last && indexed && epochsOK && (clean || ends <= recoveryPoint) {
+		// A recovery point at the very end of a segment may be older than the last
+		// entries of its indexes, which it got when the next one began.
+		if !last && indexed && epochsOK && (clean || ends < recoveryPoint) {
 			l.segments = append(l.segments, s)
 			l.end.Store(ends)
 			continue
