@@ -36,7 +36,7 @@ var mutations = []mutation{
 	},
 	{
 		"producer snapshot newer than the log", "internal/storage/commitlog/snapshot.go",
-		"if end <= l.End() {", "if true {",
+		"&& end <= l.End() {", "{",
 	},
 	{
 		"checkpoint before the data", "internal/storage/commitlog/checkpointing.go",

@@ -50,7 +50,8 @@ func (l *Log) saveSnapshot() error {
 func (l *Log) findSnapshot(ends []int64, clean bool) (rec storage.Recovered, dropped bool, err error) {
 	for i, end := range slices.Backward(ends) {
 		name := filepath.Join(l.dir, fileName(end, snapshotSuffix))
-		if end <= l.End() {
+		// Below the first segment the batches that make it complete are gone.
+		if end >= l.segments[0].base && end <= l.End() {
 			state, err := vfs.ReadFile(l.store.fs, name)
 			if err == nil && (l.hooks.ValidSnapshot == nil || l.hooks.ValidSnapshot(state)) {
 				l.snapshots = slices.Clone(ends[:i+1])
