@@ -139,21 +139,21 @@ func (f *flusher) flushNow(logs []*Log) error {
 		return errors.Join(errs...)
 	}
 	began := time.Now()
-	if f.choice.volume(files) && f.syncVolume(files, began) {
+	if f.choice.takesVolume(files) && f.syncVolume(began) {
 		for i := range f.points {
 			f.points[i].settle(nil)
 		}
 		return errors.Join(errs...)
 	}
 	errs = append(errs, f.syncFiles()...)
-	f.choice.files(files, time.Since(began))
+	f.choice.tookFiles(files, time.Since(began))
 	f.store.metrics.rounds.WithLabelValues("file").Inc()
 	return errors.Join(errs...)
 }
 
 // syncVolume reports whether one sync made everything durable. It does not tell
 // which file failed: if it fails, every file is asked.
-func (f *flusher) syncVolume(files int, began time.Time) bool {
+func (f *flusher) syncVolume(began time.Time) bool {
 	for _, p := range f.points {
 		for _, s := range p.dirty {
 			s.takeIndexDirty()
@@ -176,7 +176,7 @@ func (f *flusher) syncVolume(files int, began time.Time) bool {
 		return false
 	}
 	took := time.Since(began)
-	f.choice.volumes(files, took)
+	f.choice.tookVolume(took)
 	f.store.metrics.rounds.WithLabelValues("volume").Inc()
 	f.store.metrics.syncSeconds.Observe(took.Seconds())
 	return true
@@ -215,32 +215,36 @@ func (f *flusher) close() {
 
 // chooser picks how a round is synced. One sync of the volume costs less than a
 // handful of files, unless others write much to the volume: then it waits for
-// them too, and is left alone for a while.
+// them too. What the last rounds took decides.
 type chooser struct {
 	never   bool          // the system has no such thing
 	perFile time.Duration // smoothed, of the rounds that were synced file by file
-	shunned int           // rounds to go until the volume is tried again
+	volume  time.Duration // smoothed, of those that were synced as a volume
 }
 
 const (
-	manyFiles = 4  // from here on a sync of the volume is worth trying
-	tooSlow   = 4  // times what the files are expected to take
-	shunFor   = 64 // rounds
+	// manyFiles is from where on a sync of the volume is worth trying.
+	manyFiles = 4
+	// patience is how much longer than the files it may take: it costs the
+	// processor less.
+	patience = 2
 )
 
-func (c *chooser) volume(files int) bool {
+// takesVolume decides about a round. Each time the volume is thought too slow it
+// is thought a little less so, and so tried again some time.
+func (c *chooser) takesVolume(files int) bool {
 	if c.never || files < manyFiles {
 		return false
 	}
-	if c.shunned > 0 {
-		c.shunned--
+	if c.perFile > 0 && c.volume > patience*c.perFile*time.Duration(files) {
+		c.volume -= c.volume / 32
 		return false
 	}
 	return true
 }
 
-// files notes a round that was synced file by file.
-func (c *chooser) files(n int, took time.Duration) {
+// tookFiles notes a round that was synced file by file.
+func (c *chooser) tookFiles(n int, took time.Duration) {
 	each := took / time.Duration(n)
 	if c.perFile == 0 {
 		c.perFile = each
@@ -248,9 +252,5 @@ func (c *chooser) files(n int, took time.Duration) {
 	c.perFile += (each - c.perFile) / 8
 }
 
-// volumes notes a round that was synced as a volume.
-func (c *chooser) volumes(n int, took time.Duration) {
-	if c.perFile > 0 && took > tooSlow*c.perFile*time.Duration(n) {
-		c.shunned = shunFor
-	}
-}
+// tookVolume notes a round that was synced as a volume.
+func (c *chooser) tookVolume(took time.Duration) { c.volume += (took - c.volume) / 2 }

@@ -64,16 +64,21 @@ func TestPacerNeverHoldsBackAfterAQuietTime(t *testing.T) {
 func TestChooser(t *testing.T) {
 	t.Parallel()
 	var c chooser
-	c.files(2, 400*time.Microsecond)
-	require.False(t, c.volume(manyFiles-1))
-	require.True(t, c.volume(manyFiles))
-	c.volumes(10, 7*time.Millisecond)
-	require.True(t, c.volume(10), "not slow enough to be shunned")
-	c.volumes(10, 9*time.Millisecond)
-	for range shunFor {
-		require.False(t, c.volume(10))
+	c.tookFiles(2, 400*time.Microsecond)
+	require.False(t, c.takesVolume(manyFiles-1))
+	require.True(t, c.takesVolume(manyFiles))
+	c.tookVolume(time.Millisecond)
+	require.True(t, c.takesVolume(10))
+	for range 10 {
+		c.tookVolume(50 * time.Millisecond) // somebody else writes to the volume
 	}
-	require.True(t, c.volume(10), "tried again")
+	require.False(t, c.takesVolume(10), "ten files take two milliseconds")
+	require.True(t, c.takesVolume(1000), "a thousand take longer than that")
+	rounds := 0
+	for ; !c.takesVolume(10); rounds++ {
+		require.Less(t, rounds, 200, "it is tried again")
+	}
+	require.Greater(t, rounds, 20, "but not at once")
 	c.never = true
-	require.False(t, c.volume(1000))
+	require.False(t, c.takesVolume(1000))
 }

@@ -236,6 +236,9 @@ func (l *Log) remember(h hint) {
 
 // Headers visits the headers of all batches that end above from.
 func (l *Log) Headers(ctx context.Context, from int64, visit func(record.Batch) error) error {
+	if from >= l.End() {
+		return nil // without opening a file: most logs of a clean start
+	}
 	l.mu.RLock()
 	segments := l.segments
 	l.mu.RUnlock()

@@ -78,12 +78,7 @@ func (OS) ReadDir(name string) ([]Info, error) {
 
 // Names lists the names in a directory.
 func (OS) Names(name string) ([]string, error) {
-	d, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	names, err := d.Readdirnames(-1)
-	_ = d.Close() // only read
+	names, err := readNames(name)
 	slices.Sort(names)
 	return names, err
 }

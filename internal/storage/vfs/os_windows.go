@@ -31,3 +31,13 @@ func space(name string) (total, free int64, err error) {
 }
 
 func readFile(name string) ([]byte, error) { return os.ReadFile(name) }
+
+func readNames(name string) ([]string, error) {
+	d, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	names, err := d.Readdirnames(-1)
+	_ = d.Close() // only read
+	return names, err
+}
