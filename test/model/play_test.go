@@ -69,7 +69,7 @@ func (w *world) run() error {
 		return fmt.Errorf("at the end: %w", err)
 	}
 	w.lossy = true
-	w.disk.cutAfter(0, (*vfs.Mem).Crash)
+	w.disk.cutAfter(0, (*vfs.Mem).Crash, false)
 	if err := w.surviving(errPower); err != nil {
 		return fmt.Errorf("after the end: %w", err)
 	}
@@ -127,7 +127,7 @@ func (w *world) nextLife() error {
 func (w *world) arm(s step, left int) {
 	cut, lossy := cutOf(s.b, s.c)
 	w.lossy = lossy
-	w.disk.cutAfter(left, cut)
+	w.disk.cutAfter(left, cut, !lossy)
 }
 
 // open starts the broker; it must be able to.
@@ -222,7 +222,7 @@ func (w *world) restart(s step) error {
 		return broken("the broker does not stop: %v", err)
 	}
 	d := newDisk(w.disk.mem.Fork(), w.h.settings.slowSync)
-	d.left, d.cut = w.disk.left, w.disk.cut
+	d.left, d.cut, d.kill = w.disk.left, w.disk.cut, w.disk.kill
 	w.disk = d
 	if err := w.open(); err != nil {
 		return err
