@@ -183,9 +183,14 @@ func (f *flusher) syncVolume(began time.Time) bool {
 }
 
 // syncFiles syncs file by file and settles each log as soon as it is done.
-func (f *flusher) syncFiles() (errs []error) {
-	if len(f.points) == 1 {
-		if err := f.points[0].sync(); err != nil {
+func (f *flusher) syncFiles() []error {
+	return severally(len(f.points), func(i int) error { return f.points[i].sync() })
+}
+
+// severally calls f for each of n things, some at once, and returns what failed.
+func severally(n int, f func(i int) error) (errs []error) {
+	if n == 1 {
+		if err := f(0); err != nil {
 			errs = append(errs, err)
 		}
 		return errs
@@ -193,10 +198,10 @@ func (f *flusher) syncFiles() (errs []error) {
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	var next atomic.Int64
-	for range min(syncers, len(f.points)) {
+	for range min(syncers, n) {
 		wg.Go(func() {
-			for i := int(next.Add(1)) - 1; i < len(f.points); i = int(next.Add(1)) - 1 {
-				if err := f.points[i].sync(); err != nil {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				if err := f(i); err != nil {
 					mu.Lock()
 					errs = append(errs, err)
 					mu.Unlock()

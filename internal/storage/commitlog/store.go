@@ -280,12 +280,12 @@ func (s *Store) Close() error {
 	s.cleaner.close()
 	s.flusher.close()
 	logs := s.openLogs()
-	var errs []error
-	for _, l := range logs {
-		if err := l.prepareClose(); err != nil {
-			errs = append(errs, fmt.Errorf("close %s: %w", l.dir, err))
+	errs := severally(len(logs), func(i int) error {
+		if err := logs[i].prepareClose(); err != nil {
+			return fmt.Errorf("close %s: %w", logs[i].dir, err)
 		}
-	}
+		return nil
+	})
 	if err := s.flusher.flushNow(logs); err != nil {
 		errs = append(errs, err)
 	}
