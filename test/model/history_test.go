@@ -20,11 +20,12 @@ type settings struct {
 	slowSync      time.Duration // what a sync takes
 	codec         record.Codec
 	partitions    int32
+	hurry         uint32 // one of so many answers is awaited at once
 }
 
 func (s settings) String() string {
-	return fmt.Sprintf("log.flush=%s segment.bytes=%d index.interval.bytes=%d checkpoints every %v, retention every %v, a sync takes %v, compression %v, %d partitions",
-		[]string{"commit", "interval", "os"}[s.flush], s.segmentBytes, s.indexInterval, s.checkpoint, s.retention, s.slowSync, s.codec, s.partitions)
+	return fmt.Sprintf("log.flush=%s segment.bytes=%d index.interval.bytes=%d checkpoints every %v, retention every %v, a sync takes %v, compression %v, %d partitions, one of %d answers awaited",
+		[]string{"commit", "interval", "os"}[s.flush], s.segmentBytes, s.indexInterval, s.checkpoint, s.retention, s.slowSync, s.codec, s.partitions, s.hurry)
 }
 
 func pick[T any](rng *rand.Rand, of ...T) T { return of[rng.IntN(len(of))] }
@@ -98,9 +99,10 @@ func newHistory(seed uint64) history {
 		indexInterval: pick[int64](rng, 0, 200, 4096),
 		checkpoint:    pick(rng, 50*time.Millisecond, time.Second, time.Minute),
 		retention:     pick(rng, time.Second, time.Minute),
-		slowSync:      pick(rng, 0, 0, 3*time.Millisecond),
+		slowSync:      pick(rng, 0, 0, 3*time.Millisecond, 50*time.Millisecond),
 		codec:         pick(rng, record.None, record.None, record.Gzip, record.Snappy, record.LZ4, record.Zstd),
 		partitions:    pick[int32](rng, 1, 2, 3),
+		hurry:         pick[uint32](rng, 1, 2, 10),
 	}}
 	var bag []kind
 	for k := produce; k <= heal; k++ {

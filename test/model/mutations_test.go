@@ -40,7 +40,7 @@ var mutations = []mutation{
 	},
 	{
 		"checkpoint before the data", "internal/storage/commitlog/checkpointing.go",
-		"recovery[name] = l.synced", "recovery[name] = l.End()",
+		"recovery[name] = min(l.synced, l.indexed)", "recovery[name] = l.End()",
 	},
 	{
 		"directory not synced after a new segment", "internal/storage/commitlog/log.go",

@@ -38,7 +38,7 @@ var (
 // play plays a history and returns the first promise that the broker broke.
 func play(h history) error {
 	w := &world{h: h, kept: memmeta.New(), ref: newReference()}
-	for i := range 4 {
+	for i := range 6 {
 		w.producers = append(w.producers, &refProducer{index: i, idempotent: i >= 2, id: -1, next: map[*refPart]int32{}, pending: map[*refPart]*refBatch{}})
 	}
 	w.disk = newDisk(vfs.NewStrictMem(), h.settings.slowSync)

@@ -20,12 +20,12 @@ func (w *world) produce(s step) error {
 	}
 	b := producer.pending[p]
 	switch {
-	case b != nil && b.call != nil:
+	case b != nil && b.call != nil && producer.idempotent:
 		if err := w.awaitAll(); err != nil {
 			return err
 		}
 		b = producer.pending[p]
-	case b != nil && !producer.idempotent && s.c%4 != 0:
+	case b != nil && !producer.idempotent && (b.call != nil || s.c%4 != 0):
 		b = nil
 	}
 	if producer.idempotent && producer.id < 0 {
@@ -37,7 +37,7 @@ func (w *world) produce(s step) error {
 		b = w.newBatch(producer, p, s)
 	}
 	w.send(b)
-	if s.d%3 == 0 {
+	if s.d%w.h.settings.hurry != 0 {
 		return nil
 	}
 	return w.resolve(b)
