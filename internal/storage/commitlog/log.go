@@ -197,7 +197,9 @@ func (l *Log) roll(base int64) (*segment, error) {
 	}
 	next, err := createSegment(l.store.fs, l.dir, base)
 	if err != nil {
-		return nil, fmt.Errorf("roll %s: %w", l.dir, err)
+		err = fmt.Errorf("roll %s: %w", l.dir, err)
+		l.undoRoll(base, err)
+		return nil, err
 	}
 	_ = l.saveSnapshot() // it has been logged
 	l.mu.Lock()
@@ -209,6 +211,19 @@ func (l *Log) roll(base int64) (*segment, error) {
 		l.store.flusher.add(l) // the old segment reaches the disk in the background
 	}
 	return next, nil
+}
+
+// undoRoll removes what there is of a segment that could not be created: the next
+// start would take its name for the end of the one before, which goes on. If that
+// fails too, the log does not go on.
+func (l *Log) undoRoll(base int64, cause error) {
+	s := newSegment(l.store.fs, l.dir, base)
+	if err := l.removeSegments([]*segment{s}); err != nil {
+		l.fail(errors.Join(cause, err))
+	}
+	l.mu.Lock()
+	l.newFiles = true
+	l.mu.Unlock()
 }
 
 // announceOrQueue tells the partition that the batch is durable, or has the
