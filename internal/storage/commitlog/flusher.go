@@ -159,7 +159,7 @@ func (f *flusher) syncVolume(began time.Time) bool {
 			s.takeIndexDirty()
 		}
 	}
-	err := f.store.fs.SyncFS(f.store.cfg.Dir)
+	err := f.store.syncVolume()
 	if err != nil {
 		for _, p := range f.points {
 			for _, s := range p.dirty {

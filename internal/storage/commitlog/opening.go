@@ -102,7 +102,7 @@ func (o *Opening) settleCreated() error {
 	}
 	s := o.s
 	if len(o.created) >= manyFiles {
-		err := s.fs.SyncFS(s.cfg.Dir)
+		err := s.syncVolume()
 		if err == nil || !errors.Is(err, errors.ErrUnsupported) {
 			return err
 		}

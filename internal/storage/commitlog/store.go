@@ -104,6 +104,7 @@ type Store struct {
 	log     *slog.Logger
 	metrics *metrics
 	lock    io.Closer
+	volume  vfs.Volume // nil where volumes are not synced
 	flusher *flusher
 	cleaner *cleaner
 	clean   bool // the last stop was clean
@@ -137,14 +138,43 @@ func Open(cfg Config) (*Store, error) {
 		return nil, err
 	}
 	s.lock = lock
-	if err := s.readState(); err != nil {
-		_ = lock.Close() // the first error is what matters
+	if err := errors.Join(s.openVolume(), s.readState()); err != nil {
+		_ = s.letGo() // the first error is what matters
 		return nil, err
 	}
 	s.cleaner = newCleaner(s)
 	go s.flusher.run()
 	go s.cleaner.run()
 	return s, nil
+}
+
+func (s *Store) openVolume() (err error) {
+	s.volume, err = s.fs.OpenVolume(s.cfg.Dir)
+	if errors.Is(err, errors.ErrUnsupported) {
+		return nil
+	}
+	return err
+}
+
+// syncVolume makes everything on the volume durable. Where that is not known the
+// error matches errors.ErrUnsupported.
+func (s *Store) syncVolume() error {
+	if s.volume == nil {
+		return errors.ErrUnsupported
+	}
+	return s.volume.Sync()
+}
+
+// letGo gives the directory back.
+func (s *Store) letGo() error {
+	var errs []error
+	if s.volume != nil {
+		errs = append(errs, s.volume.Close())
+	}
+	if err := s.lock.Close(); err != nil {
+		errs = append(errs, fmt.Errorf("release the lock: %w", err))
+	}
+	return errors.Join(errs...)
 }
 
 // readState learns how the last run ended, and takes the clean marker away: from
@@ -300,8 +330,5 @@ func (s *Store) Close() error {
 			errs = append(errs, fmt.Errorf("write the clean shutdown marker: %w", err))
 		}
 	}
-	if err := s.lock.Close(); err != nil {
-		errs = append(errs, fmt.Errorf("release the lock: %w", err))
-	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, s.letGo())...)
 }

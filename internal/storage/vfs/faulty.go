@@ -133,12 +133,26 @@ func (f *Faulty) SyncDir(name string) error {
 	return f.FS.SyncDir(name)
 }
 
-// SyncFS syncs unless told otherwise.
-func (f *Faulty) SyncFS(dir string) error {
-	if err := f.fault(OpSyncFS, dir); err != nil {
+// OpenVolume opens a volume whose syncs may fail.
+func (f *Faulty) OpenVolume(dir string) (Volume, error) {
+	v, err := f.FS.OpenVolume(dir)
+	if err != nil {
+		return nil, err
+	}
+	return faultyVolume{v, f, dir}, nil
+}
+
+type faultyVolume struct {
+	Volume
+	fs  *Faulty
+	dir string
+}
+
+func (v faultyVolume) Sync() error {
+	if err := v.fs.fault(OpSyncFS, v.dir); err != nil {
 		return err
 	}
-	return f.FS.SyncFS(dir)
+	return v.Volume.Sync()
 }
 
 // Lock passes through.

@@ -305,6 +305,25 @@ func (op dirOp) apply() {
 	}
 }
 
+// OpenVolume opens the one volume that there is.
+func (m *Mem) OpenVolume(dir string) (Volume, error) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	if m.walk(elements(dir)) == nil {
+		return nil, notExist("open", dir)
+	}
+	return memVolume{m, dir}, nil
+}
+
+type memVolume struct {
+	m   *Mem
+	dir string
+}
+
+func (v memVolume) Sync() error { return v.m.SyncFS(v.dir) }
+
+func (memVolume) Close() error { return nil }
+
 // SyncFS makes everything durable.
 func (m *Mem) SyncFS(dir string) error {
 	m.mu.Lock()

@@ -97,8 +97,8 @@ func (OS) Stat(name string) (Info, error) {
 // SyncDir syncs a directory where the system knows such a thing.
 func (OS) SyncDir(name string) error { return syncDir(name) }
 
-// SyncFS syncs a whole volume where the system can.
-func (OS) SyncFS(dir string) error { return syncFS(dir) }
+// OpenVolume opens a volume where the system can sync one.
+func (OS) OpenVolume(dir string) (Volume, error) { return openVolume(dir) }
 
 // Lock locks a file, creating it if need be.
 func (OS) Lock(name string) (io.Closer, error) {

@@ -13,18 +13,20 @@ func syncData(f *os.File) error {
 	return pathError("fdatasync", f.Name(), err)
 }
 
-// syncFS returns only what the system reports: since Linux 5.8 that is an error
-// of any write to the volume since it was opened.
-func syncFS(dir string) error {
+// osVolume stays open: the system tells each open file once of a write that
+// failed (since Linux 5.8), so one that is opened later might not be told.
+type osVolume struct{ *os.File }
+
+func openVolume(dir string) (Volume, error) {
 	d, err := os.Open(dir)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	err = pathError("syncfs", dir, again(func() error { return unix.Syncfs(int(d.Fd())) }))
-	if cerr := d.Close(); err == nil {
-		err = cerr
-	}
-	return err
+	return osVolume{d}, nil
+}
+
+func (v osVolume) Sync() error {
+	return pathError("syncfs", v.Name(), again(func() error { return unix.Syncfs(int(v.Fd())) }))
 }
 
 func preallocate(f *os.File, from, to int64) error {

@@ -9,6 +9,6 @@ import (
 
 func syncData(f *os.File) error { return f.Sync() }
 
-func syncFS(string) error { return errors.ErrUnsupported }
+func openVolume(string) (Volume, error) { return nil, errors.ErrUnsupported }
 
 func preallocate(*os.File, int64, int64) error { return errors.ErrUnsupported }

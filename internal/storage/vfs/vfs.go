@@ -36,10 +36,10 @@ type FS interface {
 	Stat(name string) (Info, error)
 	// SyncDir makes creations, renames and removals in a directory durable.
 	SyncDir(name string) error
-	// SyncFS makes everything of the volume of a directory durable: contents,
-	// sizes and directory entries. Where the system cannot, or does not report
-	// what went wrong, the error matches errors.ErrUnsupported.
-	SyncFS(dir string) error
+	// OpenVolume opens the volume that a directory is on, to sync all of it.
+	// Where the system cannot, or does not report what went wrong, the error
+	// matches errors.ErrUnsupported.
+	OpenVolume(dir string) (Volume, error)
 	// Lock takes an exclusive lock that ends with the process; closing it
 	// releases it. A lock that somebody else holds is [ErrLocked].
 	Lock(name string) (io.Closer, error)
@@ -61,6 +61,15 @@ type File interface {
 	// without changing the size. It only makes later writes cheaper; where it
 	// is not known, the error matches errors.ErrUnsupported.
 	Preallocate(from, to int64) error
+}
+
+// Volume is an open volume.
+type Volume interface {
+	// Sync makes everything on the volume durable: contents, sizes and directory
+	// entries. It reports any write to the volume that failed since it was
+	// opened or last synced, whoever else was told of that.
+	Sync() error
+	io.Closer
 }
 
 // Info is what is known of a directory entry.
