@@ -1,0 +1,449 @@
+package commitlog
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"math"
+	"os"
+	"path/filepath"
+
+	"github.com/botehq/bote/internal/record"
+	"github.com/botehq/bote/internal/storage/vfs"
+)
+
+// segmentCheck is one segment that is being checked. What it finds is its own, so
+// segments may be checked at once.
+type segmentCheck struct {
+	p    *partitionCheck
+	base int64
+	next int64 // base of the segment behind it, -1 for the last
+	size int64
+
+	end      int64 // behind the last good batch
+	batches  int64
+	records  int64
+	maxTime  int64
+	runs     []epochRun
+	broken   bool // where the segment ends is not known
+	findings []Finding
+
+	moreDamage, moreRemarks int64 // findings that are not kept
+
+	offsets *indexCheck
+	times   *indexCheck
+	aborted *abortedCheck
+}
+
+// epochRun is batches, one behind the other, that have the same leader epoch.
+type epochRun struct {
+	epoch       int32
+	first, last int64 // offsets
+	batches     int64
+	file        string
+	position    int64
+}
+
+// maxRuns bounds what is kept of leader epochs in one segment.
+const maxRuns = 10_000
+
+// found adds a finding on a file of the segment.
+func (s *segmentCheck) found(damage bool, suffix string, position, entry, offset int64, format string, args ...any) {
+	f := Finding{Damage: damage, File: fileName(s.base, suffix), Position: position, Entry: entry, Offset: offset, Text: fmt.Sprintf(format, args...)}
+	switch {
+	case len(s.findings) < maxFindings:
+		s.findings = append(s.findings, f)
+	case damage:
+		s.moreDamage++
+	default:
+		s.moreRemarks++
+	}
+}
+
+// damaged adds a finding on the batch at a position.
+func (s *segmentCheck) damaged(position, offset int64, format string, args ...any) {
+	s.found(true, logSuffix, position, -1, offset, format, args...)
+}
+
+// reader reads a segment forward through one buffer.
+type reader struct {
+	f        vfs.File
+	size     int64
+	start    int64
+	buf      []byte // content from start on
+	owned    *[]byte
+	progress *CheckProgress
+	passed   int64 // what progress was told
+}
+
+const (
+	readerSize = 1 << 20
+	// wholeBatch is the size up to which a batch is held to see whether it is good;
+	// the checksum of a larger one is taken first.
+	wholeBatch = 8 << 20
+)
+
+// at returns n bytes at a position, valid until the next call.
+func (r *reader) at(position int64, n int) ([]byte, error) {
+	if position+int64(n) > r.size {
+		return nil, errEnds
+	}
+	if position < r.start || position+int64(n) > r.start+int64(len(r.buf)) {
+		if err := r.fill(position, n); err != nil {
+			return nil, err
+		}
+	}
+	i := position - r.start
+	return r.buf[i : i+int64(n)], nil
+}
+
+// errEnds says that the segment ends before the bytes that were asked for.
+var errEnds = errors.New("the segment ends")
+
+// fill has the buffer begin at a position and hold n bytes at least, keeping what
+// of it there is.
+func (r *reader) fill(position int64, n int) error {
+	want := int(min(max(readerSize, int64(n)), r.size-position))
+	kept := 0
+	if position >= r.start && position < r.start+int64(len(r.buf)) {
+		kept = copy(r.buf, r.buf[position-r.start:])
+	}
+	if cap(r.buf) < want {
+		r.buf = append(make([]byte, 0, want), r.buf[:kept]...)
+	}
+	r.buf, r.start = r.buf[:max(want, kept)], position
+	if kept < want {
+		if err := readFull(r.f, r.buf[kept:want], position+int64(kept)); err != nil {
+			r.buf = r.buf[:0]
+			return fmt.Errorf("read at %d: %w", position+int64(kept), err)
+		}
+	}
+	if now := position + int64(len(r.buf)); now > r.passed {
+		r.progress.done.Add(now - r.passed)
+		r.passed = now
+	}
+	return nil
+}
+
+// checksum is the CRC-32C of the bytes between two positions.
+func (r *reader) checksum(from, to int64) (uint32, error) {
+	table, sum := crc32.MakeTable(crc32.Castagnoli), uint32(0)
+	for from < to {
+		p, err := r.at(from, int(min(readerSize, to-from)))
+		if err != nil {
+			return 0, err
+		}
+		sum = crc32.Update(sum, table, p)
+		from += int64(len(p))
+	}
+	return sum, nil
+}
+
+func (r *reader) close() {
+	if cap(r.buf) <= wholeBatch {
+		*r.owned = r.buf[:0]
+	} else {
+		*r.owned = nil
+	}
+	r.progress.done.Add(max(0, r.size-r.passed))
+}
+
+// check reads the segment from its beginning to its end, and its indexes.
+func (s *segmentCheck) check(ctx context.Context, buf *[]byte) error {
+	s.end, s.maxTime = s.base, -1
+	f, err := s.p.c.fs.OpenFile(filepath.Join(s.p.c.cfg.Dir, s.p.dir, fileName(s.base, logSuffix)), os.O_RDONLY)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }() // only read
+	s.openIndexes()
+	r := &reader{f: f, size: s.size, buf: (*buf)[:0], owned: buf, progress: s.p.c.cfg.Progress}
+	defer r.close()
+	for at := int64(0); at < s.size; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		b, why, err := s.look(r, at)
+		if err != nil {
+			return err
+		}
+		if why == "" {
+			if at, err = s.good(r, b, at); err != nil {
+				return err
+			}
+			continue
+		}
+		if at, err = s.bad(ctx, r, b, at, why); err != nil {
+			return err
+		}
+	}
+	s.closeIndexes()
+	return nil
+}
+
+// look proves the batch at a position. The header is a copy; why tells what is
+// wrong, and then the header is nil if there is no room for one.
+func (s *segmentCheck) look(r *reader, at int64) (header record.Batch, why string, err error) {
+	p, err := r.at(at, record.HeaderSize)
+	if errors.Is(err, errEnds) {
+		return nil, fmt.Sprintf("%d bytes are no batch: the header alone has %d", s.size-at, record.HeaderSize), nil
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	header = append(record.Batch(nil), p...)
+	if zero(p) {
+		return header, "there are zeros where a batch should begin", nil
+	}
+	size, err := record.Size(header)
+	switch {
+	case err != nil && header[16] != record.Magic:
+		return header, fmt.Sprintf("format version %d is not known", header[16]), nil
+	case err != nil:
+		return header, fmt.Sprintf("its length field says %d, which holds no header", lengthOf(header)), nil
+	case at+int64(size) > s.size:
+		return header, fmt.Sprintf("it should have %d bytes, but the segment ends %d bytes behind its beginning", size, s.size-at), nil
+	}
+	sum, err := s.sum(r, at, size)
+	if err != nil {
+		return nil, "", err
+	}
+	if sum != header.CRC() {
+		return header, fmt.Sprintf("its checksum is %08x, but that of its bytes is %08x", header.CRC(), sum), nil
+	}
+	return header, "", nil
+}
+
+func lengthOf(b record.Batch) int32 { return int32(binary.BigEndian.Uint32(b[8:])) }
+
+// sum is the checksum of a batch's bytes. A large one goes by in pieces: its
+// length may be wrong.
+func (s *segmentCheck) sum(r *reader, at int64, size int) (uint32, error) {
+	const covered = 21
+	if size > wholeBatch {
+		return r.checksum(at+covered, at+int64(size))
+	}
+	b, err := r.at(at, size)
+	if err != nil {
+		return 0, err
+	}
+	return crc32.Checksum(b[covered:], crc32.MakeTable(crc32.Castagnoli)), nil
+}
+
+// good enters a batch whose checksum is right, and returns where the next begins.
+// Offset and epoch lie outside of the checksum: its neighbours have to confirm them.
+func (s *segmentCheck) good(r *reader, h record.Batch, at int64) (int64, error) {
+	size, _ := record.Size(h)
+	next := at + int64(size)
+	s.batches++
+	s.records += int64(h.Count())
+	if h.LastOffsetDelta() < 0 || h.Count() < 0 || h.Count() > h.LastOffsetDelta()+1 {
+		s.damaged(at, h.BaseOffset(), "the batch has %d records, but its last offset delta is %d; its checksum is right, so it was written like that", h.Count(), h.LastOffsetDelta())
+		return next, nil
+	}
+	if h.BaseOffset() != s.end {
+		first, err := s.follower(r, next)
+		if err != nil {
+			return 0, err
+		}
+		if fits := s.placed(h, at, first); !fits {
+			s.end = min(s.end+int64(h.LastOffsetDelta())+1, math.MaxInt64-1)
+			return next, nil
+		}
+	} else if limit := s.limit(); limit >= 0 && h.NextOffset() > limit {
+		s.damaged(at, h.BaseOffset(), "the batch ends with offset %d, but the next segment begins with %d", h.LastOffset(), limit)
+		return next, nil
+	}
+	if !s.p.c.cfg.Shallow {
+		if err := s.inside(r, h, at, size); err != nil {
+			return 0, err
+		}
+	}
+	s.end = h.NextOffset()
+	s.maxTime = max(s.maxTime, h.MaxTimestamp())
+	s.note(h, at)
+	s.offsets.batch(s, h, at)
+	s.times.batch(s, h, at)
+	return next, s.aborted.batch(s, r, h, at, size)
+}
+
+// limit is the offset that the segment does not reach, -1 if that is not known: where
+// the next segment begins, or where the log ended at a clean stop.
+func (s *segmentCheck) limit() int64 {
+	if s.next >= 0 || !s.p.c.report.Clean {
+		return s.next
+	}
+	return s.p.sealed
+}
+
+// follower is the base offset of what comes next: of the batch at a position if
+// there is a good one, else the limit of the segment.
+func (s *segmentCheck) follower(r *reader, at int64) (int64, error) {
+	if at >= s.size {
+		return s.limit(), nil
+	}
+	h, why, err := s.look(r, at)
+	if err != nil || why != "" {
+		return -1, err
+	}
+	return h.BaseOffset(), nil
+}
+
+// placed judges a batch that does not begin where the one before it ended.
+// Compaction leaves gaps, so it may be right.
+func (s *segmentCheck) placed(h record.Batch, at, follower int64) bool {
+	mine := s.end + int64(h.LastOffsetDelta()) + 1
+	limit := s.limit()
+	switch {
+	case h.BaseOffset() < s.base || h.LastOffset() > s.base+maxSpan:
+		s.damaged(at, s.end, "the batch says base offset %d, which cannot be in this segment; no checksum covers the field", h.BaseOffset())
+	case h.BaseOffset() < s.end && follower >= 0 && follower < s.end:
+		// It is those before that went wrong: this one and the next agree.
+		s.damaged(at, h.BaseOffset(), "the batch says base offset %d, but the one before it ends with %d", h.BaseOffset(), s.end-1)
+		s.end = h.BaseOffset()
+		return true
+	case h.BaseOffset() < s.end:
+		s.damaged(at, s.end, "the batch says base offset %d, but the one before it ends with %d; no checksum covers the field", h.BaseOffset(), s.end-1)
+	case follower >= mine && h.NextOffset() > follower:
+		s.damaged(at, s.end, "the batch says base offset %d, but what follows begins with %d; no checksum covers the field", h.BaseOffset(), follower)
+	case limit >= 0 && h.NextOffset() > limit:
+		s.damaged(at, s.end, "the batch says base offset %d, but the segment ends before %d; no checksum covers the field", h.BaseOffset(), limit)
+	default:
+		return true
+	}
+	return false
+}
+
+// note enters the leader epoch.
+func (s *segmentCheck) note(h record.Batch, at int64) {
+	if n := len(s.runs); n > 0 && s.runs[n-1].epoch == h.LeaderEpoch() {
+		s.runs[n-1].last = h.LastOffset()
+		s.runs[n-1].batches++
+		return
+	}
+	if len(s.runs) < maxRuns {
+		s.runs = append(s.runs, epochRun{
+			epoch: h.LeaderEpoch(), first: h.BaseOffset(), last: h.LastOffset(), batches: 1, file: fileName(s.base, logSuffix), position: at,
+		})
+	}
+}
+
+// inside walks the records of a batch whose checksum is right.
+func (s *segmentCheck) inside(r *reader, h record.Batch, at int64, size int) error {
+	b, err := r.at(at, size)
+	if err != nil {
+		return err
+	}
+	last := int32(-1)
+	for rec, err := range record.Scan(record.Batch(b), maxUnpacked) {
+		switch {
+		case err != nil:
+			s.damaged(at, h.BaseOffset(), "the %d records of the batch (%s) cannot be read: %v; its checksum is right, so it was written like that", h.Count(), h.Codec(), err)
+			return nil
+		case rec.OffsetDelta <= last || rec.OffsetDelta > h.LastOffsetDelta():
+			s.damaged(at, h.BaseOffset(), "a record has offset delta %d behind %d in a batch whose last is %d; its checksum is right, so it was written like that", rec.OffsetDelta, last, h.LastOffsetDelta())
+			return nil
+		}
+		last = rec.OffsetDelta
+	}
+	return nil
+}
+
+// bad reports what is at a position and returns where the next good batch is, or
+// the end.
+func (s *segmentCheck) bad(ctx context.Context, r *reader, h record.Batch, at int64, why string) (int64, error) {
+	next, first, err := s.resync(ctx, r, h, at)
+	if err != nil {
+		return 0, err
+	}
+	from := s.end
+	s.offsets.skip(at, next)
+	if next < s.size {
+		s.damaged(at, from, "the batch is damaged: %s; the next good one is at byte %d with offset %d", why, next, first)
+		s.end = max(s.end, first)
+		return next, nil
+	}
+	if s.next < 0 && !s.p.c.report.Clean && s.p.sealed <= from {
+		s.found(false, logSuffix, at, -1, from, "the last %d bytes are no whole batch: %s; the next start cuts them off", s.size-at, why)
+		return s.size, nil
+	}
+	s.broken = true
+	s.damaged(at, from, "the batch is damaged: %s; there is no good one in the %d bytes from here to the end of the segment", why, s.size-at)
+	if s.next >= 0 {
+		s.end = s.next
+	}
+	return s.size, nil
+}
+
+// maxTries bounds the checksums that a search for the next batch takes.
+const maxTries = 4096
+
+// resync finds the next good batch: behind the length that the bad one says, or
+// else the first place from where on there is one whose offset fits.
+func (s *segmentCheck) resync(ctx context.Context, r *reader, h record.Batch, at int64) (next, offset int64, err error) {
+	if h != nil {
+		if size, serr := record.Size(h); serr == nil && at+int64(size) < s.size {
+			b, why, err := s.look(r, at+int64(size))
+			if err != nil {
+				return 0, 0, err
+			}
+			if why == "" && s.fits(b) {
+				return at + int64(size), b.BaseOffset(), nil
+			}
+		}
+	}
+	tries := 0
+	for at++; at+record.HeaderSize <= s.size; {
+		if err := ctx.Err(); err != nil {
+			return 0, 0, err
+		}
+		p, err := r.at(at, int(min(readerSize, s.size-at)))
+		if err != nil {
+			return 0, 0, err
+		}
+		i := s.candidate(p)
+		at += int64(i)
+		if i+record.HeaderSize > len(p) {
+			continue // the next piece begins with what is left
+		}
+		b, why, err := s.look(r, at)
+		if err != nil {
+			return 0, 0, err
+		}
+		if why == "" {
+			return at, b.BaseOffset(), nil
+		}
+		if tries++; tries == maxTries {
+			break
+		}
+		at++
+	}
+	return s.size, 0, nil
+}
+
+// fits reports whether a batch may come behind what was read so far.
+func (s *segmentCheck) fits(b record.Batch) bool {
+	limit := s.limit()
+	if limit < 0 {
+		limit = s.base + maxSpan + 1
+	}
+	return b.BaseOffset() >= s.end && b.LastOffsetDelta() >= 0 && b.NextOffset() <= limit
+}
+
+// candidate is the first place in p that looks like the header of a batch that
+// fits, or where there is no room left for one.
+func (s *segmentCheck) candidate(p []byte) int {
+	i := 0
+	for ; i+record.HeaderSize <= len(p); i++ {
+		if p[i+16] != record.Magic {
+			continue
+		}
+		b := record.Batch(p[i:])
+		if n := lengthOf(b); n >= record.HeaderSize-record.Overhead && s.fits(b) {
+			break
+		}
+	}
+	return i
+}
