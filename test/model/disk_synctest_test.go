@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"testing/synctest"
 	"time"
 
 	"github.com/botehq/bote/internal/storage/vfs"
@@ -76,17 +77,18 @@ func (d *disk) before(op vfs.Op, name string) error {
 }
 
 // cutAfter cuts the power, or kills the process, before an operation to come; at
-// once if left is 0.
-func (d *disk) cutAfter(left int, cut func(*vfs.Mem) *vfs.Mem, kill bool) {
+// once if left is 0. It returns false if that has happened already.
+func (d *disk) cutAfter(left int, cut func(*vfs.Mem) *vfs.Mem, kill bool) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.after != nil {
-		return
+		return false
 	}
 	d.left, d.cut, d.kill = left, cut, kill
 	if left == 0 {
 		d.after = cut(d.mem)
 	}
+	return true
 }
 
 // over says that the power is cut.
@@ -146,6 +148,9 @@ func faultOf(s step) *faultOn {
 	f.err = &vfs.FaultError{Err: []error{syscall.ENOSPC, syscall.EIO}[s.c%2], Done: int(s.d % 100), Forget: s.d%3 > 0}
 	return &f
 }
+
+// settle waits until nobody can go on without time going by.
+func settle() { synctest.Wait() }
 
 // pass lets time go by.
 func pass(d time.Duration) { time.Sleep(d) }

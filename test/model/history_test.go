@@ -35,6 +35,7 @@ type kind int
 
 const (
 	produce kind = iota
+	storm
 	await
 	fetch
 	check
@@ -52,13 +53,13 @@ const (
 )
 
 var kindNames = map[kind]string{
-	produce: "produce", await: "await", fetch: "fetch", check: "check", commit: "commit", session: "session", createTopic: "create", deleteTopic: "delete",
+	produce: "produce", storm: "storm", await: "await", fetch: "fetch", check: "check", commit: "commit", session: "session", createTopic: "create", deleteTopic: "delete",
 	alter: "alter", deleteRecords: "delete records", advance: "advance", restart: "restart", crash: "crash", fault: "fault", heal: "heal",
 }
 
 // weights are how often steps of a kind come.
 var weights = map[kind]int{
-	produce: 40, await: 6, fetch: 6, check: 3, commit: 5, session: 1, createTopic: 2, deleteTopic: 1, alter: 1, deleteRecords: 2, advance: 8, restart: 2,
+	produce: 40, storm: 4, await: 6, fetch: 6, check: 3, commit: 5, session: 1, createTopic: 2, deleteTopic: 1, alter: 1, deleteRecords: 2, advance: 8, restart: 2,
 	crash: 5, fault: 2, heal: 1,
 }
 

@@ -68,8 +68,9 @@ func (w *world) run() error {
 	if err := w.surviving(w.checkAll()); err != nil {
 		return fmt.Errorf("at the end: %w", err)
 	}
-	w.lossy = true
-	w.disk.cutAfter(0, (*vfs.Mem).Crash, false)
+	if w.disk.cutAfter(0, (*vfs.Mem).Crash, false) {
+		w.lossy = true
+	}
 	if err := w.surviving(errPower); err != nil {
 		return fmt.Errorf("after the end: %w", err)
 	}
@@ -126,8 +127,9 @@ func (w *world) nextLife() error {
 
 func (w *world) arm(s step, left int) {
 	cut, lossy := cutOf(s.b, s.c)
-	w.lossy = lossy
-	w.disk.cutAfter(left, cut, !lossy)
+	if w.disk.cutAfter(left, cut, !lossy) {
+		w.lossy = lossy
+	}
 }
 
 // open starts the broker; it must be able to.
@@ -163,7 +165,9 @@ func (w *world) hangUp() {
 func (w *world) do(s step) error {
 	switch s.kind {
 	case produce:
-		return w.produce(s)
+		return w.produce(s, s.d%w.h.settings.hurry == 0)
+	case storm:
+		return w.storm(s)
 	case await:
 		return w.awaitAll()
 	case fetch:

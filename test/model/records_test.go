@@ -13,7 +13,7 @@ import (
 )
 
 // produce sends a batch, or sends one again that was not acknowledged.
-func (w *world) produce(s step) error {
+func (w *world) produce(s step, wait bool) error {
 	producer, p := w.producers[s.a%uint32(len(w.producers))], w.part(s.b)
 	if p == nil {
 		return errSkip
@@ -37,10 +37,33 @@ func (w *world) produce(s step) error {
 		b = w.newBatch(producer, p, s)
 	}
 	w.send(b)
-	if s.d%w.h.settings.hurry != 0 {
+	if !wait {
 		return nil
 	}
 	return w.resolve(b)
+}
+
+// storm has all producers send to one partition, and now and then cuts the power
+// while nothing of it is on the disk yet.
+func (w *world) storm(s step) error {
+	p := w.part(s.b)
+	if p == nil {
+		return errSkip
+	}
+	for i := range uint32(2 * len(w.producers)) {
+		producer := w.producers[(s.a+i)%uint32(len(w.producers))]
+		if b := producer.pending[p]; b != nil && b.call != nil && producer.idempotent {
+			continue
+		}
+		if err := w.produce(step{a: uint32(producer.index), b: s.b, c: s.c + i*0x1_0101, d: s.d + i}, false); err != nil {
+			return err
+		}
+	}
+	settle()
+	if s.a%3 != 0 {
+		w.arm(step{b: s.d, c: s.c}, int(s.c%2*s.a%5))
+	}
+	return nil
 }
 
 func (w *world) initProducer(p *refProducer) error {
