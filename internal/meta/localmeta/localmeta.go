@@ -29,8 +29,11 @@ type Store struct{ db *bbolt.DB }
 // lockWait is how long Open waits for another process to let go of the file.
 const lockWait = time.Second
 
-// Open opens or creates the file.
+// Open opens or creates the file. One that is damaged is refused, see [ErrDamaged].
 func Open(name string) (*Store, error) {
+	if err := verifyFile(name); err != nil {
+		return nil, fmt.Errorf("open %s: %w; restore it from a copy", name, err)
+	}
 	db, err := bbolt.Open(name, 0o640, &bbolt.Options{Timeout: lockWait, FreelistType: bbolt.FreelistMapType})
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", name, err)
