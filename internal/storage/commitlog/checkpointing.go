@@ -11,6 +11,7 @@ import (
 // appended so far is synced, and the recovery points move there.
 func (s *Store) Checkpoint() error {
 	s.appended.Store(0)
+	s.updateRoom()
 	var dirty []*Log
 	var errs []error
 	for _, l := range s.openLogs() {
@@ -50,7 +51,7 @@ func (l *Log) saveProgress() (dirty bool, err error) {
 	alive, active, dirty := l.aliveLocked() == nil, l.active(), end != l.progress
 	l.mu.RUnlock()
 	if !alive || !dirty {
-		return false, nil
+		return false, l.giveBackIdle(active)
 	}
 	if err := active.saveProgress(); err != nil {
 		return false, err
@@ -66,6 +67,15 @@ func (l *Log) saveProgress() (dirty bool, err error) {
 	l.newFiles = true
 	l.progress = end
 	return true, err
+}
+
+// giveBackIdle frees what a log reserved that did not grow since the last
+// checkpoint.
+func (l *Log) giveBackIdle(active *segment) error {
+	if active.size.Load() < reserveFrom || l.hooks.Turn == nil {
+		return nil
+	}
+	return l.hooks.Turn(active.giveBack)
 }
 
 // saveProgress writes the index entries that the files do not have yet.

@@ -118,7 +118,7 @@ func (l *Log) Append(b record.Batch) error {
 		}
 	}
 	at := active.size.Load()
-	if damaged, err := active.write(b); err != nil {
+	if damaged, err := active.write(b, &l.store.room, set.SegmentBytes); err != nil {
 		if damaged {
 			l.fail(err)
 		}
@@ -192,7 +192,7 @@ func (l *Log) roll(base int64) (*segment, error) {
 	l.mu.RLock()
 	old := l.active()
 	l.mu.RUnlock()
-	if err := old.seal(); err != nil {
+	if err := errors.Join(old.seal(), old.giveBack()); err != nil {
 		return nil, fmt.Errorf("roll %s: %w", l.dir, err)
 	}
 	next, err := createSegment(l.store.fs, l.dir, base)
@@ -396,7 +396,7 @@ func (l *Log) prepareClose() error {
 	if err != nil || clean {
 		return err
 	}
-	if err := active.seal(); err != nil {
+	if err := errors.Join(active.seal(), active.giveBack()); err != nil {
 		return err
 	}
 	l.mu.Lock()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -222,7 +223,11 @@ func (l *Log) recoverSegment(ctx context.Context, s *segment, point int64, check
 	s.size.Store(good)
 	s.timesKnown = true
 	if good == fileSize {
-		return false, nil
+		if checkCRC && good >= reserveFrom {
+			s.reserved = math.MaxInt64 // as far as is known
+			err = s.giveBack()
+		}
+		return false, err
 	}
 	l.log.Warn("cut off an incomplete tail", slog.Int64("segment", s.base), slog.Int64("bytes", fileSize-good), slog.Int64("offset", end))
 	return true, l.cut(s, good)

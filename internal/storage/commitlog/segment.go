@@ -33,6 +33,8 @@ type segment struct {
 	log  *handle
 	size atomic.Int64 // bytes of whole batches in the file
 
+	reserved int64 // end of the space that is reserved; owned by who appends
+
 	mu          sync.Mutex // guards what follows
 	offsets     *index
 	times       *index
@@ -90,16 +92,60 @@ func (s *segment) saveIndexes() error {
 	return nil
 }
 
+// Space is reserved ahead of a segment that grows, as much as it has already but
+// not more than reserveMost: extending a file in large steps costs less than
+// batch by batch.
+const (
+	reserveFrom = 4 << 20
+	reserveMost = 64 << 20
+)
+
+// reserve reserves space if a write is about to pass what is reserved. It reports
+// false if that failed and should not be tried for a while.
+func (s *segment) reserve(f vfs.File, at, end, limit int64) bool {
+	if at < reserveFrom || end <= s.reserved {
+		return true
+	}
+	from := max(at, s.reserved)
+	to := min(limit, from+min(at, reserveMost))
+	if to <= end {
+		return true // the segment is nearly full
+	}
+	s.reserved = to
+	return f.Preallocate(from, to) == nil
+}
+
+// giveBack frees what is reserved behind the end. Nobody may append meanwhile.
+func (s *segment) giveBack() error {
+	if s.reserved <= s.size.Load() {
+		return nil
+	}
+	s.reserved = 0
+	f, err := s.log.acquire()
+	if err != nil {
+		return fmt.Errorf("open segment %d: %w", s.base, err)
+	}
+	defer s.log.release()
+	if err := f.Truncate(s.size.Load()); err != nil {
+		return fmt.Errorf("give back space of segment %d: %w", s.base, err)
+	}
+	return nil
+}
+
 // write puts a batch at the end of the file. If it fails, the file is cut back;
 // damaged tells that not even that worked.
-func (s *segment) write(b record.Batch) (damaged bool, err error) {
+func (s *segment) write(b record.Batch, room *room, limit int64) (damaged bool, err error) {
 	f, err := s.log.acquire()
 	if err != nil {
 		return false, fmt.Errorf("open segment %d: %w", s.base, err)
 	}
 	defer s.log.release()
 	at := s.size.Load()
+	if room.plenty() && !s.reserve(f, at, at+int64(len(b)), limit) {
+		room.short()
+	}
 	if _, err := f.WriteAt(b, at); err != nil {
+		s.reserved = 0
 		if terr := f.Truncate(at); terr != nil {
 			return true, fmt.Errorf("append to segment %d: %w (and cutting it back: %w)", s.base, err, terr)
 		}

@@ -110,6 +110,7 @@ type Store struct {
 	clean   bool // the last stop was clean
 
 	appended atomic.Int64 // bytes since the last checkpoint
+	room     room
 
 	checkpoint sync.Mutex // one writer of checkpoint files at a time; guards what follows
 	recovery   checkpoint // as found at open
@@ -142,10 +143,16 @@ func Open(cfg Config) (*Store, error) {
 		_ = s.letGo() // the first error is what matters
 		return nil, err
 	}
+	s.updateRoom()
 	s.cleaner = newCleaner(s)
 	go s.flusher.run()
 	go s.cleaner.run()
 	return s, nil
+}
+
+func (s *Store) updateRoom() {
+	_, free, err := s.Space()
+	s.room.update(free, err)
 }
 
 func (s *Store) openVolume() (err error) {
