@@ -24,6 +24,7 @@ type Conn struct {
 	raw      syscall.RawConn // of nc, if it is the system's own
 	ctx      context.Context //nolint:containedctx // the life of the connection itself, ended by its reader
 	cancel   context.CancelFunc
+	largest  int // frame so far; owned by the reader
 
 	mu      sync.Mutex // guards what follows
 	queue   []*slot    // requests in order, oldest first

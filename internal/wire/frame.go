@@ -169,6 +169,9 @@ func (c *Conn) readBody(in *bufio.Reader, f *frame, n int, key uint16) error {
 		if !small && !c.server.budgetOf(key).acquire(c.ctx.Done(), &f.slot.request, int64(step)*weight) {
 			return net.ErrClosed
 		}
+		if f.buf == nil && n <= 2*c.largest {
+			f.buf = getBuffer(n) // it has sent as much before: no need to grow, and to copy
+		}
 		f.grow(got, step, n)
 		if err := c.allow(in, step); err != nil {
 			return err
@@ -179,6 +182,7 @@ func (c *Conn) readBody(in *bufio.Reader, f *frame, n int, key uint16) error {
 		got += step
 	}
 	f.p = (*f.buf)[:n]
+	c.largest = max(c.largest, n)
 	c.server.metrics.received.Add(float64(n))
 	return nil
 }
