@@ -9,6 +9,7 @@ import (
 // verbs lists bote's own commands. A new one is a file with a constructor and a line here.
 func verbs(s *streams) []*cobra.Command {
 	return []*cobra.Command{
+		newCheckCommand(s),
 		newDLTCommand(s),
 		newHealthCommand(s),
 		newServeCommand(s),

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 
 	"github.com/botehq/bote/internal/meta"
 )
@@ -19,20 +20,28 @@ import (
 // ErrDamaged is wrapped by what Open and Check return for a file that is not whole.
 var ErrDamaged = errors.New("the metadata file is damaged")
 
+// ErrInUse is wrapped by what Check returns while another process has the file.
+var ErrInUse = errors.New("the metadata file is in use")
+
 // Check reads the whole file without changing it: every page, every entry, and
 // then bbolt's own check. It returns the entries. Damage is an error that wraps
-// ErrDamaged and names the page; a file that another process has open is not waited
-// for, and one that does not exist is fs.ErrNotExist.
-func Check(name string) ([]meta.Entry, error) {
-	raw, err := os.ReadFile(name)
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", name, err)
+// ErrDamaged and names the page; a file that another process has open is ErrInUse,
+// and one that does not exist is fs.ErrNotExist.
+func Check(name string) (entries []meta.Entry, err error) {
+	verified := func(name string, flag int, mode os.FileMode) (*os.File, error) {
+		raw, err := os.ReadFile(name)
+		if err == nil {
+			entries, err = verify(raw)
+		}
+		if err != nil {
+			return nil, err
+		}
+		return os.OpenFile(name, flag, mode)
 	}
-	entries, err := verify(raw)
-	if err != nil {
-		return nil, err
+	db, err := bbolt.Open(name, 0o640, &bbolt.Options{ReadOnly: true, Timeout: time.Millisecond, OpenFile: verified})
+	if errors.Is(err, bolterrors.ErrTimeout) {
+		return nil, fmt.Errorf("%w: %s", ErrInUse, name)
 	}
-	db, err := bbolt.Open(name, 0o640, &bbolt.Options{ReadOnly: true, Timeout: time.Millisecond})
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", name, err)
 	}

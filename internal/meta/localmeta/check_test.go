@@ -57,7 +57,7 @@ func TestFlippedBits(t *testing.T) {
 	require.NoError(t, err)
 	rng := rand.New(rand.NewPCG(7, 7))
 	refused := 0
-	for range 1500 {
+	for range 500 {
 		bad := slices.Clone(raw)
 		at := rng.IntN(len(bad))
 		if rng.IntN(2) == 0 {
@@ -76,5 +76,5 @@ func TestFlippedBits(t *testing.T) {
 		}
 		require.Equal(t, len(want), len(got), "byte %d", at)
 	}
-	require.Greater(t, refused, 50)
+	require.Greater(t, refused, 20)
 }

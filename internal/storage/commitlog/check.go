@@ -33,8 +33,10 @@ type CheckConfig struct {
 	Shallow bool
 	// Workers is how many segments are read at once; 0 is one per processor.
 	Workers int
-	// Topics are those that the metadata knows; nil if it is not known.
-	Topics map[string]CheckTopic
+	// Metadata returns the topics that the metadata knows, nil if there is none or it
+	// cannot be read, and what is wrong with it. It is called when no broker can be at
+	// work. Nil has no metadata.
+	Metadata func() (map[string]CheckTopic, []Finding, error)
 	// Progress is told how far the check is; nil is not.
 	Progress *CheckProgress
 }
@@ -128,6 +130,7 @@ type checker struct {
 	recovery checkpoint // nil if the file is unusable
 	starts   checkpoint
 	high     checkpoint
+	topics   map[string]CheckTopic
 	own      bool // the directory was written by this engine, not by Apache Kafka
 }
 
@@ -151,6 +154,11 @@ func Check(ctx context.Context, cfg CheckConfig) (*CheckReport, error) {
 	}
 	defer unlock()
 	c := &checker{cfg: cfg, fs: cfg.FS, report: &CheckReport{Dir: cfg.Dir, Partitions: []*PartitionReport{}, Findings: []Finding{}}}
+	if cfg.Metadata != nil {
+		if c.topics, c.report.Findings, err = cfg.Metadata(); err != nil {
+			return nil, err
+		}
+	}
 	dirs, err := c.directory()
 	if err != nil {
 		return nil, err
@@ -280,7 +288,7 @@ func (c *checker) missing(dirs []string) {
 	for _, d := range dirs {
 		there[d] = true
 	}
-	for name, t := range c.cfg.Topics {
+	for name, t := range c.topics {
 		if c.cfg.Topic != "" && name != c.cfg.Topic {
 			continue
 		}

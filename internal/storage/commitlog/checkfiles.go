@@ -116,8 +116,8 @@ func (p *partitionCheck) file(e vfs.Info, sizes map[string]int64) {
 
 // metadata looks at partition.metadata, which says of which topic the directory is.
 func (p *partitionCheck) metadata(sizes map[string]int64) {
-	known, inMeta := p.c.cfg.Topics[p.report.Topic]
-	orphan := p.c.cfg.Topics != nil && (!inMeta || p.report.Partition >= known.Partitions)
+	known, inMeta := p.c.topics[p.report.Topic]
+	orphan := p.c.topics != nil && (!inMeta || p.report.Partition >= known.Partitions)
 	if _, ok := sizes[metadataFile]; !ok {
 		if p.report.Topic != "__cluster_metadata" {
 			p.say(p.report.Bytes > 0, metadataFile, "is missing; the broker refuses a directory that has records and does not say of which topic")
@@ -305,17 +305,16 @@ func (p *partitionCheck) epochs() {
 		}
 	}
 	for i, run := range runs {
-		if run.last < p.report.Start || run.epoch < 0 {
-			continue
-		}
-		single := run.batches == 1 && (i > 0 && runs[i-1].epoch > run.epoch || i+1 < len(runs) && runs[i+1].epoch < run.epoch)
-		if single {
+		switch {
+		case run.last < p.report.Start || run.epoch < 0 && len(p.report.epochs) == 0:
+		case run.batches == 1 && p.lonely(runs, i):
 			p.entry(Finding{Damage: true, File: run.file, Entry: -1, Position: run.position, Offset: run.first},
-				"the batch says leader epoch %d, which is not that of its neighbours; no checksum covers the field", run.epoch)
-			continue
+				"the batch says leader epoch %d, which does not go with its neighbours and %s; no checksum covers the field", run.epoch, epochFile)
+		default:
+			p.epochRun(run)
 		}
-		p.epochRun(run)
 	}
+	p.logStart(runs)
 	p.report.Epochs = len(p.report.epochs)
 	if n := p.report.Epochs; n > 0 && p.report.epochs[n-1].Start > p.report.End {
 		e := p.report.epochs[n-1]
@@ -325,22 +324,50 @@ func (p *partitionCheck) epochs() {
 	p.report.epochs = nil
 }
 
+// lonely reports whether a single batch has another epoch than the batches around
+// it and than the file says.
+func (p *partitionCheck) lonely(runs []epochRun, i int) bool {
+	run := runs[i]
+	first, _ := epochAt(p.report.epochs, run.first)
+	last, _ := epochAt(p.report.epochs, run.last)
+	if i > 0 && runs[i-1].epoch > run.epoch || i+1 < len(runs) && runs[i+1].epoch < run.epoch {
+		return true
+	}
+	return first == last && first >= 0 && first != run.epoch && (i == 0 || runs[i-1].epoch == first)
+}
+
+// logStart compares the log start with the first leader epoch: the epoch in force
+// there begins there. Both are written when the start moves, so it is the check of a
+// file whose numbers have no checksum.
+func (p *partitionCheck) logStart(runs []epochRun) {
+	if len(p.report.epochs) == 0 || !p.c.report.Clean || p.c.starts == nil {
+		return
+	}
+	first, start := p.report.epochs[0].Start, p.report.Start
+	early := slices.ContainsFunc(runs, func(r epochRun) bool { return r.last >= start && max(r.first, start) < first })
+	if first < start || early {
+		p.entry(Finding{Damage: true, File: logStartFile, Entry: -1, Position: -1, Offset: start},
+			"the log starts at %d, but %s begins at %d: one of them is wrong, and the broker refuses to start", start, epochFile, first)
+	}
+}
+
 // epochRun compares batches of one epoch with the file. After a crash the file may
 // lack what came behind the recovery point.
 func (p *partitionCheck) epochRun(run epochRun) {
 	if p.noEpochs {
 		return
 	}
-	first, entry := epochAt(p.report.epochs, max(run.first, p.report.Start))
+	from := max(run.first, p.report.Start)
+	first, entry := epochAt(p.report.epochs, from)
 	last, lastEntry := epochAt(p.report.epochs, run.last)
-	if first == run.epoch && last == run.epoch {
-		return
+	if first == run.epoch && last == run.epoch || p.report.epochs != nil && p.report.epochs[0].Start > from && last == run.epoch {
+		return // what the first entry says too little of is a matter of the log start
 	}
 	if first == run.epoch {
 		entry = lastEntry
 	}
 	p.entry(Finding{Damage: p.c.report.Clean || p.sealed > run.last, File: epochFile, Entry: int64(max(entry, 0)), Position: -1, Offset: run.first},
-		"says epoch %d for offset %d and epoch %d for offset %d, but the batches from %d to %d say %d", first, max(run.first, p.report.Start), last, run.last, run.first, run.last, run.epoch)
+		"says epoch %d for offset %d and epoch %d for offset %d, but the batches from %d to %d say %d", first, from, last, run.last, run.first, run.last, run.epoch)
 }
 
 // epochAt is the epoch in force at an offset and its entry, -1 if there is none.
