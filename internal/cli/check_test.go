@@ -168,7 +168,7 @@ func TestCheckShow(t *testing.T) {
 		{"a log start", "log-start-offset-checkpoint", -2, 1, "one of them is wrong"},
 		{"a high watermark", "replication-offset-checkpoint", -2, 3, "says 208, but the log ends at 200"},
 		{"the identity", "meta.properties", 9, 3, "the broker refuses to start with it"},
-		{"the metadata", botesMetadata, 4096*3 + 2, 3, "the metadata file is damaged"},
+		{"the metadata", botesMetadata, 32, 3, "the metadata file is damaged"},
 	} {
 		undo := flip(t, filepath.Join(dir, w.file), w.at, w.bit)
 		code, out, errs := checkVerb(t.Context(), dir)
