@@ -263,7 +263,7 @@ func (s settings) connections() ConnectionLimits {
 	}
 	return ConnectionLimits{
 		RequestMaxBytes:      s.int32("socket.request.max.bytes"),
-		SendBufferBytes:      s.ifSet("socket.send.buffer.bytes"),
+		SendBufferBytes:      s.int32("socket.send.buffer.bytes"),
 		ReceiveBufferBytes:   s.ifSet("socket.receive.buffer.bytes"),
 		MaxIdle:              s.millis("connections.max.idle.ms"),
 		MaxReauth:            s.millis("connections.max.reauth.ms"),

@@ -136,6 +136,6 @@ var netKeys = []Key{
 	},
 	{
 		Name: "socket.send.buffer.bytes", Type: Int, Default: new("102400"), Importance: High,
-		Doc: "Size of a socket's send buffer; -1 leaves it to the system. If it is not set, the system chooses while there are few connections, and from 32 on it is 131072.",
+		Doc: "Size of a socket's send buffer; -1 leaves it to the system, which suits long and fast lines.",
 	},
 }
