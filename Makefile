@@ -9,6 +9,7 @@ DIST          := dist/bote-$(VERSION)
 EXE           := $(if $(filter windows,$(shell $(GO) env GOOS)),.exe,)
 RUN           ?= .
 FUZZTIME      ?= 30s
+MODELTIME     ?= 10m
 COUNT         ?= 10
 
 .DEFAULT_GOAL := help
@@ -49,6 +50,14 @@ fuzz: ## run every fuzz target for FUZZTIME each
 			echo "$$dir $$name"; $(GO) test -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) $$dir; \
 		done; \
 	done
+
+.PHONY: model
+model: ## play random histories against the broker for MODELTIME
+	BOTE_MODEL=$(MODELTIME) $(GO) test -count=1 -v -timeout 0 -run TestModel ./test/model
+
+.PHONY: mutations
+mutations: ## plant known bugs and see that the random histories find them (minutes)
+	BOTE_MUTATIONS=1 $(GO) test -count=1 -v -timeout 60m -run TestMutations ./test/model
 
 .PHONY: cover
 cover: ## measure what the tests reach; the page is cover.html

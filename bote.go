@@ -177,6 +177,9 @@ const metaFile = "bote-meta.db"
 func (b *Broker) openCatalog(ctx context.Context) (err error) {
 	if _, real := b.cfg.fs.(vfs.OS); real {
 		b.meta, err = localmeta.Open(filepath.Join(b.store.Dir(), metaFile))
+		if err == nil {
+			err = b.cfg.fs.SyncDir(b.store.Dir()) // the file may be new
+		}
 	} else {
 		b.meta = memmeta.New()
 	}
