@@ -34,6 +34,12 @@ func groups(quick bool) []group {
 		z.records, z.latency, z.starts, z.idle = 500_000, 5*time.Second, 3, 3*time.Second
 	}
 	return []group{
+		{name: "unwarmed", cells: []cell{{
+			name: "fresh", about: "as base, on a broker that has just been started", within: 3 * time.Minute,
+			run: func(ctx context.Context, s *session) (load.Result, error) {
+				return produceConsume(ctx, s, func(o *load.Options) { o.Records = z.records })
+			},
+		}}},
 		{name: "throughput", warmUp: true, cells: throughputCells(z)},
 		{name: "latency", warmUp: true, cells: latencyCells(z)},
 		{name: "small", cells: smallCells(z)},

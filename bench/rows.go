@@ -39,7 +39,12 @@ func throughputRows() []report.Row {
 	consumeRate := []report.Target{least(boteOS, 1), least(boteCommit, 1)}
 	consumeCPU := []report.Target{most(boteOS, 1), most(boteCommit, 1)}
 	rows := []report.Row{
-		{Cell: "base", Value: producePrefix + load.MBPerS, Label: "produce 1 KiB, 6 partitions, acks=all, MB/s", Targets: produceRate},
+		{Cell: "fresh", Value: producePrefix + load.MBPerS, Label: "produce 1 KiB, 6 partitions, acks=all, to a broker just started, MB/s", Targets: produceRate},
+		{Cell: "fresh", Value: producePrefix + load.CPUPerGB, Label: "— CPU s/GB", Targets: produceCPU},
+		{Cell: "fresh", Value: producePrefix + load.Peak, Label: "— peak memory, MB"},
+		{Cell: "fresh", Value: consumePrefix + load.MBPerS, Label: "consume it from the page cache, MB/s", Targets: consumeRate},
+		{Cell: "fresh", Value: consumePrefix + load.CPUPerGB, Label: "— CPU s/GB", Targets: consumeCPU},
+		{Cell: "base", Value: producePrefix + load.MBPerS, Label: "produce the same, warmed up, MB/s", Targets: produceRate},
 		{Cell: "base", Value: producePrefix + load.CPUPerGB, Label: "— CPU s/GB", Targets: produceCPU},
 		{Cell: "base", Value: producePrefix + load.Resident, Label: "— memory afterwards, MB"},
 		{Cell: "base", Value: producePrefix + load.Peak, Label: "— peak memory, MB", Targets: under(100)},
