@@ -10,6 +10,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/botehq/bote/internal/record"
@@ -314,6 +315,10 @@ func (l *Log) has(s *segment) bool {
 func (p flushPoint) settle(err error) {
 	l := p.log
 	defer func() { <-l.flushing }()
+	if noFiles(err) {
+		p.postpone()
+		return
+	}
 	if err != nil {
 		l.fail(err)
 		l.discardUnsynced()
@@ -329,6 +334,23 @@ func (p flushPoint) settle(err error) {
 		l.announced.Store(p.end)
 		l.hooks.Durable(p.end)
 	}
+}
+
+// noFiles reports whether a sync failed only because no more files can be opened.
+// Nothing is lost by that, as it is by a sync that the disk failed.
+func noFiles(err error) bool { return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) }
+
+// postpone leaves everything to the next round. It is announced then.
+func (p flushPoint) postpone() {
+	l := p.log
+	for _, s := range p.dirty {
+		s.giveIndexDirty()
+	}
+	l.mu.Lock()
+	l.newFiles = l.newFiles || p.newFiles
+	l.written = append(p.written, l.written...)
+	l.mu.Unlock()
+	l.store.flusher.add(l)
 }
 
 // discardUnsynced cuts off what an fsync failed to write and nobody was told of.

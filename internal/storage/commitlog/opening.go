@@ -60,6 +60,9 @@ func (o *Opening) OpenLog(ctx context.Context, p storage.Partition, hooks storag
 	s.checkpoint.Unlock()
 	rec, err := l.load(ctx, s.clean && !created, point, start)
 	if err != nil {
+		if created {
+			err = errors.Join(err, s.undoCreate(l))
+		}
 		return nil, storage.Recovered{}, err
 	}
 	l.closeIdle(time.Now().Add(time.Hour)) // whoever appends or reads opens what it needs
@@ -72,6 +75,18 @@ func (o *Opening) OpenLog(ctx context.Context, p storage.Partition, hooks storag
 	s.logs[name] = l
 	delete(s.unseen, name)
 	return l, rec, nil
+}
+
+// undoCreate takes the name from what is left of a partition that could not be
+// created: the next topic may have it. Removing needs open files, which may be
+// what there is none of, so that is for later.
+func (s *Store) undoCreate(l *Log) error {
+	gone := filepath.Join(s.cfg.Dir, deletedName(l.part, l.part.ID))
+	if err := s.fs.Rename(l.dir, gone); err != nil {
+		return fmt.Errorf("undo the creation of %s: %w", l.dir, err)
+	}
+	s.cleaner.removeLater(gone, 0)
+	return nil
 }
 
 func (o *Opening) note(l *Log, created bool) {

@@ -1,0 +1,98 @@
+package commitlog_test
+
+import (
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/botehq/bote/internal/storage"
+	"github.com/botehq/bote/internal/storage/commitlog"
+	"github.com/botehq/bote/internal/storage/storagetest"
+	"github.com/botehq/bote/internal/storage/vfs"
+	"github.com/botehq/bote/internal/topic"
+)
+
+// tooMany is what a system answers that has no file left to open.
+func tooMany(name string) error { return &os.PathError{Op: "open", Path: name, Err: syscall.EMFILE} }
+
+// TestSyncWaitsForFiles: a process that may open no more files has lost nothing.
+// What it cannot sync is not announced, and is as soon as there are files again.
+func TestSyncWaitsForFiles(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name    string
+		refuses func(op vfs.Op, name string) bool
+	}{
+		{"index", func(op vfs.Op, name string) bool { return op == vfs.OpOpen && strings.HasSuffix(name, "index") }},
+		{"directory", func(op vfs.Op, _ string) bool { return op == vfs.OpSyncDir }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			mem := vfs.NewStrictMem()
+			faulty := vfs.NewFaulty(mem)
+			p := openProbe(t, commitlog.Config{FS: faulty})
+			refused := make(chan struct{})
+			faulty.Inject(func(op vfs.Op, name string) error {
+				if !c.refuses(op, name) {
+					return nil
+				}
+				select {
+				case refused <- struct{}{}:
+				case <-t.Context().Done():
+				}
+				return tooMany(name)
+			})
+			require.NoError(t, p.Append(p.batch("kept")))
+			for range 5 {
+				select {
+				case <-refused:
+				case err := <-p.failed:
+					t.Fatalf("the log failed: %v", err)
+				}
+			}
+			require.Zero(t, p.durable.Load(), "announced without a sync")
+			faulty.Inject(nil)
+			select {
+			case <-refused: // one that was under way
+			case <-p.moved:
+			}
+			p.await(t, 1)
+			require.Empty(t, p.failed)
+			require.NoError(t, p.store.Close())
+
+			after := openProbe(t, commitlog.Config{FS: mem.Crash()})
+			require.Equal(t, []string{"kept"}, after.values(t))
+			require.NoError(t, after.store.Close())
+		})
+	}
+}
+
+// TestCreateIsUndone: what is left of a partition that could not be created must
+// not keep its name from the next topic that has it.
+func TestCreateIsUndone(t *testing.T) {
+	t.Parallel()
+	faulty := vfs.NewFaulty(vfs.NewMem())
+	store, err := commitlog.Open(commitlog.Config{FS: faulty, Dir: "/data"})
+	require.NoError(t, err)
+	faulty.Inject(func(op vfs.Op, name string) error {
+		if op == vfs.OpOpen && strings.HasSuffix(name, ".log") || op == vfs.OpRemove {
+			return tooMany(name) // a directory is opened to be removed
+		}
+		return nil
+	})
+	p := testPartition
+	hooks := storage.Hooks{
+		Settings: func() storage.Settings { return storagetest.Settings }, Durable: func(int64) {}, Failed: func(error) {},
+		Snapshot: func() []byte { return nil }, Deletable: func() int64 { return 0 }, Turn: func(f func() error) error { return f() }, StartMoved: func(int64) {},
+	}
+	_, _, err = store.OpenLog(t.Context(), p, hooks)
+	require.ErrorIs(t, err, syscall.EMFILE)
+	faulty.Inject(nil)
+	p.ID = topic.ID{9}
+	_, _, err = store.OpenLog(t.Context(), p, hooks)
+	require.NoError(t, err)
+	require.NoError(t, store.Close())
+}
