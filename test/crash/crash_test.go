@@ -1,287 +1,179 @@
-// Package crash kills the real broker with kill -9, again and again, while clients
-// write, and checks that what it acknowledged is there: every record of producers
-// with acks=all, none of an idempotent producer's twice, and no committed offset
-// that goes back.
+// Package crash does harm to the real broker, as a process, while real clients
+// write and read, and judges afterwards what they were told. The faults are kill -9,
+// a stopped process, no more open files, a full disk, a read-only disk, a disk that
+// fails, and a power cut.
+//
+// account_test.go is the judge, a pure function: nothing acknowledged may be lost,
+// moved or reordered, nothing of an idempotent producer be there twice, no consumer
+// of a group pass a record by or see one that is not there, no committed offset go
+// back. It does not own what a single write can do to a log; that is tested at every
+// point in storage/commitlog.
+//
+// BOTE_CRASH_TIME is how long it runs (default some seconds, with BOTE_COMPAT=1
+// three minutes), BOTE_CRASH_SEED chooses faults and pauses, BOTE_CRASH_ROUNDS is
+// the least number of kills, and BOTE_COMPAT=1 adds disks and the Java client.
 package crash_test
 
 import (
-	"bytes"
-	"context"
-	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
-	"net"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"runtime"
+	"slices"
 	"strconv"
-	"sync"
-	"sync/atomic"
+	"strings"
 	"testing"
+	"text/tabwriter"
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// rounds is how often the broker is killed; BOTE_CRASH_ROUNDS changes it.
-func rounds(t *testing.T) int {
+// plan is what the environment asks for.
+type plan struct {
+	limit time.Duration
+	seed  uint64
+	kills int
+}
+
+func newPlan(t *testing.T) plan {
 	t.Helper()
+	p := plan{limit: 6 * time.Second, seed: rand.Uint64N(1_000_000), kills: 3}
+	if os.Getenv("BOTE_COMPAT") != "" {
+		p.limit = 3 * time.Minute
+	}
+	var err error
+	if text := os.Getenv("BOTE_CRASH_TIME"); text != "" {
+		p.limit, err = time.ParseDuration(text)
+		require.NoError(t, err)
+	}
+	if text := os.Getenv("BOTE_CRASH_SEED"); text != "" {
+		p.seed, err = strconv.ParseUint(text, 10, 64)
+		require.NoError(t, err)
+	}
 	if text := os.Getenv("BOTE_CRASH_ROUNDS"); text != "" {
-		n, err := strconv.Atoi(text)
+		p.kills, err = strconv.Atoi(text)
 		require.NoError(t, err)
-		return n
 	}
-	return 3
+	return p
 }
 
-const (
-	topic      = "history"
-	partitions = 4
-	group      = "readers"
-)
+// longestEpisode bounds what one history takes of memory and disk.
+const longestEpisode = 3 * time.Minute
 
-// daemon is the broker as a process.
-type daemon struct {
-	binary, config, addr string
-	cmd                  *exec.Cmd
-	log                  bytes.Buffer
-}
-
-// newDaemon builds the broker and its configuration.
-func newDaemon(t *testing.T, data string) *daemon {
-	t.Helper()
-	d := &daemon{binary: build(t), config: filepath.Join(t.TempDir(), "server.properties"), addr: fmt.Sprintf("127.0.0.1:%d", freePort(t))}
-	text := fmt.Sprintf("process.roles=broker,controller\nnode.id=1\nlisteners=PLAINTEXT://%s,CONTROLLER://127.0.0.1:%d\nadvertised.listeners=PLAINTEXT://%s\n"+
-		"controller.listener.names=CONTROLLER\ncontroller.quorum.voters=1@127.0.0.1:9093\nlog.dirs=%s\nlog.segment.bytes=1048576\ngroup.initial.rebalance.delay.ms=0\n",
-		d.addr, freePort(t), d.addr, filepath.ToSlash(data))
-	require.NoError(t, os.WriteFile(d.config, []byte(text), 0o600))
-	return d
-}
-
-func build(t *testing.T) string {
-	t.Helper()
-	binary := filepath.Join(t.TempDir(), "bote")
-	if runtime.GOOS == "windows" {
-		binary += ".exe"
-	}
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "github.com/botehq/bote/cmd/bote")
-	out, err := cmd.CombinedOutput()
-	require.NoError(t, err, string(out))
-	return binary
-}
-
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer func() { require.NoError(t, l.Close()) }()
-	return l.Addr().(*net.TCPAddr).Port
-}
-
-// start starts the broker and returns how long it took until it answered.
-func (d *daemon) start(t *testing.T) time.Duration {
-	t.Helper()
-	began := time.Now()
-	d.cmd = exec.Command(d.binary, "serve", "--config", d.config)
-	d.cmd.Stdout, d.cmd.Stderr = &d.log, &d.log
-	require.NoError(t, d.cmd.Start())
-	for {
-		c, err := net.Dial("tcp", d.addr)
-		if err == nil {
-			// A Metadata request of version 1 for no topics.
-			_, err = c.Write([]byte{0, 0, 0, 15, 0, 3, 0, 1, 0, 0, 0, 1, 0, 1, 'x', 0, 0, 0, 0})
-			if err == nil {
-				_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
-				_, err = c.Read(make([]byte, 4))
+// TestFaults runs an episode of each fault, and then such with all of them by seed,
+// until the time is over.
+func TestFaults(t *testing.T) {
+	p, began := newPlan(t), time.Now()
+	t.Logf("BOTE_CRASH_SEED=%d", p.seed)
+	all, sum := faults(), &summary{rows: map[string]*row{}}
+	possible := slices.DeleteFunc(slices.Clone(all), func(f fault) bool { return f.reason != "" })
+	share := min(p.limit/time.Duration(len(possible)+1), time.Minute)
+	seed := p.seed
+	episode := func(name string, faults []fault, least int, limit time.Duration) (goOn bool) {
+		seed++
+		ok := t.Run(name, func(t *testing.T) {
+			goOn = true // nobody asked for others only
+			if faults[0].reason != "" {
+				t.Skip(faults[0].reason)
 			}
-			_ = c.Close()
-			if err == nil {
-				return time.Since(began)
+			var dk *disk
+			if slices.ContainsFunc(faults, func(f fault) bool { return f.disk }) {
+				dk = newDisk(t)
 			}
-		}
-		if time.Since(began) > 20*time.Second {
-			t.Fatalf("the broker does not answer:\n%s", d.log.String())
-		}
-		runtime.Gosched()
-	}
-}
-
-func (d *daemon) kill(t *testing.T) {
-	t.Helper()
-	require.NoError(t, d.cmd.Process.Kill())
-	_ = d.cmd.Wait() // killed
-}
-
-// history is what clients were told.
-type history struct {
-	mu    sync.Mutex
-	acked map[string]int64 // value to offset
-	sent  atomic.Int64
-}
-
-func (h *history) ack(r *kgo.Record) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.acked[string(r.Value)] = r.Offset
-}
-
-// produce writes unique values until ctx ends.
-func (h *history) produce(ctx context.Context, t *testing.T, addr, name string, opts ...kgo.Opt) {
-	t.Helper()
-	client, err := kgo.NewClient(append(opts, kgo.SeedBrokers(addr), kgo.DefaultProduceTopic(topic), kgo.RequiredAcks(kgo.AllISRAcks()),
-		kgo.RecordPartitioner(kgo.RoundRobinPartitioner()), kgo.MaxBufferedRecords(200), kgo.RetryTimeout(time.Minute),
-		kgo.MetadataMinAge(50*time.Millisecond), kgo.RetryBackoffFn(func(int) time.Duration { return 20 * time.Millisecond }))...)
-	if err != nil {
-		t.Errorf("client: %v", err)
-		return
-	}
-	defer client.Close()
-	for i := 0; ctx.Err() == nil; i++ {
-		h.sent.Add(1)
-		client.Produce(ctx, &kgo.Record{Value: fmt.Appendf(nil, "%s-%d", name, i)}, func(r *kgo.Record, err error) {
-			if err == nil {
-				h.ack(r)
+			l := open(t, seed, p.limit > 5*time.Minute, dk)
+			r := l.episode(faults, least, limit)
+			sum.add(r)
+			t.Logf("%d rounds, %s", len(r.rounds), r.verdict)
+			if len(r.verdict.violations) > 0 {
+				t.Errorf("promises broken; BOTE_CRASH_SEED=%d, episode %d", p.seed, seed-p.seed)
 			}
 		})
+		return goOn && ok
 	}
-	flush, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-	defer cancel()
-	_ = client.Flush(flush) // what is not flushed was not acknowledged
+	for _, f := range all {
+		least := 1
+		if f.name == "kill -9" {
+			least = p.kills
+		}
+		episode(f.name, []fault{f}, least, share)
+	}
+	for i := 1; ; i++ {
+		left := p.limit - time.Since(began)
+		if i > 1 && left < share/2 || !episode(fmt.Sprintf("mixed-%d", i), possible, 2, min(left, longestEpisode)) {
+			break
+		}
+	}
+	t.Logf("BOTE_CRASH_SEED=%d, %v\n%s", p.seed, time.Since(began).Round(time.Second), sum)
 }
 
-// consume reads in a group and commits, and remembers the highest commits that
-// were acknowledged.
-func (h *history) consume(ctx context.Context, t *testing.T, addr string, committed *sync.Map) {
-	t.Helper()
-	client, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.ConsumerGroup(group), kgo.ConsumeTopics(topic), kgo.DisableAutoCommit(),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.MetadataMinAge(50*time.Millisecond), kgo.FetchMaxWait(100*time.Millisecond),
-		kgo.RetryBackoffFn(func(int) time.Duration { return 20 * time.Millisecond }))
-	if err != nil {
-		t.Errorf("client: %v", err)
-		return
-	}
-	defer client.CloseAllowingRebalance()
-	for ctx.Err() == nil {
-		records := client.PollFetches(ctx).Records()
-		if len(records) == 0 {
-			continue
-		}
-		if client.CommitRecords(ctx, records...) == nil {
-			for _, r := range records {
-				if old, ok := committed.Load(r.Partition); !ok || old.(int64) < r.Offset+1 {
-					committed.Store(r.Partition, r.Offset+1)
-				}
-			}
-		}
-	}
+// row is what a kind of fault led to.
+type row struct {
+	rounds, acked, lost int
+	gap, all            time.Duration
 }
 
-func TestKill(t *testing.T) {
-	n := rounds(t)
-	d := newDaemon(t, filepath.Join(t.TempDir(), "log"))
-	d.start(t)
-	admin, err := kgo.NewClient(kgo.SeedBrokers(d.addr), kgo.MetadataMinAge(50*time.Millisecond))
-	require.NoError(t, err)
-	defer admin.Close()
-	_, err = kadm.NewClient(admin).CreateTopic(t.Context(), partitions, 1, nil, topic)
-	require.NoError(t, err)
-
-	ctx, stop := context.WithCancel(t.Context())
-	plain, idempotent := &history{acked: map[string]int64{}}, &history{acked: map[string]int64{}}
-	var committed sync.Map
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		plain.produce(ctx, t, d.addr, "plain", kgo.DisableIdempotentWrite(), kgo.MaxProduceRequestsInflightPerBroker(1))
-	})
-	wg.Go(func() { idempotent.produce(ctx, t, d.addr, "idem") })
-	wg.Go(func() { plain.consume(ctx, t, d.addr, &committed) })
-
-	var slowest time.Duration
-	rng := rand.New(rand.NewPCG(1, 2))
-	for round := range n {
-		timer := time.NewTimer(time.Duration(300+rng.IntN(700)) * time.Millisecond)
-		<-timer.C
-		before := commits(&committed)
-		d.kill(t)
-		slowest = max(slowest, d.start(t))
-		after, err := fetchOffsets(t.Context(), admin)
-		require.NoError(t, err)
-		for p, offset := range before {
-			require.GreaterOrEqual(t, after[p], offset, "round %d: the committed offset of partition %d went back", round, p)
-		}
-	}
-	stop()
-	wg.Wait()
-	found, duplicates := readAll(t, d.addr)
-	for _, h := range []*history{plain, idempotent} {
-		require.NotEmpty(t, h.acked)
-		for value, offset := range h.acked {
-			at, ok := found[value]
-			require.True(t, ok, "acknowledged and lost: %s at %d", value, offset)
-			require.Contains(t, at, offset, value)
-		}
-	}
-	for value, times := range duplicates {
-		require.False(t, bytes.HasPrefix([]byte(value), []byte("idem")), "%s is there %d times", value, times)
-	}
-	d.kill(t)
-	t.Logf("%d kills; acknowledged: %d plain, %d idempotent; lost 0; duplicates of plain producers %d, of idempotent ones 0; slowest start %v",
-		n, len(plain.acked), len(idempotent.acked), len(duplicates), slowest.Round(time.Millisecond))
+// summary is the table of a run.
+type summary struct {
+	rows                               map[string]*row
+	refused, retries, duplicates, rest int
 }
 
-func commits(m *sync.Map) map[int32]int64 {
-	out := map[int32]int64{}
-	m.Range(func(k, v any) bool {
-		out[k.(int32)] = v.(int64)
-		return true
-	})
-	return out
-}
-
-// fetchOffsets asks until the coordinator has loaded.
-func fetchOffsets(ctx context.Context, client *kgo.Client) (map[int32]int64, error) {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	for {
-		resp, err := kadm.NewClient(client).FetchOffsets(ctx, group)
-		if err == nil && resp.Error() == nil {
-			out := map[int32]int64{}
-			resp.Each(func(o kadm.OffsetResponse) { out[o.Partition] = o.At })
-			return out, nil
+// add counts an episode. What was acknowledged before a fault is counted with it,
+// and with it is it lost; what is left at the end, with the last kill.
+func (s *summary) add(r result) {
+	at := func(name string) *row {
+		if s.rows[name] == nil {
+			s.rows[name] = &row{}
 		}
-		if ctx.Err() != nil {
-			return nil, errors.Join(err, ctx.Err())
+		return s.rows[name]
+	}
+	sum := 0
+	for i, x := range r.rounds {
+		w := at(x.fault)
+		w.rounds++
+		w.acked += r.acked[i]
+		w.gap, w.all = max(w.gap, x.gap), max(w.all, x.all)
+		sum += r.acked[i]
+	}
+	last := at("the last kill")
+	last.rounds++
+	last.acked += r.verdict.acked - sum
+	for _, v := range r.verdict.violations {
+		switch {
+		case v.kind == lost && v.round < len(r.rounds):
+			at(r.rounds[v.round].fault).lost++
+		case v.kind == lost:
+			last.lost++
+		case v.kind == duplicated:
+			s.duplicates++
+		default:
+			s.rest++
 		}
 	}
+	s.refused += r.refused
+	s.retries += r.verdict.retries
 }
 
-// readAll reads the topic from the start to the end.
-func readAll(t *testing.T, addr string) (found map[string][]int64, duplicates map[string]int) {
-	t.Helper()
-	client, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
-	require.NoError(t, err)
-	defer client.Close()
-	ends, err := kadm.NewClient(client).ListEndOffsets(t.Context(), topic)
-	require.NoError(t, err)
-	want := int64(0)
-	ends.Each(func(o kadm.ListedOffset) { want += o.Offset })
-	found, duplicates = map[string][]int64{}, map[string]int{}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	for got := int64(0); got < want; {
-		fetches := client.PollFetches(ctx)
-		require.NoError(t, fetches.Err())
-		fetches.EachRecord(func(r *kgo.Record) {
-			got++
-			value := string(r.Value)
-			found[value] = append(found[value], r.Offset)
-			if n := len(found[value]); n > 1 {
-				duplicates[value] = n
-			}
-		})
+func (s *summary) String() string {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "fault\trounds\tacknowledged\tlost\tnext acknowledgement\tof every producer\t")
+	var total row
+	line := func(name string, r *row) {
+		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%v\t%v\t\n", name, r.rounds, r.acked, r.lost, r.gap.Round(time.Millisecond), r.all.Round(time.Millisecond))
 	}
-	return found, duplicates
+	for _, name := range slices.Sorted(maps.Keys(s.rows)) {
+		r := s.rows[name]
+		line(name, r)
+		total.rounds += r.rounds
+		total.acked += r.acked
+		total.lost += r.lost
+		total.gap, total.all = max(total.gap, r.gap), max(total.all, r.all)
+	}
+	line("all", &total)
+	_ = w.Flush() // to memory
+	fmt.Fprintf(&b, "duplicates of idempotent producers %d, other violations %d; allowed retries of plain producers %d; refused with KAFKA_STORAGE_ERROR %d",
+		s.duplicates, s.rest, s.retries, s.refused)
+	return b.String()
 }

@@ -1,0 +1,5 @@
+package crash_test
+
+import "context"
+
+func (l *lab) startJava(_, _ context.Context) {}
