@@ -41,7 +41,7 @@ type Config struct {
 	// FlushEvery is the period of FlushInterval; 0 is one second.
 	FlushEvery time.Duration
 	// FlushGap is how close rounds of syncs may begin after each other when
-	// waiting makes one serve more appends; 0 is two milliseconds.
+	// waiting makes one serve more appends; 0 is a millisecond.
 	FlushGap time.Duration
 	// CheckpointEvery is the period of the checkpoints; 0 is a minute.
 	CheckpointEvery time.Duration
@@ -72,7 +72,7 @@ func (c *Config) setDefaults() {
 		c.Now = time.Now
 	}
 	c.FlushEvery = orDefault(c.FlushEvery, time.Second)
-	c.FlushGap = orDefault(c.FlushGap, 2*time.Millisecond)
+	c.FlushGap = orDefault(c.FlushGap, time.Millisecond)
 	c.CheckpointEvery = orDefault(c.CheckpointEvery, time.Minute)
 	if c.CheckpointBytes <= 0 {
 		c.CheckpointBytes = 256 << 20
