@@ -26,9 +26,11 @@ const openers = 8
 // openPartitions opens the logs of all topics.
 func (b *Broker) openPartitions(ctx context.Context) error {
 	s := b.catalog.Snapshot()
-	err := b.store.SetAside(func(name string, id topic.ID) bool {
-		t := s.Topic(name)
-		return t != nil && t.ID == id
+	err := b.store.SetAside(func(name string) (topic.ID, bool) {
+		if t := s.Topic(name); t != nil {
+			return t.ID, true
+		}
+		return topic.ID{}, false
 	})
 	if err != nil {
 		return err

@@ -99,9 +99,11 @@ func openBroker(ctx context.Context, set settings, fs vfs.FS, kept meta.Store) (
 
 func (b *broker) openPartitions(ctx context.Context) error {
 	s := b.catalog.Snapshot()
-	err := b.store.SetAside(func(name string, id topic.ID) bool {
-		t := s.Topic(name)
-		return t != nil && t.ID == id
+	err := b.store.SetAside(func(name string) (topic.ID, bool) {
+		if t := s.Topic(name); t != nil {
+			return t.ID, true
+		}
+		return topic.ID{}, false
 	})
 	if err != nil {
 		return err

@@ -298,27 +298,32 @@ func (l *Log) dropSegments(start int64, set storage.Settings) error {
 		l.hooks.StartMoved(start)
 	}
 	l.log.Info("deleted old segments", slog.Int("segments", len(gone)), slog.Int64("offset", start))
+	kept := false // the checkpoint then keeps the start: the next one will find the segment
 	for _, s := range gone {
 		for _, suffix := range []string{logSuffix, indexSuffix, timeSuffix, txnSuffix, snapshotSuffix} {
-			l.removeLater(s, fileName(s.base, suffix), set)
+			if !l.removeLater(s, fileName(s.base, suffix), set) && suffix == logSuffix {
+				kept = true
+			}
 		}
 		s.log.retire()
 	}
 	if err := l.store.fs.SyncDir(l.dir); err != nil {
 		return fmt.Errorf("sync directory %s: %w", l.dir, err)
 	}
-	l.mu.Lock()
-	l.base = start
-	l.mu.Unlock()
+	if !kept {
+		l.mu.Lock()
+		l.base = start
+		l.mu.Unlock()
+	}
 	return l.writeEpochs(epochs)
 }
 
 // removeLater renames a file out of the way and removes it after its delay. A
-// file that cannot be renamed is found again at the next start.
-func (l *Log) removeLater(s *segment, name string, set storage.Settings) {
+// file that cannot be renamed is found again at the next start; ok is then false.
+func (l *Log) removeLater(s *segment, name string, set storage.Settings) (ok bool) {
 	full := filepath.Join(l.dir, name)
 	if _, err := l.store.fs.Stat(full); err != nil {
-		return
+		return true
 	}
 	var err error
 	if filepath.Ext(name) == logSuffix {
@@ -328,9 +333,10 @@ func (l *Log) removeLater(s *segment, name string, set storage.Settings) {
 	}
 	if err != nil {
 		l.log.Warn("old segment file not renamed", slog.String("file", name), slog.Any("err", err))
-		return
+		return false
 	}
 	l.store.cleaner.removeLater(full+deletedSuffix, time.Duration(set.FileDeleteMs)*time.Millisecond)
+	return true
 }
 
 // SetStart forgets everything below an offset: first on disk, then for readers.

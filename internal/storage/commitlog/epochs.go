@@ -69,7 +69,9 @@ func epochsBelow(epochs []storage.Epoch, end int64) []storage.Epoch {
 // writeEpochs does not sync: the batches carry their epochs, and a log whose file
 // is missing or torn is read from its beginning.
 func (l *Log) writeEpochs(epochs []storage.Epoch) error {
-	if err := vfs.WriteUnsynced(l.store.fs, l.dir, epochFile, encodeEpochs(epochs)); err != nil {
+	err := vfs.WriteUnsynced(l.store.fs, l.dir, epochFile, encodeEpochs(epochs))
+	l.epochsStale.Store(err != nil)
+	if err != nil {
 		return fmt.Errorf("write leader epochs of %s: %w", l.dir, err)
 	}
 	return nil

@@ -84,12 +84,15 @@ func FuzzIndex(f *testing.F) {
 			return
 		}
 		if times {
-			require.GreaterOrEqual(t, x.offsetBefore(max(want, want+1)), x.offsetBefore(want))
+			for _, e := range x.timesBefore(want) {
+				require.Less(t, e.ts, want)
+			}
 			return
 		}
-		at := x.positionBefore(want)
-		require.GreaterOrEqual(t, at, int64(0))
-		require.True(t, at == 0 || at < size)
+		for _, e := range x.entriesBefore(want) {
+			require.LessOrEqual(t, e.relative, want)
+			require.True(t, e.position >= 0 && e.position < size)
+		}
 		require.LessOrEqual(t, countBelow(x, 0, want), x.len())
 	})
 }

@@ -133,18 +133,20 @@ func (x *index) offsetAt(i int) (relative, position int32) {
 	return int32(binary.BigEndian.Uint32(p)), int32(binary.BigEndian.Uint32(p[4:]))
 }
 
-// positionBefore returns a position at or before the batch that holds a
-// relative offset.
-func (x *index) positionBefore(relative int64) int64 {
+// entriesBefore returns the last entries at or before the batch that holds a
+// relative offset, the nearest first.
+func (x *index) entriesBefore(relative int64) []hold {
 	i := sort.Search(x.len(), func(i int) bool {
 		r, _ := x.offsetAt(i)
 		return int64(r) > relative
 	})
-	if i == 0 {
-		return 0
+	var out []hold
+	for i--; i >= 0 && len(out) < maxProofs; i-- {
+		if r, position := x.offsetAt(i); int64(r) <= relative {
+			out = append(out, hold{relative: int64(r), position: int64(position)})
+		}
 	}
-	_, position := x.offsetAt(i - 1)
-	return int64(position)
+	return out
 }
 
 // boundary returns the last entry whose position is at most limit and whose
@@ -174,18 +176,20 @@ func (x *index) timeAt(i int) (ts int64, relative int32) {
 	return int64(binary.BigEndian.Uint64(p)), int32(binary.BigEndian.Uint32(p[8:]))
 }
 
-// offsetBefore returns a relative offset at or before which no record has a
-// timestamp of ts or more.
-func (x *index) offsetBefore(ts int64) int64 {
+// timesBefore returns the last entries below a timestamp, the nearest first: up to
+// their offsets no record has a timestamp of ts or more.
+func (x *index) timesBefore(ts int64) []hold {
 	i := sort.Search(x.len(), func(i int) bool {
 		t, _ := x.timeAt(i)
 		return t >= ts
 	})
-	if i == 0 {
-		return 0
+	var out []hold
+	for i--; i >= 0 && len(out) < maxProofs; i-- {
+		if t, relative := x.timeAt(i); t < ts {
+			out = append(out, hold{relative: int64(relative), ts: t})
+		}
 	}
-	_, relative := x.timeAt(i - 1)
-	return int64(relative)
+	return out
 }
 
 // sane reports whether entries grow as they must and fit the segment; trailing

@@ -37,6 +37,9 @@ type Log struct {
 	// sinceSnapshot is the bytes appended since the last snapshot.
 	sinceSnapshot atomic.Int64
 
+	// epochsStale says that the file of the leader epochs could not be written.
+	epochsStale atomic.Bool
+
 	end atomic.Int64
 	// announced is the end that Hooks.Durable was last called with.
 	announced atomic.Int64
@@ -415,6 +418,9 @@ func (l *Log) prepareClose() error {
 	l.mu.RLock()
 	err, active, clean := l.aliveLocked(), l.active(), l.end.Load() == l.opened
 	l.mu.RUnlock()
+	if err == nil && l.epochsStale.Load() {
+		err = l.writeEpochs(l.Epochs()) // the next start compares them with the log start
+	}
 	if err != nil || clean {
 		return err
 	}

@@ -112,7 +112,16 @@ func (l *Log) load(ctx context.Context, clean bool, recoveryPoint, start int64) 
 		l.unsynced = len(l.segments) - 1
 	}
 	l.announced.Store(l.End())
-	l.epochs = epochsFrom(epochsBelow(l.epochs, l.End()), l.start)
+	l.epochs = epochsBelow(l.epochs, l.End())
+	if clean && epochsOK {
+		if err := l.proveStart(); err != nil {
+			return storage.Recovered{}, err
+		}
+		if err := l.proveEpochs(ctx); err != nil {
+			return storage.Recovered{}, err
+		}
+	}
+	l.epochs = epochsFrom(l.epochs, l.start)
 	if !slices.Equal(l.epochs, epochs) {
 		if err := l.writeEpochs(l.epochs); err != nil {
 			return storage.Recovered{}, err
@@ -262,6 +271,7 @@ func (s *segment) trustIndexes(point int64) (at, end int64) {
 		s.resetLocked()
 		return 0, s.base
 	}
+	all := s.offsets.len()
 	s.offsets.truncate(countBelow(s.offsets, s.base, point))
 	n := s.offsets.len()
 	if n == 0 {
@@ -271,11 +281,10 @@ func (s *segment) trustIndexes(point int64) (at, end int64) {
 	relative, position := s.offsets.offsetAt(n - 1)
 	last := s.base + int64(relative)
 	batchSize, ok := s.holds(int64(position), last)
-	if !ok {
+	if !ok || !s.trustTimes(last, n == all) {
 		s.resetLocked()
 		return 0, s.base
 	}
-	s.times.truncate(countBelow(s.times, s.base, last+1))
 	if k := s.times.len(); k > 0 {
 		ts, end := s.times.timeAt(k - 1)
 		s.maxTime, s.maxTimeEnd, s.indexedTime = ts, s.base+int64(end), ts

@@ -240,40 +240,70 @@ func (s *segment) giveIndexDirty() {
 // positionBefore returns a position at or before the batch that holds an offset.
 func (s *segment) positionBefore(offset int64) (int64, error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	if err := s.offsets.load(); err != nil {
+		s.mu.Unlock()
 		return 0, err
 	}
-	return s.offsets.positionBefore(offset - s.base), nil
+	entries := s.offsets.entriesBefore(offset - s.base)
+	s.mu.Unlock()
+	return s.provenPosition(entries)
 }
 
 // offsetBefore returns an offset before which no record is as late as ts.
 func (s *segment) offsetBefore(ts int64) (int64, error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	if err := s.times.load(); err != nil {
+		s.mu.Unlock()
 		return 0, err
 	}
-	return s.base + s.times.offsetBefore(ts), nil
+	entries := s.times.timesBefore(ts)
+	s.mu.Unlock()
+	e, _, err := s.provenTime(entries)
+	return s.base + e.relative, err
 }
 
 // loadTimes learns the largest timestamp of a closed segment from the last entry
-// of its time index.
+// of its time index, or from the batches if they do not confirm it.
 func (s *segment) loadTimes() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.timesKnown {
-		return nil
-	}
-	if err := s.times.load(); err != nil {
+	last, known, err := s.lastTime()
+	if err != nil || known {
 		return err
 	}
-	if n := s.times.len(); n > 0 {
-		ts, relative := s.times.timeAt(n - 1)
-		s.maxTime, s.maxTimeEnd, s.indexedTime = ts, s.base+int64(relative), ts
+	if len(last) > 0 {
+		e, ok, err := s.provenTime(last)
+		if err == nil && !ok {
+			e, err = s.findLargestTime()
+		}
+		if err != nil {
+			return err
+		}
+		last[0] = e
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(last) > 0 {
+		s.maxTime, s.maxTimeEnd, s.indexedTime = last[0].ts, s.base+last[0].relative, last[0].ts
 	}
 	s.timesKnown = true
 	return nil
+}
+
+// lastTime returns the last entry of the time index, if there is one and the largest
+// timestamp is not known already.
+func (s *segment) lastTime() (last []hold, known bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.timesKnown {
+		return nil, true, nil
+	}
+	if err := s.times.load(); err != nil {
+		return nil, false, err
+	}
+	if n := s.times.len(); n > 0 {
+		ts, relative := s.times.timeAt(n - 1)
+		last = append(last, hold{relative: int64(relative), ts: ts})
+	}
+	return last, false, nil
 }
 
 func (s *segment) largestTime() (ts, end int64) {

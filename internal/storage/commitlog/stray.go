@@ -11,8 +11,9 @@ import (
 
 // SetAside renames partition directories that belong to no topic, for example
 // because the broker was killed while it deleted one: their names may be needed.
-// They keep their data under a name that ends in -stray, as in Kafka.
-func (s *Store) SetAside(known func(name string, id topic.ID) bool) error {
+// They keep their data under a name that ends in -stray, as in Kafka. After a clean
+// stop one that says another ID than the topic of its name is refused.
+func (s *Store) SetAside(known func(name string) (topic.ID, bool)) error {
 	names, err := s.fs.Names(s.cfg.Dir)
 	if err != nil {
 		return fmt.Errorf("list %s: %w", s.cfg.Dir, err)
@@ -28,9 +29,13 @@ func (s *Store) SetAside(known func(name string, id topic.ID) bool) error {
 		if !ok {
 			continue
 		}
-		if known(name, id) {
+		is, ok := known(name)
+		if ok && is == id {
 			topics[dir] = id
 			continue
+		}
+		if ok && s.clean {
+			return errOtherTopic(filepath.Join(s.cfg.Dir, dir), id, is)
 		}
 		aside := dir + "." + strings.ReplaceAll(id.String(), "-", "_") + "-stray"
 		s.log.Warn("partition directory belongs to no topic; setting it aside", slog.String("directory", dir), slog.String("renamed", aside))

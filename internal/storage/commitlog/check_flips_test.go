@@ -1,0 +1,220 @@
+package commitlog_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/botehq/bote/internal/record"
+	"github.com/botehq/bote/internal/storage"
+	"github.com/botehq/bote/internal/storage/commitlog"
+	"github.com/botehq/bote/internal/storage/vfs"
+	"github.com/botehq/bote/internal/topic"
+)
+
+// flipBed is a stopped data directory in memory with one log: some segments, their
+// indexes, two leader epochs, snapshots, and a log start inside a batch.
+type flipBed struct {
+	mem   *vfs.Mem
+	part  storage.Partition
+	truth flipView
+}
+
+const flipDir = "/data"
+
+// flipView is everything that can be read of a log. An empty text is an error.
+type flipView struct {
+	start, end int64
+	epochs     string
+	reads      map[int64]string // by offset
+	times      map[int64]string // by timestamp
+	maxTime    string
+	snapshot   string
+}
+
+func (b *flipBed) hooks(state func() []byte) storage.Hooks {
+	set := storage.Settings{SegmentBytes: 3000, SegmentMs: math.MaxInt64, IndexBytes: 1 << 20, IndexInterval: 150, RetentionMs: -1, RetentionBytes: -1}
+	return storage.Hooks{
+		Settings: func() storage.Settings { return set }, Durable: func(int64) {}, Failed: func(error) {},
+		Snapshot: state, ValidSnapshot: func(raw []byte) bool {
+			return len(raw) >= 10 && binary.BigEndian.Uint32(raw[2:]) == crc32.Checksum(raw[6:], crc32.MakeTable(crc32.Castagnoli))
+		},
+		Deletable: func() int64 { return math.MaxInt64 }, Turn: func(f func() error) error { return f() }, StartMoved: func(int64) {},
+	}
+}
+
+// flipSnapshot is a producer snapshot, as package partition writes it, of one producer.
+func flipSnapshot(last int64) []byte {
+	out := binary.BigEndian.AppendUint16(nil, 1)
+	out = append(out, 0, 0, 0, 0, 0, 0, 0, 1)
+	out = binary.BigEndian.AppendUint64(out, 7)
+	out = append(out, 0, 0, 0, 0, 0, 1)
+	out = binary.BigEndian.AppendUint64(out, uint64(last))
+	out = append(out, make([]byte, 16)...)
+	out = binary.BigEndian.AppendUint64(out, math.MaxUint64)
+	binary.BigEndian.PutUint32(out[2:], crc32.Checksum(out[6:], crc32.MakeTable(crc32.Castagnoli)))
+	return out
+}
+
+const (
+	flipBatches = 60
+	flipRecords = 3
+	flipTime    = int64(1_700_000_000_000)
+)
+
+func newFlipBed(t *testing.T) *flipBed {
+	t.Helper()
+	b := &flipBed{mem: vfs.NewMem(), part: storage.Partition{Topic: "flips", ID: topic.NewID()}}
+	require.NoError(t, commitlog.WriteIdentity(b.mem, flipDir, commitlog.Identity{ClusterID: "MkU3OEVBNTcwNTJENDM2Qg", NodeID: 1, DirectoryID: "MkU3OEVBNTcwNTJENDM2Qh"}))
+	store, err := commitlog.Open(commitlog.Config{FS: b.mem, Dir: flipDir})
+	require.NoError(t, err)
+	end := int64(0)
+	log, _, err := store.OpenLog(t.Context(), b.part, b.hooks(func() []byte { return flipSnapshot(end - 1) }))
+	require.NoError(t, err)
+	for i := range flipBatches {
+		var records []record.KeyValue
+		for j := range flipRecords {
+			records = append(records, record.KeyValue{Key: fmt.Appendf(nil, "%d.%d", i, j), Value: bytes.Repeat([]byte{byte(i)}, 40)})
+		}
+		batch := record.Build(flipTime+int64(i*10), records...)
+		batch.SetBaseOffset(end)
+		batch.SetLeaderEpoch(int32(i / 25))
+		require.NoError(t, log.Append(batch))
+		end += flipRecords
+	}
+	require.NoError(t, log.SetStart(7))
+	require.NoError(t, store.Close())
+	b.truth, err = b.view(t, b.mem.Fork())
+	require.NoError(t, err)
+	require.Equal(t, int64(7), b.truth.start)
+	require.Len(t, b.truth.reads, flipBatches*flipRecords-7)
+	return b
+}
+
+// view opens the directory as a broker does and reads everything. An error is a refusal.
+func (b *flipBed) view(t *testing.T, fs *vfs.Mem) (v flipView, err error) {
+	t.Helper()
+	if _, err := commitlog.ReadIdentity(fs, flipDir); err != nil {
+		return v, err
+	}
+	store, err := commitlog.Open(commitlog.Config{FS: fs, Dir: flipDir})
+	if err != nil {
+		return v, err
+	}
+	defer func() { require.NoError(t, store.Close()) }()
+	err = store.SetAside(func(name string) (topic.ID, bool) { return b.part.ID, name == b.part.Topic })
+	if err != nil {
+		return v, err
+	}
+	log, rec, err := store.OpenLog(t.Context(), b.part, b.hooks(func() []byte { return nil }))
+	if err != nil {
+		return v, err
+	}
+	v = flipView{start: log.Start(), end: log.End(), epochs: fmt.Sprint(log.Epochs()), reads: map[int64]string{}, times: map[int64]string{}}
+	if rec.Snapshot != nil {
+		v.snapshot = fmt.Sprintf("%d %x", rec.SnapshotEnd, rec.Snapshot)
+	}
+	for at := log.Start(); at < min(log.End(), flipBatches*flipRecords); at++ {
+		v.reads[at] = readOne(log, at)
+	}
+	for ts := flipTime - 5; ts < flipTime+flipBatches*10; ts += 7 {
+		s, ok, err := log.FindTime(context.Background(), ts, math.MaxInt64)
+		v.times[ts] = unlessError(fmt.Sprint(s, ok), err)
+	}
+	s, ok, err := log.FindMaxTime(context.Background(), math.MaxInt64)
+	v.maxTime = unlessError(fmt.Sprint(s, ok), err)
+	return v, nil
+}
+
+func unlessError(text string, err error) string {
+	if err != nil {
+		return ""
+	}
+	return text
+}
+
+// readOne returns the first batch of a read from an offset.
+func readOne(log storage.Log, at int64) string {
+	c, err := log.Read(context.Background(), storage.Range{From: at, To: math.MaxInt64, MaxBytes: 1, AtLeastOne: true})
+	if err != nil {
+		return ""
+	}
+	defer c.Release()
+	return "batch " + string(c.Data)
+}
+
+func (b *flipBed) files(t *testing.T) []string {
+	t.Helper()
+	var out []string
+	for _, dir := range []string{flipDir, flipDir + "/flips-0"} {
+		entries, err := b.mem.ReadDir(dir)
+		require.NoError(t, err)
+		for _, e := range entries {
+			if !e.Dir && e.Size > 0 {
+				out = append(out, dir+"/"+e.Name)
+			}
+		}
+	}
+	return out
+}
+
+// flipped returns a copy of the directory with one bit of a file changed.
+func (b *flipBed) flipped(t *testing.T, name string, at, bit int) *vfs.Mem {
+	t.Helper()
+	fs := b.mem.Fork()
+	raw, err := vfs.ReadFile(fs, name)
+	require.NoError(t, err)
+	f, err := fs.OpenFile(name, os.O_RDWR)
+	require.NoError(t, err)
+	_, err = f.WriteAt([]byte{raw[at] ^ 1<<bit}, int64(at))
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+	return fs
+}
+
+func (b *flipBed) size(t *testing.T, name string) int {
+	t.Helper()
+	info, err := b.mem.Stat(name)
+	require.NoError(t, err)
+	return int(info.Size)
+}
+
+// TestFlippedBitIsNotBelieved flips one bit in the files around the batches of a
+// stopped directory: every bit of small ones, random bits of the rest. A broker then
+// refuses to start, or finds everything as it was.
+func TestFlippedBitIsNotBelieved(t *testing.T) {
+	t.Parallel()
+	b := newFlipBed(t)
+	rng := rand.New(rand.NewPCG(3, 5))
+	for _, name := range b.files(t) {
+		if strings.HasSuffix(name, ".log") {
+			continue
+		}
+		t.Run(filepath.Base(name), func(t *testing.T) {
+			refused, bits := 0, b.size(t, name)*8
+			for i := range min(bits, 400) {
+				if bits > 400 {
+					i = rng.IntN(bits)
+				}
+				v, err := b.view(t, b.flipped(t, name, i/8, i%8))
+				if err != nil {
+					refused++
+					continue
+				}
+				v.snapshot = b.truth.snapshot // an older one, or none, makes the partition read more
+				require.Equal(t, b.truth, v, "%s byte %d bit %d", name, i/8, i%8)
+			}
+			t.Logf("%d of %d bits: refused %d times", min(bits, 400), bits, refused)
+		})
+	}
+}

@@ -1,0 +1,224 @@
+package commitlog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+
+	"github.com/botehq/bote/internal/record"
+	"github.com/botehq/bote/internal/storage"
+	"github.com/botehq/bote/internal/topic"
+)
+
+// Indexes, leader epochs and log starts have no checksum: a bit that a disk lost
+// would send readers to wrong places. What they say is therefore proved by the
+// batches when it is used: an index entry that its batch does not confirm is passed
+// over for the one before it, which costs reading some headers more.
+
+// maxProofs is how many entries of an index are tried before it is given up.
+const maxProofs = 8
+
+// hold is an index entry that is to be proved: what a batch at a position ends with,
+// or what timestamp the batch that has an offset has.
+type hold struct {
+	relative int64
+	position int64
+	ts       int64
+}
+
+// provenPosition returns the position of the first entry that its batch confirms, 0
+// if none does.
+func (s *segment) provenPosition(entries []hold) (int64, error) {
+	if len(entries) == 0 {
+		return 0, nil
+	}
+	f, err := s.log.acquire()
+	if err != nil {
+		return 0, fmt.Errorf("open segment %d: %w", s.base, err)
+	}
+	defer s.log.release()
+	var head [record.HeaderSize]byte
+	for _, e := range entries {
+		if e.position < 0 || e.position+record.HeaderSize > s.size.Load() {
+			continue
+		}
+		if err := readFull(f, head[:], e.position); err != nil {
+			return 0, fmt.Errorf("read segment %d at %d: %w", s.base, e.position, err)
+		}
+		if _, err := record.Size(head[:]); err == nil && record.Batch(head[:]).LastOffset() == s.base+e.relative {
+			return e.position, nil
+		}
+	}
+	return 0, nil
+}
+
+// provesTime reports whether the batch that has an entry's offset has its timestamp;
+// from is a position at or before the batch.
+func (s *segment) provesTime(from int64, e hold) (ok bool, err error) {
+	offset := s.base + e.relative
+	err = s.headers(from, func(h record.Batch, _ int64) (bool, error) {
+		if h.LastOffset() < offset {
+			return true, nil
+		}
+		ok = h.BaseOffset() <= offset && h.MaxTimestamp() == e.ts
+		return false, nil
+	})
+	if errors.Is(err, errGone) {
+		return false, err
+	}
+	return ok, nil // who reads on from here meets what is wrong with the batches
+}
+
+// provenTime returns the first entry of a time index that its batch confirms.
+func (s *segment) provenTime(entries []hold) (e hold, ok bool, err error) {
+	for _, e := range entries {
+		from, err := s.positionBefore(s.base + e.relative)
+		if err != nil {
+			return hold{}, false, err
+		}
+		if ok, err := s.provesTime(from, e); err != nil || ok {
+			return e, ok, err
+		}
+	}
+	return hold{}, false, nil
+}
+
+// findLargestTime reads all headers for what the time index should have said.
+func (s *segment) findLargestTime() (e hold, err error) {
+	e.ts = -1
+	err = s.headers(0, func(h record.Batch, _ int64) (bool, error) {
+		if h.MaxTimestamp() > e.ts {
+			e = hold{ts: h.MaxTimestamp(), relative: h.LastOffset() - s.base}
+		}
+		return true, nil
+	})
+	return e, err
+}
+
+// trustTimes is trustIndexes for the time index: entries behind the last batch that
+// the offset index has are dropped, and the last one left is proved. An index that
+// was closed has one entry at most to drop. The caller holds mu.
+func (s *segment) trustTimes(last int64, whole bool) bool {
+	n, k := s.times.len(), countBelow(s.times, s.base, last+1)
+	proved := func(i int) bool {
+		ts, relative := s.times.timeAt(i)
+		from, err := s.provenPosition(s.offsets.entriesBefore(int64(relative)))
+		if err != nil {
+			return false
+		}
+		ok, err := s.provesTime(from, hold{ts: ts, relative: int64(relative)})
+		return ok && err == nil
+	}
+	if whole && (n-k > 1 || n-k == 1 && !proved(n-1)) || k > 0 && !proved(k-1) {
+		return false
+	}
+	s.times.truncate(k)
+	return true
+}
+
+// proveStart compares the log start with the leader epochs after a clean stop: the
+// first begins at the log start or where the first batch is. If it does not, one of
+// two files without a checksum is wrong, and believing either might lose records or
+// bring deleted ones back.
+func (l *Log) proveStart() error {
+	if len(l.epochs) == 0 || l.End() == l.start {
+		return nil
+	}
+	first := l.epochs[0].Start
+	wrong := first < l.start
+	if first > l.start {
+		h, err := l.headerAt(l.start)
+		wrong = err == nil && h != nil && max(h.BaseOffset(), l.start) < first
+	}
+	if !wrong {
+		return nil
+	}
+	return fmt.Errorf("the log of %s starts at %d, but its %s begins at %d: one of them is damaged; correct the partition's line in %s, or remove %s if %d is right",
+		l.dir, l.start, epochFile, first, logStartFile, epochFile, l.start)
+}
+
+// headerAt returns a copy of the header of the first batch that ends at or above an
+// offset, nil if there is none.
+func (l *Log) headerAt(offset int64) (h record.Batch, err error) {
+	i, _ := slices.BinarySearchFunc(l.segments, offset+1, func(s *segment, o int64) int { return int(min(max(s.base-o, -1), 1)) })
+	for _, s := range l.segments[max(i-1, 0):] {
+		at, err := s.seek(offset, -1)
+		if err != nil || at >= s.size.Load() {
+			if err != nil {
+				return nil, err
+			}
+			continue
+		}
+		err = s.headers(at, func(b record.Batch, _ int64) (bool, error) {
+			h = slices.Clone(b[:record.HeaderSize])
+			return false, nil
+		})
+		return h, err
+	}
+	return nil, nil
+}
+
+// proveEpochs compares the leader epochs with the batches after a clean stop and
+// makes them anew if they do not agree. What one batch says against all others is
+// not believed: no checksum covers its epoch either.
+func (l *Log) proveEpochs(ctx context.Context) error {
+	if len(l.epochs) == 0 || l.epochsProven() {
+		return nil
+	}
+	var found []storage.Epoch
+	back := false
+	err := l.Headers(ctx, l.start, func(h record.Batch) error {
+		n := len(found)
+		back = back || n > 0 && found[n-1].Epoch > h.LeaderEpoch()
+		if n == 0 || found[n-1].Epoch < h.LeaderEpoch() {
+			found = append(found, storage.Epoch{Epoch: h.LeaderEpoch(), Start: max(h.BaseOffset(), l.start)})
+		}
+		return nil
+	})
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil || back || len(found) == 0 {
+		l.log.Warn("leader epochs of batches do not agree with the checkpoint; the checkpoint counts", slog.Any("err", err))
+		return nil
+	}
+	l.log.Warn("leader epoch checkpoint does not agree with the batches; made it anew")
+	l.epochs = found
+	return nil
+}
+
+// epochsProven looks at the batches around the beginning of each epoch, and at the
+// last.
+func (l *Log) epochsProven() bool {
+	for i, e := range l.epochs {
+		next := l.End()
+		if i+1 < len(l.epochs) {
+			next = l.epochs[i+1].Start
+		}
+		from := e.Start
+		if i == 0 {
+			from = next - 1 // one header of a log that has one epoch, of the segment that is open anyway
+		}
+		if h, err := l.headerAt(from); err != nil || h != nil && h.BaseOffset() < next && h.LeaderEpoch() != e.Epoch {
+			return false
+		}
+		if i == 0 {
+			continue
+		}
+		if h, err := l.headerAt(e.Start - 1); err != nil || h != nil && h.BaseOffset() < e.Start && (h.LeaderEpoch() >= e.Epoch || h.LastOffset() >= e.Start) {
+			return false
+		}
+	}
+	n := len(l.epochs)
+	h, err := l.headerAt(l.End() - 1)
+	return err == nil && (h == nil || h.LeaderEpoch() == l.epochs[n-1].Epoch)
+}
+
+// errOtherTopic is the refusal of a directory that says after a clean stop that it
+// belongs to another topic of its name: a crash can leave one behind, a clean stop
+// cannot, so it is damaged.
+func errOtherTopic(dir string, says, is topic.ID) error {
+	return fmt.Errorf("%s says in %s that it belongs to topic ID %s, but that of the topic is %s: correct the file, or move the directory away", dir, metadataFile, says, is)
+}
