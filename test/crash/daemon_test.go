@@ -93,7 +93,7 @@ func freePort(t *testing.T) int {
 	ports.Lock()
 	defer ports.Unlock()
 	for range 100 {
-		port := 19600 + ports.next%100
+		port := 19600 + (os.Getpid()+ports.next)%100 // another run has others
 		ports.next++
 		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err == nil {

@@ -48,6 +48,13 @@ func (h *history) send(p int32, n int) (first int32) {
 	return first
 }
 
+// sentUpTo says that a producer may have sent the sequences below n.
+func (h *history) sentUpTo(p int32, n int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.a.producers[p].sent = max(h.a.producers[p].sent, n)
+}
+
 func (h *history) acked(p, seq int32, offset int64) {
 	now := time.Now()
 	h.mu.Lock()
