@@ -109,7 +109,9 @@ func (j *jumpy) check() {
 		require.NoError(j.t, fetches.Err())
 		for _, r := range fetches.Records() {
 			require.Equal(j.t, int64(next), r.Offset)
-			require.True(j.t, j.wrote[next] == string(r.Value), "another value at offset %d", next)
+			if j.wrote[next] != string(r.Value) { // too long to be shown
+				j.t.Fatalf("another value at offset %d", next)
+			}
 			next++
 		}
 	}
