@@ -11,6 +11,7 @@ RUN           ?= .
 FUZZTIME      ?= 30s
 MODELTIME     ?= 10m
 COUNT         ?= 10
+CRASHTIME     ?= 4h
 
 .DEFAULT_GOAL := help
 
@@ -90,6 +91,14 @@ docs: ## rewrite the pages that are made from tables in the code
 compat: ## run stock clients and tools, the recorded command lines, and the tutorials against bote (Linux, network, port 9092)
 	BOTE_COMPAT=1 $(GO) test -count=1 -timeout 60m ./test/compat/...
 	BOTE_COMPAT=1 $(GO) test -count=1 -p 1 -timeout 60m ./test/golden-cli ./test/tutorial
+
+.PHONY: crash
+crash: ## harm the broker in seven ways and judge what clients were told, three minutes (disks need Linux and root)
+	BOTE_COMPAT=1 $(GO) test -count=1 -v -timeout 20m ./test/crash
+
+.PHONY: crash-long
+crash-long: ## the same for hours, by BOTE_CRASH_SEED: make crash-long CRASHTIME=4h
+	BOTE_COMPAT=1 BOTE_CRASH_TIME=$(CRASHTIME) $(GO) test -count=1 -v -timeout 0 -run TestFaults ./test/crash
 
 .PHONY: windows
 windows: ## run the batch files under Wine
