@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/botehq/bote/internal/storage/vfs"
@@ -19,6 +20,9 @@ type handle struct {
 	refs int
 	used time.Time
 	gone bool
+	// reading says that the file could be opened for reading only; it is closed by
+	// its last user, since that may change.
+	reading bool
 }
 
 var errGone = errors.New("file was deleted")
@@ -34,6 +38,10 @@ func (h *handle) acquire() (vfs.File, error) {
 	}
 	if h.file == nil {
 		f, err := h.fs.OpenFile(h.name, os.O_RDWR|os.O_CREATE)
+		h.reading = errors.Is(err, syscall.EROFS)
+		if h.reading {
+			f, err = h.fs.OpenFile(h.name, os.O_RDONLY)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -48,7 +56,7 @@ func (h *handle) release() {
 	defer h.mu.Unlock()
 	h.refs--
 	h.used = time.Now()
-	if h.gone && h.refs == 0 {
+	if (h.gone || h.reading) && h.refs == 0 {
 		h.closeLocked()
 	}
 }

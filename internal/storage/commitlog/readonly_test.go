@@ -1,0 +1,47 @@
+package commitlog_test
+
+import (
+	"os"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/botehq/bote/internal/storage/commitlog"
+	"github.com/botehq/bote/internal/storage/vfs"
+)
+
+// readOnly is a file system that can be made read-only, as the kernel does with
+// one that it finds damaged.
+type readOnly struct {
+	vfs.FS
+	is atomic.Bool
+}
+
+func (f *readOnly) OpenFile(name string, flag int) (vfs.File, error) {
+	if f.is.Load() && flag&(os.O_RDWR|os.O_WRONLY|os.O_CREATE) != 0 {
+		return nil, &os.PathError{Op: "open", Path: name, Err: syscall.EROFS}
+	}
+	return f.FS.OpenFile(name, flag)
+}
+
+// TestReadsGoOnReadOnly: files that were closed meanwhile are opened to be read, and
+// to be written again once that is possible.
+func TestReadsGoOnReadOnly(t *testing.T) {
+	t.Parallel()
+	disk := &readOnly{FS: vfs.NewMem()}
+	p := openProbe(t, commitlog.Config{FS: disk})
+	require.NoError(t, p.Append(p.batch("kept")))
+	p.await(t, 1)
+	require.NoError(t, p.store.Close())
+
+	p = openProbe(t, commitlog.Config{FS: disk})
+	disk.is.Store(true)
+	require.Equal(t, []string{"kept"}, p.values(t))
+	disk.is.Store(false)
+	require.NoError(t, p.Append(p.batch("written")))
+	p.await(t, 2)
+	require.Equal(t, []string{"kept", "written"}, p.values(t))
+	require.NoError(t, p.store.Close())
+}
