@@ -343,7 +343,10 @@ func (p flushPoint) settle(err error) {
 // Nothing is lost by that, as it is by a sync that the disk failed.
 func noFiles(err error) bool { return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) }
 
-// postpone leaves everything to the next round. It is announced then.
+// postponeFor is when a sync is tried again that found no file to open.
+const postponeFor = 100 * time.Millisecond
+
+// postpone leaves everything to a later round. It is announced then.
 func (p flushPoint) postpone() {
 	l := p.log
 	for _, s := range p.dirty {
@@ -353,7 +356,7 @@ func (p flushPoint) postpone() {
 	l.newFiles = l.newFiles || p.newFiles
 	l.written = append(p.written, l.written...)
 	l.mu.Unlock()
-	l.store.flusher.add(l)
+	time.AfterFunc(postponeFor, func() { l.store.flusher.add(l) }) // by then the store may be closed, which syncs too
 }
 
 // discardUnsynced cuts off what an fsync failed to write and nobody was told of.
