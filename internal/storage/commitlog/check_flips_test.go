@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -64,6 +65,17 @@ func flipSnapshot(last int64) []byte {
 	out = binary.BigEndian.AppendUint64(out, math.MaxUint64)
 	binary.BigEndian.PutUint32(out[2:], crc32.Checksum(out[6:], crc32.MakeTable(crc32.Castagnoli)))
 	return out
+}
+
+// flips is how many bits of a file are tried; BOTE_FLIPS changes it.
+func flips(t *testing.T, few int) int {
+	t.Helper()
+	if text := os.Getenv("BOTE_FLIPS"); text != "" {
+		n, err := strconv.Atoi(text)
+		require.NoError(t, err)
+		return n
+	}
+	return few
 }
 
 const (
@@ -189,9 +201,13 @@ func (b *flipBed) size(t *testing.T, name string) int {
 	return int(info.Size)
 }
 
+func (b *flipBed) metadata() (map[string]commitlog.CheckTopic, []commitlog.Finding, error) {
+	return map[string]commitlog.CheckTopic{b.part.Topic: {ID: b.part.ID, Partitions: 1}}, nil, nil
+}
+
 // TestFlippedBitIsNotBelieved flips one bit in the files around the batches of a
 // stopped directory: every bit of small ones, random bits of the rest. A broker then
-// refuses to start, or finds everything as it was.
+// refuses to start, and the check names damage, or it finds everything as it was.
 func TestFlippedBitIsNotBelieved(t *testing.T) {
 	t.Parallel()
 	b := newFlipBed(t)
@@ -201,20 +217,154 @@ func TestFlippedBitIsNotBelieved(t *testing.T) {
 			continue
 		}
 		t.Run(filepath.Base(name), func(t *testing.T) {
-			refused, bits := 0, b.size(t, name)*8
-			for i := range min(bits, 400) {
-				if bits > 400 {
+			most := flips(t, 40)
+			refused, named, bits := 0, 0, b.size(t, name)*8
+			for i := range min(bits, most) {
+				if bits > most {
 					i = rng.IntN(bits)
 				}
-				v, err := b.view(t, b.flipped(t, name, i/8, i%8))
+				fs := b.flipped(t, name, i/8, i%8)
+				r, err := commitlog.Check(t.Context(), commitlog.CheckConfig{FS: fs, Dir: flipDir, Metadata: b.metadata})
+				require.NoError(t, err)
+				v, err := b.view(t, fs)
 				if err != nil {
+					require.Positive(t, r.Damaged(), "%s byte %d bit %d: check finds nothing, but the broker refuses: %v", name, i/8, i%8, err)
 					refused++
 					continue
+				}
+				if r.Damaged() > 0 {
+					named++
 				}
 				v.snapshot = b.truth.snapshot // an older one, or none, makes the partition read more
 				require.Equal(t, b.truth, v, "%s byte %d bit %d", name, i/8, i%8)
 			}
-			t.Logf("%d of %d bits: refused %d times", min(bits, 400), bits, refused)
+			t.Logf("%d of %d bits: %d refused, %d named by the check and made good by the broker", min(bits, most), bits, refused, named)
 		})
+	}
+}
+
+// TestFlippedBatch flips random bits in segments. A broker that was stopped cleanly
+// serves all other batches as they were, the damaged one as it is or not at all; one
+// that was killed cuts the log there and serves nothing that its checksum denies.
+// The check names the damaged batch.
+func TestFlippedBatch(t *testing.T) {
+	t.Parallel()
+	b := newFlipBed(t)
+	rng := rand.New(rand.NewPCG(11, 13))
+	for _, name := range b.files(t) {
+		if !strings.HasSuffix(name, ".log") {
+			continue
+		}
+		batches := batchesOf(t, b.mem, name)
+		for range flips(t, 25) {
+			hurt := batches[rng.IntN(len(batches))]
+			at := rng.IntN(hurt.size)
+			if rng.IntN(2) == 0 {
+				at = rng.IntN(record.HeaderSize) // headers are what the engine looks at
+			}
+			fs := b.flipped(t, name, hurt.at+at, rng.IntN(8))
+			what := fmt.Sprintf("%s, batch at %d, byte %d", name, hurt.at, at)
+			if hurt.last >= b.truth.start {
+				b.mustName(t, fs, name, hurt, what)
+			}
+			b.mustServeOthers(t, fs.Fork(), hurt, at, what)
+			require.NoError(t, fs.Remove(flipDir+"/.kafka_cleanshutdown"))
+			b.mustNotServe(t, fs, hurt, at, what)
+		}
+	}
+}
+
+// flipBatch is where a batch is.
+type flipBatch struct {
+	at, size    int
+	first, last int64
+}
+
+func batchesOf(t *testing.T, fs vfs.FS, name string) (out []flipBatch) {
+	t.Helper()
+	raw, err := vfs.ReadFile(fs, name)
+	require.NoError(t, err)
+	for rest := raw; len(rest) > 0; {
+		var batch record.Batch
+		at := len(raw) - len(rest)
+		batch, rest, err = record.Split(rest)
+		require.NoError(t, err)
+		out = append(out, flipBatch{at: at, size: len(batch), first: batch.BaseOffset(), last: batch.LastOffset()})
+	}
+	return out
+}
+
+// mustName proves that the check finds the damaged batch, and what is behind it good.
+func (b *flipBed) mustName(t *testing.T, fs *vfs.Mem, name string, hurt flipBatch, what string) {
+	t.Helper()
+	r, err := commitlog.Check(t.Context(), commitlog.CheckConfig{FS: fs, Dir: flipDir})
+	require.NoError(t, err)
+	damage := found(r, true)
+	require.NotEmpty(t, damage, what)
+	want := fmt.Sprintf("damage flips-0/%s @%d offset ", filepath.Base(name), hurt.at)
+	require.Contains(t, strings.Join(damage, "\n"), want, what)
+	require.Len(t, damage, 1, "%s: one bit is one finding", what)
+	require.GreaterOrEqual(t, r.Partitions[0].Batches, int64(flipBatches-1), what)
+}
+
+// steers are the header bytes that say where a batch lies and which offsets it has. A
+// reader goes by them without taking the checksum, as Apache Kafka's does.
+func steers(at int) bool { return at < 27 }
+
+// covered is where the checksum, and the bytes that make it impossible to take, begin.
+const covered = 16
+
+// mustServeOthers reads every other batch after a clean stop.
+func (b *flipBed) mustServeOthers(t *testing.T, fs *vfs.Mem, hurt flipBatch, at int, what string) {
+	t.Helper()
+	v, err := b.view(t, fs)
+	if err != nil {
+		return
+	}
+	for offset, want := range b.truth.reads {
+		got, there := v.reads[offset]
+		switch {
+		case offset >= hurt.first && offset <= hurt.last:
+		case !there || got == "":
+			require.True(t, steers(at), "%s: offset %d is gone", what, offset)
+		case !steers(at):
+			require.Equal(t, want, got, "%s: offset %d", what, offset)
+		default:
+			// A wrong base offset or length has readers that come upon it led astray, but
+			// whatever they get is batches as they were stored.
+			require.True(t, b.stored(got, offset), "%s: offset %d", what, offset)
+		}
+	}
+}
+
+// stored reports whether what was read is one of the batches, or the damaged one, which
+// a reader would recognise.
+func (b *flipBed) stored(got string, offset int64) bool {
+	batch := record.Batch(strings.TrimPrefix(got, "batch "))
+	if len(batch) < record.HeaderSize {
+		return len(batch) == 0
+	}
+	if !batch.ValidCRC() {
+		return true
+	}
+	return batch.LastOffset() >= offset
+}
+
+// mustNotServe starts on the directory as after a kill: the flipped batch lies behind
+// the recovery point, which is made 0.
+func (b *flipBed) mustNotServe(t *testing.T, fs *vfs.Mem, hurt flipBatch, at int, what string) {
+	t.Helper()
+	require.NoError(t, fs.Remove(flipDir+"/recovery-point-offset-checkpoint"))
+	v, err := b.view(t, fs)
+	require.NoError(t, err, what)
+	if at >= covered {
+		require.LessOrEqual(t, v.end, max(hurt.first, v.start), what)
+	}
+	for offset, got := range v.reads {
+		if got == "" || got == "batch " {
+			continue
+		}
+		batch := record.Batch(strings.TrimPrefix(got, "batch "))
+		require.True(t, batch.ValidCRC(), "%s: offset %d", what, offset)
 	}
 }

@@ -330,6 +330,9 @@ func (p *partitionCheck) lonely(runs []epochRun, i int) bool {
 	run := runs[i]
 	first, _ := epochAt(p.report.epochs, run.first)
 	last, _ := epochAt(p.report.epochs, run.last)
+	if first == run.epoch && last == run.epoch {
+		return false
+	}
 	if i > 0 && runs[i-1].epoch > run.epoch || i+1 < len(runs) && runs[i+1].epoch < run.epoch {
 		return true
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"math"
 	"os"
 	"path/filepath"
 
@@ -249,8 +248,7 @@ func (s *segmentCheck) good(r *reader, h record.Batch, at int64) (int64, error) 
 			return 0, err
 		}
 		if fits := s.placed(h, at, first); !fits {
-			s.end = min(s.end+int64(h.LastOffsetDelta())+1, math.MaxInt64-1)
-			return next, nil
+			h.SetBaseOffset(s.end) // the header is a copy; what else there is has the offset that it should have
 		}
 	} else if limit := s.limit(); limit >= 0 && h.NextOffset() > limit {
 		s.damaged(at, h.BaseOffset(), "the batch ends with offset %d, but the next segment begins with %d", h.LastOffset(), limit)
