@@ -40,7 +40,7 @@ func TestCheckFindsAllEntries(t *testing.T) {
 		want := fill(t, name, n)
 		got, err := localmeta.Check(name)
 		require.NoError(t, err)
-		require.Equal(t, len(want), len(got))
+		require.Len(t, got, len(want))
 		for i := range want {
 			require.Equal(t, want[i], got[i])
 		}
@@ -74,7 +74,7 @@ func TestFlippedBits(t *testing.T) {
 			refused++
 			continue
 		}
-		require.Equal(t, len(want), len(got), "byte %d", at)
+		require.Len(t, got, len(want), "byte %d", at)
 	}
 	require.Greater(t, refused, 20)
 }

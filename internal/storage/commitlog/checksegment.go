@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"math"
 	"os"
 	"path/filepath"
 
@@ -196,11 +197,11 @@ func (s *segmentCheck) look(r *reader, at int64) (header record.Batch, why strin
 	if zero(p) {
 		return header, "there are zeros where a batch should begin", nil
 	}
-	size, err := record.Size(header)
+	size := int(lengthOf(header)) + record.Overhead
 	switch {
-	case err != nil && header[16] != record.Magic:
+	case header[16] != record.Magic:
 		return header, fmt.Sprintf("format version %d is not known", header[16]), nil
-	case err != nil:
+	case size < record.HeaderSize || size > math.MaxInt32:
 		return header, fmt.Sprintf("its length field says %d, which holds no header", lengthOf(header)), nil
 	case at+int64(size) > s.size:
 		return header, fmt.Sprintf("it should have %d bytes, but the segment ends %d bytes behind its beginning", size, s.size-at), nil
