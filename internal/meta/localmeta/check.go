@@ -96,9 +96,10 @@ type boltMeta struct {
 
 // boltFile is a file that is being verified.
 type boltFile struct {
-	raw  []byte
-	meta boltMeta
-	used map[uint64]string // pages by what has them
+	raw   []byte
+	meta  boltMeta
+	used  map[uint64]string // pages by what has them
+	limit uint64            // the last revision
 }
 
 // verify walks every page that the newest transaction has.
@@ -115,24 +116,41 @@ func verify(raw []byte) (entries []meta.Entry, err error) {
 	if err != nil {
 		return nil, err
 	}
+	sums, summed := map[string][]byte{}, false
+	var stored []leaf
 	for _, b := range buckets {
-		if !bytes.Equal(b.key, bucketName) || !b.bucket || len(b.value) < 16 {
+		isSums := bytes.Equal(b.key, sumsName)
+		if !isSums && !bytes.Equal(b.key, bucketName) || !b.bucket || len(b.value) < 16 {
 			return nil, fmt.Errorf("%w: the root has an entry %q that is no bucket of this broker", ErrDamaged, b.key)
 		}
 		leaves, err := f.bucket(b.value)
 		if err != nil {
 			return nil, err
 		}
-		for _, leaf := range leaves {
-			e, err := entry(leaf.key, leaf.value)
-			if err != nil || leaf.bucket {
-				return nil, fmt.Errorf("%w: entry %q is not understood", ErrDamaged, leaf.key)
-			}
-			if limit := order.Uint64(b.value[8:]); uint64(e.Revision) > limit {
-				return nil, fmt.Errorf("%w: entry %q has revision %d, but the last is %d", ErrDamaged, leaf.key, e.Revision, limit)
-			}
-			entries = append(entries, e)
+		if !isSums {
+			stored = leaves
+			f.limit = order.Uint64(b.value[8:])
+			continue
 		}
+		summed = true
+		for _, leaf := range leaves {
+			sums[string(leaf.key)] = leaf.value
+		}
+	}
+	for _, leaf := range stored {
+		e, err := entry(leaf.key, leaf.value)
+		switch {
+		case err != nil || leaf.bucket:
+			return nil, fmt.Errorf("%w: entry %q is not understood", ErrDamaged, leaf.key)
+		case summed && !bytes.Equal(sums[e.Key], sum(leaf.key, leaf.value)):
+			return nil, fmt.Errorf("%w: the checksum of entry %q does not match it", ErrDamaged, leaf.key)
+		case uint64(e.Revision) > f.limit:
+			return nil, fmt.Errorf("%w: entry %q has revision %d, but the last is %d", ErrDamaged, leaf.key, e.Revision, f.limit)
+		}
+		entries = append(entries, e)
+	}
+	if summed && len(sums) != len(entries) {
+		return nil, fmt.Errorf("%w: it has %d entries and %d checksums", ErrDamaged, len(entries), len(sums))
 	}
 	for id := uint64(2); id < f.meta.high; id++ {
 		if _, ok := f.used[id]; ok == free[id] {
@@ -186,13 +204,13 @@ func parseMeta(p []byte) (m boltMeta, ok bool) {
 		return m, false
 	}
 	b := p[pageHead:]
-	sum := fnv.New64a()
-	_, _ = sum.Write(b[:56]) // never fails
+	hash := fnv.New64a()
+	_, _ = hash.Write(b[:56]) // never fails
 	m = boltMeta{
 		pageSize: int(order.Uint32(b[8:])), root: order.Uint64(b[16:]), freelist: order.Uint64(b[32:]),
 		high: order.Uint64(b[40:]), txid: order.Uint64(b[48:]),
 	}
-	return m, order.Uint64(b[56:]) == sum.Sum64() && order.Uint32(b) == boltMagic && order.Uint32(b[4:]) == boltVersion &&
+	return m, order.Uint64(b[56:]) == hash.Sum64() && order.Uint32(b) == boltMagic && order.Uint32(b[4:]) == boltVersion &&
 		order.Uint16(p[8:]) == flagMeta && m.pageSize >= 1<<9 && m.pageSize <= 1<<20
 }
 

@@ -1,6 +1,7 @@
 package localmeta_test
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"go.etcd.io/bbolt"
 
 	"github.com/botehq/bote/internal/meta"
 	"github.com/botehq/bote/internal/meta/localmeta"
@@ -48,7 +50,7 @@ func TestCheckFindsAllEntries(t *testing.T) {
 }
 
 // TestFlippedBits changes one bit in a file: Open and Check either refuse it or find
-// all entries as they were, but for the bits of values, which nothing checks.
+// all entries as they were.
 func TestFlippedBits(t *testing.T) {
 	t.Parallel()
 	name := filepath.Join(t.TempDir(), "meta.db")
@@ -74,7 +76,37 @@ func TestFlippedBits(t *testing.T) {
 			refused++
 			continue
 		}
-		require.Len(t, got, len(want), "byte %d", at)
+		require.Equal(t, want, got, "byte %d", at)
 	}
 	require.Greater(t, refused, 20)
+}
+
+// TestSumsAreAdded opens a file of a release that had no checksums.
+func TestSumsAreAdded(t *testing.T) {
+	t.Parallel()
+	name := filepath.Join(t.TempDir(), "meta.db")
+	want := fill(t, name, 5)
+	db, err := bbolt.Open(name, 0o600, nil)
+	require.NoError(t, err)
+	require.NoError(t, db.Update(func(tx *bbolt.Tx) error { return tx.DeleteBucket([]byte("sums")) }))
+	require.NoError(t, db.Close())
+	got, err := localmeta.Check(name)
+	require.NoError(t, err)
+	require.Equal(t, want, got)
+	s, err := localmeta.Open(name)
+	require.NoError(t, err)
+	require.NoError(t, s.Close())
+	raw, err := os.ReadFile(name)
+	require.NoError(t, err)
+	at := bytes.LastIndex(raw, []byte(`"partitions":1`))
+	raw[at+len(`"partitions":`)] ^= 2
+	for more := at; more >= 0; { // the same text in old pages
+		if more = bytes.LastIndex(raw[:more], []byte(`"partitions":1`)); more >= 0 {
+			raw[more+len(`"partitions":`)] ^= 2
+		}
+	}
+	require.NoError(t, os.WriteFile(name, raw, 0o600))
+	_, err = localmeta.Open(name)
+	require.ErrorIs(t, err, localmeta.ErrDamaged)
+	require.ErrorContains(t, err, "the checksum of entry")
 }

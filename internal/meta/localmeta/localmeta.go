@@ -2,7 +2,8 @@
 // transaction is on disk when it returns.
 //
 // The file has one bucket, "meta"; a value is the revision as 8 bytes big-endian,
-// then the bytes. The bucket's sequence is the last revision. See
+// then the bytes. The bucket's sequence is the last revision. A second bucket, "sums",
+// has a checksum of each entry, which is compared when the file is opened. See
 // docs/formats/meta.md.
 package localmeta
 
@@ -12,6 +13,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"slices"
 	"time"
 
@@ -21,7 +23,16 @@ import (
 	"github.com/botehq/bote/internal/meta"
 )
 
-var bucketName = []byte("meta")
+var (
+	bucketName = []byte("meta")
+	sumsName   = []byte("sums")
+)
+
+// sum is the checksum of an entry.
+func sum(key, raw []byte) []byte {
+	table := crc32.MakeTable(crc32.Castagnoli)
+	return binary.BigEndian.AppendUint32(nil, crc32.Update(crc32.Checksum(key, table), table, raw))
+}
 
 // Store is the store in a file.
 type Store struct{ db *bbolt.DB }
@@ -39,8 +50,15 @@ func Open(name string) (*Store, error) {
 		return nil, fmt.Errorf("open %s: %w", name, err)
 	}
 	err = db.Update(func(tx *bbolt.Tx) error {
-		_, err := tx.CreateBucketIfNotExists(bucketName)
-		return err
+		b, err := tx.CreateBucketIfNotExists(bucketName)
+		if err != nil || tx.Bucket(sumsName) != nil {
+			return err
+		}
+		sums, err := tx.CreateBucket(sumsName)
+		if err != nil {
+			return err
+		}
+		return b.ForEach(func(k, v []byte) error { return sums.Put(k, sum(k, v)) })
 	})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("prepare %s: %w", name, err), db.Close())
@@ -103,7 +121,7 @@ func (s *Store) Txn(ctx context.Context, conds []meta.Cond, ops []meta.Op) (revi
 		return 0, err
 	}
 	err = s.db.Update(func(tx *bbolt.Tx) error {
-		b := tx.Bucket(bucketName)
+		b, sums := tx.Bucket(bucketName), tx.Bucket(sumsName)
 		for _, c := range conds {
 			if revisionOf(b.Get([]byte(c.Key))) != c.Revision {
 				return meta.ErrConflict
@@ -115,7 +133,7 @@ func (s *Store) Txn(ctx context.Context, conds []meta.Cond, ops []meta.Op) (revi
 		}
 		revision = int64(next)
 		for _, op := range ops {
-			if err := apply(b, op, next); err != nil {
+			if err := apply(b, sums, op, next); err != nil {
 				return err
 			}
 		}
@@ -131,12 +149,14 @@ func revisionOf(raw []byte) int64 {
 	return int64(binary.BigEndian.Uint64(raw))
 }
 
-func apply(b *bbolt.Bucket, op meta.Op, revision uint64) error {
+func apply(b, sums *bbolt.Bucket, op meta.Op, revision uint64) error {
+	key := []byte(op.Key)
 	if op.Value == nil {
-		return b.Delete([]byte(op.Key))
+		return errors.Join(b.Delete(key), sums.Delete(key))
 	}
 	raw := binary.BigEndian.AppendUint64(make([]byte, 0, revisionSize+len(op.Value)), revision)
-	return b.Put([]byte(op.Key), append(raw, op.Value...))
+	raw = append(raw, op.Value...)
+	return errors.Join(b.Put(key, raw), sums.Put(key, sum(key, raw)))
 }
 
 // Close closes the file.
