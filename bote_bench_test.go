@@ -41,8 +41,8 @@ func newBench(tb testing.TB, flush string) *bench {
 	require.NoError(tb, err)
 	tb.Cleanup(func() {
 		_ = conn.Close()
-		_ = b.Close()
-		<-served
+		require.NoError(tb, b.Close())
+		require.NoError(tb, <-served)
 	})
 	return &bench{conn: conn, buf: make([]byte, 4<<20)}
 }
