@@ -166,7 +166,7 @@ func TestCheckShow(t *testing.T) {
 		{"the timestamp in a time index", second(".timeindex"), 5, 3, "entry 0 says timestamp"},
 		{"a producer snapshot", second(".snapshot"), 20, 3, "its checksum does not match its bytes"},
 		{"a leader epoch", filepath.Join("orders-1", "leader-epoch-checkpoint"), 4, 3, "leader-epoch-checkpoint"},
-		{"the topic ID of a partition", filepath.Join("orders-1", "partition.metadata"), 25, 3, "but that of the topic is"},
+		{"the topic ID of a partition", filepath.Join("orders-1", "partition.metadata"), 25, 3, "orders-1/partition.metadata: "},
 		{"a recovery point", "recovery-point-offset-checkpoint", -2, 3, "says 208, but the log ends at 200"},
 		{"a log start", "log-start-offset-checkpoint", -2, 1, "one of them is wrong"},
 		{"a high watermark", "replication-offset-checkpoint", -2, 3, "says 208, but the log ends at 200"},

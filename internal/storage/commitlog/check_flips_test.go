@@ -274,6 +274,31 @@ func TestFlippedBatch(t *testing.T) {
 	}
 }
 
+// TestCleanStopIsNotCut: the end of a log that was stopped cleanly is known, so a batch
+// before it that is not whole is damage and no torn tail. Cutting it off would take it,
+// and the good ones behind it, which were all acknowledged.
+func TestCleanStopIsNotCut(t *testing.T) {
+	t.Parallel()
+	b := newFlipBed(t)
+	names := b.files(t)
+	name := names[len(names)-1]
+	for _, n := range names {
+		if strings.HasSuffix(n, ".log") {
+			name = n
+		}
+	}
+	batches := batchesOf(t, b.mem, name)
+	hurt := batches[len(batches)-1]
+	fs := b.flipped(t, name, hurt.at+8, 6) // its length
+	before, err := vfs.ReadFile(fs, name)
+	require.NoError(t, err)
+	_, err = b.view(t, fs)
+	require.ErrorContains(t, err, fmt.Sprintf("is damaged at byte %d, offset %d", hurt.at, hurt.first))
+	after, err := vfs.ReadFile(fs, name)
+	require.NoError(t, err)
+	require.Equal(t, before, after)
+}
+
 // flipBatch is where a batch is.
 type flipBatch struct {
 	at, size    int

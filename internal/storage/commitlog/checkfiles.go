@@ -132,7 +132,7 @@ func (p *partitionCheck) metadata(sizes map[string]int64) {
 	case orphan:
 		p.say(false, metadataFile, "the metadata has no such partition; the next start sets the directory aside")
 	case inMeta && id != known.ID:
-		p.say(true, metadataFile, "says topic ID %s, but that of the topic is %s; the next start sets the directory aside", id, known.ID)
+		p.say(true, metadataFile, "says topic ID %s, but that of the topic is %s; the broker refuses to start with it", id, known.ID)
 	}
 }
 

@@ -52,6 +52,7 @@ type Log struct {
 	unsynced  int      // index in segments of the first that has unsynced bytes
 	progress  int64    // the end when a checkpoint last saved the indexes
 	indexed   int64    // everything below is in index files that are on disk
+	sealed    int64    // the end that a clean stop recorded, else 0; only used while the log is loaded
 	opened    int64    // the end when the log was opened
 	newFiles  bool     // the directory has entries, or index files have bytes, that are not synced
 	written   []string // snapshots that are not synced

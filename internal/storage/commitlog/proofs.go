@@ -193,13 +193,16 @@ func (l *Log) proveEpochs(ctx context.Context) error {
 // last.
 func (l *Log) epochsProven() bool {
 	for i, e := range l.epochs {
+		if len(l.epochs) == 1 {
+			break // its last batch, below, is all
+		}
 		next := l.End()
 		if i+1 < len(l.epochs) {
 			next = l.epochs[i+1].Start
 		}
 		from := e.Start
 		if i == 0 {
-			from = next - 1 // one header of a log that has one epoch, of the segment that is open anyway
+			from = next - 1 // its beginning is a matter of the log start
 		}
 		if h, err := l.headerAt(from); err != nil || h != nil && h.BaseOffset() < next && h.LeaderEpoch() != e.Epoch {
 			return false
@@ -214,6 +217,13 @@ func (l *Log) epochsProven() bool {
 	n := len(l.epochs)
 	h, err := l.headerAt(l.End() - 1)
 	return err == nil && (h == nil || h.LeaderEpoch() == l.epochs[n-1].Epoch)
+}
+
+// errDamagedBatch is the refusal to cut a log after a clean stop: what is behind the
+// batch was acknowledged and may be good.
+func errDamagedBatch(name string, position, offset, end int64) error {
+	return fmt.Errorf("%s is damaged at byte %d, offset %d, and the log ended at %d when it was stopped: bote check tells more; restore the file, or remove %s to have the log cut there",
+		name, position, offset, end, cleanFile)
 }
 
 // errOtherTopic is the refusal of a directory that says after a clean stop that it

@@ -90,6 +90,9 @@ func (l *Log) load(ctx context.Context, clean bool, recoveryPoint, start int64) 
 		}
 	}
 	l.unsynced = -1
+	if clean {
+		l.sealed = recoveryPoint
+	}
 	removed, err := l.openSegments(ctx, o, clean, recoveryPoint, epochsOK)
 	if err != nil {
 		return storage.Recovered{}, err
@@ -237,6 +240,9 @@ func (l *Log) recoverSegment(ctx context.Context, s *segment, point int64, check
 			err = s.giveBack()
 		}
 		return false, err
+	}
+	if end < l.sealed {
+		return false, errDamagedBatch(filepath.Join(l.dir, fileName(s.base, logSuffix)), good, end, l.sealed)
 	}
 	l.log.Warn("cut off an incomplete tail", slog.Int64("segment", s.base), slog.Int64("bytes", fileSize-good), slog.Int64("offset", end))
 	return true, l.cut(s, good)
