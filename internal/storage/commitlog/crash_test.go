@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -21,9 +22,9 @@ import (
 // story is a log that lives through a scenario, with what it promised.
 type story struct {
 	*probe
-	values []string // by offset; what was ever appended
-	floor  int64    // the log start when the last step was done
-	epoch  int32    // of the batches that are appended
+	values []string     // by offset; what was ever appended
+	floor  atomic.Int64 // the log start when the last step was done
+	epoch  int32        // of the batches that are appended
 }
 
 func (s *story) append(t *testing.T, n int) {
@@ -41,14 +42,14 @@ func (s *story) append(t *testing.T, n int) {
 func (s *story) setStart(t *testing.T, start int64) {
 	t.Helper()
 	require.NoError(t, s.SetStart(start))
-	s.floor = start
+	s.floor.Store(start)
 }
 
 func (s *story) retain(bytes int64) {
 	s.settings.RetentionBytes = bytes
 	s.store.Retain()
 	s.settings.RetentionBytes = -1
-	s.floor = s.Start()
+	s.floor.Store(s.Start())
 }
 
 // scenarios are what logs live through. Each begins where the one before ended.
@@ -108,7 +109,7 @@ func (c *cutAt) arm(s *story, crash func(*vfs.Mem) []*vfs.Mem) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if c.left--; c.left == 0 {
-			c.announced, c.floor = s.durable.Load(), s.floor
+			c.announced, c.floor = s.durable.Load(), s.floor.Load()
 			c.crashed = crash(c.mem)
 		}
 		return nil
