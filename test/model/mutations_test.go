@@ -43,11 +43,11 @@ var mutations = []mutation{
 		"recovery[name] = min(l.synced, l.indexed)", "recovery[name] = l.End()",
 	},
 	{
-		"directory not synced after a new segment", "internal/storage/commitlog/log.go",
+		"directory not synced after a new segment", "internal/storage/commitlog/flush.go",
 		"if p.newFiles {", "if false {",
 	},
 	{
-		"fsync error swallowed", "internal/storage/commitlog/log.go",
+		"fsync error swallowed", "internal/storage/commitlog/flush.go",
 		"if err := s.sync(); err != nil && p.log.has(s) {", "if err := s.sync(); err != nil && false {",
 	},
 }
