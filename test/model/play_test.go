@@ -198,7 +198,7 @@ func (w *world) do(s step) error {
 		w.arm(s, []int{0, 1, 2, 3, 5, 8, 13, 21}[s.a%8])
 		return nil
 	case fault:
-		w.disk.fail(faultOf(s))
+		w.disk.fail(faultOf(s, w.h.settings.flush == commitlog.FlushCommit))
 		return nil
 	case heal:
 		w.disk.fail(nil)

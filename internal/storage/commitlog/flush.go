@@ -94,7 +94,7 @@ func (p flushPoint) settle(err error) {
 	}
 	if err != nil {
 		l.fail(err)
-		l.discardUnsynced()
+		l.inTurn(l.discardUnsynced)
 		return
 	}
 	l.mu.Lock()
@@ -127,6 +127,19 @@ func (p flushPoint) postpone() {
 	l.written = append(p.written, l.written...)
 	l.mu.Unlock()
 	time.AfterFunc(postponeFor, func() { l.store.flusher.add(l) }) // by then the store may be closed, which syncs too
+}
+
+// inTurn runs f while nothing is appended. An append that was under way when the
+// log failed may still announce its batch, which must then not be cut off.
+func (l *Log) inTurn(f func()) {
+	if l.hooks.Turn == nil {
+		f()
+		return
+	}
+	_ = l.hooks.Turn(func() error { // which returns what f does
+		f()
+		return nil
+	})
 }
 
 // discardUnsynced cuts off what an fsync failed to write and nobody was told of.
