@@ -175,6 +175,9 @@ func (l *Log) fileChunk(s *segment, at int64, r storage.Range) (storage.Chunk, b
 		return storage.Chunk{}, false
 	}
 	l.remember(hint{offset: next.BaseOffset(), base: s.base, at: end})
+	// The look behind the end hides from the system that the file is read in order,
+	// so it is told, and of the next read too.
+	vfs.WillNeed(file, at, 2*(end-at))
 	return storage.NewFileChunk(file, at, int(end-at), s.log.release), true
 }
 

@@ -36,3 +36,8 @@ func preallocate(f *os.File, from, to int64) error {
 	}
 	return pathError("fallocate", f.Name(), err)
 }
+
+// WillNeed has the system begin to read a part of a file.
+func WillNeed(f *os.File, at, n int64) {
+	_ = unix.Fadvise(int(f.Fd()), at, n, unix.FADV_WILLNEED) // advice
+}

@@ -12,3 +12,6 @@ func syncData(f *os.File) error { return f.Sync() }
 func openVolume(string) (Volume, error) { return nil, errors.ErrUnsupported }
 
 func preallocate(*os.File, int64, int64) error { return errors.ErrUnsupported }
+
+// WillNeed does nothing here.
+func WillNeed(*os.File, int64, int64) {}
