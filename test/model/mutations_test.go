@@ -54,7 +54,7 @@ var mutations = []mutation{
 
 // maxSeeds is how many histories a planted bug may survive; without it they all
 // pass.
-const maxSeeds = 500
+const maxSeeds = 800
 
 // TestMutations plants bugs and counts the histories until the model sees them. It
 // needs the go command and minutes, so it runs only with BOTE_MUTATIONS=1.
