@@ -24,14 +24,16 @@ func TestBrokerStopsDuringDeadLetter(t *testing.T) {
 	bubble(t, func(t *testing.T, b *bed) {
 		t.Helper()
 		b.create("m", 1)
-		seen := newTally()
+		seen, sent := newTally(), make(chan struct{})
 		l := b.listen("m", "g", func(_ context.Context, m *Message[string]) error {
 			seen.add(m.Value)
+			<-sent // the record may be here before its sender knows
 			b.net.cut()
 			return Permanent(errBoom)
 		})
 		b.wait(time.Minute, "assigned", func() bool { return len(l.Snapshot()) == 1 })
 		b.send("m", 1, "a")
+		close(sent)
 		b.wait(time.Minute, "handled", func() bool { return seen.count("a") == 1 })
 		b.wait(time.Minute, "degraded", func() bool { return l.Health().Status == StatusDegraded })
 		time.Sleep(2 * time.Minute)

@@ -216,7 +216,7 @@ func (l *Log) recoverSegment(ctx context.Context, s *segment, point int64, check
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if b.BaseOffset() < end || b.BaseOffset() < s.base {
+		if b.BaseOffset() < end || !s.spans(b) {
 			return errStop
 		}
 		size, _ := record.Size(b)
@@ -246,6 +246,12 @@ func (l *Log) recoverSegment(ctx context.Context, s *segment, point int64, check
 	}
 	l.log.Warn("cut off an incomplete tail", slog.Int64("segment", s.base), slog.Int64("bytes", fileSize-good), slog.Int64("offset", end))
 	return true, l.cut(s, good)
+}
+
+// spans reports whether a batch ends at or behind its begin, and the segment can
+// index it.
+func (s *segment) spans(b record.Batch) bool {
+	return b.LastOffsetDelta() >= 0 && b.BaseOffset() >= s.base && b.BaseOffset()-s.base <= maxSpan-int64(b.LastOffsetDelta())
 }
 
 func (l *Log) cut(s *segment, size int64) error {
