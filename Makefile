@@ -8,7 +8,7 @@ VERSION       ?= $(shell git describe --tags --always --dirty 2>/dev/null || ech
 DIST          := dist/bote-$(VERSION)
 EXE           := $(if $(filter windows,$(shell $(GO) env GOOS)),.exe,)
 RUN           ?= .
-FUZZTIME      ?= 30s
+FUZZTIME      ?= 10m
 MODELTIME     ?= 10m
 COUNT         ?= 10
 CRASHTIME     ?= 4h
@@ -45,12 +45,8 @@ stress: ## run the tests again and again: make stress RUN=TestX COUNT=100
 	$(GO) test -race -shuffle=on -count=$(COUNT) -run '$(RUN)' ./...
 
 .PHONY: fuzz
-fuzz: ## run every fuzz target for FUZZTIME each
-	@set -e; for dir in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
-		for name in $$(grep -ho '^func Fuzz[A-Za-z0-9_]*' $$dir/*_test.go | cut -c6- | sort -u); do \
-			echo "$$dir $$name"; $(GO) test -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) $$dir; \
-		done; \
-	done
+fuzz: ## run every fuzz target whose name matches RUN for FUZZTIME each: make fuzz FUZZTIME=1m RUN=Recovery
+	./test/fuzz.sh $(FUZZTIME) '$(RUN)'
 
 .PHONY: model
 model: ## play random histories against the broker for MODELTIME

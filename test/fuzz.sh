@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Runs every fuzz target, or those whose name matches, for some seconds each:
-#   test/fuzz.sh SECONDS [REGEXP]
+# Runs every fuzz target, or those whose name matches, for a while each:
+#   test/fuzz.sh TIME [REGEXP]        TIME as Go writes it: 8s, 10m
 # Prints a line per target with the number of executions. A finding is kept by go
 # test in the testdata/fuzz folder of its package, and the exit code is 1.
 set -uo pipefail
 cd "$(dirname "$0")/.."
-seconds=${1:?usage: test/fuzz.sh SECONDS [REGEXP]}
+time=${1:?usage: test/fuzz.sh TIME [REGEXP], for example test/fuzz.sh 10m Recovery}
 wanted=${2:-.}
 failed=0
 out=$(mktemp)
@@ -13,7 +13,7 @@ trap 'rm -f "$out"' EXIT
 while IFS=: read -r file name; do
   [[ $name =~ $wanted ]] || continue
   dir=./$(dirname "${file#./}")
-  if go test -run '^$' -fuzz "^$name\$" -fuzztime "${seconds}s" "$dir" >"$out" 2>&1; then
+  if go test -run '^$' -fuzz "^$name\$" -fuzztime "$time" "$dir" >"$out" 2>&1; then
     echo "ok    $dir $name $(grep -o 'execs: [0-9]*' "$out" | tail -1)"
   elif grep -q 'Failing input written\|panic\|--- FAIL' "$out" && ! grep -q '^ *context deadline exceeded$' "$out"; then
     echo "FAIL  $dir $name"
