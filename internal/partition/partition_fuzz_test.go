@@ -15,6 +15,7 @@ func FuzzProducerSnapshot(f *testing.F) {
 	s := newProducers()
 	s.byID[7] = &producer{epoch: 3, batches: []sent{{first: 4, last: 9, lastOffset: 100, delta: 5, timestamp: 1000}}, timestamp: 1000, coordinatorEpoch: -1, txnFirst: -1}
 	s.byID[9] = &producer{epoch: 1, timestamp: 5, coordinatorEpoch: 2, txnFirst: 50}
+	s.byID[11] = &producer{epoch: 2, batches: []sent{{last: 0, timestamp: 8}, {first: 1, last: 1, lastOffset: 3, timestamp: 9}}, timestamp: 9, coordinatorEpoch: -1, txnFirst: -1}
 	f.Add(s.encode())
 	f.Add([]byte{0, 1, 0, 0, 0, 0, 0, 0, 0, 0})
 	f.Fuzz(func(t *testing.T, raw []byte) {
@@ -35,6 +36,7 @@ func FuzzProducerSnapshot(f *testing.F) {
 		require.NoError(t, second.load(first.encode()))
 		require.Equal(t, first.encode(), second.encode())
 		for _, p := range first.byID {
+			require.LessOrEqual(t, len(p.batches), window)
 			for _, b := range p.batches {
 				require.GreaterOrEqual(t, b.last, int32(0))
 			}

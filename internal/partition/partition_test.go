@@ -268,6 +268,41 @@ func TestTrap19ProducersSurvive(t *testing.T) {
 	}
 }
 
+// TestAllInFlightSurvive: a producer whose broker goes away repeats all that it has
+// in flight. Each of the five batches is known for a repetition, wherever the state
+// was saved between them; one that is older is not.
+func TestAllInFlightSurvive(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("x", 400_000) // three of them are more than a segment
+	for name, stop := range map[string]func(*bench, *testing.T){"restart": (*bench).restart, "crash": (*bench).crash} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t)
+			batch := func(pid int64, sequence int32) record.Batch {
+				out := b.batch(long)
+				out.SetProducer(pid, 2, sequence)
+				return out
+			}
+			for i := range int64(14) {
+				base, err := b.put(t, batch(7+i%2, int32(i/2)))
+				require.NoError(t, err)
+				require.Equal(t, i, base)
+			}
+			for range 2 { // what was restored is saved again
+				stop(b, t)
+				for i := int64(4); i < 14; i++ {
+					base, err := b.put(t, batch(7+i%2, int32(i/2)))
+					require.NoError(t, err, "batch %d", i)
+					require.Equal(t, i, base, "a duplicate")
+				}
+				_, err := b.put(t, batch(7, 1))
+				require.ErrorIs(t, err, kerr.OutOfOrderSequenceNumber)
+				require.Equal(t, int64(14), b.LogEndOffset())
+			}
+		})
+	}
+}
+
 func TestProducersExpire(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)

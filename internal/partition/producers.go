@@ -84,13 +84,18 @@ func (s *producers) add(b record.Batch) {
 	if p.epoch != b.ProducerEpoch() {
 		p.epoch, p.batches = b.ProducerEpoch(), nil
 	}
+	p.remember(sent{
+		first: b.BaseSequence(), last: b.LastSequence(), lastOffset: b.LastOffset(), delta: b.LastOffsetDelta(), timestamp: b.MaxTimestamp(),
+	})
+}
+
+// remember adds the newest batch; the oldest goes when there are too many.
+func (p *producer) remember(b sent) {
 	if len(p.batches) == window {
 		p.batches = slices.Delete(p.batches, 0, 1)
 	}
-	p.batches = append(p.batches, sent{
-		first: b.BaseSequence(), last: b.LastSequence(), lastOffset: b.LastOffset(), delta: b.LastOffsetDelta(), timestamp: b.MaxTimestamp(),
-	})
-	p.timestamp = b.MaxTimestamp()
+	p.batches = append(p.batches, b)
+	p.timestamp = b.timestamp
 }
 
 // replay is add for a header found in the log.
@@ -112,7 +117,11 @@ func (s *producers) expire(now, after int64) {
 	maps.DeleteFunc(s.byID, func(_ int64, p *producer) bool { return p.txnFirst < 0 && now-p.timestamp > after })
 }
 
-// Snapshot format, version 1, as Kafka's .snapshot files. It reaches disk.
+// Snapshot format, version 1, as Kafka's .snapshot files. It reaches disk. A producer
+// has an entry for each batch that is remembered, oldest first, and one if there is
+// none. Kafka writes the newest only, and when it reads takes the last: but a client
+// whose broker goes away repeats all that it has in flight, and if what is not the
+// newest is refused, a client takes a new producer ID and sends everything again.
 const (
 	snapshotVersion = 1
 	snapshotHead    = 10
@@ -131,26 +140,33 @@ func (s *producers) encode() []byte {
 	if len(s.byID) == 0 {
 		return nil
 	}
-	out := make([]byte, snapshotHead, snapshotHead+snapshotEntry*len(s.byID))
-	binary.BigEndian.PutUint16(out, snapshotVersion)
-	binary.BigEndian.PutUint32(out[6:], uint32(len(s.byID)))
+	out, entries := make([]byte, snapshotHead, snapshotHead+snapshotEntry*len(s.byID)), uint32(0)
 	for _, id := range slices.Sorted(maps.Keys(s.byID)) {
 		p := s.byID[id]
-		newest := sent{last: -1, lastOffset: -1, timestamp: p.timestamp}
-		if n := len(p.batches); n > 0 {
-			newest = p.batches[n-1]
+		batches := p.batches
+		if len(batches) == 0 {
+			batches = []sent{{last: -1, lastOffset: -1, timestamp: p.timestamp}}
 		}
-		out = binary.BigEndian.AppendUint64(out, uint64(id))
-		out = binary.BigEndian.AppendUint16(out, uint16(p.epoch))
-		out = binary.BigEndian.AppendUint32(out, uint32(newest.last))
-		out = binary.BigEndian.AppendUint64(out, uint64(newest.lastOffset))
-		out = binary.BigEndian.AppendUint32(out, uint32(newest.delta))
-		out = binary.BigEndian.AppendUint64(out, uint64(newest.timestamp))
-		out = binary.BigEndian.AppendUint32(out, uint32(p.coordinatorEpoch))
-		out = binary.BigEndian.AppendUint64(out, uint64(p.txnFirst))
+		for _, b := range batches {
+			out = p.appendEntry(out, id, b)
+			entries++
+		}
 	}
+	binary.BigEndian.PutUint16(out, snapshotVersion)
+	binary.BigEndian.PutUint32(out[6:], entries)
 	binary.BigEndian.PutUint32(out[2:], crc32.Checksum(out[6:], castagnoli))
 	return out
+}
+
+func (p *producer) appendEntry(out []byte, id int64, b sent) []byte {
+	out = binary.BigEndian.AppendUint64(out, uint64(id))
+	out = binary.BigEndian.AppendUint16(out, uint16(p.epoch))
+	out = binary.BigEndian.AppendUint32(out, uint32(b.last))
+	out = binary.BigEndian.AppendUint64(out, uint64(b.lastOffset))
+	out = binary.BigEndian.AppendUint32(out, uint32(b.delta))
+	out = binary.BigEndian.AppendUint64(out, uint64(b.timestamp))
+	out = binary.BigEndian.AppendUint32(out, uint32(p.coordinatorEpoch))
+	return binary.BigEndian.AppendUint64(out, uint64(p.txnFirst))
 }
 
 func validSnapshot(raw []byte) bool { return newProducers().load(raw) == nil }
@@ -169,25 +185,31 @@ func (s *producers) load(raw []byte) error {
 	}
 	s.byID = make(map[int64]*producer, n)
 	for e := raw[snapshotHead:]; len(e) > 0; e = e[snapshotEntry:] {
-		p := &producer{
-			epoch:            int16(binary.BigEndian.Uint16(e[8:])),
-			timestamp:        int64(binary.BigEndian.Uint64(e[26:])),
-			coordinatorEpoch: int32(binary.BigEndian.Uint32(e[34:])),
-			txnFirst:         int64(binary.BigEndian.Uint64(e[38:])),
-		}
-		newest := sent{
-			last:       int32(binary.BigEndian.Uint32(e[10:])),
-			lastOffset: int64(binary.BigEndian.Uint64(e[14:])),
-			delta:      int32(binary.BigEndian.Uint32(e[22:])),
-			timestamp:  p.timestamp,
-		}
-		if newest.last >= 0 {
-			newest.first = sequenceBefore(newest.last, newest.delta)
-			p.batches = append(p.batches, newest)
-		}
-		s.byID[int64(binary.BigEndian.Uint64(e))] = p
+		s.loadEntry(e)
 	}
 	return nil
+}
+
+// loadEntry adds what an entry says to what those before it said of its producer.
+func (s *producers) loadEntry(e []byte) {
+	id, epoch := int64(binary.BigEndian.Uint64(e)), int16(binary.BigEndian.Uint16(e[8:]))
+	newest := sent{
+		last:       int32(binary.BigEndian.Uint32(e[10:])),
+		lastOffset: int64(binary.BigEndian.Uint64(e[14:])),
+		delta:      int32(binary.BigEndian.Uint32(e[22:])),
+		timestamp:  int64(binary.BigEndian.Uint64(e[26:])),
+	}
+	p := s.byID[id]
+	if p == nil || p.epoch != epoch || newest.last < 0 {
+		p = &producer{epoch: epoch, timestamp: newest.timestamp}
+		s.byID[id] = p
+	}
+	p.coordinatorEpoch = int32(binary.BigEndian.Uint32(e[34:]))
+	p.txnFirst = int64(binary.BigEndian.Uint64(e[38:]))
+	if newest.last >= 0 {
+		newest.first = sequenceBefore(newest.last, newest.delta)
+		p.remember(newest)
+	}
 }
 
 // sequenceBefore subtracts n from a sequence, wrapping below 0.
