@@ -157,7 +157,7 @@ func (l *Log) discardUnsynced() {
 		case i+1 < len(segments) && segments[i+1].base <= announced:
 			continue
 		case s.base < announced:
-			size, err = s.seek(announced, -1)
+			size, err = s.seek(announced)
 		}
 		if err == nil {
 			s.size.Store(size)

@@ -144,7 +144,7 @@ func (l *Log) proveStart() error {
 func (l *Log) headerAt(offset int64) (h record.Batch, err error) {
 	i, _ := slices.BinarySearchFunc(l.segments, offset+1, func(s *segment, o int64) int { return int(min(max(s.base-o, -1), 1)) })
 	for _, s := range l.segments[max(i-1, 0):] {
-		at, err := s.seek(offset, -1)
+		at, err := s.seek(offset)
 		if err != nil || at >= s.size.Load() {
 			if err != nil {
 				return nil, err

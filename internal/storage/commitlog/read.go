@@ -23,7 +23,10 @@ func (l *Log) Read(ctx context.Context, r storage.Range) (storage.Chunk, error) 
 		if err != nil || s == nil {
 			return storage.Chunk{}, err
 		}
-		if at, err = s.seek(r.From, at); err != nil {
+		if at < 0 {
+			at, err = s.seek(r.From)
+		}
+		if err != nil {
 			if errors.Is(err, errGone) {
 				continue // retention took the segment; the start has moved
 			}
@@ -49,8 +52,9 @@ func (l *Log) Read(ctx context.Context, r storage.Range) (storage.Chunk, error) 
 	}
 }
 
-// locate finds the segment that may hold an offset, the one after it, and a
-// position to look from. No segment means that there is nothing to read yet.
+// locate finds the segment that may hold an offset, the one after it, and the
+// position of the batch that begins with it, -1 if that is not known. No segment
+// means that there is nothing to read yet.
 func (l *Log) locate(offset int64) (s, next *segment, at int64, err error) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
@@ -77,17 +81,14 @@ func (l *Log) locate(offset int64) (s, next *segment, at int64, err error) {
 	return s, next, -1, nil
 }
 
-// seek returns the position of the first batch that ends at or above an offset;
-// from is where to begin, or -1 to ask the index.
-func (s *segment) seek(offset, from int64) (int64, error) {
-	if from < 0 {
-		var err error
-		if from, err = s.positionBefore(offset); err != nil {
-			return 0, err
-		}
+// seek returns the position of the first batch that ends at or above an offset.
+func (s *segment) seek(offset int64) (int64, error) {
+	from, err := s.positionBefore(offset)
+	if err != nil {
+		return 0, err
 	}
 	found := s.size.Load()
-	err := s.headers(from, func(h record.Batch, at int64) (bool, error) {
+	err = s.headers(from, func(h record.Batch, at int64) (bool, error) {
 		if h.LastOffset() < offset {
 			return true, nil
 		}
@@ -177,7 +178,7 @@ func (l *Log) fileChunk(s *segment, at int64, r storage.Range) (storage.Chunk, b
 	l.remember(hint{offset: next.BaseOffset(), base: s.base, at: end})
 	// The look behind the end hides from the system that the file is read in order,
 	// so it is told, and of the next read too.
-	vfs.WillNeed(file, at, 2*(end-at))
+	vfs.WillNeed(file, at, min(2*(end-at), s.size.Load()-at))
 	return storage.NewFileChunk(file, at, int(end-at), s.log.release), true
 }
 

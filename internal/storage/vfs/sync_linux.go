@@ -37,7 +37,13 @@ func preallocate(f *os.File, from, to int64) error {
 	return pathError("fallocate", f.Name(), err)
 }
 
-// WillNeed has the system begin to read a part of a file.
+// WillNeed has the system begin to read a part of a file, of n > 0 bytes. If the
+// last of them is in memory they were asked for, or written, not long ago, and it
+// is left at that: to look at each page costs more than to send them.
 func WillNeed(f *os.File, at, n int64) {
+	var last [1]byte
+	if k, _ := unix.Preadv2(int(f.Fd()), [][]byte{last[:]}, at+n-1, unix.RWF_NOWAIT); k > 0 {
+		return
+	}
 	_ = unix.Fadvise(int(f.Fd()), at, n, unix.FADV_WILLNEED) // advice
 }
