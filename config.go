@@ -1,15 +1,21 @@
 package bote
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
 	"net"
+	"path/filepath"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/botehq/bote/internal/broker"
 	"github.com/botehq/bote/internal/config"
+	"github.com/botehq/bote/internal/meta"
+	"github.com/botehq/bote/internal/meta/localmeta"
+	"github.com/botehq/bote/internal/meta/memmeta"
 	"github.com/botehq/bote/internal/storage/vfs"
 )
 
@@ -32,8 +38,35 @@ type Config struct {
 	// Registerer gets the metrics; nil keeps them private.
 	Registerer prometheus.Registerer
 
-	fs  vfs.FS // instead of the operating system's, in tests
-	now func() time.Time
+	now func() time.Time // instead of the clock, in tests
+}
+
+// parts puts the broker on this machine, or in its memory.
+func (c *Config) parts() (broker.Config, error) {
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	settings, err := c.settings()
+	out := broker.Config{Settings: settings, FS: vfs.OS{}, OpenMeta: openLocalMeta, Now: c.now, Logger: c.Logger, Registerer: c.Registerer}
+	if c.InMemory {
+		out.FS = vfs.NewMem()
+		out.OpenMeta = func(string) (meta.Store, error) { return memmeta.New(), nil }
+	}
+	return out, err
+}
+
+// metaFile holds topics and configs, beside the partition directories.
+const metaFile = "bote-meta.db"
+
+func openLocalMeta(dir string) (meta.Store, error) {
+	store, err := localmeta.Open(filepath.Join(dir, metaFile))
+	if err != nil {
+		return nil, err
+	}
+	if err := (vfs.OS{}).SyncDir(dir); err != nil { // the file may be new
+		return nil, errors.Join(err, store.Close())
+	}
+	return store, nil
 }
 
 // settings turns a Config into what server.properties would say.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/botehq/bote/internal/config"
 	"github.com/botehq/bote/internal/record"
 	"github.com/botehq/bote/internal/storage/commitlog"
 )
@@ -25,7 +26,12 @@ type settings struct {
 
 func (s settings) String() string {
 	return fmt.Sprintf("log.flush=%s segment.bytes=%d index.interval.bytes=%d checkpoints every %v, retention every %v, a sync takes %v, compression %v, %d partitions, one of %d answers awaited",
-		[]string{"commit", "interval", "os"}[s.flush], s.segmentBytes, s.indexInterval, s.checkpoint, s.retention, s.slowSync, s.codec, s.partitions, s.hurry)
+		s.durability(), s.segmentBytes, s.indexInterval, s.checkpoint, s.retention, s.slowSync, s.codec, s.partitions, s.hurry)
+}
+
+// durability is the value of log.flush.
+func (s settings) durability() string {
+	return []string{config.FlushCommit, config.FlushInterval, config.FlushOS}[s.flush]
 }
 
 func pick[T any](rng *rand.Rand, of ...T) T { return of[rng.IntN(len(of))] }

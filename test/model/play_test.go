@@ -19,7 +19,7 @@ type world struct {
 	h         history
 	disk      *disk
 	kept      *memmeta.Store
-	broker    *broker
+	node      *node
 	clients   []*client
 	ref       *reference
 	producers []*refProducer
@@ -44,8 +44,8 @@ func play(h history) error {
 	w.disk = newDisk(vfs.NewStrictMem(), h.settings.slowSync)
 	err := w.run()
 	w.hangUp()
-	if w.broker != nil {
-		_ = w.broker.close() // what it says was looked at where it matters
+	if w.node != nil {
+		_ = w.node.close() // what it says was looked at where it matters
 	}
 	return err
 }
@@ -102,10 +102,10 @@ var errSkip = errors.New("not done")
 // nextLife starts the broker on what the cut left.
 func (w *world) nextLife() error {
 	w.hangUp()
-	if w.broker != nil {
-		_ = w.broker.close() // its disk is gone
+	if w.node != nil {
+		_ = w.node.close() // its disk is gone
 	}
-	w.broker = nil
+	w.node = nil
 	if w.lossy && w.h.settings.flush != commitlog.FlushCommit {
 		for _, p := range w.ref.parts() {
 			p.lost = true
@@ -135,13 +135,13 @@ func (w *world) arm(s step, left int) {
 // open starts the broker; it must be able to.
 func (w *world) open() error {
 	d := w.disk
-	b, err := openBroker(context.Background(), w.h.settings, d, lifetime{w.kept, d.over})
+	n, err := startNode(context.Background(), w.h.settings, d, lifetime{w.kept, d.over})
 	if err != nil {
 		return broken("the broker does not start: %v", err)
 	}
-	w.broker = b
+	w.node = n
 	for range connections {
-		c, err := dial(b.doors)
+		c, err := dial(n.doors)
 		if err != nil {
 			return broken("the broker takes no connection: %v", err)
 		}
@@ -217,8 +217,8 @@ func (w *world) restart(s step) error {
 		}
 	}
 	w.hangUp()
-	err := w.broker.close()
-	w.broker = nil
+	err := w.node.close()
+	w.node = nil
 	if w.disk.over() != nil {
 		return errPower
 	}

@@ -1,4 +1,4 @@
-package bote
+package broker
 
 import (
 	"context"
@@ -71,12 +71,12 @@ func (b *Broker) writable(context.Context) error {
 	b.probing.Lock()
 	defer b.probing.Unlock()
 	name := filepath.Join(b.settings.LogDirs[0], probeFile)
-	f, err := b.cfg.fs.OpenFile(name, os.O_RDWR|os.O_CREATE)
+	f, err := b.cfg.FS.OpenFile(name, os.O_RDWR|os.O_CREATE)
 	if err != nil {
 		return fmt.Errorf("create a file: %w", err)
 	}
 	_, err = f.WriteAt([]byte{0}, 0)
-	return errors.Join(err, f.Close(), b.cfg.fs.Remove(name))
+	return errors.Join(err, f.Close(), b.cfg.FS.Remove(name))
 }
 
 // observe registers what belongs to no single part.
@@ -92,7 +92,7 @@ func (b *Broker) observe(r prometheus.Registerer) {
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "bote_disk_free_bytes", Help: "Free space of the file system with the data directory.",
 		}, func() float64 {
-			_, free, err := b.cfg.fs.Space(b.settings.LogDirs[0])
+			_, free, err := b.cfg.FS.Space(b.settings.LogDirs[0])
 			if err != nil {
 				return 0
 			}

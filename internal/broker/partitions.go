@@ -1,4 +1,4 @@
-package bote
+package broker
 
 import (
 	"context"
@@ -85,11 +85,11 @@ func (b *Broker) openTopics(ctx context.Context, topics []*catalog.Topic, from, 
 func (b *Broker) openPartition(ctx context.Context, opening *commitlog.Opening, t *catalog.Topic, index, leaderEpoch int32) (*partition.Partition, error) {
 	id := storage.Partition{Topic: t.Name, ID: t.ID, Index: index}
 	cache := settingsCache{b: b, id: t.ID}
-	cache.last.Store(&cachedSettings{of: t, is: storageSettings(t)})
+	cache.last.Store(&cachedSettings{of: t, is: b.storageSettings(t)})
 	p, err := partition.Open(ctx, func(h storage.Hooks) (storage.Log, storage.Recovered, error) {
 		return opening.OpenLog(ctx, id, h)
 	}, partition.Config{
-		Epoch: leaderEpoch, Settings: cache.get, ProducerExpiry: b.settings.Logs.ProducerIDExpiry, Now: b.cfg.now,
+		Epoch: leaderEpoch, Settings: cache.get, ProducerExpiry: b.settings.Logs.ProducerIDExpiry, Now: b.cfg.Now,
 		Logger: b.log.With(slog.String("topic", t.Name), slog.Int("partition", int(index))),
 	})
 	if err != nil {
@@ -116,20 +116,22 @@ func (c *settingsCache) get() storage.Settings {
 	last := c.last.Load()
 	t := c.b.catalog.Snapshot().TopicByID(c.id)
 	if t != nil && t != last.of {
-		last = &cachedSettings{of: t, is: storageSettings(t)}
+		last = &cachedSettings{of: t, is: c.b.storageSettings(t)}
 		c.last.Store(last)
 	}
 	return last.is
 }
 
-func storageSettings(t *catalog.Topic) storage.Settings {
+func (b *Broker) storageSettings(t *catalog.Topic) storage.Settings {
 	c := &t.Config
-	return storage.Settings{
+	s := storage.Settings{
 		SegmentBytes: int64(c.SegmentBytes), SegmentMs: c.SegmentMs, SegmentJitterMs: c.SegmentJitterMs,
 		IndexBytes: int64(c.SegmentIndexBytes), IndexInterval: int64(c.IndexIntervalBytes),
 		RetentionMs: c.RetentionMs, RetentionBytes: c.RetentionBytes, FileDeleteMs: c.FileDeleteDelayMs,
 		DeleteByPolicy: c.CleanupDelete, AlwaysSync: topic.IsInternal(t.Name),
 	}
+	b.cfg.Tune(&s)
+	return s
 }
 
 // Changed implements catalog.Applier: configs are read from the snapshot.

@@ -1,4 +1,4 @@
-package bote
+package broker
 
 import (
 	"bytes"
@@ -7,10 +7,24 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/botehq/bote/internal/coordinator"
+	"github.com/botehq/bote/internal/coordinator/group"
 	"github.com/botehq/bote/internal/partition"
 	"github.com/botehq/bote/internal/record"
 	"github.com/botehq/bote/internal/topic"
 )
+
+// openGroups makes the group coordinator.
+func (b *Broker) openGroups(context.Context) (err error) {
+	g := b.settings.Groups
+	b.groups, err = group.New(group.Config{
+		InitialRebalanceDelay: g.InitialRebalanceDelay, MinSessionTimeout: g.MinSessionTimeout, MaxSessionTimeout: g.MaxSessionTimeout,
+		MaxSize: int(g.MaxSize), OffsetMetadataMaxBytes: int(g.OffsetMetadataMaxBytes),
+		OffsetsRetention: g.OffsetsRetention, OffsetsRetentionCheckInterval: g.OffsetsRetentionCheck,
+	}, group.Deps{
+		Logs: &offsetsTopic{b}, Topics: topicsView{b}, Logger: b.log, Registerer: b.cfg.Registerer, Now: b.cfg.Now,
+	})
+	return err
+}
 
 // offsetsTopic is __consumer_offsets, as the coordinator's runtime sees it.
 type offsetsTopic struct{ b *Broker }

@@ -1,0 +1,184 @@
+// Package broker joins the parts of a broker: the one place where they meet. It is
+// given what they stand on, a file system, a store of metadata and listeners, so
+// that package bote, which puts it on the machine, and test/model, which puts it on
+// a disk that fails and a clock that waits, run the same one.
+//
+// It owns the order in which parts begin and end, and what each is to the others:
+// partitions to the catalog, __consumer_offsets and topics to the coordinator. It
+// does not own a rule of any of them.
+package broker
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/botehq/bote/internal/api"
+	"github.com/botehq/bote/internal/catalog"
+	"github.com/botehq/bote/internal/cluster"
+	"github.com/botehq/bote/internal/config"
+	"github.com/botehq/bote/internal/coordinator/group"
+	"github.com/botehq/bote/internal/meta"
+	"github.com/botehq/bote/internal/ops"
+	"github.com/botehq/bote/internal/partition"
+	"github.com/botehq/bote/internal/storage"
+	"github.com/botehq/bote/internal/storage/commitlog"
+	"github.com/botehq/bote/internal/storage/vfs"
+	"github.com/botehq/bote/internal/wire"
+)
+
+// Config is what a broker stands on. FS and OpenMeta are needed.
+type Config struct {
+	// Settings are those of server.properties, with one log directory.
+	Settings config.Server
+	// FS has the log directory.
+	FS vfs.FS
+	// OpenMeta opens the store of topics and configs when the log directory is this
+	// broker's. The broker closes it.
+	OpenMeta func(dir string) (meta.Store, error)
+	// Listen binds the address of a listener; nil is wire.Listen.
+	Listen func(ctx context.Context, name, address string) (*wire.Listener, error)
+	// Tune changes how logs are kept, beyond what configs allow; nil changes nothing.
+	Tune func(*storage.Settings)
+	// Now is the wall clock; nil is time.Now.
+	Now func() time.Time
+	// Logger gets what an operator would miss; nil discards it.
+	Logger *slog.Logger
+	// Registerer gets the metrics; nil keeps them private.
+	Registerer prometheus.Registerer
+}
+
+func (c *Config) setDefaults() {
+	if c.Listen == nil {
+		c.Listen = wire.Listen
+	}
+	if c.Tune == nil {
+		c.Tune = func(*storage.Settings) {}
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+}
+
+// Broker is one running broker.
+type Broker struct {
+	cfg       Config
+	settings  config.Server
+	log       *slog.Logger
+	node      *cluster.Node
+	listeners []*wire.Listener
+
+	store   *commitlog.Store
+	meta    meta.Store
+	catalog *catalog.Catalog
+	parts   *partition.Set
+	groups  *group.Coordinator
+	api     *api.Broker
+	server  *wire.Server
+	console []*ops.Server
+
+	opened, serving atomic.Bool
+	probing         sync.Mutex // the file that shows whether the disk takes data
+	closing         chan struct{}
+	closeOnce       sync.Once
+	closeErr        error
+}
+
+// Open recovers the log directory and binds the listeners. Clients that connect
+// wait until Serve.
+func Open(ctx context.Context, cfg Config) (_ *Broker, err error) {
+	cfg.setDefaults()
+	b := &Broker{cfg: cfg, settings: cfg.Settings, log: cfg.Logger, parts: partition.NewSet(), closing: make(chan struct{})}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, b.Close())
+		}
+	}()
+	began := time.Now()
+	for _, step := range []func(context.Context) error{b.listen, b.openConsole, b.openStore, b.openCatalog, b.openPartitions, b.openGroups} {
+		if err := step(ctx); err != nil {
+			return nil, err
+		}
+	}
+	b.api = api.New(api.Deps{
+		Node: b.node, Catalog: b.catalog, Partitions: b.parts, Groups: b.groups, Config: b.settings, Dirs: b.store,
+		Now: b.cfg.Now, Logger: b.log, Registerer: b.cfg.Registerer,
+	})
+	b.groups.LoadAll()
+	b.server = wire.NewServer(b.api, b.wireConfig(ctx))
+	b.opened.Store(true)
+	b.log.Info("broker opened", slog.String("data", b.store.Dir()), slog.Int("topics", len(b.catalog.Snapshot().Topics())),
+		slog.Bool("clean", b.store.Clean()), slog.Duration("took", time.Since(began)))
+	return b, nil
+}
+
+// ClusterID is the ID in the log directory.
+func (b *Broker) ClusterID() string { return b.node.ClusterID }
+
+// Serve answers clients until ctx ends or Close is called. It does not close the
+// broker.
+func (b *Broker) Serve(ctx context.Context) error {
+	for _, l := range b.listeners {
+		b.server.Serve(l)
+	}
+	b.serving.Store(true)
+	b.log.Info("broker serves", slog.String("address", b.Addr()))
+	select {
+	case <-ctx.Done():
+	case <-b.closing:
+	}
+	return nil
+}
+
+// Close ends all connections, makes everything durable, and waits for all that
+// Open and Serve started. It may be called more than once.
+func (b *Broker) Close() error {
+	b.closeOnce.Do(func() {
+		close(b.closing)
+		b.closeErr = b.closeAll()
+	})
+	return b.closeErr
+}
+
+// closeAll works from the top down: nothing may begin below what is closed.
+func (b *Broker) closeAll() error {
+	var errs []error
+	b.serving.Store(false)
+	if b.server != nil {
+		b.server.Close()
+	}
+	for _, l := range b.listeners {
+		_ = l.Close() // the server has closed those that it served
+	}
+	if b.groups != nil {
+		b.groups.Close()
+	}
+	if b.store != nil {
+		for _, p := range b.parts.All() {
+			p.End(errClosing)
+		}
+		if err := b.store.Close(); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if b.meta != nil {
+		if err := b.meta.Close(); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	for _, s := range b.console {
+		s.Close()
+	}
+	if b.store != nil && len(errs) == 0 {
+		b.log.Info("broker closed")
+	}
+	return errors.Join(errs...)
+}
