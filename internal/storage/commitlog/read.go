@@ -122,9 +122,9 @@ func (l *Log) readAt(s *segment, at int64, r storage.Range) (storage.Chunk, erro
 		return storage.Chunk{}, fmt.Errorf("segment %d at %d: %w", s.base, at, err)
 	}
 	if n == 0 && r.AtLeastOne && len(p) >= record.HeaderSize && record.Batch(p).BaseOffset() < r.To {
-		first, err := record.Size(p)
+		first, err := s.sizeAt(record.Batch(p), at)
 		if err != nil {
-			return storage.Chunk{}, fmt.Errorf("segment %d at %d: %w", s.base, at, err)
+			return storage.Chunk{}, err
 		}
 		p = grown(buf, first)
 		if err := readFull(f, p, at); err != nil {
@@ -138,6 +138,19 @@ func (l *Log) readAt(s *segment, at int64, r storage.Range) (storage.Chunk, erro
 	}
 	l.remember(hint{offset: next, base: s.base, at: at + int64(n)})
 	return storage.NewChunk(p[:n], func() { buffers.Put(buf) }), nil
+}
+
+// sizeAt is the size of the batch whose header is at a position, if the segment has
+// as much: nothing is allocated because a damaged field says so.
+func (s *segment) sizeAt(h record.Batch, at int64) (int, error) {
+	size, err := record.Size(h)
+	if err == nil && at+int64(size) > s.size.Load() {
+		err = io.ErrUnexpectedEOF
+	}
+	if err != nil {
+		return 0, fmt.Errorf("segment %d at %d: %w", s.base, at, err)
+	}
+	return size, nil
 }
 
 // worthAFile is how many bytes make it worth the calls to send them from the file.

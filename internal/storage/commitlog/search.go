@@ -88,7 +88,7 @@ func (s *segment) findRecord(from, start, to int64, match func(ts int64) bool) (
 
 // batchAt reads the whole batch whose header is at a position.
 func (s *segment) batchAt(h record.Batch, at int64) (record.Batch, error) {
-	size, err := record.Size(h)
+	size, err := s.sizeAt(h, at)
 	if err != nil {
 		return nil, err
 	}
