@@ -68,13 +68,16 @@ func parseCheckpoint(raw []byte) (checkpoint, error) {
 	}
 	c := checkpoint{}
 	for in.Scan() {
-		var topic string
-		var partition int32
-		var offset int64
-		if _, err := fmt.Sscanf(in.Text(), "%s %d %d", &topic, &partition, &offset); err != nil || partition < 0 || offset < 0 {
+		fields := strings.Split(in.Text(), " ")
+		if len(fields) != 3 || fields[0] == "" {
 			return nil, fmt.Errorf("line %q is not understood", in.Text())
 		}
-		c[dirName(topic, partition)] = offset
+		partition, perr := strconv.ParseUint(fields[1], 10, 31)
+		offset, oerr := strconv.ParseUint(fields[2], 10, 63)
+		if perr != nil || oerr != nil {
+			return nil, fmt.Errorf("line %q is not understood", in.Text())
+		}
+		c[dirName(fields[0], int32(partition))] = int64(offset)
 	}
 	if len(c) != n {
 		return nil, fmt.Errorf("%d entries, not %d", len(c), n)

@@ -48,7 +48,7 @@ type Log struct {
 	unsynced  int      // index in segments of the first that has unsynced bytes
 	progress  int64    // the end when a checkpoint last saved the indexes
 	indexed   int64    // everything below is in index files that are on disk
-	sealed    int64    // the end that a clean stop recorded, else 0; only used while the log is loaded
+	promised  int64    // the recovery point as found; the end, if the stop was clean. Only used while the log is loaded
 	opened    int64    // the end when the log was opened
 	newFiles  bool     // the directory has entries, or index files have bytes, that are not synced
 	written   []string // snapshots that are not synced
@@ -143,6 +143,9 @@ func (l *Log) beforeAppend(b record.Batch) (active *segment, epochKnown bool, er
 	}
 	if b.BaseOffset() < l.End() {
 		return nil, false, fmt.Errorf("append at %d below the end %d of %s", b.BaseOffset(), l.End(), l.dir)
+	}
+	if b.NextOffset() <= b.BaseOffset() {
+		return nil, false, fmt.Errorf("append at %d to %s: there are no offsets behind it", b.BaseOffset(), l.dir)
 	}
 	n := len(l.epochs)
 	return l.active(), n > 0 && l.epochs[n-1].Epoch >= b.LeaderEpoch(), nil

@@ -24,6 +24,7 @@ type Opening struct {
 	mu        sync.Mutex // guards what follows
 	created   []*Log     // or left by a process that was killed while it created them
 	recovered []*Log
+	shrunk    bool // a log ends below its recovery point
 }
 
 // NewOpening begins to open logs.
@@ -92,6 +93,7 @@ func (s *Store) undoCreate(l *Log) error {
 func (o *Opening) note(l *Log, created bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.shrunk = o.shrunk || l.End() < l.promised
 	if created || !o.s.clean {
 		o.created = append(o.created, l)
 	}
@@ -107,7 +109,12 @@ func (o *Opening) Settle() error {
 	if err := o.settleCreated(); err != nil {
 		return err
 	}
-	return o.s.flusher.flushNow(o.recovered)
+	err := o.s.flusher.flushNow(o.recovered)
+	if err == nil && o.shrunk {
+		// What is appended from here on was not on the disk before.
+		err = o.s.WriteCheckpoints()
+	}
+	return err
 }
 
 // settleCreated makes the directories of new logs durable.

@@ -219,11 +219,34 @@ func (l *Log) epochsProven() bool {
 	return err == nil && (h == nil || h.LeaderEpoch() == l.epochs[n-1].Epoch)
 }
 
-// errDamagedBatch is the refusal to cut a log after a clean stop: what is behind the
-// batch was acknowledged and may be good.
-func errDamagedBatch(name string, position, offset, end int64) error {
-	return fmt.Errorf("%s is damaged at byte %d, offset %d, and the log ended at %d when it was stopped: bote check tells more; restore the file, or remove %s to have the log cut there",
-		name, position, offset, end, cleanFile)
+// proveEnd compares where the log ends with what the recovery point says: after a
+// clean stop that is the end, otherwise what was on the disk already. It also refuses
+// a log start behind the end, which would take all batches away; a clean stop leaves
+// none.
+func (l *Log) proveEnd(clean bool, start int64) error {
+	end := l.End()
+	switch {
+	case end >= l.promised && (!clean || end >= start || len(l.segments) == 0):
+		return nil
+	case !clean:
+		l.log.Error("the log is shorter than what the disk had confirmed", slog.Int64("offset", end), slog.Int64("confirmed", l.promised))
+		return nil
+	case end < l.promised:
+		return fmt.Errorf("%s ends at %d, but the log ended at %d when it was stopped: bote check tells more; restore its files, or set the partition's line in %s to %d to go on with what is there",
+			l.dir, end, l.promised, recoveryPointFile, end)
+	}
+	return fmt.Errorf("the log of %s ends at %d, but should start at %d: correct the partition's line in %s", l.dir, end, start, logStartFile)
+}
+
+// errDamagedBatch is the refusal to cut a log where that takes batches that were on
+// the disk: what is behind the damaged one was acknowledged and may be good.
+func errDamagedBatch(name string, position, offset, end int64, crashed bool) error {
+	what := fmt.Sprintf("the log ended at %d when it was stopped", end)
+	if crashed {
+		what = fmt.Sprintf("everything below %d was on the disk before the crash", end)
+	}
+	return fmt.Errorf("%s is damaged at byte %d, offset %d, and %s: bote check tells more; restore the file, or set the partition's line in %s to %d to have the log cut there",
+		name, position, offset, what, recoveryPointFile, offset)
 }
 
 // errOtherTopic is the refusal of a directory that says after a clean stop that it

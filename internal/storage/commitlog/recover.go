@@ -62,11 +62,11 @@ func parseName(name string) (base int64, suffix string) {
 	if len(digits) != 20 {
 		return -1, ""
 	}
-	base, err := strconv.ParseInt(digits, 10, 64)
+	n, err := strconv.ParseUint(digits, 10, 63) // takes no sign
 	if err != nil {
 		return -1, ""
 	}
-	return base, "." + rest
+	return int64(n), "." + rest
 }
 
 // load brings the log to life. After a clean stop the files are trusted and only
@@ -79,10 +79,10 @@ func (l *Log) load(ctx context.Context, clean bool, recoveryPoint, start int64) 
 		return storage.Recovered{}, err
 	}
 	epochs, epochsOK := l.readEpochs()
-	l.epochs = epochs
+	l.epochs = slices.Clone(epochs)
 	if !clean {
 		// The file may be older than the batches; what they say counts from here on.
-		l.epochs = epochsBelow(slices.Clone(epochs), recoveryPoint)
+		l.epochs = epochsBelow(l.epochs, recoveryPoint)
 	}
 	if !clean {
 		if o.segments, err = l.dropLeftovers(o.segments, start); err != nil {
@@ -90,11 +90,12 @@ func (l *Log) load(ctx context.Context, clean bool, recoveryPoint, start int64) 
 		}
 	}
 	l.unsynced = -1
-	if clean {
-		l.sealed = recoveryPoint
-	}
+	l.promised = recoveryPoint
 	removed, err := l.openSegments(ctx, o, clean, recoveryPoint, epochsOK)
 	if err != nil {
+		return storage.Recovered{}, err
+	}
+	if err := l.proveEnd(clean, start); err != nil {
 		return storage.Recovered{}, err
 	}
 	if n := len(l.segments); n == 0 || l.End() < start {
@@ -212,7 +213,7 @@ func (l *Log) recoverSegment(ctx context.Context, s *segment, point int64, check
 		interval = l.hooks.Settings().IndexInterval
 	}
 	good := at
-	err = s.scan(at, fileSize, checkCRC, func(b record.Batch, at int64) error {
+	err = s.scan(at, fileSize, checkCRC, l.promised, func(b record.Batch, at int64) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -224,7 +225,7 @@ func (l *Log) recoverSegment(ctx context.Context, s *segment, point int64, check
 		end = b.NextOffset()
 		good = at + int64(size)
 		if n := len(l.epochs); n == 0 || l.epochs[n-1].Epoch < b.LeaderEpoch() {
-			l.epochs = append(l.epochs, storage.Epoch{Epoch: b.LeaderEpoch(), Start: b.BaseOffset()})
+			l.epochs = withEpoch(l.epochs, storage.Epoch{Epoch: b.LeaderEpoch(), Start: b.BaseOffset()})
 		}
 		return nil
 	})
@@ -241,17 +242,19 @@ func (l *Log) recoverSegment(ctx context.Context, s *segment, point int64, check
 		}
 		return false, err
 	}
-	if end < l.sealed {
-		return false, errDamagedBatch(filepath.Join(l.dir, fileName(s.base, logSuffix)), good, end, l.sealed)
+	// A clean stop leaves nothing behind the end that it records; a crash may.
+	if end < l.promised || !checkCRC && l.promised > 0 && end != l.promised {
+		return false, errDamagedBatch(filepath.Join(l.dir, fileName(s.base, logSuffix)), good, end, l.promised, checkCRC)
 	}
 	l.log.Warn("cut off an incomplete tail", slog.Int64("segment", s.base), slog.Int64("bytes", fileSize-good), slog.Int64("offset", end))
 	return true, l.cut(s, good)
 }
 
-// spans reports whether a batch ends at or behind its begin, and the segment can
-// index it.
+// spans reports whether a batch ends at or behind its begin, there are offsets
+// behind it, and the segment can index it.
 func (s *segment) spans(b record.Batch) bool {
-	return b.LastOffsetDelta() >= 0 && b.BaseOffset() >= s.base && b.BaseOffset()-s.base <= maxSpan-int64(b.LastOffsetDelta())
+	return b.LastOffsetDelta() >= 0 && b.BaseOffset() >= s.base &&
+		b.BaseOffset()-s.base <= min(maxSpan, math.MaxInt64-1-s.base)-int64(b.LastOffsetDelta())
 }
 
 func (l *Log) cut(s *segment, size int64) error {
@@ -332,8 +335,8 @@ func countBelow(x *index, base, point int64) int {
 // holds returns the size of the batch at a position if it is whole and ends
 // with an offset.
 func (s *segment) holds(position, last int64) (size int64, ok bool) {
-	err := s.scan(position, s.size.Load(), true, func(b record.Batch, _ int64) error {
-		size, ok = int64(len(b)), b.LastOffset() == last
+	err := s.scan(position, s.size.Load(), true, 0, func(b record.Batch, _ int64) error {
+		size, ok = int64(len(b)), s.spans(b) && b.LastOffset() == last
 		return errStop
 	})
 	return size, ok && errors.Is(err, errStop)
@@ -355,7 +358,10 @@ const maxBatch = 1 << 30
 
 // scan calls visit with each whole batch, or just its header if the checksum is
 // not wanted, until the first that is not whole. It returns what visit returns.
-func (s *segment) scan(from, end int64, checkCRC bool, visit func(b record.Batch, at int64) error) error {
+// Below the offset known, where all was on the disk before, a batch that its checksum
+// denies is damaged and no torn tail: it is passed on if what follows confirms its
+// place, so that those behind it are not lost with it.
+func (s *segment) scan(from, end int64, checkCRC bool, known int64, visit func(b record.Batch, at int64) error) error {
 	f, err := s.log.acquire()
 	if err != nil {
 		return err
@@ -377,7 +383,7 @@ func (s *segment) scan(from, end int64, checkCRC bool, visit func(b record.Batch
 			if b, err = w.at(at, size); err != nil {
 				return err
 			}
-			if !b.ValidCRC() {
+			if !b.ValidCRC() && !(b.NextOffset() <= known && s.confirmed(f, b, at+int64(size), end)) {
 				return nil
 			}
 		}
@@ -387,6 +393,20 @@ func (s *segment) scan(from, end int64, checkCRC bool, visit func(b record.Batch
 		at += int64(size)
 	}
 	return nil
+}
+
+// confirmed reports whether the batch at a position follows on another, or the end
+// of the segment does.
+func (s *segment) confirmed(f vfs.File, b record.Batch, position, end int64) bool {
+	if position == end || !s.spans(b) {
+		return s.spans(b)
+	}
+	var head [record.HeaderSize]byte
+	if readFull(f, head[:], position) != nil {
+		return false
+	}
+	_, err := record.Size(head[:])
+	return err == nil && record.Batch(head[:]).BaseOffset() == b.NextOffset()
 }
 
 // removeSegments deletes segments behind an incomplete one, or below the start.

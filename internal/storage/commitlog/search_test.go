@@ -41,3 +41,12 @@ func TestSearchNeedsNoMemory(t *testing.T) {
 	require.Zero(t, at.Offset)
 	require.Less(t, int(after.TotalAlloc-before.TotalAlloc), size/8)
 }
+
+// allocated is what f allocates. Nothing else may run meanwhile.
+func allocated(f func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
+}

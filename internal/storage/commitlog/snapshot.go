@@ -48,6 +48,7 @@ func (l *Log) saveSnapshot() error {
 // removes unusable ones; dropped tells that there were any. After a clean stop a
 // log without snapshots had no state.
 func (l *Log) findSnapshot(ends []int64, clean bool) (rec storage.Recovered, dropped bool, err error) {
+	damaged := false
 	for i, end := range slices.Backward(ends) {
 		name := filepath.Join(l.dir, fileName(end, snapshotSuffix))
 		// Below the first segment the batches that make it complete are gone.
@@ -58,13 +59,14 @@ func (l *Log) findSnapshot(ends []int64, clean bool) (rec storage.Recovered, dro
 				return storage.Recovered{Snapshot: state, SnapshotEnd: end}, dropped, nil
 			}
 			l.log.Warn("snapshot unusable; removing it", slog.Int64("offset", end))
+			damaged = true
 		}
 		if err := removeIfThere(l.store.fs, name); err != nil {
 			return rec, dropped, err // once the log has grown past it, it would be believed
 		}
 		dropped = true
 	}
-	if clean {
+	if clean && !damaged {
 		return storage.Recovered{SnapshotEnd: l.End()}, dropped, nil
 	}
 	return storage.Recovered{SnapshotEnd: l.start}, dropped, nil

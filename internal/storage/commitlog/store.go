@@ -200,6 +200,7 @@ func (s *Store) readState() error {
 		return fmt.Errorf("look for the clean shutdown marker: %w", err)
 	}
 	if s.clean {
+		s.proveEnds()
 		if err := s.fs.Remove(marker); err != nil {
 			return fmt.Errorf("remove the clean shutdown marker: %w", err)
 		}
@@ -209,6 +210,21 @@ func (s *Store) readState() error {
 		return fmt.Errorf("sync %s: %w", s.cfg.Dir, err)
 	}
 	return s.removeDeleted()
+}
+
+// proveEnds makes the recovery points what two files agree upon: after a clean stop
+// both have the ends of the logs, and neither has a checksum. A log that does not
+// reach its end is refused.
+func (s *Store) proveEnds() {
+	high, err := readCheckpoint(s.fs, s.cfg.Dir, highWatermarkFile)
+	if err != nil {
+		s.log.Warn("high watermarks unusable; the recovery points count", slog.Any("err", err))
+	}
+	for name, at := range high {
+		if point, ok := s.recovery[name]; ok && at < point {
+			s.recovery[name] = at
+		}
+	}
 }
 
 // removeDeleted removes partition directories whose deletion was under way.

@@ -1,0 +1,286 @@
+package commitlog_test
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/botehq/bote/internal/record"
+	"github.com/botehq/bote/internal/storage"
+	"github.com/botehq/bote/internal/storage/commitlog"
+	"github.com/botehq/bote/internal/storage/storagetest"
+	"github.com/botehq/bote/internal/storage/vfs"
+)
+
+// stopped is a data directory with one log of ten batches, one record each, after a
+// clean stop, and the bytes of its only segment.
+func stopped(t *testing.T) (mem *vfs.Mem, log []byte) {
+	t.Helper()
+	mem = vfs.NewMem()
+	p := openProbe(t, commitlog.Config{FS: mem})
+	for i := range 10 {
+		require.NoError(t, p.Append(p.batch(fmt.Sprint(i))))
+	}
+	require.NoError(t, p.SetStart(1))
+	require.NoError(t, p.store.Close())
+	log, err := vfs.ReadFile(mem, stoppedLog)
+	require.NoError(t, err)
+	return mem, log
+}
+
+const (
+	stoppedDir = "/data/t-0"
+	stoppedLog = stoppedDir + "/00000000000000000000.log"
+)
+
+// startAgain opens the log of a stopped directory and returns why it cannot.
+func startAgain(t *testing.T, mem *vfs.Mem, change ...func(*storage.Hooks)) (rec storage.Recovered, err error) {
+	t.Helper()
+	store, err := commitlog.Open(commitlog.Config{FS: mem, Dir: "/data"})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, store.Close()) }()
+	hooks := storage.Hooks{
+		Settings: func() storage.Settings { return storagetest.Settings }, Durable: func(int64) {}, Failed: func(error) {},
+		Snapshot: func() []byte { return nil }, Turn: func(f func() error) error { return f() },
+	}
+	for _, f := range change {
+		f(&hooks)
+	}
+	_, rec, err = store.OpenLog(t.Context(), testPartition, hooks)
+	return rec, err
+}
+
+// TestCleanStopIsNotShorter: after a clean stop the end of the log is known. A log
+// that ends elsewhere is refused, and what is left of it stays.
+func TestCleanStopIsNotShorter(t *testing.T) {
+	t.Parallel()
+	for name, damage := range map[string]func(log []byte) []byte{
+		"the last batch is missing": func(log []byte) []byte { return log[:len(log)/10*9] },
+		"all batches are missing":   func([]byte) []byte { return nil },
+		"the last batch is torn":    func(log []byte) []byte { return log[:len(log)-1] },
+		"a base offset is too high": func(log []byte) []byte {
+			record.Batch(log[len(log)/10*8:]).SetBaseOffset(8 | 1<<20)
+			return log
+		},
+		"a length is too large": func(log []byte) []byte {
+			log[len(log)/10*8+8] |= 0x10
+			return log
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			mem, log := stopped(t)
+			log = damage(log)
+			require.NoError(t, vfs.WriteFile(mem, stoppedDir, "00000000000000000000.log", log))
+			_, err := startAgain(t, mem)
+			require.ErrorContains(t, err, "the log ended at 10")
+			left, err := vfs.ReadFile(mem, stoppedLog)
+			require.NoError(t, err)
+			require.Equal(t, len(log), len(left), "nothing was cut off")
+		})
+	}
+	t.Run("the segment is missing", func(t *testing.T) {
+		t.Parallel()
+		mem, _ := stopped(t)
+		require.NoError(t, mem.Remove(stoppedLog))
+		_, err := startAgain(t, mem)
+		require.ErrorContains(t, err, "the log ended at 10")
+	})
+}
+
+// TestBytesBehindACleanStop: what lies behind the recorded end was never part of the
+// log; zeros are what Apache Kafka preallocates.
+func TestBytesBehindACleanStop(t *testing.T) {
+	t.Parallel()
+	mem, log := stopped(t)
+	require.NoError(t, vfs.WriteFile(mem, stoppedDir, "00000000000000000000.log", append(log, make([]byte, 500)...)))
+	_, err := startAgain(t, mem)
+	require.NoError(t, err)
+	left, err := vfs.ReadFile(mem, stoppedLog)
+	require.NoError(t, err)
+	require.Len(t, left, len(log))
+}
+
+// TestLogStartBehindTheEnd: a log start that a clean stop cannot have left must not
+// take the whole log away.
+func TestLogStartBehindTheEnd(t *testing.T) {
+	t.Parallel()
+	mem, log := stopped(t)
+	require.NoError(t, vfs.WriteFile(mem, "/data", "log-start-offset-checkpoint", []byte("0\n1\nt 0 91\n")))
+	_, err := startAgain(t, mem)
+	require.ErrorContains(t, err, "log-start-offset-checkpoint")
+	left, err := vfs.ReadFile(mem, stoppedLog)
+	require.NoError(t, err)
+	require.Equal(t, log, left)
+}
+
+// TestDamagedSnapshotAfterACleanStop: the batches say what it said.
+func TestDamagedSnapshotAfterACleanStop(t *testing.T) {
+	t.Parallel()
+	mem := vfs.NewMem()
+	hooks := func(h *storage.Hooks) {
+		h.Snapshot = func() []byte { return []byte("state") }
+		h.ValidSnapshot = func(raw []byte) bool { return string(raw) == "state" }
+	}
+	store, err := commitlog.Open(commitlog.Config{FS: mem, Dir: "/data"})
+	require.NoError(t, err)
+	h := storage.Hooks{Settings: func() storage.Settings { return storagetest.Settings }, Durable: func(int64) {}, Failed: func(error) {}, Turn: func(f func() error) error { return f() }}
+	hooks(&h)
+	l, _, err := store.OpenLog(t.Context(), testPartition, h)
+	require.NoError(t, err)
+	require.NoError(t, l.Append(record.Build(1, record.KeyValue{})))
+	require.NoError(t, store.Close())
+	require.NoError(t, vfs.WriteFile(mem, stoppedDir, "00000000000000000001.snapshot", []byte("stat?")))
+	rec, err := startAgain(t, mem, hooks)
+	require.NoError(t, err)
+	require.Nil(t, rec.Snapshot)
+	require.Zero(t, rec.SnapshotEnd, "the batches have to be looked at")
+}
+
+// TestDamagedLengthAllocatesLittle: a length field is no reason to take gigabytes. It
+// is not parallel: it counts what the process allocates.
+func TestDamagedLengthAllocatesLittle(t *testing.T) {
+	mem := vfs.NewMem()
+	p := openProbe(t, commitlog.Config{FS: mem, Flush: commitlog.FlushOS})
+	for i := range 10 {
+		require.NoError(t, p.Append(p.batch(fmt.Sprint(i))))
+	}
+	f, err := mem.OpenFile(stoppedLog, 2)
+	require.NoError(t, err)
+	size, err := f.Size()
+	require.NoError(t, err)
+	_, err = f.WriteAt(binary.BigEndian.AppendUint32(nil, 1<<30), size/10*9+8)
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+	took := allocated(func() {
+		_, err = p.Read(t.Context(), storage.Range{From: 9, To: 10, MaxBytes: 1000, AtLeastOne: true})
+		require.Error(t, err)
+		_, _, err = p.FindTime(t.Context(), 10, 10)
+		require.Error(t, err)
+	})
+	require.Less(t, took, uint64(1<<20))
+	require.NoError(t, p.store.Close())
+}
+
+// TestDamageBelowTheRecoveryPoint: after a crash, a batch that was on the disk before
+// is damaged and no torn tail. What is behind it is kept: it is served as it is, or
+// the start is refused if nobody can tell where the next one begins.
+func TestDamageBelowTheRecoveryPoint(t *testing.T) {
+	t.Parallel()
+	for at := range 10 {
+		for name, damage := range map[string]func(b record.Batch){
+			"value":  func(b record.Batch) { b[len(b)-2] ^= 1 },
+			"delta":  func(b record.Batch) { b[25] ^= 1 },
+			"length": func(b record.Batch) { b[9] ^= 1 },
+			"magic":  func(b record.Batch) { b[16] ^= 1 },
+		} {
+			t.Run(fmt.Sprint(name, " ", at), func(t *testing.T) {
+				t.Parallel()
+				mem := vfs.NewMem()
+				p := openProbe(t, commitlog.Config{FS: mem})
+				for i := range 10 {
+					require.NoError(t, p.Append(p.batch(fmt.Sprint(i))))
+				}
+				require.NoError(t, p.store.Checkpoint())
+				require.NoError(t, p.Append(p.batch("10")))
+				killed := mem.Fork()
+				require.NoError(t, p.store.Close())
+				log, err := vfs.ReadFile(killed, stoppedLog)
+				require.NoError(t, err)
+				size := len(log) / 11
+				damage(record.Batch(log[at*size : (at+1)*size]))
+				require.NoError(t, vfs.WriteFile(killed, stoppedDir, "00000000000000000000.log", log))
+
+				again, err := commitlog.Open(commitlog.Config{FS: killed, Dir: "/data"})
+				require.NoError(t, err)
+				defer func() { require.NoError(t, again.Close()) }()
+				l, _, err := again.OpenLog(t.Context(), testPartition, storage.Hooks{
+					Settings: func() storage.Settings { return storagetest.Settings }, Durable: func(int64) {}, Failed: func(error) {},
+				})
+				left, rerr := vfs.ReadFile(killed, stoppedLog)
+				require.NoError(t, rerr)
+				require.Equal(t, log, left, "nothing was cut off")
+				if err != nil {
+					require.ErrorContains(t, err, "was on the disk before the crash")
+					require.NotEqual(t, "value", name)
+					return
+				}
+				require.Equal(t, int64(11), l.End())
+			})
+		}
+	}
+}
+
+// TestRecoveryPointBehindTheEnd: a log that lost what the disk had confirmed goes on,
+// and its next crash is judged by what it has since.
+func TestRecoveryPointBehindTheEnd(t *testing.T) {
+	t.Parallel()
+	mem := vfs.NewMem()
+	p := openProbe(t, commitlog.Config{FS: mem})
+	for i := range 10 {
+		require.NoError(t, p.Append(p.batch(fmt.Sprint(i))))
+	}
+	require.NoError(t, p.store.Checkpoint())
+	killed := mem.Fork()
+	require.NoError(t, p.store.Close())
+	log, err := vfs.ReadFile(killed, stoppedLog)
+	require.NoError(t, err)
+	require.NoError(t, vfs.WriteFile(killed, stoppedDir, "00000000000000000000.log", log[:len(log)/2]))
+
+	p = openProbe(t, commitlog.Config{FS: killed})
+	require.Equal(t, int64(5), p.End())
+	require.NoError(t, p.Append(p.batch("new")))
+	torn := killed.Fork()
+	require.NoError(t, p.store.Close())
+	require.NoError(t, vfs.WriteFile(torn, stoppedDir, "00000000000000000000.log", log[:len(log)/2+30]))
+
+	p = openProbe(t, commitlog.Config{FS: torn})
+	require.Equal(t, []string{"0", "1", "2", "3", "4"}, p.values(t))
+	require.NoError(t, p.store.Close())
+}
+
+// TestNamesThatAreNoSegments: a sign is no digit, though both may be one to a parser.
+func TestNamesThatAreNoSegments(t *testing.T) {
+	t.Parallel()
+	mem, log := stopped(t)
+	for _, name := range []string{"+0000000000000000003.log", "-0000000000000000003.log", "99999999999999999999.log"} {
+		require.NoError(t, vfs.WriteFile(mem, stoppedDir, name, log))
+	}
+	_, err := startAgain(t, mem)
+	require.NoError(t, err)
+}
+
+// TestLastOffsets: the largest offset cannot be a record's, since an end lies behind it.
+func TestLastOffsets(t *testing.T) {
+	t.Parallel()
+	const most = math.MaxInt64
+	mem := vfs.NewMem()
+	store, err := commitlog.Open(commitlog.Config{FS: mem, Dir: "/data"})
+	require.NoError(t, err)
+	hooks := storage.Hooks{Settings: func() storage.Settings { return storagetest.Settings }, Durable: func(int64) {}, Failed: func(error) {}}
+	_, _, err = store.OpenLog(t.Context(), testPartition, hooks)
+	require.NoError(t, err)
+	require.NoError(t, store.Close())
+	b := record.Build(1, record.KeyValue{}, record.KeyValue{})
+	b.SetBaseOffset(most - 2)
+	c := record.Build(1, record.KeyValue{})
+	c.SetBaseOffset(most)
+	require.NoError(t, mem.Remove(stoppedLog))
+	require.NoError(t, mem.Remove("/data/.kafka_cleanshutdown"))
+	require.NoError(t, vfs.WriteFile(mem, stoppedDir, fmt.Sprintf("%020d.log", most-5), append(b, c...)))
+
+	p := openProbe(t, commitlog.Config{FS: mem})
+	require.Equal(t, int64(most), p.End())
+	c.SetBaseOffset(most)
+	require.ErrorContains(t, p.Append(c), "no offsets")
+	chunk, err := p.Read(t.Context(), storage.Range{From: most - 1, To: most, MaxBytes: 1000})
+	require.NoError(t, err)
+	require.Len(t, chunk.Data, len(b))
+	chunk.Release()
+	require.NoError(t, p.store.Close())
+	_, err = startAgain(t, mem)
+	require.NoError(t, err)
+}
