@@ -192,6 +192,22 @@ func (x *index) timesBefore(ts int64) []hold {
 	return out
 }
 
+// lastBelow returns the last entries whose relative offset is below one, the nearest
+// first.
+func (x *index) lastBelow(relative int64) []hold {
+	i := sort.Search(x.len(), func(i int) bool {
+		_, r := x.timeAt(i)
+		return int64(r) >= relative
+	})
+	var out []hold
+	for i--; i >= 0 && len(out) < maxProofs; i-- {
+		if t, r := x.timeAt(i); int64(r) < relative {
+			out = append(out, hold{relative: int64(r), ts: t})
+		}
+	}
+	return out
+}
+
 // sane reports whether entries grow as they must and fit the segment; trailing
 // zero entries, which Kafka preallocates, are cut off.
 func (x *index) sane(size int64) bool {

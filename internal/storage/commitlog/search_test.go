@@ -1,7 +1,11 @@
 package commitlog_test
 
 import (
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
 	"runtime"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -49,4 +53,108 @@ func allocated(f func()) uint64 {
 	f()
 	runtime.ReadMemStats(&after)
 	return after.TotalAlloc - before.TotalAlloc
+}
+
+// timed is a batch of records with timestamps of their own, which record.Build does
+// not make.
+func timed(t *testing.T, base int64, codec record.Codec, append bool, times ...int64) record.Batch {
+	t.Helper()
+	var payload []byte
+	for i, ts := range times {
+		body := binary.AppendVarint([]byte{0}, ts)
+		body = binary.AppendVarint(body, int64(i))
+		body = binary.AppendVarint(binary.AppendVarint(binary.AppendVarint(body, -1), -1), 0)
+		payload = slices.Concat(payload, binary.AppendVarint(nil, int64(len(body))), body)
+	}
+	plain := record.Build(0, make([]record.KeyValue, len(times))...)
+	b, err := record.Recode(plain, payload, codec, 1)
+	require.NoError(t, err)
+	b.SetBaseOffset(base)
+	b.SetLeaderEpoch(0)
+	b.SetTimestamps(append, slices.Max(times))
+	return b
+}
+
+// TestSearchByTime compares searches with what a look at all records says: times go up
+// and down, the log starts in the middle of a batch and of a segment, and its end is
+// not yet visible.
+func TestSearchByTime(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(60) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			rng := rand.New(rand.NewPCG(seed, 1))
+			p := openProbe(t, commitlog.Config{FS: vfs.NewMem(), Flush: commitlog.FlushOS})
+			p.settings.IndexInterval, p.settings.SegmentBytes = rng.Int64N(300), 1500
+			type stamp struct{ offset, ts int64 }
+			var all []stamp
+			var ends []int64
+			for i := range 60 {
+				times := make([]int64, 1+rng.IntN(4))
+				for j := range times {
+					times[j] = rng.Int64N(40) + int64(i)*rng.Int64N(3) - 1
+				}
+				b := timed(t, p.End(), record.Codec(rng.IntN(2)), rng.IntN(5) == 0, times...)
+				for j, ts := range times {
+					if b.LogAppendTime() {
+						ts = b.MaxTimestamp()
+					}
+					all = append(all, stamp{b.BaseOffset() + int64(j), ts})
+				}
+				require.NoError(t, p.Append(b))
+				ends = append(ends, p.End())
+			}
+			for range 3 {
+				for range 10 {
+					to, ts := ends[len(ends)-1-rng.IntN(10)], rng.Int64N(150)-1
+					first, largest := stamp{-1, -1}, stamp{-1, -1}
+					for _, r := range all {
+						if r.offset < p.Start() || r.offset >= to {
+							continue
+						}
+						if r.ts > largest.ts {
+							largest = r
+						}
+						if r.ts >= ts && first.offset < 0 {
+							first = r
+						}
+					}
+					got, ok, err := p.FindTime(t.Context(), ts, to)
+					require.NoError(t, err)
+					require.Equal(t, first.offset >= 0, ok)
+					if ok {
+						require.Equal(t, first, stamp{got.Offset, got.Timestamp}, "at %d from %d to %d", ts, p.Start(), to)
+					}
+					got, ok, err = p.FindMaxTime(t.Context(), to)
+					require.NoError(t, err)
+					require.Equal(t, largest.offset >= 0, ok)
+					if ok {
+						require.Equal(t, largest, stamp{got.Offset, got.Timestamp}, "largest from %d to %d", p.Start(), to)
+					}
+				}
+				require.NoError(t, p.SetStart(p.Start()+rng.Int64N(p.End()-p.Start())))
+			}
+			require.NoError(t, p.store.Close())
+		})
+	}
+}
+
+// TestSearchSurvivesLies: a client may say a larger timestamp in the header of what it
+// packed than there is.
+func TestSearchSurvivesLies(t *testing.T) {
+	t.Parallel()
+	p := openProbe(t, commitlog.Config{FS: vfs.NewMem(), Flush: commitlog.FlushOS})
+	for i, lie := range []int64{5, 90, 90, 20, 70} {
+		b := timed(t, p.End(), record.Gzip, false, 10+int64(i))
+		b.SetTimestamps(false, lie)
+		require.NoError(t, p.Append(b))
+	}
+	got, ok, err := p.FindMaxTime(t.Context(), p.End())
+	require.NoError(t, err)
+	require.True(t, ok)
+	require.Equal(t, storage.Stamp{Offset: 4, Timestamp: 14}, got)
+	_, ok, err = p.FindTime(t.Context(), 80, p.End())
+	require.NoError(t, err)
+	require.False(t, ok)
+	require.NoError(t, p.store.Close())
 }
