@@ -284,3 +284,28 @@ func TestLastOffsets(t *testing.T) {
 	_, err = startAgain(t, mem)
 	require.NoError(t, err)
 }
+
+// TestEpochsOlderThanTheBatches: a crash may bring back a file of leader epochs that
+// lacks those of batches below the recovery point.
+func TestEpochsOlderThanTheBatches(t *testing.T) {
+	t.Parallel()
+	for name, content := range map[string]string{"none": "0\n0\n", "behind the end": "0\n1\n0 50\n"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			mem := vfs.NewMem()
+			p := openProbe(t, commitlog.Config{FS: mem})
+			for i := range 10 {
+				require.NoError(t, p.Append(p.batch(fmt.Sprint(i))))
+			}
+			require.NoError(t, p.store.Checkpoint())
+			killed := mem.Fork()
+			require.NoError(t, p.store.Close())
+			require.NoError(t, vfs.WriteFile(killed, stoppedDir, "leader-epoch-checkpoint", []byte(content)))
+			for range 2 { // after the crash, and after the clean stop that follows
+				p = openProbe(t, commitlog.Config{FS: killed})
+				require.Equal(t, []storage.Epoch{{Epoch: 0, Start: 0}}, p.Epochs())
+				require.NoError(t, p.store.Close())
+			}
+		})
+	}
+}

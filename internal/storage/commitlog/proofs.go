@@ -127,16 +127,24 @@ func (l *Log) proveStart() error {
 		return nil
 	}
 	first := l.epochs[0].Start
-	wrong := first < l.start
-	if first > l.start {
-		h, err := l.headerAt(l.start)
-		wrong = err == nil && h != nil && max(h.BaseOffset(), l.start) < first
-	}
-	if !wrong {
+	if first >= l.start && !l.epochsLate() {
 		return nil
 	}
 	return fmt.Errorf("the log of %s starts at %d, but its %s begins at %d: one of them is damaged; correct the partition's line in %s, or remove %s if %d is right",
 		l.dir, l.start, epochFile, first, logStartFile, epochFile, l.start)
+}
+
+// epochsLate reports whether there are batches before the first leader epoch.
+func (l *Log) epochsLate() bool {
+	first := l.End()
+	if len(l.epochs) > 0 {
+		first = l.epochs[0].Start
+	}
+	if first <= l.start {
+		return false
+	}
+	h, err := l.headerAt(l.start)
+	return err == nil && h != nil && max(h.BaseOffset(), l.start) < first
 }
 
 // headerAt returns a copy of the header of the first batch that ends at or above an
@@ -161,12 +169,19 @@ func (l *Log) headerAt(offset int64) (h record.Batch, err error) {
 }
 
 // proveEpochs compares the leader epochs with the batches after a clean stop and
-// makes them anew if they do not agree. What one batch says against all others is
-// not believed: no checksum covers its epoch either.
-func (l *Log) proveEpochs(ctx context.Context) error {
-	if len(l.epochs) == 0 || l.epochsProven() {
-		return nil
+// makes them anew if they do not agree. After a crash the file may be older than the
+// batches, which were looked at from the recovery point on: it must not lack those
+// before.
+func (l *Log) proveEpochs(ctx context.Context, clean bool) error {
+	if clean && len(l.epochs) > 0 && !l.epochsProven() || l.epochsLate() {
+		return l.findEpochs(ctx)
 	}
+	return nil
+}
+
+// findEpochs takes the leader epochs from the batches. What one batch says against all
+// others is not believed: no checksum covers its epoch either.
+func (l *Log) findEpochs(ctx context.Context) error {
 	var found []storage.Epoch
 	back := false
 	err := l.Headers(ctx, l.start, func(h record.Batch) error {
@@ -180,7 +195,7 @@ func (l *Log) proveEpochs(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if err != nil || back || len(found) == 0 {
+	if len(found) == 0 || (err != nil || back) && !l.epochsLate() {
 		l.log.Warn("leader epochs of batches do not agree with the checkpoint; the checkpoint counts", slog.Any("err", err))
 		return nil
 	}

@@ -121,7 +121,9 @@ func (l *Log) load(ctx context.Context, clean bool, recoveryPoint, start int64) 
 		if err := l.proveStart(); err != nil {
 			return storage.Recovered{}, err
 		}
-		if err := l.proveEpochs(ctx); err != nil {
+	}
+	if epochsOK {
+		if err := l.proveEpochs(ctx, clean); err != nil {
 			return storage.Recovered{}, err
 		}
 	}
