@@ -39,6 +39,10 @@ var mutations = []mutation{
 		"&& end <= l.End() {", "{",
 	},
 	{
+		"producer snapshot without all that is in flight", "internal/partition/producers.go",
+		"batches := p.batches\n", "batches := p.batches[max(0, len(p.batches)-1):]\n",
+	},
+	{
 		"checkpoint before the data", "internal/storage/commitlog/checkpointing.go",
 		"recovery[name] = min(l.synced, l.indexed)", "recovery[name] = l.End()",
 	},

@@ -39,7 +39,7 @@ var (
 func play(h history) error {
 	w := &world{h: h, kept: memmeta.New(), ref: newReference()}
 	for i := range 6 {
-		w.producers = append(w.producers, &refProducer{index: i, idempotent: i >= 2, id: -1, next: map[*refPart]int32{}, pending: map[*refPart]*refBatch{}})
+		w.producers = append(w.producers, newProducer(i))
 	}
 	w.disk = newDisk(vfs.NewStrictMem(), h.settings.slowSync)
 	err := w.run()
@@ -111,9 +111,7 @@ func (w *world) nextLife() error {
 			p.lost = true
 		}
 		for _, p := range w.producers {
-			p.id = -1 // what it had sent may be lost, so its sequences mean nothing
-			clear(p.next)
-			clear(p.pending)
+			p.startOver() // what it had sent may be lost, so its sequences mean nothing
 		}
 	}
 	w.disk = newDisk(w.disk.after, w.h.settings.slowSync)
@@ -160,6 +158,9 @@ func (w *world) hangUp() {
 		b.call = nil
 	}
 	w.flying = nil
+	for _, p := range w.producers {
+		clear(p.troubled)
+	}
 }
 
 func (w *world) do(s step) error {

@@ -3,6 +3,7 @@ package model_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,35 +13,68 @@ import (
 	"github.com/botehq/bote/internal/record"
 )
 
-// produce sends a batch, or sends one again that was not acknowledged.
+// produce sends a batch, or sends those again that were not acknowledged.
 func (w *world) produce(s step, wait bool) error {
 	producer, p := w.producers[s.a%uint32(len(w.producers))], w.part(s.b)
 	if p == nil {
 		return errSkip
 	}
-	b := producer.pending[p]
-	switch {
-	case b != nil && b.call != nil && producer.idempotent:
-		if err := w.awaitAll(); err != nil {
-			return err
-		}
-		b = producer.pending[p]
-	case b != nil && !producer.idempotent && (b.call != nil || s.c%4 != 0):
-		b = nil
+	again, err := w.again(producer, p, s)
+	if err != nil {
+		return err
 	}
-	if producer.idempotent && producer.id < 0 {
-		if err := w.initProducer(producer); err != nil {
-			return err
-		}
+	if len(again) == 0 {
+		again = append(again, w.newBatch(producer, p, s))
 	}
-	if b == nil {
-		b = w.newBatch(producer, p, s)
+	for _, b := range again {
+		w.send(b)
 	}
-	w.send(b)
 	if !wait {
 		return nil
 	}
-	return w.resolve(b)
+	return w.resolveUpTo(again[len(again)-1])
+}
+
+// resolveUpTo waits for the answer to a batch and, as they come on one connection,
+// to those that its producer has in flight before it.
+func (w *world) resolveUpTo(b *refBatch) error {
+	var err error
+	for _, other := range slices.Clone(w.flying) {
+		if other != b && (other.producer != b.producer || other.part != b.part) || other.call == nil {
+			continue
+		}
+		if e := w.resolve(other); e != nil {
+			err = e
+			if !errors.Is(e, errSkip) {
+				return e
+			}
+		}
+	}
+	return err
+}
+
+// again returns what a producer has to send again, and readies it to send.
+func (w *world) again(producer *refProducer, p *refPart, s step) ([]*refBatch, error) {
+	pending := producer.pending[p]
+	if !producer.idempotent {
+		if len(pending) == 0 || pending[0].call != nil || s.c%4 != 0 {
+			return nil, nil
+		}
+		return pending, nil
+	}
+	if producer.mustWait(p) {
+		if err := w.awaitAll(); err != nil {
+			return nil, err
+		}
+		pending = producer.pending[p]
+	}
+	if producer.id < 0 {
+		return nil, w.initProducer(producer)
+	}
+	if len(pending) > 0 && pending[0].call == nil {
+		return slices.Clone(pending), nil
+	}
+	return nil, nil
 }
 
 // storm has all producers send to one partition, and now and then cuts the power
@@ -50,9 +84,9 @@ func (w *world) storm(s step) error {
 	if p == nil {
 		return errSkip
 	}
-	for i := range uint32(2 * len(w.producers)) {
+	for i := range (2 + s.c>>16%4) * uint32(len(w.producers)) {
 		producer := w.producers[(s.a+i)%uint32(len(w.producers))]
-		if b := producer.pending[p]; b != nil && b.call != nil && producer.idempotent {
+		if producer.idempotent && producer.mustWait(p) {
 			continue
 		}
 		if err := w.produce(step{a: uint32(producer.index), b: s.b, c: s.c + i*0x1_0101, d: s.d + i}, false); err != nil {
@@ -103,7 +137,10 @@ func (w *world) newBatch(producer *refProducer, p *refPart, s step) *refBatch {
 	if producer.idempotent {
 		batch.SetProducer(producer.id, 0, producer.next[p])
 		producer.next[p] += int32(n)
+	} else {
+		producer.pending[p] = nil
 	}
+	producer.pending[p] = append(producer.pending[p], b)
 	b.bytes = batch
 	p.batches[b.id] = b
 	return b
@@ -119,7 +156,6 @@ func (w *world) send(b *refBatch) {
 	rt.Partitions = append(rt.Partitions, rp)
 	req.Topics = append(req.Topics, rt)
 	b.attempts++
-	b.producer.pending[b.part] = b
 	b.call = w.clients[b.producer.index%connections].send(req)
 	w.flying = append(w.flying, b)
 }
@@ -151,13 +187,20 @@ func (w *world) resolve(b *refBatch) error {
 	got := resp.(*kmsg.ProduceResponse).Topics[0].Partitions[0]
 	switch err := kerr.ErrorForCode(got.ErrorCode); {
 	case err == nil:
-		if b.producer.pending[b.part] == b {
-			delete(b.producer.pending, b.part)
-		}
+		b.producer.acknowledged(b)
 		return b.part.acknowledged(b, got.BaseOffset)
 	case errors.Is(err, kerr.KafkaStorageError) && w.disk.failed():
+		if !b.given {
+			b.producer.troubled[b.part] = true
+		}
 		return errSkip // it may or may not be there
-	case errors.Is(err, kerr.OutOfOrderSequenceNumber) && w.disk.failed() && b.attempts > 1:
+	case errors.Is(err, kerr.OutOfOrderSequenceNumber) && b.given:
+		return errSkip
+	case errors.Is(err, kerr.OutOfOrderSequenceNumber) && b.producer.troubled[b.part]:
+		b.producer.startOver() // one before it is not there
+		return errSkip
+	case errors.Is(err, kerr.OutOfOrderSequenceNumber) && b.attempts > 1 && (b.part.topic.expires || max(b.part.start, b.part.asked) > 0):
+		b.producer.startOver() // it was there and is deleted, and those behind it are not
 		return errSkip
 	default:
 		return broken("%v: batch %s, sent %d times, is refused: %v", b.part, b.id, b.attempts, err)

@@ -47,19 +47,63 @@ type refBatch struct {
 	bytes    record.Batch
 	attempts int
 	refused  bool
+	given    bool // up: its producer went on with another ID
 	producer *refProducer
 	part     *refPart
 	call     *call
 }
 
-// refProducer is a producer. An idempotent one has at most one batch per partition
-// that is not acknowledged, and sends it again before another.
+// refProducer is a producer. An idempotent one has up to window batches of a
+// partition in flight; when it cannot know of one what became of it, it sends all of
+// them again in their order before another. The first batch of a partition travels
+// alone: to a broker that does not know the producer, any may be the first.
 type refProducer struct {
 	index      int
 	idempotent bool
 	id         int64
 	next       map[*refPart]int32
-	pending    map[*refPart]*refBatch
+	pending    map[*refPart][]*refBatch // not acknowledged, in order; of a plain one the last
+	known      map[*refPart]bool        // something of it is acknowledged
+	troubled   map[*refPart]bool        // the disk refused something of pending in this life
+}
+
+// window is how many batches a broker has to remember of a producer.
+const window = 5
+
+func newProducer(index int) *refProducer {
+	p := &refProducer{index: index, idempotent: index >= 2}
+	p.startOver()
+	return p
+}
+
+// startOver gives up the ID and all that is not acknowledged; it may be there or not.
+func (p *refProducer) startOver() {
+	for _, pending := range p.pending {
+		for _, b := range pending {
+			b.given = true
+		}
+	}
+	p.id, p.next, p.pending, p.known, p.troubled = -1, map[*refPart]int32{}, map[*refPart][]*refBatch{}, map[*refPart]bool{}, map[*refPart]bool{}
+}
+
+// acknowledged is told of the answer to a batch.
+func (p *refProducer) acknowledged(b *refBatch) {
+	if b.given {
+		return
+	}
+	p.known[b.part] = true
+	p.pending[b.part] = slices.DeleteFunc(p.pending[b.part], func(other *refBatch) bool { return other == b })
+}
+
+// mustWait says that no batch may be sent to a partition before there are answers.
+func (p *refProducer) mustWait(part *refPart) bool {
+	flying := 0
+	for _, b := range p.pending[part] {
+		if b.call != nil {
+			flying++
+		}
+	}
+	return flying > 0 && (flying == window || flying < len(p.pending[part]) || !p.known[part])
 }
 
 type offsetKey struct {
