@@ -62,9 +62,13 @@ func (b *Broker) Accepts(key, version int16) bool {
 	return e != nil && version >= e.accepts && version <= e.max
 }
 
-// Malformed implements wire.Handler.
-func (b *Broker) Malformed(key, version int16, body []byte) bool {
-	return key == fetchKey && nullTopics(version, body)
+// Count implements wire.Handler.
+func (b *Broker) Count(key, version int16, body []byte, limit int) (int, error) {
+	e := b.table.lookup(key)
+	if e == nil {
+		return 0, errShape
+	}
+	return e.count(version, body, limit)
 }
 
 // Serve implements wire.Handler.

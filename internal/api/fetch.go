@@ -266,19 +266,3 @@ func (f *fetch) errorCode(p *fetchPart) int16 {
 	}
 	return f.b.code(f.r, p.err)
 }
-
-// nullTopics is what kmsg does not tell apart: the topics of a fetch may be empty,
-// but not null.
-func nullTopics(version int16, body []byte) bool {
-	at := 17 // replica, wait, min and max bytes, isolation
-	if version >= 15 {
-		at -= 4 // no replica
-	}
-	if version >= 7 {
-		at += 8 // session
-	}
-	if version >= 12 {
-		return len(body) > at && body[at] == 0
-	}
-	return len(body) >= at+4 && body[at] == 0xff
-}

@@ -12,6 +12,7 @@ type api struct {
 	key, min, max int16
 	accepts       int16
 	serve         func(*Broker, *wire.Request)
+	plans         []plan // by version, from accepts on
 }
 
 // serves makes a row whose handler takes the request's own type.
@@ -79,13 +80,33 @@ type table struct {
 // OffsetFetch that have nothing but topic IDs.
 func newTable(topicIDs bool) *table {
 	t := &table{rows: rows()}
+	layouts := shapes()
 	for i := range t.rows {
 		if key := t.rows[i].key; topicIDs && (key == 8 || key == 9) {
 			t.rows[i].max = 10
 		}
 		t.byKey[t.rows[i].key] = &t.rows[i]
+		t.rows[i].plan(layouts)
 	}
 	return t
+}
+
+// plan makes the plans of all versions. An API without a shape has none, and
+// takes no request.
+func (a *api) plan(layouts map[int16]shape) {
+	layout, ok := layouts[a.key]
+	for version := a.accepts; ok && version <= a.max; version++ {
+		a.plans = append(a.plans, layout.plan(version))
+	}
+}
+
+// count returns the number of elements of a request that is not decoded yet.
+func (a *api) count(version int16, body []byte, limit int) (int, error) {
+	at := int(version) - int(a.accepts)
+	if at < 0 || at >= len(a.plans) {
+		return 0, errShape
+	}
+	return a.plans[at].count(body, limit)
 }
 
 // lookup returns the row of an API, or nil if it is not served.

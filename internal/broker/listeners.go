@@ -71,7 +71,7 @@ func (b *Broker) wireConfig(ctx context.Context) wire.Config {
 		perAddress = -1 // only the exceptions may connect
 	}
 	return wire.Config{
-		MaxRequestBytes: int(limits.RequestMaxBytes), IdleTimeout: limits.MaxIdle, FrameTimeout: limits.FrameTimeout, StallTimeout: limits.StallTimeout,
+		MaxRequestBytes: int(limits.RequestMaxBytes), MaxElements: int(limits.RequestMaxElements), IdleTimeout: limits.MaxIdle, FrameTimeout: limits.FrameTimeout, StallTimeout: limits.StallTimeout,
 		MaxConnections: int(limits.Max), MaxConnectionsPer: perAddress, MaxConnectionsOf: b.byAddress(ctx, limits.MaxPerIPOverrides),
 		SendBuffer: int(limits.SendBufferBytes), ReceiveBuffer: int(limits.ReceiveBufferBytes),
 		RequestMemory: limits.RequestMemory, AnswerMemory: limits.AnswerMemory,

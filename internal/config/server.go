@@ -52,6 +52,7 @@ type Server struct {
 // ConnectionLimits are the limits on connections, requests and answers.
 type ConnectionLimits struct {
 	RequestMaxBytes      int32
+	RequestMaxElements   int32
 	SendBufferBytes      int32 // 0 if not set, -1 for the system's
 	ReceiveBufferBytes   int32 // the same
 	MaxIdle              time.Duration
@@ -263,6 +264,7 @@ func (s settings) connections() ConnectionLimits {
 	}
 	return ConnectionLimits{
 		RequestMaxBytes:      s.int32("socket.request.max.bytes"),
+		RequestMaxElements:   s.int32("socket.request.max.elements"),
 		SendBufferBytes:      s.int32("socket.send.buffer.bytes"),
 		ReceiveBufferBytes:   s.ifSet("socket.receive.buffer.bytes"),
 		MaxIdle:              s.millis("connections.max.idle.ms"),

@@ -18,6 +18,10 @@ var ownKeys = []Key{
 		Doc: "Bytes of answers that clients have not taken yet, on all connections, after which fetches wait. -1 is an eighth of the memory, but 64 MiB at least and 512 MiB at most.",
 	},
 	{
+		Name: "socket.request.max.elements", Type: Int, Default: new("500000"), check: atLeast(1), Importance: Low, Own: true,
+		Doc: "The elements that all arrays of a request may have together: topics, partitions, members, entries. A request with more closes its connection before it is decoded.",
+	},
+	{
 		Name: "socket.request.timeout.ms", Type: Long, Default: new("30000"), check: atLeast(1), Importance: Low, Own: true,
 		Doc: "How long each MiB of a request may take to arrive once it has begun, beside the time it takes at 64 KiB per second; otherwise the connection is closed.",
 	},

@@ -133,13 +133,17 @@ func (c *Conn) request(f *frame) (*Request, error) {
 		}
 		return r, nil
 	}
+	elements, err := c.server.handler.Count(h.key, h.version, body, c.server.cfg.MaxElements)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s version %d: %w", errMalformed, kmsg.NameForKey(h.key), h.version, err)
+	}
+	if !c.roomFor(f, elements) {
+		return nil, net.ErrClosed
+	}
 	msg := kmsg.RequestForKey(h.key)
 	msg.SetVersion(h.version)
 	if err := decode(msg, body); err != nil {
 		return nil, fmt.Errorf("%w: %s version %d: %w", errMalformed, kmsg.NameForKey(h.key), h.version, err)
-	}
-	if c.server.handler.Malformed(h.key, h.version, body) {
-		return nil, fmt.Errorf("%w: %s version %d: null where none may be", errMalformed, kmsg.NameForKey(h.key), h.version)
 	}
 	r.Body = msg
 	return r, nil

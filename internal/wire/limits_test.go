@@ -403,3 +403,43 @@ func TestManyTinyElementsCount(t *testing.T) {
 	require.Equal(t, int32(2), correlation(t, second))
 	gauged(t, reg, "bote_memory_used_bytes/other", 0)
 }
+
+// TestElementsOfRecordsCount: a Produce request whose partitions take more memory
+// than its bytes holds as much of the memory for records, and waits for it.
+func TestElementsOfRecordsCount(t *testing.T) {
+	t.Parallel()
+	reg := prometheus.NewRegistry()
+	b := newEvery(t, wire.Config{RequestMemory: 1 << 20, Registerer: reg})
+	b.elements = 10_000
+	first, second := b.dial(t), b.dial(t)
+	send(t, first, produce(5000, 1))
+	held := b.next(t)
+	gauged(t, reg, "bote_memory_used_bytes/records", 10_000*128)
+	send(t, second, produce(5000, 2))
+	gauged(t, reg, "bote_memory_waiting_requests/records", 1)
+	held.Reply(kmsg.NewPtrProduceResponse())
+	require.Equal(t, int32(1), correlation(t, first))
+	waited := b.next(t)
+	require.Equal(t, int32(2), waited.CorrelationID)
+	waited.Reply(kmsg.NewPtrProduceResponse())
+	require.Equal(t, int32(2), correlation(t, second))
+	gauged(t, reg, "bote_memory_used_bytes/records", 0)
+}
+
+// TestTooManyElements: the limit closes the connection, and the log says of what
+// there was too much.
+func TestTooManyElements(t *testing.T) {
+	t.Parallel()
+	var logged lines
+	reg := prometheus.NewRegistry()
+	b := newEvery(t, wire.Config{MaxElements: 9, Registerer: reg, Logger: slog.New(slog.NewTextHandler(&logged, nil))})
+	b.elements = 10
+	for range 3 {
+		c := b.dial(t)
+		send(t, c, metadata(1))
+		closed(t, c)
+	}
+	gauged(t, reg, "bote_malformed_frames_total", 3)
+	gauged(t, reg, "bote_memory_used_bytes/other", 0)
+	require.Equal(t, 1, strings.Count(logged.String(), "Metadata version 1: 10 elements, the limit is 9"), logged.String())
+}

@@ -19,9 +19,12 @@ type Handler interface {
 	// Accepts reports whether an API is served in a version. A request that is
 	// not accepted closes its connection, except ApiVersions.
 	Accepts(key, version int16) bool
-	// Malformed reports whether a body breaks the API's schema in a way that kmsg
-	// lets pass.
-	Malformed(key, version int16, body []byte) bool
+	// Count returns how many elements the arrays of a body have together, the body
+	// of a request that is accepted and not decoded yet: kmsg makes room for what an
+	// array claims to have, and takes more memory for an element than its bytes. It
+	// returns an error if there are more than the limit, or if the body breaks the
+	// API's schema.
+	Count(key, version int16, body []byte, limit int) (int, error)
 	// Serve begins to work on a request. It is called by the connection's reader
 	// and holds back the requests behind until it returns.
 	Serve(r *Request)
@@ -31,6 +34,7 @@ type Handler interface {
 type Config struct {
 	MaxRequestBytes   int           // largest frame; default 100 MiB
 	MaxOtherBytes     int           // largest frame that is no Produce request: decoded, it is many times its size; default 4 MiB, and four times that for SyncGroup
+	MaxElements       int           // elements of all arrays of a request; default 500,000
 	IdleTimeout       time.Duration // how long a connection may say nothing, or take nothing; default 10 minutes
 	FrameTimeout      time.Duration // how long a MiB of a request may take, 16 seconds apart; default 30 seconds
 	StallTimeout      time.Duration // how long a client may take nothing while memory for answers is short; default 30 seconds
@@ -51,6 +55,7 @@ type Config struct {
 func (c *Config) setDefaults() {
 	c.MaxRequestBytes = orDefault(c.MaxRequestBytes, 100<<20)
 	c.MaxOtherBytes = orDefault(c.MaxOtherBytes, 4<<20)
+	c.MaxElements = orDefault(c.MaxElements, 500_000)
 	c.IdleTimeout = orDefault(c.IdleTimeout, 10*time.Minute)
 	c.FrameTimeout = orDefault(c.FrameTimeout, 30*time.Second)
 	c.StallTimeout = orDefault(c.StallTimeout, 30*time.Second)

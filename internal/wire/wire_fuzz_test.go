@@ -56,7 +56,7 @@ func (parrot) Accepts(key, version int16) bool {
 	req := kmsg.RequestForKey(key)
 	return req != nil && version >= 0 && version <= req.MaxVersion()
 }
-func (parrot) Malformed(int16, int16, []byte) bool { return false }
+func (parrot) Count(int16, int16, []byte, int) (int, error) { return 0, nil }
 func (parrot) Serve(r *Request) {
 	if r.Body == nil {
 		r.Skip()

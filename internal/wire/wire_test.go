@@ -2,6 +2,7 @@ package wire_test
 
 import (
 	"encoding/binary"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
@@ -20,13 +21,19 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // handler answers Metadata when told to, and hands every request to the test.
 type handler struct {
 	requests chan *wire.Request
+	elements int // of all requests
 }
 
 func (h *handler) Accepts(key, version int16) bool {
 	return key == 3 && version >= 0 && version <= 12 || key == 18 && version <= 4
 }
-func (h *handler) Malformed(int16, int16, []byte) bool { return false }
-func (h *handler) Serve(r *wire.Request)               { h.requests <- r }
+func (h *handler) Count(_, _ int16, _ []byte, limit int) (int, error) {
+	if h.elements > limit {
+		return h.elements, fmt.Errorf("%d elements, the limit is %d", h.elements, limit)
+	}
+	return h.elements, nil
+}
+func (h *handler) Serve(r *wire.Request) { h.requests <- r }
 
 type bench struct {
 	*handler

@@ -1,0 +1,263 @@
+package api
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+)
+
+// A shape is where the arrays of a request are. The decoder believes the length
+// of an array as long as so many bytes are left, whatever its elements are, and
+// the number of tagged fields without a look; so a walk over the bytes comes
+// first, which allocates nothing, counts the elements and stops at a limit.
+// Every field is here, by its size alone, because there is no other way to find
+// the next one.
+
+type kind uint8
+
+const (
+	fixedKind    kind = iota // size bytes
+	textKind                 // a string: two bytes of length, or a varint
+	blobKind                 // bytes: four bytes of length, or a varint
+	arrayKind                // an array that may not be null
+	nullableKind             // an array that may be
+	optionalKind             // a struct behind a byte that is -1 if there is none
+	taggedKind               // what is in a tagged field; as a step, all tagged fields of a struct
+)
+
+// field is one field of a struct, in the versions from since to until.
+type field struct {
+	kind         kind
+	size         int
+	tag          int
+	bare         bool // an element or a tagged field by itself, which is no struct
+	since, until int16
+	fields       []field // of the struct, or of an array's element
+}
+
+const (
+	anyVersion = 1<<15 - 1
+	never      = anyVersion
+)
+
+func fix(size int) field            { return field{kind: fixedKind, size: size, until: anyVersion} }
+func text() field                   { return field{kind: textKind, until: anyVersion} }
+func blob() field                   { return field{kind: blobKind, until: anyVersion} }
+func array(of ...field) field       { return field{kind: arrayKind, fields: of, until: anyVersion} }
+func arrayOrNull(of ...field) field { return field{kind: nullableKind, fields: of, until: anyVersion} }
+func maybe(of ...field) field       { return field{kind: optionalKind, fields: of, until: anyVersion} }
+
+func inTag(tag int, of ...field) field {
+	return field{kind: taggedKind, tag: tag, fields: of, until: anyVersion}
+}
+
+// bare is a field that is all there is: it has no struct around it, and so no
+// tagged fields behind it.
+func bare(f field) field { f.bare = true; return f }
+
+func (f field) from(version int16) field { f.since = version; return f }
+func (f field) to(version int16) field   { f.until = version; return f }
+
+// shape is the layout of an API's requests in all versions.
+type shape struct {
+	flexible int16 // the first version with compact lengths and tagged fields, or never
+	fields   []field
+}
+
+// step is what the walk does next in one version of one API.
+type step struct {
+	kind   kind
+	size   int
+	steps  []step // of a struct or an array's element
+	inside []step // tagged fields that are known, by tag; the others are of fixedKind
+}
+
+// plan is the steps of one version.
+type plan struct {
+	compact bool
+	steps   []step
+}
+
+// plan makes the steps of a version: fields that are not in it are left out, and
+// runs of fixed size are one.
+func (s *shape) plan(version int16) plan {
+	compact := version >= s.flexible
+	return plan{compact: compact, steps: stepsOf(s.fields, version, compact)}
+}
+
+func stepsOf(fields []field, version int16, compact bool) []step {
+	var out, inside []step
+	inStruct := true
+	for i := range fields {
+		f := &fields[i]
+		inStruct = inStruct && !f.bare
+		switch last := len(out) - 1; {
+		case version < f.since || version > f.until:
+		case f.kind == taggedKind:
+			for len(inside) <= f.tag {
+				inside = append(inside, step{kind: fixedKind})
+			}
+			inside[f.tag] = step{kind: taggedKind, steps: stepsOf(f.fields, version, compact)}
+		case f.kind == fixedKind && last >= 0 && out[last].kind == fixedKind:
+			out[last].size += f.size
+		default:
+			out = append(out, step{kind: f.kind, size: f.size})
+			if f.fields != nil {
+				out[len(out)-1].steps = stepsOf(f.fields, version, compact)
+			}
+		}
+	}
+	if compact && inStruct {
+		out = append(out, step{kind: taggedKind, inside: inside})
+	}
+	return out
+}
+
+var (
+	errShape    = errors.New("not what its schema says")
+	errElements = errors.New("too many elements in its arrays")
+)
+
+// tagElements is how many elements a tagged field counts as: kmsg keeps those
+// that it does not know in a map, which takes as much memory.
+const tagElements = 4
+
+// walker walks over a request.
+type walker struct {
+	left     []byte
+	compact  bool
+	elements int
+	limit    int
+}
+
+// count returns how many elements the arrays of a body have together.
+func (p *plan) count(body []byte, limit int) (int, error) {
+	w := walker{left: body, compact: p.compact, limit: limit}
+	err := w.walk(p.steps)
+	if errors.Is(err, errElements) {
+		return w.elements, fmt.Errorf("%w: %d at least, the limit is %d", errElements, w.elements, limit)
+	}
+	return w.elements, err
+}
+
+func (w *walker) walk(steps []step) error {
+	for i := range steps {
+		s := &steps[i]
+		var err error
+		switch s.kind {
+		case fixedKind:
+			err = w.skip(s.size)
+		case textKind, blobKind:
+			err = w.skip(max(0, w.length(s.kind)))
+		case arrayKind, nullableKind:
+			err = w.array(s)
+		case optionalKind:
+			if len(w.left) == 0 {
+				return errShape
+			}
+			present := w.left[0] != 0xff
+			w.left = w.left[1:]
+			if present {
+				err = w.walk(s.steps)
+			}
+		case taggedKind:
+			err = w.tags(s.inside)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *walker) skip(n int) error {
+	if n > len(w.left) {
+		return errShape
+	}
+	w.left = w.left[n:]
+	return nil
+}
+
+// tooLong is a length that no bytes have.
+const tooLong = 1<<31 - 1
+
+// length takes a length off the front: negative for null, tooLong if there is none.
+func (w *walker) length(k kind) int {
+	switch {
+	case w.compact:
+		return w.varint() - 1
+	case k == textKind && len(w.left) >= 2:
+		n := int(int16(binary.BigEndian.Uint16(w.left)))
+		w.left = w.left[2:]
+		return n
+	case k != textKind && len(w.left) >= 4:
+		n := int(int32(binary.BigEndian.Uint32(w.left)))
+		w.left = w.left[4:]
+		return n
+	}
+	w.left = nil
+	return tooLong
+}
+
+// varint takes a number off the front; it is more than any bytes have if there is
+// none.
+func (w *walker) varint() int {
+	n, size := binary.Uvarint(w.left)
+	if size <= 0 || n >= tooLong {
+		w.left = nil
+		return tooLong + 1
+	}
+	w.left = w.left[size:]
+	return int(n)
+}
+
+func (w *walker) array(s *step) error {
+	n := w.length(arrayKind)
+	switch {
+	case n > len(w.left), n < 0 && s.kind == arrayKind:
+		return errShape
+	case n <= 0:
+		return nil
+	}
+	if w.elements += n; w.elements > w.limit {
+		return errElements
+	}
+	if len(s.steps) == 1 && s.steps[0].kind == fixedKind {
+		return w.skip(n * s.steps[0].size)
+	}
+	for range n {
+		if err := w.walk(s.steps); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tags walks over the tagged fields of a struct. Their number is bounded by the
+// bytes that are left, as each takes two.
+func (w *walker) tags(inside []step) error {
+	n := w.varint()
+	if n > len(w.left) {
+		return errShape
+	}
+	if w.elements += n * tagElements; w.elements > w.limit {
+		return errElements
+	}
+	for range n {
+		tag, size := w.varint(), w.varint()
+		if tag > tooLong || size > len(w.left) {
+			return errShape
+		}
+		if tag >= len(inside) || inside[tag].kind != taggedKind {
+			w.left = w.left[size:]
+			continue
+		}
+		behind := w.left[size:]
+		w.left = w.left[:size]
+		if err := w.walk(inside[tag].steps); err != nil {
+			return err
+		}
+		w.left = behind
+	}
+	return nil
+}

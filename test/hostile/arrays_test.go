@@ -1,0 +1,192 @@
+package hostile_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"io"
+	"log/slog"
+	"net"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/botehq/bote"
+	"github.com/botehq/bote/botetest"
+)
+
+// headed is a request header and a body, as a frame.
+func headed(req kmsg.Request, version int16, body ...byte) []byte {
+	req.SetVersion(version)
+	p := binary.BigEndian.AppendUint16(nil, uint16(req.Key()))
+	p = binary.BigEndian.AppendUint16(p, uint16(version))
+	p = append(p, 0, 0, 0, 1, 0xff, 0xff)
+	if req.IsFlexible() {
+		p = append(p, 0)
+	}
+	return sized(append(p, body...))
+}
+
+// whole is a request as a frame.
+func whole(req kmsg.Request, version int16) []byte {
+	req.SetVersion(version)
+	return headed(req, version, req.AppendTo(nil)...)
+}
+
+// TestArraysThatAreNotThere: frames that claim more than they have close their
+// connection before anything is made of them, take no time, and say in the log
+// what they were.
+func TestArraysThatAreNotThere(t *testing.T) {
+	var log logged
+	reg := prometheus.NewRegistry()
+	b := botetest.New(t, botetest.WithConfig(func(c *bote.Config) {
+		c.Logger, c.Registerer = slog.New(slog.NewTextHandler(&log, nil)), reg
+	}))
+	heartbeat := kmsg.NewPtrHeartbeatRequest()
+	heartbeat.SetVersion(4)
+	endless := heartbeat.AppendTo(nil)
+	endless = append(endless[:len(endless)-1], 0xff, 0xff, 0xff, 0xff, 0x0f) // 2^32-1 tagged fields: three minutes of work
+	many := make([]byte, 4<<20-100)
+	binary.BigEndian.PutUint32(many, 4<<20-104)
+	records := make([]byte, 40<<20)
+	records[1] = 0xff // no transactional ID
+	records[0] = 0xff
+	binary.BigEndian.PutUint32(records[8:], 40<<20-100)
+	frames := [][]byte{
+		headed(heartbeat, 4, endless...),
+		headed(kmsg.NewPtrMetadataRequest(), 1, many...),
+		headed(kmsg.NewPtrDeleteGroupsRequest(), 0, many...),
+		headed(kmsg.NewPtrProduceRequest(), 3, records...),
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for _, p := range frames {
+		c := dialAt(t, b.Addr())
+		began := time.Now()
+		_, _ = c.Write(p) // it may be cut off
+		_, err := c.Read(make([]byte, 1))
+		require.True(t, err != nil && cut(err), "%v", err)
+		require.Less(t, time.Since(began), 5*time.Second)
+	}
+	runtime.ReadMemStats(&after)
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(256<<20)) // the frames themselves, twice as they grow
+	require.Equal(t, 1, strings.Count(log.text(), "closing a connection"), log.text())
+	require.Contains(t, log.text(), "Heartbeat version 4")
+	require.Equal(t, float64(len(frames)), metric(t, reg, "bote_malformed_frames_total"))
+}
+
+// TestLargeRequestsOfRealClients: what a large cluster's clients send is answered.
+func TestLargeRequestsOfRealClients(t *testing.T) {
+	b := botetest.New(t, botetest.WithProperty("auto.create.topics.enable", "false"))
+	const partitions = 100_000
+	metadata := kmsg.NewPtrMetadataRequest()
+	for range 20_000 {
+		topic := kmsg.NewMetadataRequestTopic()
+		topic.Topic = new("orders.eu-central-1.incoming." + strconv.Itoa(len(metadata.Topics)))
+		metadata.Topics = append(metadata.Topics, topic)
+	}
+	list := kmsg.NewPtrListOffsetsRequest()
+	commit := kmsg.NewPtrOffsetCommitRequest()
+	commit.Group, commit.Generation = "g", -1
+	fetched := kmsg.NewPtrOffsetFetchRequest()
+	group := kmsg.NewOffsetFetchRequestGroup()
+	fetch := kmsg.NewPtrFetchRequest()
+	produce := kmsg.NewPtrProduceRequest()
+	produce.Acks = -1
+	for i := range partitions / 100 {
+		name := "topic-" + strconv.Itoa(i)
+		lt, ct, gt, ft, pt := kmsg.NewListOffsetsRequestTopic(), kmsg.NewOffsetCommitRequestTopic(), kmsg.NewOffsetFetchRequestGroupTopic(), kmsg.NewFetchRequestTopic(), kmsg.NewProduceRequestTopic()
+		lt.Topic, ct.Topic, gt.Topic, ft.Topic, pt.Topic = name, name, name, name, name
+		for j := range int32(100) {
+			lp, cp, fp, pp := kmsg.NewListOffsetsRequestTopicPartition(), kmsg.NewOffsetCommitRequestTopicPartition(), kmsg.NewFetchRequestTopicPartition(), kmsg.NewProduceRequestTopicPartition()
+			lp.Partition, cp.Partition, fp.Partition, pp.Partition = j, j, j, j
+			lt.Partitions, ct.Partitions, ft.Partitions, pt.Partitions = append(lt.Partitions, lp), append(ct.Partitions, cp), append(ft.Partitions, fp), append(pt.Partitions, pp)
+			gt.Partitions = append(gt.Partitions, j)
+		}
+		list.Topics, commit.Topics, group.Topics = append(list.Topics, lt), append(commit.Topics, ct), append(group.Topics, gt)
+		fetch.Topics, produce.Topics = append(fetch.Topics, ft), append(produce.Topics, pt)
+	}
+	group.Group = "g"
+	fetched.Groups = append(fetched.Groups, group)
+	create := kmsg.NewPtrCreateTopicsRequest()
+	create.ValidateOnly = true
+	for i := range 10_000 {
+		topic := kmsg.NewCreateTopicsRequestTopic()
+		topic.Topic, topic.NumPartitions, topic.ReplicationFactor = "new-"+strconv.Itoa(i), 1, 1
+		for _, name := range []string{"retention.ms", "segment.bytes", "max.message.bytes"} {
+			c := kmsg.NewCreateTopicsRequestTopicConfig()
+			c.Name, c.Value = name, new("1048576")
+			topic.Configs = append(topic.Configs, c)
+		}
+		create.Topics = append(create.Topics, topic)
+	}
+	leave := kmsg.NewPtrLeaveGroupRequest()
+	leave.Group = "g"
+	for i := range 1000 {
+		m := kmsg.NewLeaveGroupRequestMember()
+		m.MemberID, m.Reason = "consumer-"+strconv.Itoa(i), new("the consumer is being closed")
+		leave.Members = append(leave.Members, m)
+	}
+	for _, one := range []struct {
+		req     kmsg.Request
+		version int16
+	}{
+		{metadata, 9}, {list, 8}, {commit, 8}, {fetched, 8}, {fetch, 12}, {produce, 9}, {create, 7}, {leave, 5}, {kmsg.NewPtrApiVersionsRequest(), 4},
+	} {
+		c := dialAt(t, b.Addr())
+		_, err := c.Write(whole(one.req, one.version))
+		require.NoError(t, err, kmsg.NameForKey(one.req.Key()))
+		head := make([]byte, 8)
+		_, err = io.ReadFull(c, head)
+		require.NoError(t, err, kmsg.NameForKey(one.req.Key()))
+		_, err = io.CopyN(io.Discard, c, int64(binary.BigEndian.Uint32(head))-4)
+		require.NoError(t, err, kmsg.NameForKey(one.req.Key()))
+	}
+}
+
+func dialAt(t *testing.T, addr string) net.Conn {
+	t.Helper()
+	c, err := net.Dial("tcp", addr)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = c.Close() })
+	require.NoError(t, c.SetDeadline(time.Now().Add(30*time.Second)))
+	return c
+}
+
+// logged is what a broker logs.
+type logged struct {
+	mu  sync.Mutex
+	out bytes.Buffer
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.out.Write(p)
+}
+
+func (l *logged) text() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.out.String()
+}
+
+// metric is a counter without labels.
+func metric(t *testing.T, g prometheus.Gatherer, name string) float64 {
+	t.Helper()
+	all, err := g.Gather()
+	require.NoError(t, err)
+	for _, f := range all {
+		if f.GetName() == name {
+			return f.GetMetric()[0].GetCounter().GetValue()
+		}
+	}
+	t.Fatalf("there is no %s", name)
+	return 0
+}
