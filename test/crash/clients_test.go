@@ -63,7 +63,7 @@ func (h *history) produce(ctx context.Context, stop <-chan struct{}, addr string
 			}
 		}
 	}
-	flush, cancel := context.WithTimeout(ctx, time.Minute)
+	flush, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if err := client.Flush(flush); err != nil {
 		return fmt.Errorf("%s: flush: %w", name, err)
@@ -100,7 +100,7 @@ func (h *history) follow(ctx context.Context, addr string, number int, group str
 // observe asks for the committed offsets of a group, until the coordinator has
 // loaded, and notes what was acknowledged before.
 func (h *history) observe(ctx context.Context, client *kgo.Client, group string) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	floor := h.floor(group)
 	for {
@@ -133,7 +133,7 @@ func (h *history) readAll(ctx context.Context, addr string) ([][]entry, error) {
 		return nil, fmt.Errorf("client: %w", err)
 	}
 	defer client.Close()
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	ends, err := endOffsets(ctx, client)
 	if err != nil {
@@ -198,7 +198,7 @@ func newProber(t *testing.T, h *history, addr string) *prober {
 // requests are its own: a client might try again.
 func (p *prober) untilRefused(t *testing.T) (refused int) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	full, broken := make([]bool, partitions), 0
 	for slices.Contains(full, false) {
@@ -228,7 +228,7 @@ func (p *prober) put(ctx context.Context, partition int32, value []byte) (int64,
 	rt := kmsg.NewProduceRequestTopic()
 	rt.Topic, rt.Partitions = topic, append(rt.Partitions, part)
 	req := kmsg.NewPtrProduceRequest()
-	req.Acks, req.TimeoutMillis, req.Topics = -1, 10_000, append(req.Topics, rt)
+	req.Acks, req.TimeoutMillis, req.Topics = -1, 60_000, append(req.Topics, rt)
 	resp, err := req.RequestWith(ctx, p.client.Broker(1))
 	if err != nil {
 		return 0, fmt.Errorf("produce: %w", err)
@@ -255,7 +255,7 @@ func batch(value []byte) []byte {
 // reads reads the first records of every partition that has some.
 func (p *prober) reads(t *testing.T, addr string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	ends, err := endOffsets(ctx, p.client)
 	require.NoError(t, err)

@@ -138,7 +138,7 @@ func (d *daemon) launch(t *testing.T) {
 // await waits until the broker answers.
 func (d *daemon) await(t *testing.T) {
 	t.Helper()
-	deadline := time.NewTimer(time.Minute)
+	deadline := time.NewTimer(patience)
 	defer deadline.Stop()
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()

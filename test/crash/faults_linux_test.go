@@ -77,7 +77,7 @@ func noFiles(l *lab) *progress {
 	require.NoError(l.t, unix.Prlimit(pid, unix.RLIMIT_NOFILE, &few, nil))
 
 	crowd := "crowd-" + strconv.Itoa(l.rng.Int())
-	ctx, cancel := context.WithTimeout(l.t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(l.t.Context(), patience)
 	defer cancel()
 	_, err = kadm.NewClient(l.admin).CreateTopic(ctx, 8, 1, nil, crowd) // an answer, whichever
 	var refusal *kerr.Error

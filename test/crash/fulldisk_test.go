@@ -108,7 +108,7 @@ func readValues(t *testing.T, addr string) map[string][]int64 {
 	want := int64(0)
 	ends.Each(func(o kadm.ListedOffset) { want += o.Offset })
 	found := map[string][]int64{}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	for got := int64(0); got < want; {
 		fetches := client.PollFetches(ctx)

@@ -37,6 +37,10 @@ type lab struct {
 	leave   context.CancelFunc
 }
 
+// patience is how long anything is waited for that has to happen; how long it takes
+// is the machine's affair, and in the table.
+const patience = 5 * time.Minute
+
 // fault does harm and ends it. It returns what waits for the producers to go on;
 // the round is over when they do.
 type fault struct {
@@ -151,7 +155,7 @@ func (l *lab) episode(faults []fault, least int, limit time.Duration) result {
 // recover waits until each producer goes on, and says whether they did.
 func (l *lab) recover(name string, p *progress) (r round, ok bool) {
 	l.t.Helper()
-	limit := time.NewTimer(90 * time.Second)
+	limit := time.NewTimer(patience)
 	defer limit.Stop()
 	select {
 	case <-p.done:
@@ -204,7 +208,7 @@ func (l *lab) finish() *verdict {
 // see is for check to name.
 func (l *lab) catchUp(number int, ends []int64) {
 	l.t.Helper()
-	limit := time.NewTimer(90 * time.Second)
+	limit := time.NewTimer(patience)
 	defer limit.Stop()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()

@@ -41,7 +41,7 @@ func TestOpenFileLimit(t *testing.T) {
 
 	var crowd []net.Conn
 	for range 80 {
-		c, err := net.DialTimeout("tcp", d.addr, time.Second)
+		c, err := net.DialTimeout("tcp", d.addr, patience)
 		require.NoError(t, err) // the system's queue takes those that the broker does not
 		crowd = append(crowd, c)
 	}
@@ -65,7 +65,7 @@ func TestOpenFileLimit(t *testing.T) {
 		require.Eventually(t, func() bool {
 			_, err := admin.CreateTopic(t.Context(), 1, 1, nil, name)
 			return err == nil
-		}, 20*time.Second, 20*time.Millisecond, "topics are created again")
+		}, patience, 20*time.Millisecond, "topics are created again")
 	}
 	for i := range 30 {
 		require.NoError(t, write(fmt.Sprintf("after-%d", i%10)))
