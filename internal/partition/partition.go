@@ -92,17 +92,19 @@ func Open(ctx context.Context, open Opener, cfg Config) (*Partition, error) {
 		return nil, err
 	}
 	p.log = log
+	from := rec.SnapshotEnd
 	if rec.Snapshot != nil {
-		if err := p.state.load(rec.Snapshot); err != nil {
-			return nil, errors.Join(fmt.Errorf("load producer snapshot at %d: %w", rec.SnapshotEnd, err), log.Close())
+		if err := p.state.load(rec.Snapshot, from); err != nil {
+			cfg.Logger.Warn("producer snapshot unusable; reading all batches", slog.Int64("offset", from), slog.Any("err", err))
+			p.state, from = newProducers(), log.Start()
 		}
 	}
-	err = log.Headers(ctx, rec.SnapshotEnd, func(h record.Batch) error {
+	err = log.Headers(ctx, from, func(h record.Batch) error {
 		p.state.replay(h)
 		return nil
 	})
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("rebuild producers from %d: %w", rec.SnapshotEnd, err), log.Close())
+		return nil, errors.Join(fmt.Errorf("rebuild producers from %d: %w", from, err), log.Close())
 	}
 	p.high.Store(log.End())
 	return p, nil

@@ -3,6 +3,7 @@ package partition
 import (
 	"encoding/binary"
 	"hash/crc32"
+	"math"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -19,13 +20,13 @@ func FuzzProducerSnapshot(f *testing.F) {
 	f.Add(s.encode())
 	f.Add([]byte{0, 1, 0, 0, 0, 0, 0, 0, 0, 0})
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		require.Equal(t, newProducers().load(raw) == nil, validSnapshot(raw))
+		require.Equal(t, newProducers().load(raw, math.MaxInt64) == nil, validSnapshot(raw))
 		if len(raw) < snapshotHead {
 			return
 		}
 		binary.BigEndian.PutUint32(raw[2:], crc32.Checksum(raw[6:], castagnoli))
 		first := newProducers()
-		if first.load(raw) != nil {
+		if first.load(raw, math.MaxInt64) != nil {
 			return
 		}
 		if len(first.byID) == 0 {
@@ -33,7 +34,7 @@ func FuzzProducerSnapshot(f *testing.F) {
 			return
 		}
 		second := newProducers()
-		require.NoError(t, second.load(first.encode()))
+		require.NoError(t, second.load(first.encode(), math.MaxInt64))
 		require.Equal(t, first.encode(), second.encode())
 		for _, p := range first.byID {
 			require.LessOrEqual(t, len(p.batches), window)

@@ -314,6 +314,44 @@ func TestProducersExpire(t *testing.T) {
 	base, err := b.put(t, b.from(7, 0, 55, 1))
 	require.NoError(t, err, "forgotten: any epoch and sequence begins")
 	require.Equal(t, int64(2), base)
+
+	old := b.from(9, 0, 0, 1)
+	old.SetTimestamps(false, math.MinInt64)
+	_, err = b.put(t, old)
+	require.NoError(t, err)
+	b.now = b.now.Add(2 * time.Hour)
+	_, err = b.put(t, b.from(8, 0, 1, 1))
+	require.NoError(t, err)
+	for _, p := range b.Producers() {
+		require.NotEqual(t, int64(9), p.ID, "no time is too long ago to be forgotten")
+	}
+}
+
+// TestSnapshotOfAnotherOffset: a snapshot that knows of batches which the log does not
+// have is not believed, though it is whole.
+func TestSnapshotOfAnotherOffset(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	for i := range int32(3) {
+		_, err := b.put(t, b.from(7, 0, i, 1))
+		require.NoError(t, err)
+	}
+	require.NoError(t, b.store.Close())
+	ahead, err := vfs.ReadFile(b.mem, "/data/t-0/00000000000000000003.snapshot")
+	require.NoError(t, err)
+
+	b = newBench(t)
+	_, err = b.put(t, b.from(7, 0, 0, 1))
+	require.NoError(t, err)
+	require.NoError(t, b.store.Close())
+	require.NoError(t, vfs.WriteFile(b.mem, "/data/t-0", "00000000000000000001.snapshot", ahead))
+	b.open(t)
+	base, err := b.put(t, b.from(7, 0, 0, 1))
+	require.NoError(t, err)
+	require.Zero(t, base, "known from the batches")
+	base, err = b.put(t, b.from(7, 0, 1, 1))
+	require.NoError(t, err)
+	require.Equal(t, int64(1), base)
 }
 
 func TestFailures(t *testing.T) {

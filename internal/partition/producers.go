@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"maps"
+	"math"
 	"slices"
 
 	"github.com/botehq/bote/internal/record"
@@ -114,7 +115,7 @@ func (s *producers) expire(now, after int64) {
 		return
 	}
 	s.swept = now
-	maps.DeleteFunc(s.byID, func(_ int64, p *producer) bool { return p.txnFirst < 0 && now-p.timestamp > after })
+	maps.DeleteFunc(s.byID, func(_ int64, p *producer) bool { return p.txnFirst < 0 && p.timestamp < now-after })
 }
 
 // Snapshot format, version 1, as Kafka's .snapshot files. It reaches disk. A producer
@@ -169,10 +170,10 @@ func (p *producer) appendEntry(out []byte, id int64, b sent) []byte {
 	return binary.BigEndian.AppendUint64(out, uint64(p.txnFirst))
 }
 
-func validSnapshot(raw []byte) bool { return newProducers().load(raw) == nil }
+func validSnapshot(raw []byte) bool { return newProducers().load(raw, math.MaxInt64) == nil }
 
-// load replaces the state by a snapshot's.
-func (s *producers) load(raw []byte) error {
+// load replaces the state by that of a snapshot taken at an offset.
+func (s *producers) load(raw []byte, end int64) error {
 	if len(raw) < snapshotHead || binary.BigEndian.Uint16(raw) != snapshotVersion {
 		return fmt.Errorf("%w: head", errSnapshot)
 	}
@@ -185,19 +186,26 @@ func (s *producers) load(raw []byte) error {
 	}
 	s.byID = make(map[int64]*producer, n)
 	for e := raw[snapshotHead:]; len(e) > 0; e = e[snapshotEntry:] {
-		s.loadEntry(e)
+		if err := s.loadEntry(e, end); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// loadEntry adds what an entry says to what those before it said of its producer.
-func (s *producers) loadEntry(e []byte) {
+// loadEntry adds what an entry says to what those before it said of its producer. A
+// batch that cannot be below the offset of the snapshot is refused: its producer would
+// wait for what never comes, or be told of an offset that does not exist.
+func (s *producers) loadEntry(e []byte, end int64) error {
 	id, epoch := int64(binary.BigEndian.Uint64(e)), int16(binary.BigEndian.Uint16(e[8:]))
 	newest := sent{
 		last:       int32(binary.BigEndian.Uint32(e[10:])),
 		lastOffset: int64(binary.BigEndian.Uint64(e[14:])),
 		delta:      int32(binary.BigEndian.Uint32(e[22:])),
 		timestamp:  int64(binary.BigEndian.Uint64(e[26:])),
+	}
+	if id < 0 || newest.last >= 0 && (newest.delta < 0 || newest.lastOffset < int64(newest.delta) || newest.lastOffset >= end) {
+		return fmt.Errorf("%w: producer %d with a last offset of %d", errSnapshot, id, newest.lastOffset)
 	}
 	p := s.byID[id]
 	if p == nil || p.epoch != epoch || newest.last < 0 {
@@ -210,6 +218,7 @@ func (s *producers) loadEntry(e []byte) {
 		newest.first = sequenceBefore(newest.last, newest.delta)
 		p.remember(newest)
 	}
+	return nil
 }
 
 // sequenceBefore subtracts n from a sequence, wrapping below 0.

@@ -146,6 +146,7 @@ func TestCheck(t *testing.T) {
 		"empty key, compacted": {encode(nil, kmsg.Record{Key: []byte{}, Value: nil}), compacted, nil},
 		"future":               {encode(nil, kmsg.Record{TimestampDelta64: 3_600_001}), rules, kerr.InvalidTimestamp},
 		"past":                 {encode(nil, kmsg.Record{TimestampDelta64: -11}), old, kerr.InvalidTimestamp},
+		"before all time":      {encode(func(b *kmsg.RecordBatch) { b.FirstTimestamp = math.MinInt64 }, one), rules, kerr.InvalidTimestamp},
 		"not gzip":             {encode(func(b *kmsg.RecordBatch) { b.Attributes = 1 }, one), rules, kerr.InvalidRecord},
 		"not snappy":           {encode(func(b *kmsg.RecordBatch) { b.Attributes = 2 }, one), rules, kerr.InvalidRecord},
 		"not lz4":              {encode(func(b *kmsg.RecordBatch) { b.Attributes = 3 }, one), rules, kerr.InvalidRecord},

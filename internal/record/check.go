@@ -214,7 +214,8 @@ func checkTime(ts int64, r Rules) error {
 	if ts == -1 {
 		return nil
 	}
-	if ts < r.Now && r.Now-ts > r.BeforeMax || ts > r.Now && ts-r.Now > r.AfterMax {
+	// The distance may be more than an int64 holds.
+	if ts < r.Now && uint64(r.Now)-uint64(ts) > uint64(r.BeforeMax) || ts > r.Now && uint64(ts)-uint64(r.Now) > uint64(r.AfterMax) {
 		return &RefusedError{Code: kerr.InvalidTimestamp, Message: "the timestamp of a record is out of the topic's range", Records: []int32{0}}
 	}
 	return nil
