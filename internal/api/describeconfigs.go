@@ -14,12 +14,24 @@ import (
 )
 
 // DescribeConfigs, key 32, versions 1-4. 1 synonyms; 3 types and documentation;
-// 4 flexible.
+// 4 flexible. A resource is described in full once, however often it is named:
+// a few bytes make tens of kilobytes.
 func (b *Broker) describeConfigs(r *wire.Request, q *kmsg.DescribeConfigsRequest) {
+	type resource struct {
+		kind kmsg.ConfigResourceType
+		name string
+	}
+	full := map[resource]bool{}
 	resp := kmsg.NewPtrDescribeConfigsResponse()
 	s := b.Catalog.Snapshot()
 	for i := range q.Resources {
 		qr := &q.Resources[i]
+		if this := (resource{qr.ResourceType, qr.ResourceName}); len(qr.ConfigNames) == 0 {
+			if full[this] {
+				continue
+			}
+			full[this] = true
+		}
 		rr := kmsg.NewDescribeConfigsResponseResource()
 		rr.ResourceType, rr.ResourceName = qr.ResourceType, qr.ResourceName
 		entries, err := b.configEntries(s, qr.ResourceType, qr.ResourceName)

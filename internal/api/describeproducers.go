@@ -7,14 +7,21 @@ import (
 	"github.com/botehq/bote/internal/wire"
 )
 
-// DescribeProducers, key 61, version 0 (KIP-664).
+// DescribeProducers, key 61, version 0 (KIP-664). A partition is answered once,
+// however often it is named.
 func (b *Broker) describeProducers(r *wire.Request, q *kmsg.DescribeProducersRequest) {
 	resp := kmsg.NewPtrDescribeProducersResponse()
 	s := b.Catalog.Snapshot()
+	seen := map[sessionKey]bool{}
 	for _, qt := range q.Topics {
 		rt := kmsg.NewDescribeProducersResponseTopic()
 		rt.Topic = qt.Topic
 		for _, index := range qt.Partitions {
+			key := sessionKey{name: qt.Topic, index: index}
+			if seen[key] {
+				continue
+			}
+			seen[key] = true
 			rp := kmsg.NewDescribeProducersResponseTopicPartition()
 			rp.Partition = index
 			_, p, err := b.find(s, qt.Topic, topic.ID{}, false, index)

@@ -103,13 +103,18 @@ func (f *fetch) begin(q *kmsg.FetchRequest) error {
 	return nil
 }
 
-// partsOf takes the partitions of a request; note may attach a session's.
+// partsOf takes the partitions of a request; note may attach a session's. As in
+// Kafka, one that is named twice counts once: the first place, the last wishes.
 func partsOf(q *kmsg.FetchRequest, note func(name string, id topic.ID, p *kmsg.FetchRequestTopicPartition)) []fetchPart {
 	n := 0
 	for i := range q.Topics {
 		n += len(q.Topics[i].Partitions)
 	}
 	parts := make([]fetchPart, 0, n)
+	var places map[sessionKey]int
+	if n > 1 && note == nil {
+		places = make(map[sessionKey]int, n)
+	}
 	for i := range q.Topics {
 		t := &q.Topics[i]
 		for j := range t.Partitions {
@@ -118,7 +123,15 @@ func partsOf(q *kmsg.FetchRequest, note func(name string, id topic.ID, p *kmsg.F
 				note(t.Topic, topic.ID(t.TopicID), p)
 				continue
 			}
-			parts = append(parts, newFetchPart(t.Topic, topic.ID(t.TopicID), p))
+			part, key := newFetchPart(t.Topic, topic.ID(t.TopicID), p), sessionKey{t.Topic, topic.ID(t.TopicID), p.Partition}
+			if at, twice := places[key]; twice {
+				parts[at] = part
+				continue
+			}
+			if places != nil {
+				places[key] = len(parts)
+			}
+			parts = append(parts, part)
 		}
 	}
 	return parts

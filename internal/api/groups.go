@@ -1,6 +1,8 @@
 package api
 
 import (
+	"slices"
+
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/botehq/bote/internal/coordinator/group"
@@ -47,7 +49,16 @@ func (b *Broker) offsetCommit(r *wire.Request, q *kmsg.OffsetCommitRequest) {
 	b.Groups.OffsetCommit(q, func(resp *kmsg.OffsetCommitResponse) { r.Reply(resp) })
 }
 
+// offsetFetch answers for all offsets of a group once, however often it is named.
 func (b *Broker) offsetFetch(r *wire.Request, q *kmsg.OffsetFetchRequest) {
+	seen := map[string]bool{}
+	q.Groups = slices.DeleteFunc(q.Groups, func(g kmsg.OffsetFetchRequestGroup) bool {
+		again := g.Topics == nil && seen[g.Group]
+		if g.Topics == nil {
+			seen[g.Group] = true
+		}
+		return again
+	})
 	b.Groups.OffsetFetch(q, func(resp *kmsg.OffsetFetchResponse) { r.Reply(resp) })
 }
 
@@ -63,7 +74,15 @@ func (b *Broker) deleteGroups(r *wire.Request, q *kmsg.DeleteGroupsRequest) {
 	b.Groups.DeleteGroups(q, func(resp *kmsg.DeleteGroupsResponse) { r.Reply(resp) })
 }
 
+// describeGroups describes a group once, however often it is named: all of its
+// members may have megabytes.
 func (b *Broker) describeGroups(r *wire.Request, q *kmsg.DescribeGroupsRequest) {
+	seen := make(map[string]bool, len(q.Groups))
+	q.Groups = slices.DeleteFunc(q.Groups, func(id string) bool {
+		again := seen[id]
+		seen[id] = true
+		return again
+	})
 	withOperations := q.IncludeAuthorizedOperations && q.Version >= 3
 	b.Groups.DescribeGroups(q, func(resp *kmsg.DescribeGroupsResponse) {
 		for i := range resp.Groups {

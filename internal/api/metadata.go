@@ -39,15 +39,21 @@ func (b *Broker) metadata(r *wire.Request, q *kmsg.MetadataRequest) {
 		r.Reply(resp)
 		return
 	}
-	seen := make(map[string]bool, len(q.Topics))
+	type asked struct {
+		name string
+		id   topic.ID
+	}
+	seen := make(map[asked]bool, len(q.Topics))
 	for i := range q.Topics {
 		// who asks by ID sends no name or, as Kafka's admin client does, an empty one
-		if name := q.Topics[i].Topic; name != nil && q.Topics[i].TopicID == [16]byte{} {
-			if seen[*name] {
-				continue
-			}
-			seen[*name] = true
+		one := asked{id: q.Topics[i].TopicID}
+		if name := q.Topics[i].Topic; name != nil && one.id == (topic.ID{}) {
+			one.name = *name
 		}
+		if seen[one] {
+			continue
+		}
+		seen[one] = true
 		resp.Topics = append(resp.Topics, b.metadataTopic(r, q, &q.Topics[i]))
 	}
 	r.Reply(resp)

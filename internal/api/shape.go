@@ -31,6 +31,7 @@ type field struct {
 	size         int
 	tag          int
 	bare         bool // an element or a tagged field by itself, which is no struct
+	weight       int  // how many an array's element counts as, 0 for one
 	since, until int16
 	fields       []field // of the struct, or of an array's element
 }
@@ -45,7 +46,8 @@ func text() field                   { return field{kind: textKind, until: anyVer
 func blob() field                   { return field{kind: blobKind, until: anyVersion} }
 func array(of ...field) field       { return field{kind: arrayKind, fields: of, until: anyVersion} }
 func arrayOrNull(of ...field) field { return field{kind: nullableKind, fields: of, until: anyVersion} }
-func maybe(of ...field) field       { return field{kind: optionalKind, fields: of, until: anyVersion} }
+
+func maybe(of ...field) field { return field{kind: optionalKind, fields: of, until: anyVersion} }
 
 func inTag(tag int, of ...field) field {
 	return field{kind: taggedKind, tag: tag, fields: of, until: anyVersion}
@@ -54,6 +56,9 @@ func inTag(tag int, of ...field) field {
 // bare is a field that is all there is: it has no struct around it, and so no
 // tagged fields behind it.
 func bare(f field) field { f.bare = true; return f }
+
+// each makes an array's elements count as many: the answer has so much for each.
+func (f field) each(weight int) field { f.weight = weight; return f }
 
 func (f field) from(version int16) field { f.since = version; return f }
 func (f field) to(version int16) field   { f.until = version; return f }
@@ -67,7 +72,7 @@ type shape struct {
 // step is what the walk does next in one version of one API.
 type step struct {
 	kind   kind
-	size   int
+	size   int    // of what is fixed; what an array's element counts as
 	steps  []step // of a struct or an array's element
 	inside []step // tagged fields that are known, by tag; the others are of fixedKind
 }
@@ -101,7 +106,7 @@ func stepsOf(fields []field, version int16, compact bool) []step {
 		case f.kind == fixedKind && last >= 0 && out[last].kind == fixedKind:
 			out[last].size += f.size
 		default:
-			out = append(out, step{kind: f.kind, size: f.size})
+			out = append(out, step{kind: f.kind, size: max(f.size, f.weight, 1)})
 			if f.fields != nil {
 				out[len(out)-1].steps = stepsOf(f.fields, version, compact)
 			}
@@ -219,7 +224,7 @@ func (w *walker) array(s *step) error {
 	case n <= 0:
 		return nil
 	}
-	if w.elements += n; w.elements > w.limit {
+	if w.elements += n * s.size; w.elements > w.limit {
 		return errElements
 	}
 	if len(s.steps) == 1 && s.steps[0].kind == fixedKind {

@@ -12,10 +12,10 @@ import (
 )
 
 // everyVersion calls f for each version of each API that is served.
-func everyVersion(t testing.TB, f func(key, version int16, p *plan)) {
-	t.Helper()
+func everyVersion(tb testing.TB, f func(key, version int16, p *plan)) {
+	tb.Helper()
 	for _, a := range newTable(true).rows {
-		require.Len(t, a.plans, int(a.max-a.accepts)+1, "%s has no shape", kmsg.NameForKey(a.key))
+		require.Len(tb, a.plans, int(a.max-a.accepts)+1, "%s has no shape", kmsg.NameForKey(a.key))
 		for i := range a.plans {
 			f(a.key, a.accepts+int16(i), &a.plans[i])
 		}
@@ -103,6 +103,9 @@ func elementsOf(v reflect.Value) (n int) {
 			return 0
 		}
 		n = v.Len()
+		if v.Type().Elem() == reflect.TypeFor[kmsg.DescribeConfigsRequestResource]() {
+			n *= configWeight
+		}
 		for i := range v.Len() {
 			n += elementsOf(v.Index(i))
 		}

@@ -1,5 +1,9 @@
 package api
 
+// configWeight is what a resource of DescribeConfigs counts as, as it is answered
+// with some dozen configs: 25,000 are within the usual limit.
+const configWeight = 20
+
 // shapes is the layout of the requests of all APIs in the table, by key. A field
 // is its size here; names stand beside what varies.
 func shapes() map[int16]shape {
@@ -47,7 +51,7 @@ func shapes() map[int16]shape {
 		21: {2, []field{array(text(), array(fix(4+8))), fix(4)}},                                                                     // DeleteRecords
 		22: {2, []field{text(), fix(4), fix(8 + 2).from(3)}},                                                                         // InitProducerId
 		23: {4, []field{fix(4).from(3), array(text(), array(fix(4), fix(4).from(2), fix(4)))}},                                       // OffsetForLeaderEpoch
-		32: {4, []field{array(fix(1), text(), arrayOrNull(bare(text()))), fix(1).from(1), fix(1).from(3)}},                           // DescribeConfigs
+		32: {4, []field{array(fix(1), text(), arrayOrNull(bare(text()))).each(configWeight), fix(1).from(1), fix(1).from(3)}},        // DescribeConfigs
 		33: {2, []field{array(fix(1), text(), array(text(), text())), fix(1)}},                                                       // AlterConfigs
 		35: {2, []field{arrayOrNull(text(), array(bare(fix(4))))}},                                                                   // DescribeLogDirs
 		37: {2, []field{array(text(), fix(4), arrayOrNull(array(bare(fix(4))))), fix(4), fix(1)}},                                    // CreatePartitions

@@ -27,6 +27,7 @@ type handler struct {
 func (h *handler) Accepts(key, version int16) bool {
 	return key == 3 && version >= 0 && version <= 12 || key == 18 && version <= 4
 }
+
 func (h *handler) Count(_, _ int16, _ []byte, limit int) (int, error) {
 	if h.elements > limit {
 		return h.elements, fmt.Errorf("%d elements, the limit is %d", h.elements, limit)
