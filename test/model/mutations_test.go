@@ -27,7 +27,7 @@ var mutations = []mutation{
 	},
 	{
 		"no checksums in recovery", "internal/storage/commitlog/recover.go",
-		"if !b.ValidCRC() {", "if false {",
+		"if !b.ValidCRC() && ", "if false && ",
 	},
 	{
 		"high watermark past the synced end", "internal/partition/partition.go",
@@ -105,7 +105,7 @@ func survives(t *testing.T, root string, m *mutation) int {
 	out, err := build.CombinedOutput()
 	require.NoError(t, err, string(out))
 
-	run := exec.CommandContext(t.Context(), binary, "-test.run", "^TestModel$", "-test.timeout", "5m", "-histories", strconv.Itoa(maxSeeds))
+	run := exec.CommandContext(t.Context(), binary, "-test.run", "^TestModel$", "-test.timeout", "10m", "-histories", strconv.Itoa(maxSeeds))
 	run.Env = append(os.Environ(), "BOTE_SHRINK=0", "BOTE_MODEL=")
 	run.Dir = dir
 	out, err = run.CombinedOutput()
