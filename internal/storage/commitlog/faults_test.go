@@ -128,6 +128,47 @@ func TestSyncErrorFailsTheLog(t *testing.T) {
 	require.NoError(t, after.store.Close())
 }
 
+// TestSyncErrorLeavesNoHole: where batches do not wait for syncs, what one fsync lost
+// can still be read after a kill, and the log goes on behind it. A power cut later must
+// not find a hole.
+func TestSyncErrorLeavesNoHole(t *testing.T) {
+	t.Parallel()
+	mem := vfs.NewStrictMem()
+	faulty := vfs.NewFaulty(mem)
+	p := openProbe(t, commitlog.Config{FS: faulty, Flush: commitlog.FlushOS})
+	var want []string
+	add := func(n int) {
+		for range n {
+			want = append(want, fmt.Sprint(len(want)))
+			require.NoError(t, p.Append(p.batch(want[len(want)-1])))
+		}
+	}
+	add(50)
+	require.NoError(t, p.store.Checkpoint())
+	add(100) // more than a segment
+	faulty.Inject(func(op vfs.Op, name string) error {
+		if op == vfs.OpSync && strings.HasSuffix(name, ".log") {
+			return &vfs.FaultError{Err: errDisk, Forget: true}
+		}
+		return nil
+	})
+	require.ErrorIs(t, p.store.Checkpoint(), errDisk)
+	require.ErrorIs(t, <-p.failed, errDisk)
+	killed := mem.Fork()
+	require.Error(t, p.store.Close())
+
+	p = openProbe(t, commitlog.Config{FS: killed, Flush: commitlog.FlushOS})
+	require.Equal(t, want, p.values(t))
+	add(50)
+	require.NoError(t, p.store.Checkpoint())
+	cut := killed.Crash()
+	require.NoError(t, p.store.Close())
+
+	p = openProbe(t, commitlog.Config{FS: cut, Flush: commitlog.FlushOS})
+	require.Equal(t, want, p.values(t))
+	require.NoError(t, p.store.Close())
+}
+
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	mem := vfs.NewStrictMem()

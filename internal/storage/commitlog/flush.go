@@ -94,7 +94,10 @@ func (p flushPoint) settle(err error) {
 	}
 	if err != nil {
 		l.fail(err)
-		l.inTurn(l.discardUnsynced)
+		l.inTurn(func() {
+			l.discardUnsynced()
+			l.rewriteAnnounced()
+		})
 		return
 	}
 	l.mu.Lock()
@@ -165,6 +168,30 @@ func (l *Log) discardUnsynced() {
 		}
 		if err != nil {
 			l.log.Warn("unsynced batches not cut off", slog.Int64("segment", s.base), slog.Any("err", err))
+		}
+	}
+}
+
+// rewriteAnnounced writes once more, in place, what was announced and not synced: where
+// batches do not wait for syncs there may be much. After a failed fsync the kernel counts
+// it as written, so a process that finds it would sync nothing and move its recovery
+// point past it; written anew it is something to be synced again, or to fail again.
+func (l *Log) rewriteAnnounced() {
+	l.mu.RLock()
+	segments, synced := slices.Clone(l.segments[l.unsynced:]), l.synced
+	l.mu.RUnlock()
+	for _, s := range segments {
+		from := int64(0)
+		var err error
+		if s.base < synced {
+			from, err = s.seek(synced)
+		}
+		if err == nil {
+			err = s.rewrite(from)
+		}
+		if err != nil {
+			l.log.Warn("batches that were not synced could not be written again; a power cut may leave a hole", slog.Int64("segment", s.base), slog.Any("err", err))
+			return
 		}
 	}
 }

@@ -323,6 +323,34 @@ func (s *segment) closeIdle(since time.Time, active bool) {
 	}
 }
 
+// rewriteSize is how much is rewritten at a time.
+const rewriteSize = 1 << 20
+
+// rewrite writes what the file has from a position on to where it is.
+func (s *segment) rewrite(from int64) error {
+	size := s.size.Load()
+	if from >= size {
+		return nil
+	}
+	f, err := s.log.acquire()
+	if err != nil {
+		return fmt.Errorf("open segment %d: %w", s.base, err)
+	}
+	defer s.log.release()
+	buf := make([]byte, min(rewriteSize, size-from))
+	for from < size {
+		p := buf[:min(int64(len(buf)), size-from)]
+		if err := readFull(f, p, from); err != nil {
+			return fmt.Errorf("read segment %d at %d: %w", s.base, from, err)
+		}
+		if _, err := f.WriteAt(p, from); err != nil {
+			return fmt.Errorf("rewrite segment %d at %d: %w", s.base, from, err)
+		}
+		from += int64(len(p))
+	}
+	return nil
+}
+
 // headers calls visit with each batch header from a position to the end, and
 // with the header's position; visit returns false to stop.
 func (s *segment) headers(from int64, visit func(h record.Batch, at int64) (bool, error)) error {
