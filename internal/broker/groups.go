@@ -18,7 +18,7 @@ func (b *Broker) openGroups(context.Context) (err error) {
 	g := b.settings.Groups
 	b.groups, err = group.New(group.Config{
 		InitialRebalanceDelay: g.InitialRebalanceDelay, MinSessionTimeout: g.MinSessionTimeout, MaxSessionTimeout: g.MaxSessionTimeout,
-		MaxSize: int(g.MaxSize), OffsetMetadataMaxBytes: int(g.OffsetMetadataMaxBytes),
+		MaxSize: int(g.MaxSize), MembersMaxBytes: g.MembersMaxBytes, OffsetMetadataMaxBytes: int(g.OffsetMetadataMaxBytes),
 		OffsetsRetention: g.OffsetsRetention, OffsetsRetentionCheckInterval: g.OffsetsRetentionCheck,
 	}, group.Deps{
 		Logs: &offsetsTopic{b}, Topics: topicsView{b}, Logger: b.log, Registerer: b.cfg.Registerer, Now: b.cfg.Now,

@@ -109,6 +109,7 @@ type GroupLimits struct {
 	MinSessionTimeout     time.Duration
 	MaxSessionTimeout     time.Duration
 	MaxSize               int32
+	MembersMaxBytes       int64
 
 	ConsumerSessionTimeout    time.Duration
 	ConsumerMinSessionTimeout time.Duration
@@ -321,6 +322,7 @@ func (s settings) groups() GroupLimits {
 		MinSessionTimeout:         s.millis("group.min.session.timeout.ms"),
 		MaxSessionTimeout:         s.millis("group.max.session.timeout.ms"),
 		MaxSize:                   s.int32("group.max.size"),
+		MembersMaxBytes:           s.int("group.members.max.bytes"),
 		ConsumerSessionTimeout:    s.millis("group.consumer.session.timeout.ms"),
 		ConsumerMinSessionTimeout: s.millis("group.consumer.min.session.timeout.ms"),
 		ConsumerMaxSessionTimeout: s.millis("group.consumer.max.session.timeout.ms"),

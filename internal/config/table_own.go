@@ -14,6 +14,10 @@ var ownKeys = []Key{
 		Doc: "When records reach the disk: commit answers acks=1 and acks=all after a sync shared by all that wait, interval syncs every log.flush.interval.ms, os leaves it to the operating system as Kafka does.",
 	},
 	{
+		Name: "group.members.max.bytes", Type: Long, Default: new("268435456"), check: atLeast(1), Importance: Low, Own: true,
+		Doc: "Bytes of metadata and assignments that the members of all groups may have together. Members that come beyond that are told that the coordinator is not available, and try again.",
+	},
+	{
 		Name: "queued.max.response.bytes", Type: Long, Default: new("-1"), Importance: Medium, Own: true,
 		Doc: "Bytes of answers that clients have not taken yet, on all connections, after which fetches wait. -1 is an eighth of the memory, but 64 MiB at least and 512 MiB at most.",
 	},

@@ -25,6 +25,9 @@ type Config struct {
 	MaxSessionTimeout time.Duration
 	// MaxSize is group.max.size in members, default 2147483647.
 	MaxSize int
+	// MembersMaxBytes is group.members.max.bytes: what the members of all groups
+	// may hold together, default 256 MiB.
+	MembersMaxBytes int64
 	// OffsetMetadataMaxBytes is offset.metadata.max.bytes, in UTF-16 units as
 	// Kafka counts them, default 4096.
 	OffsetMetadataMaxBytes int
@@ -42,6 +45,7 @@ func (c Config) withDefaults() (Config, error) {
 	set(&c.MinSessionTimeout, 6*time.Second)
 	set(&c.MaxSessionTimeout, 30*time.Minute)
 	set(&c.MaxSize, math.MaxInt32)
+	set(&c.MembersMaxBytes, 256<<20)
 	set(&c.OffsetMetadataMaxBytes, 4096)
 	set(&c.OffsetsRetention, 7*24*time.Hour)
 	set(&c.OffsetsRetentionCheckInterval, 10*time.Minute)
@@ -53,6 +57,8 @@ func (c Config) withDefaults() (Config, error) {
 		return c, errors.New("group.max.session.timeout.ms is smaller than group.min.session.timeout.ms")
 	case c.MaxSize < 1:
 		return c, errors.New("group.max.size is less than 1")
+	case c.MembersMaxBytes < 0:
+		return c, errors.New("group.members.max.bytes is negative")
 	case c.OffsetMetadataMaxBytes < 0:
 		return c, errors.New("offset.metadata.max.bytes is negative")
 	case c.OffsetsRetention < 0 || c.OffsetsRetentionCheckInterval < 0:

@@ -25,6 +25,7 @@ type Coordinator struct {
 	newID   func() string
 	metrics *metrics
 	shards  *coordinator.Runtime[*shard]
+	held    atomic.Int64 // bytes of members, see memory.go
 }
 
 // New returns a coordinator that has loaded nothing.

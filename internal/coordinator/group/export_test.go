@@ -1,11 +1,16 @@
 package group
 
-import "fmt"
+import (
+	"fmt"
+	"sync/atomic"
+)
 
 // Check verifies the invariants of all groups in loaded shards and reports the
 // first that does not hold.
 func (c *Coordinator) Check(done func(error)) {
+	var held atomic.Int64
 	c.shards.AllEventually(func(s *shard, done func(error)) {
+		held.Add(s.weight())
 		for _, g := range s.groups {
 			if err := g.check(); err != nil {
 				done(fmt.Errorf("group %s in %s: %w", g.id, g.state, err))
@@ -13,8 +18,30 @@ func (c *Coordinator) Check(done func(error)) {
 			}
 		}
 		done(nil)
-	}, done)
+	}, func(err error) {
+		if sum, counted := held.Load(), c.held.Load(); err == nil && sum != counted {
+			err = fmt.Errorf("members hold %d bytes, counted %d", sum, counted)
+		}
+		done(err)
+	})
 }
+
+// weight is what the members of a shard hold, and the IDs that it gave out.
+func (s *shard) weight() (n int64) {
+	for _, g := range s.groups {
+		if g.membership == nil {
+			continue
+		}
+		for _, m := range g.members {
+			n += m.bytes()
+		}
+		n += int64(len(g.pendingIDs)) * memberBytes
+	}
+	return n
+}
+
+// Held is the bytes that all members are counted with.
+func (c *Coordinator) Held() int64 { return c.held.Load() }
 
 func (g *group) check() error {
 	if g.membership == nil {

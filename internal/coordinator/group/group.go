@@ -81,6 +81,7 @@ type member struct {
 	sessionTimeout   int32 // ms
 	protocols        []protocol
 	assignment       []byte
+	weighed          int64 // what it counts as of the memory of all members
 
 	order   int
 	isNew   bool // its first join is not answered yet

@@ -58,6 +58,10 @@ func (c *Coordinator) JoinGroup(caller Caller, req *kmsg.JoinGroupRequest, reply
 
 func (s *shard) join(j *join) {
 	g := s.groups[j.req.Group]
+	if !s.affords(g, j.req) {
+		j.refuse(kerr.CoordinatorNotAvailable.Code)
+		return
+	}
 	if g == nil {
 		if g = s.found(j); g == nil {
 			return
@@ -139,6 +143,7 @@ func (s *shard) promise(g *group, id string, j *join) {
 	}
 	t := new(coordinator.Timer)
 	g.pendingIDs[id] = t
+	s.c.held.Add(memberBytes)
 	s.Schedule(t, millis(j.req.SessionTimeoutMillis), func() {
 		s.c.log.Info("member id was not used in time", slog.String("group", g.id), slog.String("member", id))
 		s.withdraw(g, id)
@@ -153,6 +158,7 @@ func (s *shard) withdraw(g *group, id string) {
 	if g.isPending(id) {
 		s.Cancel(g.pendingIDs[id])
 		delete(g.pendingIDs, id)
+		s.c.held.Add(-memberBytes)
 	}
 }
 
@@ -167,6 +173,7 @@ func (s *shard) admit(g *group, id string, j *join) {
 		isNew:      true,
 	}
 	m.update(j.req)
+	s.weigh(m)
 	if g.size() == 0 {
 		g.protocolType = strings.Clone(j.req.ProtocolType)
 	}
@@ -221,6 +228,7 @@ func (s *shard) rejoin(g *group, j *join) {
 // takePart parks a known member in the join phase, starting one if need be.
 func (s *shard) takePart(g *group, m *member, j *join, reason string) {
 	m.update(j.req)
+	s.weigh(m)
 	g.park(m, j.answer)
 	s.rebalance(g, reason)
 }
@@ -253,6 +261,8 @@ func (s *shard) replace(g *group, old *member, id string, j *join) {
 		assignment: old.assignment, order: old.order,
 	}
 	m.update(j.req)
+	s.unweigh(old)
+	s.weigh(m)
 	delete(g.members, old.id)
 	g.members[id] = m
 	g.static[*m.instance] = id

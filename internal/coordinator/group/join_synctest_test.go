@@ -444,3 +444,45 @@ func TestVersion0UsesTheSessionTimeout(t *testing.T) {
 		require.Equal(t, 7*time.Second, time.Since(start))
 	})
 }
+
+// TestMembersMaxBytes: what all members hold together is bounded; who comes beyond
+// that may try again, and does so with success once there is room.
+func TestMembersMaxBytes(t *testing.T) {
+	run(t, group.Config{MembersMaxBytes: 20_000}, func(h *harness) {
+		large := joinRequest(3, "large", "")
+		large.Protocols[0].Metadata = make([]byte, 15_000)
+		first := h.join(large).get()
+		require.Zero(t, first.ErrorCode)
+		other := joinRequest(3, "other", "")
+		other.Protocols[0].Metadata = make([]byte, 6_000)
+		require.Equal(t, kerr.CoordinatorNotAvailable.Code, h.join(other).get().ErrorCode)
+		require.Zero(t, h.join(joinRequest(3, "small", "")).get().ErrorCode, "little is taken")
+
+		large.MemberID = first.MemberID
+		again := h.join(large).get()
+		require.Zero(t, again.ErrorCode, "what is there already does not count twice")
+		h.leave(leaveRequest(2, "large", again.MemberID))
+		require.Zero(t, h.join(other).get().ErrorCode)
+		h.restart()
+		h.c.Close()
+		require.Zero(t, h.c.Held())
+	})
+}
+
+// TestAssignmentsMaxBytes: an assignment that there is no memory for is refused as
+// one that is too large.
+func TestAssignmentsMaxBytes(t *testing.T) {
+	run(t, group.Config{MembersMaxBytes: 20_000}, func(h *harness) {
+		m := h.newMember("g")
+		m.joins()
+		require.Equal(t, kerr.UnknownServerError.Code, m.syncs(m.id, strings.Repeat("x", 30_000)).ErrorCode)
+		for range 3 {
+			m.joins()
+			require.Zero(t, m.syncs(m.id, strings.Repeat("x", 12_000)).ErrorCode)
+		}
+		h.restart()
+		require.Greater(t, h.c.Held(), int64(12_000))
+		h.leave(leaveRequest(4, "g", m.id))
+		require.Zero(t, h.c.Held())
+	})
+}

@@ -180,6 +180,7 @@ func (s *shard) applyMembers(g *group, list []kmsg.GroupMetadataValueMember) {
 		if !m.offers(g.protocol) || !slices.Equal(m.metadata(g.protocol), v.Subscription) {
 			m.protocols = []protocol{{g.protocol, slices.Clone(v.Subscription)}}
 		}
+		s.weigh(m)
 	}
 	g.nextOrder = len(list)
 	for id, m := range g.members {
@@ -195,6 +196,7 @@ func (s *shard) applyMembers(g *group, list []kmsg.GroupMetadataValueMember) {
 func (s *shard) discard(g *group, m *member) {
 	s.Cancel(&m.session)
 	g.delete(m)
+	s.unweigh(m)
 	s.c.metrics.members.Dec()
 }
 
@@ -230,6 +232,7 @@ func (s *shard) removeGroup(id string) {
 		}
 		for _, t := range g.pendingIDs {
 			s.Cancel(t)
+			s.c.held.Add(-memberBytes)
 		}
 		s.Cancel(&g.joinTimer)
 		s.Cancel(&g.syncTimer)
@@ -262,6 +265,10 @@ func (s *shard) Unloaded(err error) {
 		for _, m := range g.ordered() {
 			g.answerJoin(m, refusedJoin(m.id, c))
 			m.answerSync(c)
+			s.unweigh(m)
+		}
+		if g.membership != nil {
+			s.c.held.Add(-memberBytes * int64(len(g.pendingIDs)))
 		}
 		s.c.metrics.members.Sub(float64(g.size()))
 	}

@@ -52,8 +52,12 @@ func (s *shard) sync(req *kmsg.SyncGroupRequest, answer func(*kmsg.SyncGroupResp
 		return kerr.RebalanceInProgress.Code
 	case CompletingRebalance:
 		s.parkSync(g, m, answer)
-		if g.leader == m.id {
+		switch {
+		case g.leader != m.id:
+		case s.affordsAssignments(g, req.GroupAssignment):
 			s.assign(g, req.GroupAssignment)
+		default:
+			s.refuseAssignment(g, kerr.UnknownServerError.Code)
 		}
 	case Stable:
 		s.parkSync(g, m, answer)
