@@ -90,9 +90,10 @@ func (s *segment) saveProgress() error {
 // below it are believed. Logs that are not open, because the
 // store is still opening them, keep what was found.
 func (s *Store) WriteCheckpoints() error {
-	s.checkpoint.Lock()
-	defer s.checkpoint.Unlock()
+	defer s.takeCheckpoints()()
+	s.mu.Lock()
 	recovery, high := maps.Clone(s.recovery), checkpoint{}
+	s.mu.Unlock()
 	for _, l := range s.openLogs() {
 		name := dirName(l.part.Topic, l.part.Index)
 		l.mu.RLock()
@@ -109,10 +110,19 @@ func (s *Store) WriteCheckpoints() error {
 	return s.writeStarts(nil)
 }
 
+// takeCheckpoints waits until nobody else writes checkpoint files. What it returns
+// lets the next one.
+func (s *Store) takeCheckpoints() (release func()) {
+	s.writing <- struct{}{}
+	return func() { <-s.writing }
+}
+
 // writeStarts stores the log starts that lie above their first segment's base on disk,
-// some as they are about to be. The caller holds checkpoint.
+// some as they are about to be. The caller has the checkpoints.
 func (s *Store) writeStarts(about map[*Log]int64) error {
+	s.mu.Lock()
 	starts := maps.Clone(s.starts)
+	s.mu.Unlock()
 	for _, l := range s.openLogs() {
 		l.mu.RLock()
 		at, base := l.start, l.base

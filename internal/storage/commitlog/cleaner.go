@@ -180,8 +180,7 @@ func (s *Store) announceStarts(starts map[*Log]int64) error {
 	if len(starts) == 0 {
 		return nil
 	}
-	s.checkpoint.Lock()
-	defer s.checkpoint.Unlock()
+	defer s.takeCheckpoints()()
 	return s.writeStarts(starts)
 }
 
@@ -342,8 +341,7 @@ func (l *Log) removeLater(s *segment, name string, set storage.Settings) (ok boo
 // SetStart forgets everything below an offset: first on disk, then for readers.
 func (l *Log) SetStart(start int64) error {
 	s := l.store
-	s.checkpoint.Lock()
-	defer s.checkpoint.Unlock()
+	defer s.takeCheckpoints()()
 	l.mu.RLock()
 	err, before := l.aliveLocked(), l.start
 	l.mu.RUnlock()

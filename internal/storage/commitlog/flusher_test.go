@@ -208,3 +208,29 @@ func TestCheckpointsDuringRounds(t *testing.T) {
 	wg.Wait()
 	require.NoError(t, s.Close())
 }
+
+// TestLogsAreOpenedDuringACheckpoint: a topic can be created, and appended to, while
+// the disk takes its time with the checkpoint files.
+func TestLogsAreOpenedDuringACheckpoint(t *testing.T) {
+	t.Parallel()
+	g := newGate()
+	faulty := vfs.NewFaulty(vfs.NewMem())
+	store, err := commitlog.Open(commitlog.Config{FS: faulty, Dir: "/data"})
+	require.NoError(t, err)
+	faulty.Inject(func(op vfs.Op, name string) error {
+		if op == vfs.OpSync && strings.Contains(name, "recovery-point") {
+			g.pass()
+		}
+		return nil
+	})
+	done := make(chan error)
+	go func() { done <- store.WriteCheckpoints() }()
+	<-g.inside
+	logs := openSeveral(t, store, 1)
+	appendOne(t, logs[0].Log)
+	<-logs[0].durable
+	faulty.Inject(nil)
+	close(g.open)
+	require.NoError(t, <-done)
+	require.NoError(t, store.Close())
+}

@@ -56,9 +56,9 @@ func (o *Opening) OpenLog(ctx context.Context, p storage.Partition, hooks storag
 	if err != nil {
 		return nil, storage.Recovered{}, err
 	}
-	s.checkpoint.Lock()
+	s.mu.Lock()
 	point, start := s.recovery[name], s.starts[name]
-	s.checkpoint.Unlock()
+	s.mu.Unlock()
 	rec, err := l.load(ctx, s.clean && !created, point, start)
 	if err != nil {
 		if created {
@@ -180,10 +180,10 @@ func (s *Store) ensureDir(l *Log) (created bool, err error) {
 // forgetNamesake drops from the checkpoints a partition that had the name before:
 // a crash may have kept its deletion from doing so.
 func (s *Store) forgetNamesake(name string) error {
-	s.checkpoint.Lock()
+	s.mu.Lock()
 	_, start := s.starts[name]
 	_, point := s.recovery[name]
-	s.checkpoint.Unlock()
+	s.mu.Unlock()
 	if !start && !point {
 		return nil
 	}

@@ -112,21 +112,25 @@ type Store struct {
 	appended atomic.Int64 // bytes since the last checkpoint
 	room     room
 
-	checkpoint sync.Mutex // one writer of checkpoint files at a time; guards what follows
-	recovery   checkpoint // as found at open
-	starts     checkpoint
+	// writing is held by whoever writes checkpoint files, from looking at the logs on:
+	// what is written later must not be older. It is held across syncs, so only those
+	// wait for it who have something to write themselves. Appends never do, but for one
+	// to a log all of which retention is just removing.
+	writing chan struct{}
 
-	mu     sync.Mutex // guards what follows
-	logs   map[string]*Log
-	topics map[string]topic.ID // of directories, until they are opened
-	unseen map[string]bool     // directories that a crash left and nobody has opened
-	closed bool
+	mu       sync.Mutex // guards what follows
+	recovery checkpoint // as found at open
+	starts   checkpoint
+	logs     map[string]*Log
+	topics   map[string]topic.ID // of directories, until they are opened
+	unseen   map[string]bool     // directories that a crash left and nobody has opened
+	closed   bool
 }
 
 // Open takes a data directory, creating it if it is missing.
 func Open(cfg Config) (*Store, error) {
 	cfg.setDefaults()
-	s := &Store{cfg: cfg, fs: cfg.FS, log: cfg.Logger, metrics: newMetrics(cfg.Registerer), logs: map[string]*Log{}}
+	s := &Store{cfg: cfg, fs: cfg.FS, log: cfg.Logger, metrics: newMetrics(cfg.Registerer), logs: map[string]*Log{}, writing: make(chan struct{}, 1)}
 	s.flusher = newFlusher(s)
 	if err := vfs.MkdirDurably(s.fs, cfg.Dir); err != nil {
 		return nil, fmt.Errorf("create data directory: %w", err)
@@ -284,8 +288,8 @@ func (s *Store) Delete(logs []*Log, unique [16]byte) error {
 // forgetCheckpoints drops what was found for a partition whose name may be used
 // by another.
 func (s *Store) forgetCheckpoints(name string) {
-	s.checkpoint.Lock()
-	defer s.checkpoint.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	delete(s.starts, name)
 	delete(s.recovery, name)
 }
