@@ -52,12 +52,19 @@ type session struct {
 	cached *list.Element
 }
 
-// sessions is the cache of all sessions, least recently used first.
+// sessionShare is how many partitions a session may have on the average; each takes
+// some 400 bytes for as long as the session lives.
+const sessionShare = 500
+
+// sessions is the cache of all sessions, least recently used first. It is bounded
+// in sessions and in partitions: one client may have a hundred thousand, but not
+// each of a thousand. Who finds it full fetches without a session.
 type sessions struct {
 	limit int
 	now   func() time.Time
 
-	mu   sync.Mutex
+	mu   sync.Mutex // guards what follows
+	held int        // partitions of all sessions
 	byID map[int32]*session
 	lru  *list.List
 }
@@ -92,7 +99,13 @@ func (c *sessions) begin(f *fetch, q *kmsg.FetchRequest) error {
 	case q.SessionEpoch != s.epoch || s.busy:
 		return kerr.InvalidFetchSessionEpoch
 	}
+	if room := c.limit*sessionShare - c.held; named(q) > room && s.added(q) > room {
+		c.drop(s.id)
+		return kerr.FetchSessionIDNotFound
+	}
+	c.held -= len(s.parts)
 	s.update(q)
+	c.held += len(s.parts)
 	if len(s.parts) == 0 {
 		c.drop(s.id)
 		f.full = true
@@ -122,30 +135,35 @@ func (c *sessions) open(f *fetch, q *kmsg.FetchRequest) {
 		s.id = rand.Int32N(math.MaxInt32-1) + 1
 	}
 	c.byID[s.id] = s
+	c.held += len(s.parts)
 	s.cached = c.lru.PushBack(s)
 	c.use(f, s)
 }
 
-// admit makes room for a session: one that is stale goes, whatever its size.
-func (c *sessions) admit(int) bool {
-	if c.limit <= 0 {
-		return false
-	}
-	if len(c.byID) < c.limit {
-		return true
-	}
-	for e := c.lru.Front(); e != nil; e = e.Next() {
+// admit makes room for a session of so many partitions: stale ones go, whatever
+// their size.
+func (c *sessions) admit(parts int) bool {
+	fits := func() bool { return len(c.byID) < c.limit && c.held+parts <= c.limit*sessionShare }
+	for e := c.lru.Front(); e != nil && !fits(); {
 		s := e.Value.(*session) // the list has nothing else
-		if s.busy {
-			continue
-		}
-		if c.now().Sub(s.used) <= sessionStale {
+		e = e.Next()
+		switch {
+		case s.busy:
+		case c.now().Sub(s.used) <= sessionStale:
 			return false
+		default:
+			c.drop(s.id)
 		}
-		c.drop(s.id)
-		return true
 	}
-	return false
+	return fits()
+}
+
+// named is how many partitions a request names.
+func named(q *kmsg.FetchRequest) (n int) {
+	for i := range q.Topics {
+		n += len(q.Topics[i].Partitions)
+	}
+	return n
 }
 
 // use hands a session's partitions to a fetch.
@@ -190,9 +208,20 @@ func (s *session) update(q *kmsg.FetchRequest) {
 	}
 }
 
+// added is how many partitions a request adds at most.
+func (s *session) added(q *kmsg.FetchRequest) (n int) {
+	partsOf(q, func(name string, id topic.ID, p *kmsg.FetchRequestTopicPartition) {
+		if s.parts[sessionKey{name, id, p.Partition}] == nil {
+			n++
+		}
+	})
+	return n
+}
+
 func (c *sessions) drop(id int32) {
 	if s := c.byID[id]; s != nil {
 		delete(c.byID, id)
+		c.held -= len(s.parts)
 		c.lru.Remove(s.cached)
 	}
 }

@@ -1,0 +1,67 @@
+package api
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// fetchOf is a fetch of so many partitions from one on.
+func fetchOf(id, epoch, from, n int32) *kmsg.FetchRequest {
+	q := kmsg.NewPtrFetchRequest()
+	q.Version, q.SessionID, q.SessionEpoch = 12, id, epoch
+	qt := kmsg.NewFetchRequestTopic()
+	qt.Topic = "t"
+	for i := range n {
+		qp := kmsg.NewFetchRequestTopicPartition()
+		qp.Partition = from + i
+		qt.Partitions = append(qt.Partitions, qp)
+	}
+	q.Topics = append(q.Topics, qt)
+	return q
+}
+
+// begun is a fetch that has its session, if it has one, and has given it back.
+func begun(t *testing.T, c *sessions, q *kmsg.FetchRequest) *fetch {
+	t.Helper()
+	f := &fetch{}
+	require.NoError(t, c.begin(f, q))
+	if f.session != nil {
+		c.end(f)
+	}
+	return f
+}
+
+// TestSessionsAreBoundedInPartitions: a session may be large if the others are
+// small. One that there is no room for, or no more, is none: the client fetches
+// all that it names each time.
+func TestSessionsAreBoundedInPartitions(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	const room = 4 * sessionShare
+	c := newSessions(4, func() time.Time { return now })
+	large := begun(t, c, fetchOf(0, newSession, 0, room-10))
+	require.NotZero(t, large.id)
+	refused := begun(t, c, fetchOf(0, newSession, 0, 11))
+	require.Zero(t, refused.id)
+	require.Len(t, refused.parts, 11)
+	small := begun(t, c, fetchOf(0, newSession, 0, 5))
+	require.NotZero(t, small.id)
+
+	grown := begun(t, c, fetchOf(small.id, 1, 100, 5))
+	require.Len(t, grown.parts, 10)
+	require.Equal(t, room, c.held)
+	require.Len(t, begun(t, c, fetchOf(small.id, 2, 100, 5)).parts, 10, "nothing is added")
+	require.ErrorIs(t, c.begin(&fetch{}, fetchOf(small.id, 3, 200, 1)), kerr.FetchSessionIDNotFound)
+	require.Equal(t, room-10, c.held, "a session that cannot grow is gone")
+
+	now = now.Add(sessionStale + 1)
+	require.NotZero(t, begun(t, c, fetchOf(0, newSession, 0, room)).id, "what is stale makes room")
+	require.Equal(t, room, c.held)
+	require.Len(t, c.byID, 1)
+	c.drop(large.id)
+	require.Equal(t, room, c.held)
+}
