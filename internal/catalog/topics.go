@@ -112,6 +112,9 @@ func checkAssignment(spec Spec, p Policy) (int32, error) {
 		return 0, refuse(kerr.InvalidRequest, "A manual partition assignment was specified, but replication factor was not set to -1.")
 	}
 	n := int32(len(spec.Assignment))
+	if n > maxPartitions {
+		return 0, refuse(kerr.PolicyViolation, "Excessively large number of partitions per request.")
+	}
 	for i := range n {
 		replicas, ok := spec.Assignment[i]
 		if !ok {

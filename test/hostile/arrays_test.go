@@ -15,6 +15,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/botehq/bote"
@@ -321,4 +322,22 @@ func metric(t *testing.T, g prometheus.Gatherer, name string) int {
 	}
 	t.Fatalf("there is no %s", name)
 	return 0
+}
+
+// TestAssignmentsAreBounded: partitions that are assigned by hand are as many as
+// others may be.
+func TestAssignmentsAreBounded(t *testing.T) {
+	b := botetest.New(t)
+	q := kmsg.NewPtrCreateTopicsRequest()
+	topic := kmsg.NewCreateTopicsRequestTopic()
+	topic.Topic, topic.NumPartitions, topic.ReplicationFactor = "t", -1, -1
+	for i := range int32(10_001) {
+		a := kmsg.NewCreateTopicsRequestTopicReplicaAssignment()
+		a.Partition, a.Replicas = i, []int32{1}
+		topic.ReplicaAssignment = append(topic.ReplicaAssignment, a)
+	}
+	q.Topics, q.ValidateOnly = append(q.Topics, topic), true
+	require.Equal(t, kerr.PolicyViolation.Code, call(t, b.Addr(), q, 7).(*kmsg.CreateTopicsResponse).Topics[0].ErrorCode)
+	q.Topics[0].ReplicaAssignment = topic.ReplicaAssignment[:10_000]
+	require.Zero(t, call(t, b.Addr(), q, 7).(*kmsg.CreateTopicsResponse).Topics[0].ErrorCode)
 }
