@@ -66,7 +66,7 @@ func offsetTombstone(group string, p partition) coordinator.KeyValue {
 }
 
 func readOffset(value []byte) (offset, error) {
-	if err := checkVersion(value); err != nil {
+	if err := checkValue(value, checkOffset); err != nil {
 		return offset{}, fmt.Errorf("offset commit value: %w", err)
 	}
 	v := kmsg.NewOffsetCommitValue()
@@ -107,7 +107,7 @@ func groupRecord(id, protocolType string, generation int32, protocol, leader str
 
 func readGroup(value []byte) (kmsg.GroupMetadataValue, error) {
 	v := kmsg.NewGroupMetadataValue()
-	if err := checkVersion(value); err != nil {
+	if err := checkValue(value, checkGroup); err != nil {
 		return v, fmt.Errorf("group metadata value: %w", err)
 	}
 	if err := v.ReadFrom(value); err != nil {
@@ -124,13 +124,17 @@ func readGroup(value []byte) (kmsg.GroupMetadataValue, error) {
 	return v, nil
 }
 
-// checkVersion looks at the version that a value begins with.
-func checkVersion(value []byte) error {
+// checkValue looks at the version that a value begins with, and at all of it if
+// that is a flexible one.
+func checkValue(value []byte, check func([]byte) error) error {
 	if len(value) < 2 {
 		return errors.New("no version")
 	}
-	if v := int16(binary.BigEndian.Uint16(value)); v < 0 || v > newestValue {
+	switch v := int16(binary.BigEndian.Uint16(value)); {
+	case v < 0 || v > newestValue:
 		return fmt.Errorf("unknown version %d", v)
+	case v >= flexibleValue:
+		return check(value)
 	}
 	return nil
 }

@@ -40,7 +40,7 @@ func FuzzOffsetValue(f *testing.F) {
 // FuzzGroupValue: a group that is read has a rebalance time-out for every member
 // that has a session time-out, and is written and read the same again.
 func FuzzGroupValue(f *testing.F) {
-	for version := int16(0); version <= groupValueVersion; version++ {
+	for version := int16(0); version <= newestValue; version++ {
 		v := kmsg.NewGroupMetadataValue()
 		v.Version, v.ProtocolType, v.Generation = version, "consumer", 3
 		m := kmsg.NewGroupMetadataValueMember()
