@@ -57,10 +57,14 @@ func readFile(name string) (content []byte, err error) {
 			return nil, pathError("read", name, err)
 		}
 		content = content[:len(content)+n]
-		if n < len(free) {
+		// A read that meets a bad page returns what it has before that; within the first
+		// page there is no before.
+		if n == 0 || n < len(free) && len(content) < firstRead {
 			return content, nil
 		}
-		content = slices.Grow(content, cap(content))
+		if n == len(free) {
+			content = slices.Grow(content, cap(content))
+		}
 	}
 }
 
