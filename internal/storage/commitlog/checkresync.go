@@ -1,0 +1,104 @@
+package commitlog
+
+import (
+	"context"
+
+	"github.com/botehq/bote/internal/record"
+)
+
+// bad reports what is at a position and returns where the next good batch is, or
+// the end.
+func (s *segmentCheck) bad(ctx context.Context, r *reader, h record.Batch, at int64, why string) (int64, error) {
+	next, first, err := s.resync(ctx, r, h, at)
+	if err != nil {
+		return 0, err
+	}
+	from := s.end
+	s.offsets.skip(at, next)
+	if next < s.size {
+		s.damaged(at, from, "the batch is damaged: %s; the next good one is at byte %d with offset %d", why, next, first)
+		s.end = max(s.end, first)
+		return next, nil
+	}
+	if s.next < 0 && !s.p.c.report.Clean && s.p.sealed <= from {
+		s.found(false, logSuffix, at, -1, from, "the last %d bytes are no whole batch: %s; the next start cuts them off", s.size-at, why)
+		return s.size, nil
+	}
+	s.broken = true
+	s.damaged(at, from, "the batch is damaged: %s; there is no good one in the %d bytes from here to the end of the segment", why, s.size-at)
+	if s.next >= 0 {
+		s.end = s.next
+	}
+	return s.size, nil
+}
+
+// maxTries bounds the checksums that a search for the next batch takes.
+const maxTries = 4096
+
+// resync finds the next good batch: behind the length that the bad one says, or
+// else the first place from where on there is one whose offset fits.
+func (s *segmentCheck) resync(ctx context.Context, r *reader, h record.Batch, at int64) (next, offset int64, err error) {
+	if h != nil {
+		if size, serr := record.Size(h); serr == nil && at+int64(size) < s.size {
+			b, why, err := s.look(r, at+int64(size))
+			if err != nil {
+				return 0, 0, err
+			}
+			if why == "" && s.fits(b) {
+				return at + int64(size), b.BaseOffset(), nil
+			}
+		}
+	}
+	tries := 0
+	for at++; at+record.HeaderSize <= s.size; {
+		if err := ctx.Err(); err != nil {
+			return 0, 0, err
+		}
+		p, err := r.at(at, int(min(readerSize, s.size-at)))
+		if err != nil {
+			return 0, 0, err
+		}
+		i := s.candidate(p)
+		at += int64(i)
+		if i+record.HeaderSize > len(p) {
+			continue // the next piece begins with what is left
+		}
+		b, why, err := s.look(r, at)
+		if err != nil {
+			return 0, 0, err
+		}
+		if why == "" {
+			return at, b.BaseOffset(), nil
+		}
+		if tries++; tries == maxTries {
+			break
+		}
+		at++
+	}
+	return s.size, 0, nil
+}
+
+// fits reports whether a batch may come behind what was read so far.
+func (s *segmentCheck) fits(b record.Batch) bool {
+	limit := s.limit()
+	if limit < 0 {
+		limit = s.base + maxSpan + 1
+	}
+	return b.BaseOffset() >= s.end && b.LastOffsetDelta() >= 0 && b.NextOffset() <= limit
+}
+
+// candidate is the first place in p that looks like the header of a batch that
+// fits, or where there is no room left for one.
+func (s *segmentCheck) candidate(p []byte) int {
+	i := 0
+	for ; i+record.HeaderSize <= len(p); i++ {
+		if p[i+16] != record.Magic {
+			continue
+		}
+		b := record.Batch(p[i:])
+		if n := lengthOf(b); n >= record.HeaderSize-record.Overhead && s.fits(b) {
+			break
+		}
+	}
+	return i
+}

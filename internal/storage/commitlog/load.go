@@ -1,0 +1,243 @@
+package commitlog
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/botehq/bote/internal/storage"
+	"github.com/botehq/bote/internal/storage/vfs"
+)
+
+// opened is what a partition directory holds.
+type opened struct {
+	segments  []*segment
+	snapshots []int64 // ascending
+	hasIndex  map[string]bool
+}
+
+// list reads the directory and removes what a crash left unfinished.
+func (l *Log) list() (opened, error) {
+	o := opened{hasIndex: map[string]bool{}}
+	names, err := l.store.fs.Names(l.dir)
+	if err != nil {
+		return o, fmt.Errorf("list %s: %w", l.dir, err)
+	}
+	for _, name := range names {
+		base, suffix := parseName(name)
+		switch {
+		case strings.HasSuffix(name, deletedSuffix), strings.HasSuffix(name, ".cleaned"), strings.HasSuffix(name, ".tmp"):
+			if err := l.store.fs.Remove(filepath.Join(l.dir, name)); err != nil {
+				return o, fmt.Errorf("remove leftover %s: %w", name, err)
+			}
+		case base < 0:
+		case suffix == logSuffix:
+			info, err := l.store.fs.Stat(filepath.Join(l.dir, name))
+			if err != nil {
+				return o, fmt.Errorf("look at segment %d: %w", base, err)
+			}
+			s := newSegment(l.store.fs, l.dir, base)
+			s.size.Store(info.Size)
+			s.created = info.ModTime
+			o.segments = append(o.segments, s)
+		case suffix == snapshotSuffix:
+			o.snapshots = append(o.snapshots, base)
+		case suffix == indexSuffix, suffix == timeSuffix:
+			o.hasIndex[name] = true
+		}
+	}
+	return o, nil
+}
+
+// parseName splits 00000000000000000042.log; the base is -1 for other names.
+func parseName(name string) (base int64, suffix string) {
+	digits, rest, _ := strings.Cut(name, ".")
+	if len(digits) != 20 {
+		return -1, ""
+	}
+	n, err := strconv.ParseUint(digits, 10, 63) // takes no sign
+	if err != nil {
+		return -1, ""
+	}
+	return int64(n), "." + rest
+}
+
+// load brings the log to life. After a clean stop the files are trusted and only
+// the tail behind the last index entry is looked at. Otherwise everything from
+// the recovery point on is checked, and cut at the first batch that is not whole;
+// what is left counts as synced up to the recovery point only.
+func (l *Log) load(ctx context.Context, clean bool, recoveryPoint, start int64) (storage.Recovered, error) {
+	o, err := l.list()
+	if err != nil {
+		return storage.Recovered{}, err
+	}
+	epochs, epochsOK := l.readEpochs()
+	l.epochs = slices.Clone(epochs)
+	if !clean {
+		// The file may be older than the batches; what they say counts from here on.
+		l.epochs = epochsBelow(l.epochs, recoveryPoint)
+	}
+	if !clean {
+		if o.segments, err = l.dropLeftovers(o.segments, start); err != nil {
+			return storage.Recovered{}, err
+		}
+	}
+	l.unsynced = -1
+	l.promised = recoveryPoint
+	removed, err := l.openSegments(ctx, o, clean, recoveryPoint, epochsOK)
+	if err != nil {
+		return storage.Recovered{}, err
+	}
+	if err := l.proveEnd(clean, start); err != nil {
+		return storage.Recovered{}, err
+	}
+	if n := len(l.segments); n == 0 || l.End() < start {
+		if err := l.startOver(start); err != nil {
+			return storage.Recovered{}, err
+		}
+	}
+	l.start = max(start, l.segments[0].base)
+	l.base = l.segments[0].base
+	l.synced, l.indexed, l.opened, l.progress = l.End(), l.End(), l.End(), l.End()
+	if !clean {
+		l.synced = min(l.End(), max(recoveryPoint, l.segments[0].base))
+		l.indexed = l.synced
+		l.opened, l.progress = -1, -1 // what a crash left has to be saved by the next clean stop
+		l.newFiles = true             // a killed process may not have synced the names
+	}
+	if l.unsynced < 0 || l.unsynced >= len(l.segments) {
+		l.unsynced = len(l.segments) - 1
+	}
+	l.announced.Store(l.End())
+	l.epochs = epochsBelow(l.epochs, l.End())
+	if clean && epochsOK {
+		if err := l.proveStart(); err != nil {
+			return storage.Recovered{}, err
+		}
+	}
+	if epochsOK {
+		if err := l.proveEpochs(ctx, clean); err != nil {
+			return storage.Recovered{}, err
+		}
+	}
+	l.epochs = epochsFrom(l.epochs, l.start)
+	if !slices.Equal(l.epochs, epochs) {
+		if err := l.writeEpochs(l.epochs); err != nil {
+			return storage.Recovered{}, err
+		}
+	}
+	rec, dropped, err := l.findSnapshot(o.snapshots, clean)
+	if rec.SnapshotEnd < l.End() {
+		l.sinceSnapshot.Store(snapshotAfter)
+	}
+	if err == nil && (removed || dropped) {
+		// A power cut must not bring back what was removed, after the log has
+		// grown past it.
+		if err = l.store.fs.SyncDir(l.dir); err != nil {
+			err = fmt.Errorf("sync directory %s: %w", l.dir, err)
+		}
+	}
+	return rec, err
+}
+
+// dropLeftovers removes segments that lie below the log start: retention was about
+// to, and which of them a crash brought back is left to chance.
+func (l *Log) dropLeftovers(segments []*segment, start int64) ([]*segment, error) {
+	n := 0
+	for n+1 < len(segments) && segments[n+1].base <= start {
+		n++
+	}
+	return segments[n:], l.removeSegments(segments[:n])
+}
+
+// openSegments opens, and if need be recovers, segments from the oldest on. It
+// reports whether segments were removed.
+func (l *Log) openSegments(ctx context.Context, o opened, clean bool, recoveryPoint int64, epochsOK bool) (removed bool, err error) {
+	for i, s := range o.segments {
+		last := i == len(o.segments)-1
+		indexed := o.hasIndex[fileName(s.base, indexSuffix)] && o.hasIndex[fileName(s.base, timeSuffix)]
+		ends := int64(0)
+		if !last {
+			ends = o.segments[i+1].base
+		}
+		// A recovery point at the very end of a segment may be older than the last
+		// entries of its indexes, which it got when the next one began.
+		if !last && indexed && epochsOK && (clean || ends < recoveryPoint) {
+			l.segments = append(l.segments, s)
+			l.end.Store(ends)
+			continue
+		}
+		if l.unsynced < 0 {
+			l.unsynced = i
+		}
+		var torn bool
+		switch {
+		case !indexed || !epochsOK:
+			torn, err = l.recoverSegment(ctx, s, s.base, !clean)
+		case clean:
+			torn, err = l.recoverSegment(ctx, s, s.base+maxSpan, false)
+		default:
+			torn, err = l.recoverSegment(ctx, s, recoveryPoint, true)
+		}
+		if err != nil {
+			return false, err
+		}
+		l.segments = append(l.segments, s)
+		// A power cut may take a segment, or its bytes, and leave the next one.
+		if hole := !clean && !last && ends > recoveryPoint && l.End() != ends; torn || hole {
+			return !last, l.removeSegments(o.segments[i+1:])
+		}
+		if !last {
+			if err := s.seal(); err != nil {
+				return false, fmt.Errorf("save indexes of segment %d of %s: %w", s.base, l.dir, err)
+			}
+			l.newFiles = true
+		}
+	}
+	return false, nil
+}
+
+// removeSegments deletes segments behind an incomplete one, or below the start.
+func (l *Log) removeSegments(gone []*segment) error {
+	for _, s := range gone {
+		l.log.Warn("removed a segment that is not of the log any more", slog.Int64("segment", s.base))
+		s.log.retire()
+		for _, suffix := range []string{logSuffix, indexSuffix, timeSuffix, txnSuffix} {
+			if err := removeIfThere(l.store.fs, filepath.Join(l.dir, fileName(s.base, suffix))); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func removeIfThere(fs vfs.FS, name string) error {
+	there, err := vfs.Exists(fs, name)
+	if err == nil && there {
+		err = fs.Remove(name)
+	}
+	if err != nil {
+		return fmt.Errorf("remove %s: %w", name, err)
+	}
+	return nil
+}
+
+// startOver begins an empty log at start, because there is none yet or because
+// all of it lies below start.
+func (l *Log) startOver(start int64) error {
+	if err := l.removeSegments(l.segments); err != nil {
+		return err
+	}
+	s, err := createSegment(l.store.fs, l.dir, start)
+	if err != nil {
+		return err
+	}
+	l.segments = []*segment{s}
+	l.end.Store(start)
+	l.newFiles = true
+	return nil
+}
