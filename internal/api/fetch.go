@@ -184,11 +184,16 @@ func (f *fetch) readPart(ctx context.Context, s *catalog.Snapshot, p *fetchPart,
 
 // answer sends what was read.
 func (f *fetch) answer() {
+	parts := f.encode()
+	f.leaveSession() // before the client can have the answer, and come back
+	f.r.ReplyParts(f.version >= 12, parts, f.release)
+}
+
+// leaveSession gives the session back, if there is one.
+func (f *fetch) leaveSession() {
 	if f.session != nil {
 		f.b.sessions.end(f)
 	}
-	parts := f.encode()
-	f.r.ReplyParts(f.version >= 12, parts, f.release)
 }
 
 // release gives the logs their buffers back.
@@ -258,6 +263,7 @@ func (f *fetch) unpark() {
 		}
 		ctx := f.r.Conn.Context()
 		if ctx.Err() != nil {
+			f.leaveSession()
 			f.r.Skip()
 			return
 		}

@@ -232,7 +232,7 @@ func (c *sessions) end(f *fetch) {
 	defer c.mu.Unlock()
 	if !f.full {
 		for i := range f.parts {
-			if p := &f.parts[i]; len(p.found.Data) > 0 && f.session.parts[keyOfPart(p)] == p.session {
+			if p := &f.parts[i]; p.found.Len() > 0 && f.session.parts[keyOfPart(p)] == p.session {
 				f.session.order.MoveToBack(p.session.place)
 			}
 		}

@@ -65,3 +65,17 @@ func TestSessionsAreBoundedInPartitions(t *testing.T) {
 	c.drop(large.id)
 	require.Equal(t, room, c.held)
 }
+
+// TestServedPartitionsGoLast: whether their records come from memory or a file.
+func TestServedPartitionsGoLast(t *testing.T) {
+	t.Parallel()
+	c := newSessions(4, nil)
+	id := begun(t, c, fetchOf(0, newSession, 0, 3)).id
+	f := &fetch{}
+	require.NoError(t, c.begin(f, fetchOf(id, 1, 0, 0)))
+	f.parts[0].found.Size = 10 // of a file
+	f.parts[1].found.Data = []byte{1}
+	c.end(f)
+	next := begun(t, c, fetchOf(id, 2, 0, 0))
+	require.Equal(t, []int32{2, 0, 1}, []int32{next.parts[0].index, next.parts[1].index, next.parts[2].index})
+}

@@ -324,6 +324,39 @@ func metric(t *testing.T, g prometheus.Gatherer, name string) int {
 	return 0
 }
 
+// TestSessionOfALostClient: a client that is lost while its fetch waits leaves its
+// session as it was: it can be used, and in the end makes room for others.
+func TestSessionOfALostClient(t *testing.T) {
+	b := botetest.New(t)
+	create := kmsg.NewPtrCreateTopicsRequest()
+	topic := kmsg.NewCreateTopicsRequestTopic()
+	topic.Topic, topic.NumPartitions, topic.ReplicationFactor = "t", 1, 1
+	create.Topics = append(create.Topics, topic)
+	call(t, b.Addr(), create, 7)
+	q := kmsg.NewPtrFetchRequest()
+	q.MinBytes, q.MaxBytes, q.SessionEpoch = 1, 1<<20, 0
+	qt, qp := kmsg.NewFetchRequestTopic(), kmsg.NewFetchRequestTopicPartition()
+	qp.PartitionMaxBytes = 1 << 20
+	qt.Topic, qt.Partitions = "t", append(qt.Partitions, qp)
+	q.Topics = append(q.Topics, qt)
+	q.SessionID = call(t, b.Addr(), q, 12).(*kmsg.FetchResponse).SessionID
+	require.NotZero(t, q.SessionID)
+
+	q.Topics = nil
+	q.SessionEpoch, q.MaxWaitMillis = 1, 600_000
+	c := dialAt(t, b.Addr())
+	_, err := c.Write(whole(q, 12))
+	require.NoError(t, err)
+	q.SessionEpoch, q.MaxWaitMillis = 2, 0
+	require.Eventually(t, func() bool { // once the fetch has begun, its epoch is taken; while it waits, so is the session
+		return call(t, b.Addr(), q, 12).(*kmsg.FetchResponse).ErrorCode == kerr.InvalidFetchSessionEpoch.Code
+	}, 10*time.Second, time.Millisecond)
+	require.NoError(t, c.Close())
+	require.Eventually(t, func() bool {
+		return call(t, b.Addr(), q, 12).(*kmsg.FetchResponse).ErrorCode == 0
+	}, 10*time.Second, 10*time.Millisecond)
+}
+
 // TestAssignmentsAreBounded: partitions that are assigned by hand are as many as
 // others may be.
 func TestAssignmentsAreBounded(t *testing.T) {
