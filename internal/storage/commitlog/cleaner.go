@@ -239,7 +239,7 @@ func (s *segment) expired(now time.Time, set storage.Settings) (bool, error) {
 	if err := s.loadTimes(); err != nil {
 		return false, err
 	}
-	ts, _ := s.largestTime()
+	ts := s.largestTime()
 	if ts < 0 {
 		ts = s.created.UnixMilli()
 	}

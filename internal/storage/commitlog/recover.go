@@ -194,7 +194,7 @@ func (s *segment) scan(from, end int64, checkCRC bool, known int64, visit func(b
 			if b, err = w.at(at, size); err != nil {
 				return err
 			}
-			if !b.ValidCRC() && !(b.NextOffset() <= known && s.confirmed(f, b, at+int64(size), end)) {
+			if !b.ValidCRC() && (b.NextOffset() > known || !s.confirmed(f, b, at+int64(size), end)) {
 				return nil
 			}
 		}

@@ -37,7 +37,7 @@ func (s *segment) findTime(ctx context.Context, ts, start, to int64) (found stor
 	if err := s.loadTimes(); err != nil {
 		return found, false, err
 	}
-	if largest, _ := s.largestTime(); largest < ts {
+	if largest := s.largestTime(); largest < ts {
 		return found, false, nil
 	}
 	from, err := s.offsetBefore(ts)
@@ -76,7 +76,7 @@ func (l *Log) FindMaxTime(ctx context.Context, to int64) (storage.Stamp, bool, e
 			continue
 		}
 		err := s.loadTimes()
-		if ts, _ := s.largestTime(); err == nil && ts >= 0 {
+		if ts := s.largestTime(); err == nil && ts >= 0 {
 			candidates = append(candidates, candidate{s, ts})
 		}
 		if err != nil && !errors.Is(err, errGone) {

@@ -57,7 +57,7 @@ func allocated(f func()) uint64 {
 
 // timed is a batch of records with timestamps of their own, which record.Build does
 // not make.
-func timed(t *testing.T, base int64, codec record.Codec, append bool, times ...int64) record.Batch {
+func timed(t *testing.T, base int64, codec record.Codec, appendTime bool, times ...int64) record.Batch {
 	t.Helper()
 	var payload []byte
 	for i, ts := range times {
@@ -71,7 +71,7 @@ func timed(t *testing.T, base int64, codec record.Codec, append bool, times ...i
 	require.NoError(t, err)
 	b.SetBaseOffset(base)
 	b.SetLeaderEpoch(0)
-	b.SetTimestamps(append, slices.Max(times))
+	b.SetTimestamps(appendTime, slices.Max(times))
 	return b
 }
 
@@ -107,29 +107,29 @@ func TestSearchByTime(t *testing.T) {
 			for range 3 {
 				for range 10 {
 					to, ts := ends[len(ends)-1-rng.IntN(10)], rng.Int64N(150)-1
-					first, largest := stamp{-1, -1}, stamp{-1, -1}
+					wantFirst, wantLargest := stamp{-1, -1}, stamp{-1, -1}
 					for _, r := range all {
 						if r.offset < p.Start() || r.offset >= to {
 							continue
 						}
-						if r.ts > largest.ts {
-							largest = r
+						if r.ts > wantLargest.ts {
+							wantLargest = r
 						}
-						if r.ts >= ts && first.offset < 0 {
-							first = r
+						if r.ts >= ts && wantFirst.offset < 0 {
+							wantFirst = r
 						}
 					}
 					got, ok, err := p.FindTime(t.Context(), ts, to)
 					require.NoError(t, err)
-					require.Equal(t, first.offset >= 0, ok)
+					require.Equal(t, wantFirst.offset >= 0, ok)
 					if ok {
-						require.Equal(t, first, stamp{got.Offset, got.Timestamp}, "at %d from %d to %d", ts, p.Start(), to)
+						require.Equal(t, wantFirst, stamp{got.Offset, got.Timestamp}, "at %d from %d to %d", ts, p.Start(), to)
 					}
 					got, ok, err = p.FindMaxTime(t.Context(), to)
 					require.NoError(t, err)
-					require.Equal(t, largest.offset >= 0, ok)
+					require.Equal(t, wantLargest.offset >= 0, ok)
 					if ok {
-						require.Equal(t, largest, stamp{got.Offset, got.Timestamp}, "largest from %d to %d", p.Start(), to)
+						require.Equal(t, wantLargest, stamp{got.Offset, got.Timestamp}, "largest from %d to %d", p.Start(), to)
 					}
 				}
 				require.NoError(t, p.SetStart(p.Start()+rng.Int64N(p.End()-p.Start())))

@@ -306,10 +306,10 @@ func (s *segment) lastTime() (last []hold, known bool, err error) {
 	return last, false, nil
 }
 
-func (s *segment) largestTime() (ts, end int64) {
+func (s *segment) largestTime() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.maxTime, s.maxTimeEnd
+	return s.maxTime
 }
 
 // closeIdle closes files and drops indexes that nobody used since a time.
