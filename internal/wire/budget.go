@@ -24,7 +24,7 @@ import (
 //     If they use up their budget, fetches wait; nothing else does.
 //
 // Who waits is served in turn. The budget is exceeded by at most one step (see
-// firstRead) and by small requests, with one exception: a frame that is read in
+// firstRead, and roomFor) and by small requests, with one exception: a frame that is read in
 // steps holds what it has while it waits for more, so that many of them could
 // wait for each other. One of those at a time may exceed the budget.
 type budget struct {

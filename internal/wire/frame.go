@@ -170,11 +170,11 @@ func (c *Conn) readBody(in *bufio.Reader, f *frame, n int, key uint16) error {
 	}
 	for got := 0; got < n; {
 		step := min(n-got, firstRead)
+		if got == 0 && key == produceKey && n <= min(2*c.largest, maxBuffer) {
+			step = n // it has sent as much before: no need to grow, and to copy
+		}
 		if !small && !c.server.budgetOf(key).acquire(c.ctx.Done(), &f.slot.request, int64(step)*weight) {
 			return net.ErrClosed
-		}
-		if f.buf == nil && n <= 2*c.largest {
-			f.buf = getBuffer(n) // it has sent as much before: no need to grow, and to copy
 		}
 		f.grow(got, step, n)
 		if err := c.allow(in, step); err != nil {

@@ -443,3 +443,25 @@ func TestTooManyElements(t *testing.T) {
 	gauged(t, reg, "bote_memory_used_bytes/other", 0)
 	require.Equal(t, 1, strings.Count(logged.String(), "Metadata version 1: 10 elements, the limit is 9"), logged.String())
 }
+
+// TestALargeFrameBeforeIsNoCredit: what a client sent once does not make room for
+// what it only claims to send.
+func TestALargeFrameBeforeIsNoCredit(t *testing.T) {
+	const clients = 4
+	reg := prometheus.NewRegistry()
+	b := newEvery(t, wire.Config{RequestMemory: 200 << 20, Registerer: reg})
+	var all []net.Conn
+	for i := range int32(clients) {
+		c := b.dial(t)
+		sendAll(t, c, produce(50<<20, i))
+		b.next(t).Reply(kmsg.NewPtrProduceResponse())
+		all = append(all, c)
+	}
+	gauged(t, reg, "bote_memory_used_bytes/records", 0)
+	before := inUse()
+	for _, c := range all {
+		send(t, c, produce(99<<20, 9)[:100])
+	}
+	gauged(t, reg, "bote_memory_used_bytes/records", clients<<20)
+	require.Less(t, inUse()-before, 16*clients<<20)
+}

@@ -123,9 +123,10 @@ func (p *Part) advance(n int) {
 	p.Size -= n
 }
 
-// consume takes up to n bytes off the front, and returns how many there were not.
+// consume takes up to n bytes off the front, and what is empty behind them, and
+// returns how many bytes there were not.
 func consume(run *net.Buffers, n int) (left int) {
-	for n > 0 && len(*run) > 0 {
+	for len(*run) > 0 && (n > 0 || len((*run)[0]) == 0) {
 		if first := (*run)[0]; n < len(first) {
 			(*run)[0] = first[n:]
 			return 0

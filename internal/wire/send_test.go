@@ -144,3 +144,20 @@ func (l *oneConn) Close() error {
 }
 
 func (l *oneConn) Addr() net.Addr { return &net.TCPAddr{} }
+
+// TestEmptyParts: parts without bytes, of which an answer may end with some, are
+// nothing to wait for.
+func TestEmptyParts(t *testing.T) {
+	t.Parallel()
+	f, content := randomFile(t, 100)
+	b := newBench(t, wire.Config{})
+	c := b.dial(t)
+	for i, parts := range [][]wire.Part{
+		{{Bytes: []byte{}}, {File: f}},
+		{{Bytes: content[:10]}, {Bytes: []byte{}}, {File: f, Size: 10}, {Bytes: []byte{}}, {File: f}},
+	} {
+		send(t, c, metadata(int32(i)))
+		b.next(t).ReplyParts(false, parts, nil)
+		require.Equal(t, int32(i), correlation(t, c))
+	}
+}
