@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -148,7 +149,7 @@ func TestDamagedLengthAllocatesLittle(t *testing.T) {
 	for i := range 10 {
 		require.NoError(t, p.Append(p.batch(fmt.Sprint(i))))
 	}
-	f, err := mem.OpenFile(stoppedLog, 2)
+	f, err := mem.OpenFile(stoppedLog, os.O_RDWR)
 	require.NoError(t, err)
 	size, err := f.Size()
 	require.NoError(t, err)
@@ -308,4 +309,29 @@ func TestEpochsOlderThanTheBatches(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestWrongOffsetLeadsNobodyAstray: a reader in sequence goes on where the last read
+// ended, which a damaged base offset can make a place before the one that it wants.
+func TestWrongOffsetLeadsNobodyAstray(t *testing.T) {
+	t.Parallel()
+	mem := vfs.NewMem()
+	p := openProbe(t, commitlog.Config{FS: mem, Flush: commitlog.FlushOS})
+	for i := range 10 {
+		require.NoError(t, p.Append(p.batch(fmt.Sprint(i))))
+	}
+	f, err := mem.OpenFile(stoppedLog, os.O_RDWR)
+	require.NoError(t, err)
+	size, err := f.Size()
+	require.NoError(t, err)
+	_, err = f.WriteAt([]byte{5}, size/10*3+7) // 3 becomes 5
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+	for _, from := range []int64{3, 6} {
+		c, err := p.Read(t.Context(), storage.Range{From: from, To: 10, MaxBytes: int(size / 10)})
+		require.NoError(t, err)
+		require.GreaterOrEqual(t, record.Batch(c.Data).LastOffset(), from)
+		c.Release()
+	}
+	require.NoError(t, p.store.Close())
 }

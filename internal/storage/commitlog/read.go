@@ -40,6 +40,12 @@ func (l *Log) Read(ctx context.Context, r storage.Range) (storage.Chunk, error) 
 			if errors.Is(err, errGone) {
 				continue
 			}
+			if len(c.Data) >= record.HeaderSize && record.Batch(c.Data).LastOffset() < r.From {
+				// A damaged offset led here: a reader that gets nothing new asks for ever.
+				c.Release()
+				l.forgetHint(hint{offset: r.From, base: s.base, at: at})
+				continue
+			}
 			return c, err
 		}
 		if next == nil {
@@ -249,6 +255,17 @@ func (l *Log) remember(h hint) {
 	defer l.mu.Unlock()
 	l.hints[l.nextHint] = h
 	l.nextHint = (l.nextHint + 1) % len(l.hints)
+}
+
+// forgetHint takes back one that is wrong.
+func (l *Log) forgetHint(h hint) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := range l.hints {
+		if l.hints[i] == h {
+			l.hints[i] = hint{}
+		}
+	}
 }
 
 // Headers visits the headers of all batches that end above from.
