@@ -196,16 +196,17 @@ func (l *lease) set(n int64) {
 	}
 }
 
-// release gives everything back.
+// release gives everything back. Who is next may exceed the limit at once.
 func (l *lease) release() {
-	if l.of == nil {
-		return
-	}
-	l.set(0)
-	if l.over {
-		l.of.mu.Lock()
-		l.over, l.of.overdrawn = false, false
-		l.of.serve()
-		l.of.mu.Unlock()
+	switch b := l.of; {
+	case b == nil:
+	case l.over:
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		l.over, b.overdrawn = false, false
+		b.used.Add(-l.n.Swap(0))
+		b.serve()
+	default:
+		l.set(0)
 	}
 }

@@ -81,11 +81,11 @@ func (c *Conn) read() {
 	c.cancel()
 	switch {
 	case errors.Is(err, errMalformed):
-		c.server.metrics.malformed.Inc()
 		c.server.episodes.malformed.note(c.client(), slog.Any("err", err))
+		c.server.metrics.malformed.Inc()
 	case errors.Is(err, errLate):
-		c.server.metrics.late.Inc()
 		c.server.episodes.late.note(c.client(), slog.Any("err", err))
+		c.server.metrics.late.Inc()
 	case err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed):
 		c.server.log.Debug("connection ended", c.client(), slog.Any("err", err))
 	}
