@@ -189,6 +189,23 @@ func (l *lease) take(n int64) {
 	l.of.add(n)
 }
 
+// takeWithin adds n bytes to the lease if nobody waits and the budget has as many
+// left.
+func (l *lease) takeWithin(n int64) bool {
+	b := l.of
+	for b.waiting.Load() == 0 {
+		used := b.used.Load()
+		if used+n > b.limit {
+			return false
+		}
+		if b.used.CompareAndSwap(used, used+n) {
+			l.n.Add(n)
+			return true
+		}
+	}
+	return false
+}
+
 // set makes the lease n bytes, without waiting.
 func (l *lease) set(n int64) {
 	if d := n - l.n.Swap(n); d != 0 {

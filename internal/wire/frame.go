@@ -65,10 +65,7 @@ func (c *Conn) readFrame(in *bufio.Reader) (frame, error) {
 	}
 	f := frame{slot: &slot{bytes: n}}
 	f.slot.answer.of = &c.server.answers
-	f.slot.request.of = &c.server.records
-	if key != produceKey {
-		f.slot.request.of = &c.server.others
-	}
+	f.slot.request.of = c.server.budgetOf(key)
 	if err := c.readBody(in, &f, n, key); err != nil {
 		f.drop()
 		return frame{}, late(err)
@@ -157,23 +154,19 @@ func (s *Server) mayBe(key uint16) int {
 // readBody reads n bytes into a buffer that grows as they arrive, and waits
 // before each step until there is memory for it.
 func (c *Conn) readBody(in *bufio.Reader, f *frame, n int, key uint16) error {
-	weight := int64(1)
-	if key != produceKey {
-		weight = otherWeight
-	}
 	small := n <= smallFrame && !c.busy()
 	if small {
-		f.slot.request.take(int64(n) * weight)
+		f.slot.request.take(int64(n) * weightOf(key))
 	}
 	if answers := &c.server.answers; key == fetchKey && !answers.acquire(c.ctx.Done(), &f.slot.answer, answers.step()) {
 		return net.ErrClosed
 	}
 	for got := 0; got < n; {
-		step := min(n-got, firstRead)
-		if got == 0 && key == produceKey && n <= min(2*c.largest, maxBuffer) {
-			step = n // it has sent as much before: no need to grow, and to copy
+		step, ok := n, true
+		if !small {
+			step, ok = c.nextStep(f, got, n, key)
 		}
-		if !small && !c.server.budgetOf(key).acquire(c.ctx.Done(), &f.slot.request, int64(step)*weight) {
+		if !ok {
 			return net.ErrClosed
 		}
 		f.grow(got, step, n)
@@ -189,6 +182,31 @@ func (c *Conn) readBody(in *bufio.Reader, f *frame, n int, key uint16) error {
 	c.largest = max(c.largest, n)
 	c.server.metrics.received.Add(float64(n))
 	return nil
+}
+
+// nextStep says how much of a frame to read next, and waits until there is memory
+// for it. Who has sent as much before is believed: all of a frame that is not too
+// large is taken in one step, and of a larger one, when something of it is here, the
+// rest, if there is memory for that. So it need not grow and be copied.
+func (c *Conn) nextStep(f *frame, got, n int, key uint16) (step int, ok bool) {
+	step = min(n-got, firstRead)
+	if key == produceKey && n <= 2*c.largest {
+		if got > 0 && f.slot.request.takeWithin(int64(n-got)) {
+			return n - got, true
+		}
+		if got == 0 && n <= maxBuffer {
+			step = n
+		}
+	}
+	return step, f.slot.request.of.acquire(c.ctx.Done(), &f.slot.request, int64(step)*weightOf(key))
+}
+
+// weightOf is what a byte of a frame counts as in its budget.
+func weightOf(key uint16) int64 {
+	if key == produceKey {
+		return 1
+	}
+	return otherWeight
 }
 
 // roomFor waits until there is memory for a frame's elements, as far as they take
@@ -215,7 +233,7 @@ func (f *frame) grow(got, step, n int) {
 	if got+step <= cap(*f.buf) {
 		return
 	}
-	larger := getBuffer(min(n, 2*cap(*f.buf)))
+	larger := getBuffer(max(got+step, min(n, 2*cap(*f.buf))))
 	*larger = (*larger)[:cap(*larger)]
 	copy(*larger, (*f.buf)[:got])
 	putBuffer(f.buf)
