@@ -92,7 +92,7 @@ func (s *segment) saveProgress() error {
 func (s *Store) WriteCheckpoints() error {
 	defer s.takeCheckpoints()()
 	s.mu.Lock()
-	recovery, high := maps.Clone(s.recovery), checkpoint{}
+	recovery, high, deleted := maps.Clone(s.recovery), checkpoint{}, s.deleted
 	s.mu.Unlock()
 	for _, l := range s.openLogs() {
 		name := dirName(l.part.Topic, l.part.Index)
@@ -107,7 +107,13 @@ func (s *Store) WriteCheckpoints() error {
 	if err := s.writeFile(s.cfg.Dir, highWatermarkFile, high.encode()); err != nil {
 		return fmt.Errorf("write %s: %w", highWatermarkFile, err)
 	}
-	return s.writeStarts(nil)
+	if err := s.writeStarts(nil); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	s.settled = deleted
+	s.mu.Unlock()
+	return nil
 }
 
 // takeCheckpoints waits until nobody else writes checkpoint files. What it returns

@@ -284,6 +284,49 @@ func TestDeleteFreesTheName(t *testing.T) {
 	require.NoError(t, store.Close())
 }
 
+// TestDeletionThatTheDiskRefused: the files still name what was deleted. A log that
+// is created under the name must not get its start at the next start.
+func TestDeletionThatTheDiskRefused(t *testing.T) {
+	t.Parallel()
+	for _, refused := range []string{"log-start-offset-checkpoint", "recovery-point-offset-checkpoint", "/data"} {
+		t.Run(refused, func(t *testing.T) {
+			t.Parallel()
+			mem := vfs.NewStrictMem()
+			faulty := vfs.NewFaulty(mem)
+			p := openProbe(t, commitlog.Config{FS: faulty})
+			for range 10 {
+				require.NoError(t, p.Append(p.batch("x")))
+			}
+			p.await(t, 10)
+			require.NoError(t, p.SetStart(4))
+			faulty.Inject(func(_ vfs.Op, name string) error {
+				if strings.HasSuffix(strings.TrimSuffix(name, ".tmp"), refused) {
+					return syscall.EIO
+				}
+				return nil
+			})
+			require.ErrorIs(t, p.store.Delete([]*commitlog.Log{p.Log}, [16]byte{7}), syscall.EIO)
+			faulty.Inject(nil)
+			other, hooks := storage.Partition{Topic: "t", ID: topic.ID{9}}, storage.Hooks{
+				Settings: func() storage.Settings { return p.settings }, Durable: func(int64) {}, Snapshot: func() []byte { return nil },
+				Deletable: func() int64 { return 0 }, StartMoved: func(int64) {},
+			}
+			again, _, err := p.store.OpenLog(t.Context(), other, hooks)
+			require.NoError(t, err)
+			require.Zero(t, again.Start())
+			killed := mem.Fork()
+			require.NoError(t, p.store.Close())
+
+			store, err := commitlog.Open(commitlog.Config{FS: killed, Dir: "/data"})
+			require.NoError(t, err)
+			again, _, err = store.OpenLog(t.Context(), other, hooks)
+			require.NoError(t, err)
+			require.Zero(t, again.Start())
+			require.NoError(t, store.Close())
+		})
+	}
+}
+
 func TestForeignDirectories(t *testing.T) {
 	t.Parallel()
 	mem := vfs.NewMem()

@@ -178,13 +178,14 @@ func (s *Store) ensureDir(l *Log) (created bool, err error) {
 }
 
 // forgetNamesake drops from the checkpoints a partition that had the name before:
-// a crash may have kept its deletion from doing so.
+// a crash, or the disk, may have kept its deletion from doing so.
 func (s *Store) forgetNamesake(name string) error {
 	s.mu.Lock()
 	_, start := s.starts[name]
 	_, point := s.recovery[name]
+	settled := s.settled == s.deleted
 	s.mu.Unlock()
-	if !start && !point {
+	if !start && !point && settled {
 		return nil
 	}
 	s.forgetCheckpoints(name)

@@ -124,6 +124,8 @@ type Store struct {
 	logs     map[string]*Log
 	topics   map[string]topic.ID // of directories, until they are opened
 	unseen   map[string]bool     // directories that a crash left and nobody has opened
+	deleted  int                 // logs in this life
+	settled  int                 // of those, how many the checkpoint files on disk do not name any more
 	closed   bool
 }
 
@@ -270,6 +272,9 @@ func (s *Store) writeFile(dir, name string, content []byte) error {
 func (s *Store) Delete(logs []*Log, unique [16]byte) error {
 	for _, l := range logs {
 		l.retire()
+		s.mu.Lock()
+		s.deleted++
+		s.mu.Unlock()
 		gone := filepath.Join(s.cfg.Dir, deletedName(l.part, unique))
 		if err := s.fs.Rename(l.dir, gone); err != nil {
 			return fmt.Errorf("delete %s: %w", l.dir, err)
