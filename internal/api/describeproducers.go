@@ -12,12 +12,12 @@ import (
 func (b *Broker) describeProducers(r *wire.Request, q *kmsg.DescribeProducersRequest) {
 	resp := kmsg.NewPtrDescribeProducersResponse()
 	s := b.Catalog.Snapshot()
-	seen := map[sessionKey]bool{}
+	seen := map[partKey]bool{}
 	for _, qt := range q.Topics {
 		rt := kmsg.NewDescribeProducersResponseTopic()
 		rt.Topic = qt.Topic
 		for _, index := range qt.Partitions {
-			key := sessionKey{name: qt.Topic, index: index}
+			key := partKey{name: qt.Topic, index: index}
 			if seen[key] {
 				continue
 			}

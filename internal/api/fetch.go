@@ -99,47 +99,53 @@ func (f *fetch) begin(q *kmsg.FetchRequest) error {
 		return f.b.sessions.begin(f, q)
 	}
 	f.full = true
-	f.parts = partsOf(q, nil)
+	f.parts = partsOf(q)
 	return nil
 }
 
-// partsOf takes the partitions of a request; note may attach a session's. As in
-// Kafka, one that is named twice counts once: the first place, the last wishes.
-func partsOf(q *kmsg.FetchRequest, note func(name string, id topic.ID, p *kmsg.FetchRequestTopicPartition)) []fetchPart {
-	n := 0
-	for i := range q.Topics {
-		n += len(q.Topics[i].Partitions)
-	}
-	parts := make([]fetchPart, 0, n)
-	var places map[sessionKey]int
-	if n > 1 && note == nil {
-		places = make(map[sessionKey]int, n)
-	}
+// partKey names a partition: by the topic's name before version 13, then by its ID.
+type partKey struct {
+	name  string
+	id    topic.ID
+	index int32
+}
+
+// eachPart visits the partitions of a request in its order.
+func eachPart(q *kmsg.FetchRequest, visit func(partKey, *kmsg.FetchRequestTopicPartition)) {
 	for i := range q.Topics {
 		t := &q.Topics[i]
 		for j := range t.Partitions {
 			p := &t.Partitions[j]
-			if note != nil {
-				note(t.Topic, topic.ID(t.TopicID), p)
-				continue
-			}
-			part, key := newFetchPart(t.Topic, topic.ID(t.TopicID), p), sessionKey{t.Topic, topic.ID(t.TopicID), p.Partition}
-			if at, twice := places[key]; twice {
-				parts[at] = part
-				continue
-			}
-			if places != nil {
-				places[key] = len(parts)
-			}
-			parts = append(parts, part)
+			visit(partKey{t.Topic, t.TopicID, p.Partition}, p)
 		}
 	}
+}
+
+// partsOf takes the partitions of a request. As in Kafka, one that is named twice
+// counts once: the first place, the last wishes.
+func partsOf(q *kmsg.FetchRequest) []fetchPart {
+	n := named(q)
+	parts := make([]fetchPart, 0, n)
+	var places map[partKey]int
+	if n > 1 {
+		places = make(map[partKey]int, n)
+	}
+	eachPart(q, func(key partKey, p *kmsg.FetchRequestTopicPartition) {
+		if at, twice := places[key]; twice {
+			parts[at] = newFetchPart(key, p)
+			return
+		}
+		if places != nil {
+			places[key] = len(parts)
+		}
+		parts = append(parts, newFetchPart(key, p))
+	})
 	return parts
 }
 
-func newFetchPart(name string, id topic.ID, p *kmsg.FetchRequestTopicPartition) fetchPart {
+func newFetchPart(key partKey, p *kmsg.FetchRequestTopicPartition) fetchPart {
 	return fetchPart{
-		name: name, id: id, index: p.Partition, offset: p.FetchOffset, maxBytes: p.PartitionMaxBytes,
+		name: key.name, id: key.id, index: key.index, offset: p.FetchOffset, maxBytes: p.PartitionMaxBytes,
 		leader: p.CurrentLeaderEpoch, fetched: p.LastFetchedEpoch,
 	}
 }

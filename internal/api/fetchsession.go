@@ -25,13 +25,6 @@ const (
 	sessionStale = 2 * time.Minute
 )
 
-// sessionKey is a partition in a session: by name before version 13, then by ID.
-type sessionKey struct {
-	name  string
-	id    topic.ID
-	index int32
-}
-
 // sessionPart is what a session remembers of a partition.
 type sessionPart struct {
 	fetchPart
@@ -47,7 +40,7 @@ type session struct {
 	byID   bool
 	used   time.Time
 	busy   bool
-	parts  map[sessionKey]*sessionPart
+	parts  map[partKey]*sessionPart
 	order  *list.List // of *sessionPart: those that were served go to the end
 	cached *list.Element
 }
@@ -84,7 +77,7 @@ func (c *sessions) begin(f *fetch, q *kmsg.FetchRequest) error {
 		c.drop(q.SessionID)
 		f.full = true
 		if q.SessionEpoch == sessionless {
-			f.parts = partsOf(q, nil)
+			f.parts = partsOf(q)
 			return nil
 		}
 		c.open(f, q)
@@ -125,10 +118,10 @@ func nextEpoch(epoch int32) int32 {
 
 // open makes a session for a full fetch if the cache has room.
 func (c *sessions) open(f *fetch, q *kmsg.FetchRequest) {
-	s := &session{epoch: 1, byID: q.Version >= 13, parts: map[sessionKey]*sessionPart{}, order: list.New()}
+	s := &session{epoch: 1, byID: q.Version >= 13, parts: map[partKey]*sessionPart{}, order: list.New()}
 	s.update(q)
 	if len(s.parts) == 0 || !c.admit(len(s.parts)) {
-		f.parts = partsOf(q, nil)
+		f.parts = partsOf(q)
 		return
 	}
 	for s.id == 0 || c.byID[s.id] != nil {
@@ -183,23 +176,22 @@ func (c *sessions) use(f *fetch, s *session) {
 // update adds, changes and forgets partitions as a request says. What it keeps
 // outlives the request, so names are copied.
 func (s *session) update(q *kmsg.FetchRequest) {
-	partsOf(q, func(name string, id topic.ID, p *kmsg.FetchRequestTopicPartition) {
-		key := sessionKey{name, id, p.Partition}
+	eachPart(q, func(key partKey, p *kmsg.FetchRequestTopicPartition) {
 		old := s.parts[key]
 		if old == nil {
-			name = strings.Clone(name)
+			key.name = strings.Clone(key.name)
 			old = &sessionPart{high: -2, start: -2}
 			old.place = s.order.PushBack(old)
-			s.parts[sessionKey{name, id, p.Partition}] = old
+			s.parts[key] = old
 		} else {
-			name = old.name
+			key.name = old.name
 		}
-		old.fetchPart = newFetchPart(name, id, p)
+		old.fetchPart = newFetchPart(key, p)
 	})
 	for i := range q.ForgottenTopics {
 		t := &q.ForgottenTopics[i]
 		for _, index := range t.Partitions {
-			key := sessionKey{t.Topic, topic.ID(t.TopicID), index}
+			key := partKey{t.Topic, topic.ID(t.TopicID), index}
 			if old := s.parts[key]; old != nil {
 				s.order.Remove(old.place)
 				delete(s.parts, key)
@@ -210,8 +202,8 @@ func (s *session) update(q *kmsg.FetchRequest) {
 
 // added is how many partitions a request adds at most.
 func (s *session) added(q *kmsg.FetchRequest) (n int) {
-	partsOf(q, func(name string, id topic.ID, p *kmsg.FetchRequestTopicPartition) {
-		if s.parts[sessionKey{name, id, p.Partition}] == nil {
+	eachPart(q, func(key partKey, _ *kmsg.FetchRequestTopicPartition) {
+		if s.parts[key] == nil {
 			n++
 		}
 	})
@@ -240,7 +232,7 @@ func (c *sessions) end(f *fetch) {
 	f.session.busy = false
 }
 
-func keyOfPart(p *fetchPart) sessionKey { return sessionKey{p.name, p.id, p.index} }
+func keyOfPart(p *fetchPart) partKey { return partKey{p.name, p.id, p.index} }
 
 // changed reports whether an incremental answer must have a partition, and
 // remembers what the client will know. After an error the partition is answered

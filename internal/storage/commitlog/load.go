@@ -80,8 +80,6 @@ func (l *Log) load(ctx context.Context, clean bool, recoveryPoint, start int64) 
 	if !clean {
 		// The file may be older than the batches; what they say counts from here on.
 		l.epochs = epochsBelow(l.epochs, recoveryPoint)
-	}
-	if !clean {
 		if o.segments, err = l.dropLeftovers(o.segments, start); err != nil {
 			return storage.Recovered{}, err
 		}
