@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -235,6 +236,51 @@ func TestBuild(t *testing.T) {
 	require.Nil(t, got[0].Value)
 	require.Nil(t, got[1].Key)
 	require.NotNil(t, got[1].Value)
+}
+
+// TestLongNumbers spells each number of a record with ever more bytes: those of 32
+// bits are read from five at most, the timestamp from ten, as clients read them.
+func TestLongNumbers(t *testing.T) {
+	t.Parallel()
+	long := func(value, size int) []byte { // of a value below 64
+		p := append([]byte{byte(2*value) | 0x80}, bytes.Repeat([]byte{0x80}, size-2)...)
+		return append(p, 0)
+	}
+	places := []struct {
+		name          string
+		value, before int // before is where the number stands in the body
+	}{
+		{"timestamp", 0, 1}, {"offset", 0, 2}, {"key", 1, 3}, {"value", 1, 5}, {"headers", 1, 7},
+		{"header key", 1, 8}, {"header value", 1, 10}, {"size", 12, -1},
+	}
+	body := []byte{0, 0, 0, 2, 'k', 2, 'v', 2, 2, 'h', 2, 'w'}
+	for _, place := range places {
+		for size := 2; size <= 11; size++ {
+			b := body
+			if place.before >= 0 {
+				b = slices.Concat(body[:place.before], long(place.value, size), body[place.before+1:])
+			}
+			p := append(binary.AppendVarint(nil, int64(len(b))), b...)
+			if place.before < 0 {
+				p = append(long(len(body), size), body...)
+			}
+			var err error
+			for _, err = range record.Records(p, 1) {
+			}
+			var theirs kmsg.Record
+			refused := theirs.ReadFrom(p) != nil
+			require.Equal(t, size > 5 && place.name != "timestamp" || size > 10, err != nil, "%s of %d bytes", place.name, size)
+			require.Equal(t, refused, err != nil, "%s of %d bytes", place.name, size)
+		}
+	}
+	for _, fifth := range []byte{0x0f, 0x10, 0x7f} { // the largest number, and beyond 32 bits
+		p := append([]byte{20, 0, 0, 0xff, 0xff, 0xff, 0xff, fifth}, 1, 1, 0)
+		var err error
+		for _, err = range record.Records(p, 1) {
+		}
+		var theirs kmsg.Record
+		require.Equal(t, theirs.ReadFrom(p) != nil, err != nil, "%x", fifth)
+	}
 }
 
 // FuzzRecords holds the reader of records equal to kmsg's: what one takes, the

@@ -45,10 +45,9 @@ func FuzzBatchIsKmsgs(f *testing.F) {
 }
 
 // FuzzRecordIsKmsgs: of a single record, what one reader takes the other takes,
-// with the same fields, headers apart: they are only skipped here. Three differences
-// are wanted. kmsg reads a record that is shorter than its announced size; a length
-// below -1 is null for it; and a varint of more bytes than it needs is refused by
-// it, but by Kafka and here only if it overflows.
+// with the same fields, headers apart: they are only skipped here. Two differences
+// are wanted. kmsg reads a record that is shorter than its announced size, and a
+// length below -1 is null for it.
 func FuzzRecordIsKmsgs(f *testing.F) {
 	f.Add(record.Build(1, kv("a")...).Payload())
 	f.Add(encode(nil, kmsg.Record{Headers: []kmsg.Header{{Key: "h", Value: []byte("v")}, {Key: "n"}}})[61:])

@@ -40,27 +40,36 @@ func Records(payload []byte, count int32) iter.Seq2[Record, error] {
 
 // next decodes one record with its headers and returns what follows it.
 func next(p []byte) (r Record, rest []byte, ok bool) {
-	size, n := binary.Varint(p)
-	if n <= 0 || size < 0 || size > int64(len(p)-n) {
+	size, n := varint(p)
+	if n <= 0 || size < 0 || int(size) > len(p)-n {
 		return r, nil, false
 	}
 	rest = p[n+int(size):]
 	c := cursor{p: p[n : n+int(size)]}
 	c.skip(1) // attributes, unused
-	r.TimestampDelta = c.varint()
-	delta := c.varint()
-	r.OffsetDelta = int32(delta)
+	r.TimestampDelta = c.varlong()
+	r.OffsetDelta = c.varint()
 	r.Key = c.bytes(true)
 	r.Value = c.bytes(true)
 	headers := c.varint()
-	if headers < 0 || headers > int64(len(c.p)) {
+	if headers < 0 || int(headers) > len(c.p) {
 		c.bad = true
 	}
-	for i := int64(0); i < headers && !c.bad; i++ {
+	for i := int32(0); i < headers && !c.bad; i++ {
 		c.bytes(false)
 		c.bytes(true)
 	}
-	return r, rest, !c.bad && len(c.p) == 0 && delta == int64(r.OffsetDelta)
+	return r, rest, !c.bad && len(c.p) == 0
+}
+
+// varint is binary.Varint for a number of 32 bits, which Kafka and its clients take
+// from five bytes at most: a small number spelt with more is none.
+func varint(p []byte) (int32, int) {
+	v, n := binary.Varint(p[:min(len(p), binary.MaxVarintLen32)])
+	if v != int64(int32(v)) {
+		return 0, -n
+	}
+	return int32(v), n
 }
 
 // cursor reads the fields of one record; bad sticks.
@@ -77,14 +86,25 @@ func (c *cursor) skip(n int) {
 	c.p = c.p[n:]
 }
 
-func (c *cursor) varint() int64 {
+func (c *cursor) varint() int32 {
+	v, n := varint(c.p)
+	c.pass(n)
+	return v
+}
+
+func (c *cursor) varlong() int64 {
 	v, n := binary.Varint(c.p)
+	c.pass(n)
+	return v
+}
+
+// pass goes behind a number of n bytes, which was none if n is not positive.
+func (c *cursor) pass(n int) {
 	if n <= 0 {
 		c.bad = true
-		return 0
+		return
 	}
 	c.p = c.p[n:]
-	return v
 }
 
 func (c *cursor) bytes(nullable bool) []byte {
@@ -92,7 +112,7 @@ func (c *cursor) bytes(nullable bool) []byte {
 	if c.bad || n == -1 && nullable {
 		return nil
 	}
-	if n < 0 || n > int64(len(c.p)) {
+	if n < 0 || int(n) > len(c.p) {
 		c.bad = true
 		return nil
 	}
