@@ -26,7 +26,7 @@ func (b *Broker) deleteTopics(r *wire.Request, q *kmsg.DeleteTopicsRequest) {
 		for _, want := range dedupe(wanted, twice) {
 			rt := kmsg.NewDeleteTopicsResponseTopic()
 			rt.Topic, rt.TopicID = want.Topic, want.TopicID
-			err := error(kerr.InvalidRequest)
+			err := invalid("Duplicate topic name.")
 			if !twice {
 				err = b.deleteTopic(r, q.Version, &rt)
 			}

@@ -14,36 +14,71 @@ import (
 )
 
 // DescribeConfigs, key 32, versions 1-4. 1 synonyms; 3 types and documentation;
-// 4 flexible. A resource is described in full once, however often it is named:
-// a few bytes make tens of kilobytes.
+// 4 flexible. A few bytes of a request make tens of kilobytes of the answer, which
+// may take no more memory than is left for answers.
 func (b *Broker) describeConfigs(r *wire.Request, q *kmsg.DescribeConfigsRequest) {
-	type resource struct {
-		kind kmsg.ConfigResourceType
-		name string
-	}
-	full := map[resource]bool{}
 	resp := kmsg.NewPtrDescribeConfigsResponse()
 	s := b.Catalog.Snapshot()
+	full := false
 	for i := range q.Resources {
 		qr := &q.Resources[i]
-		if this := (resource{qr.ResourceType, qr.ResourceName}); len(qr.ConfigNames) == 0 {
-			if full[this] {
-				continue
-			}
-			full[this] = true
-		}
 		rr := kmsg.NewDescribeConfigsResponseResource()
 		rr.ResourceType, rr.ResourceName = qr.ResourceType, qr.ResourceName
-		entries, err := b.configEntries(s, qr.ResourceType, qr.ResourceName)
-		rr.ErrorCode, rr.ErrorMessage = b.code(r, err), message(err)
-		for _, e := range entries {
-			if len(qr.ConfigNames) == 0 || slices.Contains(qr.ConfigNames, e.Name) {
-				rr.Configs = append(rr.Configs, configEntry(e, q))
-			}
+		err := errConfigsFull
+		if !full {
+			rr.Configs, err = b.describeResource(s, q, qr)
 		}
+		if size := configsBytes(rr.Configs); !full && !r.Grow(size) {
+			full, rr.Configs, err = true, nil, errConfigsFull
+		}
+		rr.ErrorCode, rr.ErrorMessage = b.code(r, err), message(err)
 		resp.Resources = append(resp.Resources, rr)
 	}
 	r.Reply(resp)
+}
+
+// errConfigsFull is the answer for resources that there is no memory to describe.
+var errConfigsFull error = &catalog.RefusedError{
+	Code:    kerr.ThrottlingQuotaExceeded,
+	Message: "There is not enough memory left for the answer (queued.max.response.bytes): describe fewer resources at once, or try again later.",
+}
+
+// describeResource returns those configs of a resource that are asked for.
+func (b *Broker) describeResource(s *catalog.Snapshot, q *kmsg.DescribeConfigsRequest, qr *kmsg.DescribeConfigsRequestResource) ([]kmsg.DescribeConfigsResponseResourceConfig, error) {
+	entries, err := b.configEntries(s, qr.ResourceType, qr.ResourceName)
+	var out []kmsg.DescribeConfigsResponseResourceConfig
+	for _, e := range entries {
+		if len(qr.ConfigNames) == 0 || slices.Contains(qr.ConfigNames, e.Name) {
+			out = append(out, configEntry(e, q))
+		}
+	}
+	return out, err
+}
+
+// What a config and a synonym take beside their texts.
+const (
+	configBytes  = 80
+	synonymBytes = 40
+)
+
+// configsBytes is about what configs take, first as they are and then in the answer.
+func configsBytes(configs []kmsg.DescribeConfigsResponseResourceConfig) int {
+	text := func(s *string) int {
+		if s == nil {
+			return 0
+		}
+		return len(*s)
+	}
+	n := 0
+	for i := range configs {
+		c := &configs[i]
+		n += configBytes + len(c.Name) + text(c.Value) + text(c.Documentation)
+		for j := range c.ConfigSynonyms {
+			cs := &c.ConfigSynonyms[j]
+			n += synonymBytes + len(cs.Name) + text(cs.Value)
+		}
+	}
+	return n
 }
 
 // configEntries returns the configs of a resource.

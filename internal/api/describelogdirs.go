@@ -18,14 +18,17 @@ func (b *Broker) describeLogDirs(r *wire.Request, q *kmsg.DescribeLogDirsRequest
 		dir.TotalBytes, dir.UsableBytes = total, free
 	}
 	s := b.Catalog.Snapshot()
+	done := answered{}
 	if q.Topics == nil {
 		for _, t := range s.Topics() {
-			dir.Topics = append(dir.Topics, b.dirTopic(t, allPartitions(t)))
+			dir.Topics = append(dir.Topics, b.dirTopic(t, allPartitions(t), done))
 		}
 	}
 	for i := range q.Topics {
 		if t := s.Topic(q.Topics[i].Topic); t != nil {
-			dir.Topics = append(dir.Topics, b.dirTopic(t, q.Topics[i].Partitions))
+			if dt := b.dirTopic(t, q.Topics[i].Partitions, done); len(dt.Partitions) > 0 {
+				dir.Topics = append(dir.Topics, dt)
+			}
 		}
 	}
 	resp.Dirs = append(resp.Dirs, dir)
@@ -40,11 +43,11 @@ func allPartitions(t *catalog.Topic) []int32 {
 	return all
 }
 
-func (b *Broker) dirTopic(t *catalog.Topic, indexes []int32) kmsg.DescribeLogDirsResponseDirTopic {
+func (b *Broker) dirTopic(t *catalog.Topic, indexes []int32, done answered) kmsg.DescribeLogDirsResponseDirTopic {
 	dt := kmsg.NewDescribeLogDirsResponseDirTopic()
 	dt.Topic = t.Name
 	for _, index := range indexes {
-		if p := b.Partitions.Get(t.ID, index); p != nil {
+		if p := b.Partitions.Get(t.ID, index); p != nil && !done.before(t.Name, index) {
 			dp := kmsg.NewDescribeLogDirsResponseDirTopicPartition()
 			dp.Partition, dp.Size = index, p.Size()
 			dt.Partitions = append(dt.Partitions, dp)

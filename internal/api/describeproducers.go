@@ -8,20 +8,18 @@ import (
 )
 
 // DescribeProducers, key 61, version 0 (KIP-664). A partition is answered once,
-// however often it is named.
+// however often it is named; Kafka answers each time.
 func (b *Broker) describeProducers(r *wire.Request, q *kmsg.DescribeProducersRequest) {
 	resp := kmsg.NewPtrDescribeProducersResponse()
 	s := b.Catalog.Snapshot()
-	seen := map[partKey]bool{}
+	done := answered{}
 	for _, qt := range q.Topics {
 		rt := kmsg.NewDescribeProducersResponseTopic()
 		rt.Topic = qt.Topic
 		for _, index := range qt.Partitions {
-			key := partKey{name: qt.Topic, index: index}
-			if seen[key] {
+			if done.before(qt.Topic, index) {
 				continue
 			}
-			seen[key] = true
 			rp := kmsg.NewDescribeProducersResponseTopicPartition()
 			rp.Partition = index
 			_, p, err := b.find(s, qt.Topic, topic.ID{}, false, index)
@@ -36,7 +34,9 @@ func (b *Broker) describeProducers(r *wire.Request, q *kmsg.DescribeProducersReq
 			}
 			rt.Partitions = append(rt.Partitions, rp)
 		}
-		resp.Topics = append(resp.Topics, rt)
+		if len(rt.Partitions) > 0 || len(qt.Partitions) == 0 {
+			resp.Topics = append(resp.Topics, rt)
+		}
 	}
 	r.Reply(resp)
 }

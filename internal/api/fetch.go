@@ -103,13 +103,6 @@ func (f *fetch) begin(q *kmsg.FetchRequest) error {
 	return nil
 }
 
-// partKey names a partition: by the topic's name before version 13, then by its ID.
-type partKey struct {
-	name  string
-	id    topic.ID
-	index int32
-}
-
 // eachPart visits the partitions of a request in its order.
 func eachPart(q *kmsg.FetchRequest, visit func(partKey, *kmsg.FetchRequestTopicPartition)) {
 	for i := range q.Topics {
@@ -260,7 +253,7 @@ func (f *fetch) unpark() {
 	if f.ended.Swap(true) {
 		return
 	}
-	go func() {
+	f.r.Resume(func() {
 		<-f.parked // it may be woken before it has registered everywhere
 		f.timer.Stop()
 		f.unparked()
@@ -275,7 +268,7 @@ func (f *fetch) unpark() {
 		}
 		f.read(ctx)
 		f.answer()
-	}()
+	})
 }
 
 // storageErrorVersion is the first that knows KAFKA_STORAGE_ERROR.

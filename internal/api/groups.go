@@ -71,18 +71,14 @@ func (b *Broker) listGroups(r *wire.Request, q *kmsg.ListGroupsRequest) {
 }
 
 func (b *Broker) deleteGroups(r *wire.Request, q *kmsg.DeleteGroupsRequest) {
+	q.Groups = distinct(q.Groups)
 	b.Groups.DeleteGroups(q, func(resp *kmsg.DeleteGroupsResponse) { r.Reply(resp) })
 }
 
 // describeGroups describes a group once, however often it is named: all of its
 // members may have megabytes.
 func (b *Broker) describeGroups(r *wire.Request, q *kmsg.DescribeGroupsRequest) {
-	seen := make(map[string]bool, len(q.Groups))
-	q.Groups = slices.DeleteFunc(q.Groups, func(id string) bool {
-		again := seen[id]
-		seen[id] = true
-		return again
-	})
+	q.Groups = distinct(q.Groups)
 	withOperations := q.IncludeAuthorizedOperations && q.Version >= 3
 	b.Groups.DescribeGroups(q, func(resp *kmsg.DescribeGroupsResponse) {
 		for i := range resp.Groups {
@@ -92,5 +88,15 @@ func (b *Broker) describeGroups(r *wire.Request, q *kmsg.DescribeGroupsRequest) 
 			}
 		}
 		r.Reply(resp)
+	})
+}
+
+// distinct returns each name once, in the order of their first places.
+func distinct(names []string) []string {
+	seen := make(map[string]bool, len(names))
+	return slices.DeleteFunc(names, func(name string) bool {
+		again := seen[name]
+		seen[name] = true
+		return again
 	})
 }

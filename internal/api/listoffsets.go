@@ -34,19 +34,25 @@ const (
 func (b *Broker) listOffsets(r *wire.Request, q *kmsg.ListOffsetsRequest) {
 	resp := kmsg.NewPtrListOffsetsResponse()
 	s := b.Catalog.Snapshot()
+	count := map[partKey]int{}
+	for _, qt := range q.Topics {
+		for _, qp := range qt.Partitions {
+			count[partKey{name: qt.Topic, index: qp.Partition}]++
+		}
+	}
+	done := answered{}
 	for _, qt := range q.Topics {
 		rt := kmsg.NewListOffsetsResponseTopic()
 		rt.Topic = qt.Topic
-		count := map[int32]int{}
 		for _, qp := range qt.Partitions {
-			count[qp.Partition]++
-		}
-		for _, qp := range qt.Partitions {
+			if done.before(qt.Topic, qp.Partition) {
+				continue
+			}
 			rp := kmsg.NewListOffsetsResponseTopicPartition()
 			rp.Partition = qp.Partition
 			_, p, err := b.find(s, qt.Topic, topic.ID{}, false, qp.Partition)
 			switch {
-			case count[qp.Partition] > 1:
+			case count[partKey{name: qt.Topic, index: qp.Partition}] > 1:
 				err = kerr.InvalidRequest
 			case err == nil:
 				err = b.listOffset(r, q, p, qp, &rp)
@@ -56,7 +62,9 @@ func (b *Broker) listOffsets(r *wire.Request, q *kmsg.ListOffsetsRequest) {
 			}
 			rt.Partitions = append(rt.Partitions, rp)
 		}
-		resp.Topics = append(resp.Topics, rt)
+		if len(rt.Partitions) > 0 || len(qt.Partitions) == 0 {
+			resp.Topics = append(resp.Topics, rt)
+		}
 	}
 	r.Reply(resp)
 }

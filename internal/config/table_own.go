@@ -19,7 +19,7 @@ var ownKeys = []Key{
 	},
 	{
 		Name: "queued.max.response.bytes", Type: Long, Default: new("-1"), Importance: Medium, Own: true,
-		Doc: "Bytes of answers that clients have not taken yet, on all connections, after which fetches wait. -1 is an eighth of the memory, but 64 MiB at least and 512 MiB at most.",
+		Doc: "Bytes of answers that clients have not taken yet, on all connections, after which fetches wait and DescribeConfigs describes no further resources of a request. -1 is an eighth of the memory, but 64 MiB at least and 512 MiB at most.",
 	},
 	{
 		Name: "socket.request.max.elements", Type: Int, Default: new("500000"), check: atLeast(1), Importance: Low, Own: true,

@@ -250,8 +250,14 @@ func TestLongNumbers(t *testing.T) {
 		name          string
 		value, before int // before is where the number stands in the body
 	}{
-		{"timestamp", 0, 1}, {"offset", 0, 2}, {"key", 1, 3}, {"value", 1, 5}, {"headers", 1, 7},
-		{"header key", 1, 8}, {"header value", 1, 10}, {"size", 12, -1},
+		{"timestamp", 0, 1},
+		{"offset", 0, 2},
+		{"key", 1, 3},
+		{"value", 1, 5},
+		{"headers", 1, 7},
+		{"header key", 1, 8},
+		{"header value", 1, 10},
+		{"size", 12, -1},
 	}
 	body := []byte{0, 0, 0, 2, 'k', 2, 'v', 2, 2, 'h', 2, 'w'}
 	for _, place := range places {

@@ -21,7 +21,8 @@ import (
 //     connection with nothing in flight is always taken, so that no connection
 //     is silenced.
 //   - Answers are held by clients that do not read, until they are closed for it.
-//     If they use up their budget, fetches wait; nothing else does.
+//     If they use up their budget, fetches wait and large descriptions are
+//     refused; all else is answered.
 //
 // Who waits is served in turn. The budget is exceeded by at most one step (see
 // firstRead, and roomFor) and by small requests, with one exception: a frame that is read in

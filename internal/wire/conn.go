@@ -98,7 +98,7 @@ func (c *Conn) serve() (err error) {
 	var f frame // read, and no request yet
 	defer func() {
 		if p := recover(); p != nil {
-			c.server.log.Error("panic in a request", c.client(), slog.Any("err", p), slog.String("stack", string(debug.Stack())))
+			c.panicked(p)
 			err = fmt.Errorf("panic: %v", p)
 		}
 		f.drop()
@@ -161,12 +161,17 @@ func (c *Conn) begin(r *Request) {
 	c.server.metrics.inFlight.Inc()
 	defer func() {
 		if p := recover(); p != nil { // nobody else will
-			r.slot.request.release()
-			r.slot.answer.release()
+			r.abandon()
 			panic(p)
 		}
 	}()
 	c.server.handler.Serve(r)
+}
+
+// panicked tells of a panic while a request was served; the caller recovered it and
+// closes the connection.
+func (c *Conn) panicked(p any) {
+	c.server.log.Error("panic in a request", c.client(), slog.Any("err", p), slog.String("stack", string(debug.Stack())))
 }
 
 // decode reads a body. Produce and Fetch, the hot ones, do not even copy strings.

@@ -32,13 +32,58 @@ func (every) Accepts(key, version int16) bool {
 func newEvery(t *testing.T, cfg wire.Config) *bench {
 	t.Helper()
 	h := every{&handler{requests: make(chan *wire.Request, 10_000)}}
-	b := &bench{handler: h.handler, server: wire.NewServer(h, cfg)}
+	return newServed(t, h.handler, h, cfg)
+}
+
+// newServed serves with h, whose requests end up with to.
+func newServed(t *testing.T, to *handler, h wire.Handler, cfg wire.Config) *bench {
+	t.Helper()
+	b := &bench{handler: to, server: wire.NewServer(h, cfg)}
 	l, err := wire.Listen(t.Context(), "PLAINTEXT", "127.0.0.1:0")
 	require.NoError(t, err)
 	b.addr = l.Addr().String()
 	b.server.Serve(l)
 	t.Cleanup(b.server.Close)
 	return b
+}
+
+// broken panics: at request 1 while it is begun, at request 2 later.
+type broken struct{ every }
+
+func (h broken) Serve(r *wire.Request) {
+	switch r.CorrelationID {
+	case 1:
+		panic("begun")
+	case 2:
+		r.Reserve(1000)
+		r.Resume(func() { panic("later") })
+	default:
+		h.every.Serve(r)
+	}
+}
+
+// TestPanic: a request that panics ends its own connection, is told of, and leaves
+// nothing behind.
+func TestPanic(t *testing.T) {
+	t.Parallel()
+	for id := range int32(2) {
+		reg := prometheus.NewRegistry()
+		var log lines
+		h := &handler{requests: make(chan *wire.Request, 10)}
+		b := newServed(t, h, broken{every{h}}, wire.Config{Registerer: reg, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		other, unlucky := b.dial(t), b.dial(t)
+		send(t, other, metadata(3))
+		r := b.next(t)
+		send(t, unlucky, produce(100<<10, id+1))
+		closed(t, unlucky)
+		gauged(t, reg, "bote_memory_used_bytes/records", 0)
+		gauged(t, reg, "bote_memory_used_bytes/answers", 0)
+		gauged(t, reg, "bote_connections", 1)
+		gauged(t, reg, "bote_requests_in_flight", 1)
+		r.Reply(kmsg.NewPtrMetadataResponse())
+		require.Equal(t, int32(3), correlation(t, other))
+		require.Contains(t, log.String(), "panic in a request")
+	}
 }
 
 // framed is a request as it goes over the wire.
@@ -203,6 +248,9 @@ func TestFetchesWaitForSlowClients(t *testing.T) {
 	require.Equal(t, int32(3), p.CorrelationID)
 	_, ok = p.Reserve(1)
 	require.False(t, ok, "nothing is left")
+	require.True(t, p.Grow(1000), "a small answer waits for nobody")
+	require.False(t, p.Grow(1<<20))
+	require.True(t, p.Grow(1000), "what was refused is not counted")
 	p.Reply(kmsg.NewPtrProduceResponse())
 	require.Equal(t, int32(3), correlation(t, producer))
 	<-released

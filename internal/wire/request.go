@@ -111,6 +111,30 @@ func (r *Request) ReplyParts(flexible bool, parts []Part, release func()) {
 	r.finish(append([]Part{{Bytes: head}}, parts...), release)
 }
 
+// Resume goes on with a request on a goroutine of its own. A panic there closes the
+// connection, as it does in the handler.
+func (r *Request) Resume(f func()) {
+	go func() {
+		defer func() {
+			if p := recover(); p != nil {
+				r.abandon()
+				r.Conn.panicked(p)
+				r.Conn.fail()
+			}
+		}()
+		f()
+	}()
+}
+
+// abandon lets go of what the server counts for a request that will not be answered.
+func (r *Request) abandon() {
+	if r.Body != nil { // it has not been answered
+		r.Conn.server.metrics.inFlight.Dec()
+	}
+	r.slot.request.release()
+	r.slot.answer.release()
+}
+
 // Skip ends a request that the protocol does not answer (acks 0).
 func (r *Request) Skip() { r.finish(nil, nil) }
 
@@ -151,6 +175,18 @@ func (r *Request) Reserve(want int) (granted int, ok bool) {
 	granted, ok = l.of.share(has, want)
 	l.set(max(has, int64(granted)))
 	return granted, ok
+}
+
+// Grow counts n more bytes of an answer that is being made, and reports whether it
+// may have them: as many as a usual batch always, more while the memory that
+// answers share has them left.
+func (r *Request) Grow(n int) bool {
+	l := &r.slot.answer
+	if l.n.Load()+int64(n) <= usualBatch {
+		l.take(int64(n))
+		return true
+	}
+	return l.takeWithin(int64(n))
 }
 
 // Unreserve gives back what is reserved, because the answer has to wait for other

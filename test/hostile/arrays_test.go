@@ -181,14 +181,18 @@ func TestTheSameAgain(t *testing.T) {
 			}
 			return q
 		}},
-		"configs": {4, 100 << 10, func(n int) kmsg.Request {
-			q := kmsg.NewPtrDescribeConfigsRequest()
-			q.IncludeDocumentation, q.IncludeSynonyms = true, true
-			for range n {
-				qr := kmsg.NewDescribeConfigsRequestResource()
-				qr.ResourceType, qr.ResourceName = kmsg.ConfigResourceTypeBroker, ""
-				q.Resources = append(q.Resources, qr)
-			}
+		"log dirs": {4, 1 << 10, func(n int) kmsg.Request {
+			q := kmsg.NewPtrDescribeLogDirsRequest()
+			qt := kmsg.NewDescribeLogDirsRequestTopic()
+			qt.Topic, qt.Partitions = "t", make([]int32, n)
+			q.Topics = append(q.Topics, qt)
+			return q
+		}},
+		"delete records": {2, 1 << 10, func(n int) kmsg.Request {
+			q := kmsg.NewPtrDeleteRecordsRequest()
+			qt := kmsg.NewDeleteRecordsRequestTopic()
+			qt.Topic, qt.Partitions = "t", make([]kmsg.DeleteRecordsRequestTopicPartition, n)
+			q.Topics = append(q.Topics, qt)
 			return q
 		}},
 		"groups": {5, 300 << 10, func(n int) kmsg.Request {
@@ -238,6 +242,42 @@ func TestTheSameAgain(t *testing.T) {
 }
 
 func sizeOf(resp kmsg.Response) int { return len(resp.AppendTo(nil)) }
+
+// TestDescriptionsAreBounded: configs are described as long as there is memory for
+// the answer; what is left gets an error that says so, and small requests are
+// answered as ever.
+func TestDescriptionsAreBounded(t *testing.T) {
+	const memory = 4 << 20
+	b := botetest.New(t, botetest.WithProperty("queued.max.response.bytes", strconv.Itoa(memory)))
+	describe := func(n int) *kmsg.DescribeConfigsResponse {
+		q := kmsg.NewPtrDescribeConfigsRequest()
+		q.IncludeDocumentation, q.IncludeSynonyms = true, true
+		for range n {
+			qr := kmsg.NewDescribeConfigsRequestResource()
+			qr.ResourceType, qr.ResourceName = kmsg.ConfigResourceTypeBroker, ""
+			q.Resources = append(q.Resources, qr)
+		}
+		return call(t, b.Addr(), q, 4).(*kmsg.DescribeConfigsResponse)
+	}
+	for range 3 { // what an answer has had is given back
+		resp := describe(20_000)
+		require.Len(t, resp.Resources, 20_000)
+		described := 0
+		for _, r := range resp.Resources {
+			if r.ErrorCode == 0 {
+				require.NotEmpty(t, r.Configs)
+				described++
+				continue
+			}
+			require.Equal(t, kerr.ThrottlingQuotaExceeded.Code, r.ErrorCode)
+			require.Contains(t, *r.ErrorMessage, "describe fewer resources")
+			require.Empty(t, r.Configs)
+		}
+		require.Greater(t, described, 10)
+		require.Less(t, described*sizeOf(describe(1)), memory)
+		require.Zero(t, resp.Resources[0].ErrorCode)
+	}
+}
 
 // join makes somebody the only member of a group, with so much metadata and as
 // large an assignment.
