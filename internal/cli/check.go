@@ -119,6 +119,9 @@ func metadataOf(dir string) (topics map[string]commitlog.CheckTopic, findings []
 		var of struct {
 			ID         string `json:"id"`
 			Partitions int32  `json:"partitions"`
+			Config     struct {
+				Policy string `json:"cleanup.policy"`
+			} `json:"config"`
 		}
 		err := json.Unmarshal(e.Value, &of)
 		id, idErr := topic.ParseID(of.ID)
@@ -126,7 +129,7 @@ func metadataOf(dir string) (topics map[string]commitlog.CheckTopic, findings []
 			findings = append(findings, damage("topic %s: %v; the broker refuses to start with it", name, err))
 			continue
 		}
-		topics[name] = commitlog.CheckTopic{ID: id, Partitions: of.Partitions}
+		topics[name] = commitlog.CheckTopic{ID: id, Partitions: of.Partitions, Compacted: strings.Contains(of.Config.Policy, "compact")}
 	}
 	return topics, findings, nil
 }

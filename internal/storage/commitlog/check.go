@@ -45,6 +45,7 @@ type CheckConfig struct {
 type CheckTopic struct {
 	ID         topic.ID
 	Partitions int32
+	Compacted  bool // its cleanup.policy has compact
 }
 
 // CheckProgress counts bytes of segments. It may be read at any time.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -138,4 +140,48 @@ func TestCheckAndBroker(t *testing.T) {
 	require.NoError(t, store.Close())
 	_, err = commitlog.Check(t.Context(), commitlog.CheckConfig{Dir: data})
 	require.NoError(t, err)
+}
+
+// TestCheckHole: a segment that is gone with all its files shows by the offsets of
+// its neighbours. In a compacted topic, or in Apache Kafka's directory, there may be
+// another reason.
+func TestCheckHole(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		own, compacted, damage bool
+	}{"own": {true, false, true}, "compacted": {true, true, false}, "kafka's": {false, false, false}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newFlipBed(t)
+			if c.own {
+				require.NoError(t, vfs.WriteFile(b.mem, flipDir, "bote-meta.db", nil))
+			}
+			var segments []string
+			for _, file := range b.files(t) {
+				if base, ok := strings.CutSuffix(file, ".log"); ok {
+					segments = append(segments, base)
+				}
+			}
+			slices.Sort(segments)
+			require.Greater(t, len(segments), 2)
+			for _, suffix := range []string{".log", ".index", ".timeindex"} {
+				require.NoError(t, b.mem.Remove(segments[1]+suffix))
+			}
+			report, err := commitlog.Check(t.Context(), commitlog.CheckConfig{FS: b.mem, Dir: flipDir, Metadata: func() (map[string]commitlog.CheckTopic, []commitlog.Finding, error) {
+				topics, findings, err := b.metadata()
+				topic := topics[b.part.Topic]
+				topic.Compacted = c.compacted
+				topics[b.part.Topic] = topic
+				return topics, findings, err
+			}})
+			require.NoError(t, err)
+			text := found(report, c.damage)
+			require.Len(t, text, 1)
+			from, err := strconv.Atoi(filepath.Base(segments[1]))
+			require.NoError(t, err)
+			to, err := strconv.Atoi(filepath.Base(segments[2]))
+			require.NoError(t, err)
+			require.Contains(t, text[0], fmt.Sprintf("%s.log @-1 offset %d: offsets %d to %d are in no segment", filepath.Base(segments[2]), from, from, to-1))
+		})
+	}
 }

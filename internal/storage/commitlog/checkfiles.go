@@ -242,6 +242,7 @@ func (p *partitionCheck) finish() *PartitionReport {
 	}
 	r.End = r.Start
 	for _, s := range p.segments {
+		p.hole(s)
 		r.Batches += s.batches
 		r.Records += s.records
 		for _, f := range s.findings {
@@ -255,6 +256,19 @@ func (p *partitionCheck) finish() *PartitionReport {
 	p.epochs()
 	slices.SortStableFunc(r.Findings, func(a, b Finding) int { return strings.Compare(a.File, b.File) })
 	return r
+}
+
+// hole compares where a segment ends with where the next begins. Only compaction,
+// which was Apache Kafka's, or a crash leaves anything between them.
+func (p *partitionCheck) hole(s *segmentCheck) {
+	if s.next < 0 || s.end >= s.next || len(s.findings) > 0 {
+		return
+	}
+	finding := Finding{
+		Damage: p.c.own && !p.c.topics[p.report.Topic].Compacted && (p.c.report.Clean || s.next <= p.sealed),
+		File:   fileName(s.next, logSuffix), Entry: -1, Position: -1, Offset: s.end,
+	}
+	p.entry(finding, "offsets %d to %d are in no segment: unless the topic was compacted once, a segment is missing", s.end, s.next-1)
 }
 
 // checkpoints compares the offsets in the checkpoint files with the log.

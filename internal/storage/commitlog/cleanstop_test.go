@@ -1,10 +1,15 @@
 package commitlog_test
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
+	"log/slog"
 	"math"
 	"os"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -334,4 +339,50 @@ func TestWrongOffsetLeadsNobodyAstray(t *testing.T) {
 		c.Release()
 	}
 	require.NoError(t, p.store.Close())
+}
+
+// TestMissingSegment: a segment whose records are gone is told of at each start, and
+// readers go on behind it. Indexes that a removal left over are removed.
+func TestMissingSegment(t *testing.T) {
+	t.Parallel()
+	mem := vfs.NewMem()
+	var logged bytes.Buffer
+	cfg := commitlog.Config{FS: mem, Logger: slog.New(slog.NewTextHandler(&logged, nil))}
+	p := openProbe(t, cfg)
+	p.settings.SegmentBytes = 300
+	for i := range 20 {
+		require.NoError(t, p.Append(p.batch(fmt.Sprint(i))))
+	}
+	require.NoError(t, p.store.Close())
+	names, err := mem.Names(stoppedDir)
+	require.NoError(t, err)
+	var segments []string
+	for _, name := range names {
+		if base, ok := strings.CutSuffix(name, ".log"); ok {
+			segments = append(segments, base)
+		}
+	}
+	slices.Sort(segments)
+	require.Greater(t, len(segments), 3)
+	const name = "00000000000000000001.index" // in the middle of the first segment
+	require.NoError(t, vfs.WriteFile(mem, stoppedDir, name, make([]byte, 8)))
+	require.NoError(t, mem.Remove(stoppedDir+"/"+segments[1]+".log"))
+	from, err := strconv.Atoi(segments[1])
+	require.NoError(t, err)
+	next, err := strconv.Atoi(segments[2])
+	require.NoError(t, err)
+	for range 2 {
+		logged.Reset()
+		p = openProbe(t, cfg)
+		require.Equal(t, 1, strings.Count(logged.String(), "a segment is missing"), logged.String())
+		require.Contains(t, logged.String(), fmt.Sprintf("from=%d to=%d", from, next-1))
+		there, err := vfs.Exists(mem, stoppedDir+"/"+name)
+		require.NoError(t, err)
+		require.False(t, there)
+		c, err := p.Read(t.Context(), storage.Range{From: int64(from), To: p.End(), MaxBytes: 1 << 20})
+		require.NoError(t, err)
+		require.Equal(t, int64(next), record.Batch(c.Data).BaseOffset())
+		c.Release()
+		require.NoError(t, p.store.Close())
+	}
 }

@@ -100,6 +100,10 @@ func (l *Log) load(ctx context.Context, clean bool, recoveryPoint, start int64) 
 	}
 	l.start = max(start, l.segments[0].base)
 	l.base = l.segments[0].base
+	orphans, err := l.tellMissing(o)
+	if err != nil {
+		return storage.Recovered{}, err
+	}
 	l.synced, l.indexed, l.opened, l.progress = l.End(), l.End(), l.End(), l.End()
 	if !clean {
 		l.synced = min(l.End(), max(recoveryPoint, l.segments[0].base))
@@ -132,7 +136,7 @@ func (l *Log) load(ctx context.Context, clean bool, recoveryPoint, start int64) 
 	if rec.SnapshotEnd < l.End() {
 		l.sinceSnapshot.Store(snapshotAfter)
 	}
-	if err == nil && (removed || dropped) {
+	if err == nil && (removed || dropped || orphans) {
 		// A power cut must not bring back what was removed, after the log has
 		// grown past it.
 		if err = l.store.fs.SyncDir(l.dir); err != nil {

@@ -1,10 +1,13 @@
 package commitlog
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"path/filepath"
 	"slices"
 
 	"github.com/botehq/bote/internal/record"
@@ -251,6 +254,33 @@ func (l *Log) proveEnd(clean bool, start int64) error {
 			l.dir, end, l.promised, recoveryPointFile, end)
 	}
 	return fmt.Errorf("the log of %s ends at %d, but should start at %d: correct the partition's line in %s", l.dir, end, start, logStartFile)
+}
+
+// tellMissing looks at indexes in the middle of the log that have no segment. If
+// their first offset is in another segment, they were left over when theirs was
+// removed, and are removed too. Otherwise their segment was lost, and readers will
+// go on behind the hole.
+func (l *Log) tellMissing(o opened) (removed bool, err error) {
+	for _, name := range slices.Sorted(maps.Keys(o.hasIndex)) {
+		base, suffix := parseName(name)
+		i, there := slices.BinarySearchFunc(l.segments, base, func(s *segment, base int64) int { return cmp.Compare(s.base, base) })
+		if there || i == 0 || i == len(l.segments) {
+			continue
+		}
+		h, err := l.headerAt(base)
+		switch {
+		case err != nil || h == nil:
+			l.log.Error("an index has no segment, and the records of its offsets cannot be read", slog.String("index", name), slog.Any("err", err))
+		case h.BaseOffset() <= base:
+			if err := removeIfThere(l.store.fs, filepath.Join(l.dir, name)); err != nil {
+				return removed, err
+			}
+			removed = true
+		case suffix == indexSuffix:
+			l.log.Error("a segment is missing, and with it all records of these offsets: restore its file, bote check tells more", slog.Int64("from", base), slog.Int64("to", h.BaseOffset()-1))
+		}
+	}
+	return removed, nil
 }
 
 // errDamagedBatch is the refusal to cut a log where that takes batches that were on
