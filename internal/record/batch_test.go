@@ -277,6 +277,10 @@ func TestLongNumbers(t *testing.T) {
 			refused := theirs.ReadFrom(p) != nil
 			require.Equal(t, size > 5 && place.name != "timestamp" || size > 10, err != nil, "%s of %d bytes", place.name, size)
 			require.Equal(t, refused, err != nil, "%s of %d bytes", place.name, size)
+			batch := append(record.Build(0, kv("k")...)[:record.HeaderSize:record.HeaderSize], p...)
+			for _, err = range record.Scan(batch, 1<<20) {
+			}
+			require.Equal(t, refused, err != nil, "%s of %d bytes in a stream", place.name, size)
 		}
 	}
 	for _, fifth := range []byte{0x0f, 0x10, 0x7f} { // the largest number, and beyond 32 bits
@@ -286,6 +290,10 @@ func TestLongNumbers(t *testing.T) {
 		}
 		var theirs kmsg.Record
 		require.Equal(t, theirs.ReadFrom(p) != nil, err != nil, "%x", fifth)
+		batch := append(record.Build(0, kv("k")...)[:record.HeaderSize:record.HeaderSize], p...)
+		for _, err = range record.Scan(batch, 1<<20) {
+		}
+		require.Equal(t, theirs.ReadFrom(p) != nil, err != nil, "%x in a stream", fifth)
 	}
 }
 

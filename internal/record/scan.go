@@ -78,18 +78,17 @@ type scanner struct {
 
 // record reads one record; see next for the same on bytes.
 func (s *scanner) record() (r Summary) {
-	s.left = binary.MaxVarintLen64 // at most, of the size
+	s.left = binary.MaxVarintLen32 // at most, of the size
 	if s.left = s.varint(); s.left < 0 {
 		s.fail(ErrRecords)
 	}
 	s.skip(1) // attributes, unused
-	r.TimestampDelta = s.varint()
-	delta := s.varint()
-	r.OffsetDelta = int32(delta)
+	r.TimestampDelta = s.varlong()
+	r.OffsetDelta = int32(s.varint())
 	r.NullKey = s.bytes(true)
 	s.bytes(true)
 	headers := s.varint()
-	if headers < 0 || headers > s.left || delta != int64(r.OffsetDelta) {
+	if headers < 0 || headers > s.left {
 		s.fail(ErrRecords)
 	}
 	for i := int64(0); i < headers && s.err == nil; i++ {
@@ -135,7 +134,18 @@ func (s *scanner) ReadByte() (byte, error) {
 	return s.in.ReadByte()
 }
 
+// varint reads a number of 32 bits; see the function of that name.
 func (s *scanner) varint() int64 {
+	before := s.left
+	v := s.varlong()
+	if before-s.left > binary.MaxVarintLen32 || v != int64(int32(v)) {
+		s.fail(ErrRecords)
+		return 0
+	}
+	return v
+}
+
+func (s *scanner) varlong() int64 {
 	if s.err != nil {
 		return 0
 	}
