@@ -232,15 +232,16 @@ func editList(list, items string, add bool) string {
 	split := func(s string) []string {
 		return slices.DeleteFunc(strings.Split(s, ","), func(item string) bool { return item == "" })
 	}
-	out := split(list)
-	for _, item := range split(items) {
-		item = strings.TrimSpace(item)
-		switch {
-		case !add:
-			out = slices.DeleteFunc(out, func(have string) bool { return have == item })
-		case !slices.Contains(out, item):
-			out = append(out, item)
-		}
+	out, named := split(list), split(items)
+	for i, item := range named {
+		named[i] = strings.TrimSpace(item)
 	}
-	return strings.Join(out, ",")
+	if add {
+		return strings.Join(distinct(append(out, named...)), ",")
+	}
+	gone := make(map[string]bool, len(named))
+	for _, item := range named {
+		gone[item] = true
+	}
+	return strings.Join(slices.DeleteFunc(out, func(item string) bool { return gone[item] }), ",")
 }

@@ -90,13 +90,3 @@ func (b *Broker) describeGroups(r *wire.Request, q *kmsg.DescribeGroupsRequest) 
 		r.Reply(resp)
 	})
 }
-
-// distinct returns each name once, in the order of their first places.
-func distinct(names []string) []string {
-	seen := make(map[string]bool, len(names))
-	return slices.DeleteFunc(names, func(name string) bool {
-		again := seen[name]
-		seen[name] = true
-		return again
-	})
-}

@@ -24,7 +24,7 @@ func (b *Broker) listConfigResources(r *wire.Request, q *kmsg.ListConfigResource
 	if len(kinds) == 0 {
 		kinds = all
 	}
-	for _, kind := range kinds {
+	for _, kind := range distinct(kinds) {
 		if !slices.Contains(all, kind) {
 			resp.ErrorCode = kerr.UnsupportedVersion.Code
 			resp.ConfigResources = nil

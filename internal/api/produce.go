@@ -71,6 +71,7 @@ func (b *Broker) produce(r *wire.Request, q *kmsg.ProduceRequest) {
 // gather resolves and checks every partition of a request. Corrupt is what fails
 // all of them.
 func (p *produced) gather(q *kmsg.ProduceRequest) (batches []batchFor, corrupt error) {
+	q.Topics = mergeTopics(q.Topics)
 	n := 0
 	for i := range q.Topics {
 		n += len(q.Topics[i].Partitions)
@@ -102,6 +103,26 @@ func (p *produced) gather(q *kmsg.ProduceRequest) (batches []batchFor, corrupt e
 		}
 	}
 	return batches, corrupt
+}
+
+// mergeTopics puts the partitions of a topic that is listed again behind those of
+// its first place.
+func mergeTopics(topics []kmsg.ProduceRequestTopic) []kmsg.ProduceRequestTopic {
+	if len(topics) <= 1 {
+		return topics
+	}
+	places := make(map[partKey]int, len(topics))
+	merged := topics[:0]
+	for _, t := range topics {
+		key := partKey{name: t.Topic, id: t.TopicID}
+		if at, twice := places[key]; twice {
+			merged[at].Partitions = append(merged[at].Partitions, t.Partitions...)
+			continue
+		}
+		places[key] = len(merged)
+		merged = append(merged, t)
+	}
+	return merged
 }
 
 // lastOfEach drops all but the last entry of a partition that is listed twice.

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 )
 
 // A shape is where the arrays of a request are. The decoder believes the length
@@ -121,6 +122,7 @@ func stepsOf(fields []field, version int16, compact bool) []step {
 var (
 	errShape    = errors.New("not what its schema says")
 	errElements = errors.New("too many elements in its arrays")
+	errText     = fmt.Errorf("%w: a string of more than %d bytes", errShape, math.MaxInt16)
 )
 
 // tagElements is how many elements a tagged field counts as: kmsg keeps those
@@ -152,8 +154,14 @@ func (w *walker) walk(steps []step) error {
 		switch s.kind {
 		case fixedKind:
 			err = w.skip(s.size)
-		case textKind, blobKind:
-			err = w.skip(max(0, w.length(s.kind)))
+		case textKind:
+			n := w.length(textKind)
+			if n > math.MaxInt16 { // compact ones could be longer, but nobody could store them
+				return errText
+			}
+			err = w.skip(max(0, n))
+		case blobKind:
+			err = w.skip(max(0, w.length(blobKind)))
 		case arrayKind, nullableKind:
 			err = w.array(s)
 		case optionalKind:

@@ -1,10 +1,12 @@
 package api
 
 import (
+	"math"
 	"math/rand/v2"
 	"reflect"
 	"runtime"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -329,6 +331,20 @@ func allocated(f func()) uint64 {
 
 // elementBytes is what an element may take at most, as wire has it.
 const elementBytes = 128
+
+// TestStringsAreBounded: a string has 32767 bytes at most, where a compact one could
+// be longer too: it is stored with two bytes for its length.
+func TestStringsAreBounded(t *testing.T) {
+	t.Parallel()
+	for _, version := range []int16{7, 8} {
+		for _, size := range []int{math.MaxInt16, math.MaxInt16 + 1} {
+			req := kmsg.NewPtrOffsetCommitRequest()
+			req.Version, req.Group = version, strings.Repeat("g", size)
+			_, err := newTable(true).lookup(req.Key()).count(version, req.AppendTo(nil), 1000)
+			require.Equal(t, size > math.MaxInt16, err != nil, "version %d, %d bytes", version, size)
+		}
+	}
+}
 
 // TestDecodingIsBounded: no body makes decoding allocate more than its elements
 // may, and their number has a limit. An API without a shape fails it.

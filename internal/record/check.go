@@ -161,16 +161,19 @@ type walk struct {
 	base        int64
 	maxTime     int64
 	index       int32
-	keys, times []int32 // indexes of records at fault
+	keys, times []int32 // indexes of records at fault, the first of them
 }
+
+// maxNamed is how many records at fault are named: the answer has a text for each.
+const maxNamed = 100
 
 func (w *walk) note(timestampDelta int64, nullKey bool) {
 	ts := w.base + timestampDelta
 	w.maxTime = max(w.maxTime, ts)
-	if w.rules.Compacted && nullKey {
+	if w.rules.Compacted && nullKey && len(w.keys) < maxNamed {
 		w.keys = append(w.keys, w.index)
 	}
-	if !w.rules.LogAppendTime && checkTime(ts, w.rules) != nil {
+	if !w.rules.LogAppendTime && len(w.times) < maxNamed && checkTime(ts, w.rules) != nil {
 		w.times = append(w.times, w.index)
 	}
 	w.index++

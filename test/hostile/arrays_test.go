@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -16,10 +17,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/botehq/bote"
 	"github.com/botehq/bote/botetest"
+	"github.com/botehq/bote/internal/record"
 )
 
 // headed is a request header and a body, as a frame.
@@ -188,6 +191,11 @@ func TestTheSameAgain(t *testing.T) {
 			q.Topics = append(q.Topics, qt)
 			return q
 		}},
+		"config resources": {1, 10 << 10, func(n int) kmsg.Request {
+			q := kmsg.NewPtrListConfigResourcesRequest()
+			q.ResourceTypes = slices.Repeat([]int8{2}, n)
+			return q
+		}},
 		"delete records": {2, 1 << 10, func(n int) kmsg.Request {
 			q := kmsg.NewPtrDeleteRecordsRequest()
 			qt := kmsg.NewDeleteRecordsRequestTopic()
@@ -242,6 +250,36 @@ func TestTheSameAgain(t *testing.T) {
 }
 
 func sizeOf(resp kmsg.Response) int { return len(resp.AppendTo(nil)) }
+
+// TestRecordErrorsAreBounded: an answer names the first records at fault, and a
+// partition once, however many and however often a request has them.
+func TestRecordErrorsAreBounded(t *testing.T) {
+	b := botetest.New(t)
+	client, err := kgo.NewClient(kgo.SeedBrokers(b.Addr()), kgo.AllowAutoTopicCreation())
+	require.NoError(t, err)
+	defer client.Close()
+	require.NoError(t, client.ProduceSync(t.Context(), &kgo.Record{Topic: "t", Value: []byte("x")}).FirstErr())
+	late := time.Now().Add(48 * time.Hour)
+	records := make([]record.KeyValue, 100_000)
+	batch := record.Build(late.UnixMilli(), records...)
+	q := kmsg.NewPtrProduceRequest()
+	q.Acks, q.TimeoutMillis = -1, 1000
+	for range 8 {
+		qt := kmsg.NewProduceRequestTopic()
+		qt.Topic = "t"
+		qp := kmsg.NewProduceRequestTopicPartition()
+		qp.Records = batch
+		qt.Partitions = append(qt.Partitions, qp, qp)
+		q.Topics = append(q.Topics, qt)
+	}
+	resp := call(t, b.Addr(), q, 9).(*kmsg.ProduceResponse)
+	require.Len(t, resp.Topics, 1)
+	require.Len(t, resp.Topics[0].Partitions, 1)
+	p := resp.Topics[0].Partitions[0]
+	require.Equal(t, kerr.InvalidTimestamp.Code, p.ErrorCode)
+	require.Len(t, p.ErrorRecords, 100)
+	require.Equal(t, int32(99), p.ErrorRecords[99].RelativeOffset)
+}
 
 // TestDescriptionsAreBounded: configs are described as long as there is memory for
 // the answer; what is left gets an error that says so, and small requests are

@@ -1,6 +1,10 @@
 package api
 
-import "github.com/botehq/bote/internal/topic"
+import (
+	"slices"
+
+	"github.com/botehq/bote/internal/topic"
+)
 
 // partKey names a partition: by the topic's name, or by its ID in versions that
 // have it.
@@ -22,4 +26,14 @@ func (a answered) before(name string, index int32) bool {
 	}
 	a[key] = true
 	return false
+}
+
+// distinct returns each name once, in the order of their first places.
+func distinct[T comparable](names []T) []T {
+	seen := make(map[T]bool, len(names))
+	return slices.DeleteFunc(names, func(name T) bool {
+		again := seen[name]
+		seen[name] = true
+		return again
+	})
 }
