@@ -184,6 +184,7 @@ func (c *Catalog) createLocked(ctx context.Context, against *Snapshot, spec Spec
 		return nil, err
 	}
 	now := c.Snapshot()
+	ctx = context.WithoutCancel(ctx) // a client that goes away must not leave half of it
 	if err := c.applier.Created(ctx, t, 0, now.LeaderEpoch(t)); err != nil {
 		_, undo := c.store.Txn(ctx, nil, []meta.Op{{Key: topicPrefix + t.Name}})
 		return nil, errors.Join(fmt.Errorf("open the partitions of %s: %w", t.Name, err), undo)
@@ -209,7 +210,7 @@ func (c *Catalog) DeleteTopic(ctx context.Context, id topic.ID) error {
 		return fmt.Errorf("delete topic %s: %w", t.Name, err)
 	}
 	c.current.Store(now.with(func(s *Snapshot) { delete(s.topics, t.Name) }))
-	return c.applier.Deleted(ctx, t)
+	return c.applier.Deleted(context.WithoutCancel(ctx), t)
 }
 
 // AddPartitions grows a topic to a number of partitions.
@@ -227,6 +228,8 @@ func (c *Catalog) AddPartitions(ctx context.Context, name string, count int32, v
 		return refuse(kerr.InvalidPartitions, "The topic %s currently has %d partition(s); %d would not be an increase.", name, t.Partitions, count)
 	case count-t.Partitions > maxPartitions:
 		return refuse(kerr.PolicyViolation, "Excessively large number of partitions per request.")
+	case name == topic.ConsumerOffsets:
+		return refuse(kerr.PolicyViolation, "The partitions of %s say which one has the offsets of a group: their number cannot change.", name)
 	case validateOnly:
 		return nil
 	}
@@ -235,6 +238,7 @@ func (c *Catalog) AddPartitions(ctx context.Context, name string, count int32, v
 	if err := c.replaceTopic(ctx, &grown); err != nil {
 		return err
 	}
+	ctx = context.WithoutCancel(ctx)
 	if err := c.applier.Created(ctx, &grown, t.Partitions, now.LeaderEpoch(t)); err != nil {
 		return errors.Join(fmt.Errorf("open new partitions of %s: %w", name, err), c.replaceTopic(ctx, t))
 	}

@@ -1,0 +1,90 @@
+package catalog_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kerr"
+
+	"github.com/botehq/bote/internal/catalog"
+	"github.com/botehq/bote/internal/meta/memmeta"
+	"github.com/botehq/bote/internal/topic"
+)
+
+// opener opens partitions, or fails to.
+type opener struct {
+	begun func()
+	err   error
+}
+
+func (o opener) Created(ctx context.Context, _ *catalog.Topic, _, _ int32) error {
+	o.begun()
+	return errors.Join(ctx.Err(), o.err)
+}
+func (opener) Changed(*catalog.Topic) {}
+func (o opener) Deleted(ctx context.Context, _ *catalog.Topic) error {
+	o.begun()
+	return ctx.Err()
+}
+
+var (
+	onePartition = catalog.Policy{NodeID: 1, Partitions: 1, ReplicationFactor: 1}
+	errOpen      = errors.New("no room")
+)
+
+// TestClientLeaves: a topic is created, grown and deleted whole, or not at all, when
+// the client goes away meanwhile; and so it is after a restart.
+func TestClientLeaves(t *testing.T) {
+	t.Parallel()
+	store := memmeta.New()
+	c, err := catalog.Open(t.Context(), store, 1, nil, true)
+	require.NoError(t, err)
+	partitions := func(want int32) {
+		t.Helper()
+		again, err := catalog.Open(t.Context(), store, 1, nil, false)
+		require.NoError(t, err)
+		for _, s := range []*catalog.Snapshot{c.Snapshot(), again.Snapshot()} {
+			got := int32(0)
+			if orders := s.Topic("orders"); orders != nil {
+				got = orders.Partitions
+			}
+			require.Equal(t, want, got)
+		}
+	}
+	leaving := func(err error) context.Context {
+		ctx, leave := context.WithCancel(t.Context())
+		c.SetApplier(opener{leave, err})
+		return ctx
+	}
+	spec := catalog.Spec{Name: "orders", Partitions: 3, ReplicationFactor: 1}
+
+	_, err = c.CreateTopic(leaving(errOpen), spec, onePartition)
+	require.ErrorIs(t, err, errOpen)
+	partitions(0)
+	_, err = c.CreateTopic(leaving(nil), spec, onePartition)
+	require.NoError(t, err)
+	partitions(3)
+	require.ErrorIs(t, c.AddPartitions(leaving(errOpen), "orders", 5, false), errOpen)
+	partitions(3)
+	require.NoError(t, c.AddPartitions(leaving(nil), "orders", 5, false))
+	partitions(5)
+	require.NoError(t, c.DeleteTopic(leaving(nil), c.Snapshot().Topic("orders").ID))
+	partitions(0)
+}
+
+// TestOffsetsTopicDoesNotGrow: the number of its partitions says in which one a
+// group's offsets are.
+func TestOffsetsTopicDoesNotGrow(t *testing.T) {
+	t.Parallel()
+	c, err := catalog.Open(t.Context(), memmeta.New(), 1, nil, true)
+	require.NoError(t, err)
+	c.SetApplier(opener{func() {}, nil})
+	_, err = c.CreateTopic(t.Context(), catalog.Spec{Name: topic.ConsumerOffsets, Partitions: 3, ReplicationFactor: 1}, onePartition)
+	require.NoError(t, err)
+	for _, validateOnly := range []bool{true, false} {
+		require.ErrorIs(t, c.AddPartitions(t.Context(), topic.ConsumerOffsets, 5, validateOnly), kerr.PolicyViolation)
+	}
+	require.Equal(t, int32(3), c.Snapshot().Topic(topic.ConsumerOffsets).Partitions)
+}
