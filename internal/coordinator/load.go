@@ -65,8 +65,20 @@ func (s *Shard) beginLoading() {
 	s.giveBack(items, kerr.CoordinatorLoadInProgress)
 }
 
+// unreadable are the records that a replay went past because the machine could
+// not read them. Who may write to the topic can put such records there, and a
+// shard that nothing but its log can help is not held up by them for ever. What
+// cannot be read of the log itself is an error.
+type unreadable struct {
+	count int
+	first int64 // the offset of the first
+	err   error // and what is wrong with it
+}
+
 // replay applies the log from its start to its high watermark.
 func (s *Shard) replay(ctx context.Context) error {
+	var bad unreadable
+	defer s.report(&bad)
 	for next := s.log.StartOffset(); next < s.log.HighWatermark(); {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -83,7 +95,7 @@ func (s *Shard) replay(ctx context.Context) error {
 			if b, p, err = record.Split(p); err != nil {
 				return fmt.Errorf("batch at %d: %w", next, err)
 			}
-			if err := s.replayBatch(b, next); err != nil {
+			if err := s.replayBatch(b, next, &bad); err != nil {
 				return fmt.Errorf("batch at %d: %w", b.BaseOffset(), err)
 			}
 			next = max(next, b.NextOffset())
@@ -92,8 +104,16 @@ func (s *Shard) replay(ctx context.Context) error {
 	return nil
 }
 
+// report tells in one line of the records that a replay went past.
+func (s *Shard) report(bad *unreadable) {
+	if bad.count > 0 {
+		s.cfg.Logger.Error("records that cannot be read are skipped", slog.String("coordinator", s.cfg.Name),
+			slog.Int("partition", int(s.partition)), slog.Int64("offset", bad.first), slog.Int("records", bad.count), slog.Any("err", bad.err))
+	}
+}
+
 // replayBatch applies the records of a batch from an offset on.
-func (s *Shard) replayBatch(b record.Batch, from int64) error {
+func (s *Shard) replayBatch(b record.Batch, from int64, bad *unreadable) error {
 	if !b.ValidCRC() {
 		return errors.New("wrong checksum")
 	}
@@ -118,7 +138,10 @@ func (s *Shard) replayBatch(b record.Batch, from int64) error {
 			}
 		default:
 			if err := s.machine.Apply(Record{Offset: offset, ProducerID: producer, Key: r.Key, Value: r.Value}); err != nil {
-				return fmt.Errorf("record at %d: %w", offset, err)
+				if bad.count == 0 {
+					bad.first, bad.err = offset, err
+				}
+				bad.count++
 			}
 		}
 	}

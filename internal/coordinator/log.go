@@ -62,8 +62,9 @@ func (r Record) Transactional() bool { return r.ProducerID != record.NoProducer 
 // goroutine.
 type Machine interface {
 	// Apply changes the durable state, in replay and after an append alike.
-	// Record types that it does not know are skipped; an error means a value
-	// that cannot be read, and fails the load.
+	// Record types that it does not know are skipped. An error means a record
+	// that cannot be read, and that nothing was changed: replay goes on without
+	// it, an append that leads to it gives up the shard.
 	Apply(r Record) error
 	// EndTransaction settles the transactional records of a producer that were
 	// applied since its last transaction ended.

@@ -1,8 +1,11 @@
 package coordinator_test
 
 import (
+	"bytes"
 	"errors"
+	"log/slog"
 	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -344,12 +347,67 @@ func TestLogThatCannotBeOpened(t *testing.T) {
 	})
 }
 
+// TestUnreadableRecordsAreSkipped: records that mean nothing to the machine do not
+// hold up a shard, and one line tells of them.
+func TestUnreadableRecordsAreSkipped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		logs := coordinatortest.New(1)
+		number := func(s string) record.KeyValue { return record.KeyValue{Key: []byte("k"), Value: []byte(s)} }
+		logs.Put(0, record.Build(1, number("1")))
+		logs.Put(0, record.Build(1, number("2"), number("x"), number("4")))
+		logs.Put(0, record.Build(1, number("y"), number("8")))
+		var lines bytes.Buffer
+		r, err := coordinator.New(coordinator.Config{Name: "test", Logs: logs, Logger: slog.New(slog.NewTextHandler(&lines, nil))}, newSum)
+		require.NoError(t, err)
+		defer r.Close()
+		r.LoadAll()
+		synctest.Wait()
+		o := total(r, 0)
+		synctest.Wait()
+		require.NoError(t, o.err)
+		require.Equal(t, 15, o.total)
+		require.Equal(t, 1, strings.Count(lines.String(), "level=ERROR"), lines.String())
+		require.Contains(t, lines.String(), "partition=0 offset=2 records=2")
+	})
+}
+
+// TestAppendThatCannotBeApplied: a machine that appends what it cannot read loses
+// its shard, which is served again without the record.
+func TestAppendThatCannotBeApplied(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := runtime(t, coordinatortest.New(1))
+		adds(r, 0, 1)
+		var err error
+		r.Do(0, func(s *sum) { err = s.Append([]record.KeyValue{{Key: []byte("k"), Value: []byte("x")}}, nil) }, func(error) {})
+		synctest.Wait()
+		require.ErrorIs(t, err, kerr.NotCoordinator)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		o := adds(r, 0, 2)
+		synctest.Wait()
+		require.NoError(t, o.err)
+		require.Equal(t, 3, o.total)
+	})
+}
+
 func TestUnreadableLogIsNotServed(t *testing.T) {
+	number := record.KeyValue{Key: []byte("k"), Value: []byte("1")}
 	for name, b := range map[string]record.Batch{
-		"value": record.Build(1, record.KeyValue{Key: []byte("k"), Value: []byte("x")}),
 		"checksum": func() record.Batch {
-			b := record.Build(1, record.KeyValue{Value: []byte("1")})
+			b := record.Build(1, number)
 			b[len(b)-1] ^= 1
+			return b
+		}(),
+		"record": func() record.Batch {
+			b := record.Build(1, number)
+			b[len(b)-1] = 0x7f // one header is there, not 64
+			b.SealCRC()
+			return b
+		}(),
+		"codec": func() record.Batch {
+			b := record.Build(1, number)
+			b[22] |= 7
+			b.SealCRC()
 			return b
 		}(),
 	} {
