@@ -145,7 +145,7 @@ func (s *shard) commit(req *kmsg.OffsetCommitRequest, slots []commitSlot, answer
 	now := s.Now().UnixMilli()
 	for _, slot := range slots {
 		metadata := value(slot.request.Metadata)
-		if utf16Len(metadata) > s.c.cfg.OffsetMetadataMaxBytes {
+		if utf16Len(metadata) > s.c.cfg.OffsetMetadataMaxBytes || !fits(metadata) {
 			*slot.code = kerr.OffsetMetadataTooLarge.Code
 			continue
 		}

@@ -92,7 +92,7 @@ type Deps struct {
 	Logger     *slog.Logger          // default: discard
 	Registerer prometheus.Registerer // default: none
 	Now        func() time.Time      // wall clock, default time.Now
-	NewID      func() string         // random part of member IDs, default a random UUID
+	NewID      func() string         // random part of member IDs, 36 bytes at most, default a random UUID
 }
 
 // Caller is who sent a request, as groups remember it.

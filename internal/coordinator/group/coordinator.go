@@ -72,8 +72,13 @@ func (c *Coordinator) Unload(partition int32) { c.shards.Unload(partition) }
 // called twice.
 func (c *Coordinator) Close() { c.shards.Close() }
 
-// do runs op on the shard of a group, or refuse.
+// do runs op on the shard of a group, or refuse. No record can name a group whose
+// name is too long.
 func (c *Coordinator) do(group string, op func(*shard), refuse func(code int16)) {
+	if !fits(group) {
+		refuse(kerr.InvalidGroupID.Code)
+		return
+	}
 	c.shards.Do(c.Partition(group), op, func(err error) { refuse(code(err)) })
 }
 

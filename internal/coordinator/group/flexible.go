@@ -36,8 +36,17 @@ func (f *flexible) number() int {
 	return int(n)
 }
 
-// text passes over a string or bytes, which may be null.
-func (f *flexible) text() { f.fixed(max(0, f.number()-1)) }
+// bytes passes over bytes, which may be null.
+func (f *flexible) bytes() { f.fixed(max(0, f.number()-1)) }
+
+// text passes over a string, which may be null and is no longer than others are.
+func (f *flexible) text() {
+	n := max(0, f.number()-1)
+	if n > maxString {
+		n = -1
+	}
+	f.fixed(n)
+}
 
 // tags passes over the end of a struct, and reports whether it is there.
 func (f *flexible) tags() bool {
@@ -74,8 +83,8 @@ func checkGroup(value []byte) error {
 			f.text()
 		}
 		f.fixed(4 + 4) // rebalance and session timeout
-		f.text()       // subscription
-		f.text()       // assignment
+		f.bytes()      // subscription
+		f.bytes()      // assignment
 		if !f.tags() {
 			return errTags
 		}

@@ -2,6 +2,7 @@ package group
 
 import (
 	"log/slog"
+	"slices"
 	"strings"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -49,11 +50,39 @@ func (c *Coordinator) JoinGroup(caller Caller, req *kmsg.JoinGroupRequest, reply
 	switch {
 	case req.Group == "":
 		j.refuse(kerr.InvalidGroupID.Code)
+	case !j.writable():
+		j.refuse(kerr.UnknownServerError.Code)
 	case session < c.cfg.MinSessionTimeout || session > c.cfg.MaxSessionTimeout:
 		j.refuse(kerr.InvalidSessionTimeout.Code)
 	default:
 		c.do(req.Group, func(s *shard) { s.join(j) }, j.refuse)
 	}
+}
+
+// writable reports whether the member that a join makes can be recorded: its
+// strings fit, and so does the member ID that it would get.
+func (j *join) writable() bool {
+	if !fits(j.req.ProtocolType, value(j.req.InstanceID), j.caller.ClientID, j.caller.ClientHost) {
+		return false
+	}
+	if j.req.MemberID == "" && j.newIDBytes() > maxString {
+		return false
+	}
+	return !slices.ContainsFunc(j.req.Protocols, func(p kmsg.JoinGroupRequestProtocol) bool { return !fits(p.Name) })
+}
+
+// newIDBytes is the length of the ID that the join of a new member makes.
+func (j *join) newIDBytes() int { return len(j.newIDPrefix()) + len("-") + randomBytes }
+
+// randomBytes is the length of the random part of a member ID.
+const randomBytes = 36
+
+// newIDPrefix is what the ID of a new member begins with.
+func (j *join) newIDPrefix() string {
+	if j.req.InstanceID != nil {
+		return *j.req.InstanceID
+	}
+	return j.caller.ClientID
 }
 
 func (s *shard) join(j *join) {
@@ -117,9 +146,8 @@ func (s *shard) hasRoom(g *group, memberID string) bool {
 
 // joinNew admits somebody without a member ID.
 func (s *shard) joinNew(g *group, j *join) {
-	instance := j.req.InstanceID
-	if instance != nil {
-		id := *instance + "-" + s.c.newID()
+	id := j.newIDPrefix() + "-" + s.c.newID()
+	if instance := j.req.InstanceID; instance != nil {
 		if old := g.member(g.staticID(*instance)); old != nil {
 			s.replace(g, old, id, j)
 			return
@@ -127,7 +155,6 @@ func (s *shard) joinNew(g *group, j *join) {
 		s.admit(g, id, j)
 		return
 	}
-	id := j.caller.ClientID + "-" + s.c.newID()
 	if j.req.Version < memberIDVersion {
 		s.admit(g, id, j)
 		return

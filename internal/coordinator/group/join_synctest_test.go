@@ -41,6 +41,71 @@ func TestJoinIsRefused(t *testing.T) {
 	}
 }
 
+// TestStringsThatNoRecordHolds: what cannot be recorded of a member is refused
+// before anything is, and the group and its shard go on.
+func TestStringsThatNoRecordHolds(t *testing.T) {
+	const longest = 32767
+	run(t, group.Config{}, func(h *harness) {
+		caller := group.Caller{ClientID: "client", ClientHost: "/127.0.0.1"}
+		ask := func(caller group.Caller, req *kmsg.JoinGroupRequest) call[*kmsg.JoinGroupResponse] {
+			c, reply := newCall[*kmsg.JoinGroupResponse]()
+			h.c.JoinGroup(caller, req, reply)
+			return c
+		}
+		a := h.stable("g")
+		promised := h.newMember("new")
+		for name, change := range map[string]func(*group.Caller, *kmsg.JoinGroupRequest){
+			"member ID of a client":    func(c *group.Caller, _ *kmsg.JoinGroupRequest) { c.ClientID = strings.Repeat("c", longest-36) },
+			"member ID of an instance": func(_ *group.Caller, r *kmsg.JoinGroupRequest) { r.InstanceID = new(strings.Repeat("i", longest-36)) },
+			"client ID": func(c *group.Caller, r *kmsg.JoinGroupRequest) {
+				c.ClientID, r.MemberID = strings.Repeat("c", longest+1), promised.id
+			},
+			"client host":   func(c *group.Caller, _ *kmsg.JoinGroupRequest) { c.ClientHost = strings.Repeat("h", longest+1) },
+			"protocol type": func(_ *group.Caller, r *kmsg.JoinGroupRequest) { r.ProtocolType = strings.Repeat("t", longest+1) },
+			"protocol": func(_ *group.Caller, r *kmsg.JoinGroupRequest) {
+				r.Protocols = append(r.Protocols, offered(strings.Repeat("p", longest+1), nil))
+			},
+		} {
+			for _, id := range []string{"g", "new", "none"} {
+				for _, version := range []int16{3, 9} {
+					c, req := caller, joinRequest(version, id, "")
+					change(&c, req)
+					require.Equal(t, kerr.UnknownServerError.Code, ask(c, req).get().ErrorCode, name)
+				}
+			}
+		}
+		require.Equal(t, kerr.InvalidGroupID.Code, ask(caller, joinRequest(9, strings.Repeat("g", longest+1), "")).get().ErrorCode)
+		require.Equal(t, "Dead", h.state("none"), "nothing was recorded")
+		require.Zero(t, a.heartbeats(), "nothing has changed")
+		promised.joins()
+
+		caller.ClientID = strings.Repeat("c", longest-37)
+		req := joinRequest(3, "long", "")
+		req.Protocols[0].Name = strings.Repeat("p", longest)
+		resp := ask(caller, req).get()
+		require.Zero(t, resp.ErrorCode, "these fit")
+		sync := syncRequest("long", resp.MemberID, resp.Generation, resp.MemberID, "A")
+		sync.Protocol = resp.Protocol
+		require.Equal(t, "A", string(h.sync(sync).get().MemberAssignment))
+		h.restart()
+		require.Equal(t, "Stable", h.state("long"))
+		require.Zero(t, a.heartbeats())
+	})
+}
+
+// TestEmptyGroupThatCannotBeRecorded: a group that everybody has left is empty, and
+// can be joined, also when the log takes no record of it.
+func TestEmptyGroupThatCannotBeRecorded(t *testing.T) {
+	run(t, group.Config{}, func(h *harness) {
+		m := h.stable("g")
+		h.logs.Limit(1)
+		require.Zero(t, h.leave(leaveRequest(5, "g", m.id)).Members[0].ErrorCode)
+		require.Equal(t, "Empty", h.state("g"))
+		h.logs.Limit(0)
+		require.EqualValues(t, 3, h.newMember("g").joins().Generation)
+	})
+}
+
 func TestTrap54MemberIDRequired(t *testing.T) {
 	run(t, group.Config{}, func(h *harness) {
 		m := h.newMember("g")

@@ -124,6 +124,46 @@ func TestCommitMetadata(t *testing.T) {
 	})
 }
 
+// TestCommitsThatNoRecordHolds: a commit that could not be read again is refused,
+// and does no harm to other groups.
+func TestCommitsThatNoRecordHolds(t *testing.T) {
+	run(t, group.Config{OffsetMetadataMaxBytes: 100_000}, func(h *harness) {
+		long := strings.Repeat("g", 40_000)
+		victim := "v"
+		for h.c.Partition(victim) != h.c.Partition(long) {
+			victim += "v"
+		}
+		require.Zero(t, h.commit(commitRequest(8, victim, "t", 7)))
+		require.Equal(t, kerr.InvalidGroupID.Code, h.commit(commitRequest(8, long, "t", 1)))
+		require.Equal(t, kerr.InvalidGroupID.Code, h.describe(6, long).ErrorCode)
+		require.Equal(t, kerr.InvalidGroupID.Code, h.deleteGroup(long))
+		require.Equal(t, kerr.InvalidGroupID.Code, h.deleteOffset(long, "t").ErrorCode)
+		require.Equal(t, kerr.InvalidGroupID.Code, h.startFetch(fetchRequest(9, long, "t", 0)).get().Groups[0].ErrorCode)
+
+		req := commitRequest(8, victim, "t", 8)
+		req.Topics[0].Partitions[0].Metadata = new(strings.Repeat("m", 32_768))
+		require.Equal(t, kerr.OffsetMetadataTooLarge.Code, h.commit(req))
+		require.EqualValues(t, 7, h.offset(victim, "t"))
+
+		topic := strings.Repeat("t", 40_000)
+		h.topics.create(topic, 1)
+		req = commitRequest(8, victim, "t", 8)
+		req.Topics = append(req.Topics, commitRequest(8, victim, topic, 9).Topics...)
+		for _, out := range h.startCommit(req).get().Topics {
+			require.Equal(t, kerr.UnknownServerError.Code, out.Partitions[0].ErrorCode, "all or nothing")
+		}
+		require.EqualValues(t, 7, h.offset(victim, "t"))
+		h.restart()
+		require.EqualValues(t, 7, h.offset(victim, "t"))
+
+		req = commitRequest(8, victim, "t", 8)
+		req.Topics[0].Partitions[0].Metadata = new(strings.Repeat("m", 32_767))
+		require.Zero(t, h.commit(req), "this one fits")
+		h.restart()
+		require.EqualValues(t, 8, h.offset(victim, "t"))
+	})
+}
+
 func TestAnyOffsetIsStored(t *testing.T) {
 	run(t, group.Config{}, func(h *harness) {
 		for _, offset := range []int64{0, 1 << 62, -5} {

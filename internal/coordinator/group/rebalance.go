@@ -108,11 +108,21 @@ func (s *shard) completeJoin(g *group) {
 // from spinning.
 const shortestWait = 100 * time.Millisecond
 
-// becomeEmpty records the generation in which nobody is left.
+// becomeEmpty records the generation in which nobody is left. If the record is
+// refused the group is empty all the same, as in Kafka; after a restart its last
+// members are back until their sessions end.
 func (s *shard) becomeEmpty(g *group) {
 	s.c.log.Info("group is empty", slog.String("group", g.id), slog.Int("generation", int(g.generation+1)))
-	// An append that failed gives up the shard, and with it this group.
-	_ = s.append(nil, groupRecord(g.id, g.protocolType, g.generation+1, "", "", s.Now().UnixMilli(), nil))
+	err := s.append(nil, groupRecord(g.id, g.protocolType, g.generation+1, "", "", s.Now().UnixMilli(), nil))
+	if err == nil {
+		return
+	}
+	s.c.log.Warn("empty group could not be recorded", slog.String("group", g.id), slog.Any("err", err))
+	g.generation++
+	g.protocol, g.leader = "", ""
+	g.noteTopics()
+	g.enter(Empty, s.Now())
+	s.shrink(g)
 }
 
 // beginGeneration answers the joins and waits for the leader's assignment.
@@ -205,7 +215,13 @@ func (g *group) snapshot(assignments map[string][]byte) coordinator.KeyValue {
 	return groupRecord(g.id, g.protocolType, g.generation, g.protocol, g.leader, g.since, list)
 }
 
-// append writes records as one batch, see [coordinator.Shard.Append].
+// append writes records as one batch, see [coordinator.Shard.Append]. If one of
+// them cannot be written, none is.
 func (s *shard) append(done func(error), records ...coordinator.KeyValue) error {
+	for i := range records {
+		if records[i].Key == nil {
+			return errUnwritable
+		}
+	}
 	return s.Append(records, done)
 }

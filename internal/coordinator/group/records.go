@@ -4,10 +4,12 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"unique"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/botehq/bote/internal/coordinator"
@@ -20,6 +22,23 @@ const (
 	groupValueVersion = 3
 	newestValue       = 4 // that can be read, of both kinds
 )
+
+// maxString is the longest string of a key or a value, in bytes. Its length is
+// written as an int16, and kmsg writes a wrong one for a string that is longer;
+// where it is written differently Kafka still takes no longer ones.
+const maxString = math.MaxInt16
+
+func fits(list ...string) bool {
+	return !slices.ContainsFunc(list, func(s string) bool { return len(s) > maxString })
+}
+
+// unwritable takes the place of a record with a string that does not fit. It has
+// no key, and is not appended: see [shard.append].
+var unwritable coordinator.KeyValue
+
+// errUnwritable is what [shard.append] answers to it. Kafka answers the same where
+// it cannot serialize a record.
+var errUnwritable = fmt.Errorf("%w: a string is too long for a record", kerr.UnknownServerError)
 
 // partition is a topic partition as a map key. Topic names repeat across groups,
 // so they are interned.
@@ -43,7 +62,11 @@ func topicPartition(topic string, id int32) partition {
 	return partition{unique.Make(topic), id}
 }
 
+// offsetKey returns nil if a string does not fit.
 func offsetKey(group string, p partition) []byte {
+	if !fits(group, p.topic.Value()) {
+		return nil
+	}
 	k := kmsg.OffsetCommitKey{Version: offsetKeyVersion, Group: group, Topic: p.topic.Value(), Partition: p.id}
 	return k.AppendTo(nil)
 }
@@ -51,6 +74,9 @@ func offsetKey(group string, p partition) []byte {
 // offsetRecord writes a commit with a value of the given version. An explicit
 // expiry time exists in version 1 only.
 func offsetRecord(group string, p partition, o offset, version int16) coordinator.KeyValue {
+	if !fits(o.metadata) {
+		return unwritable
+	}
 	v := kmsg.NewOffsetCommitValue()
 	v.Version = version
 	v.Offset, v.LeaderEpoch, v.Metadata, v.CommitTimestamp = o.at, o.leaderEpoch, o.metadata, o.committedAt
@@ -86,7 +112,11 @@ func readOffset(value []byte) (offset, error) {
 	return o, nil
 }
 
+// groupKey returns nil if the name does not fit.
 func groupKey(group string) []byte {
+	if !fits(group) {
+		return nil
+	}
 	k := kmsg.GroupMetadataKey{Version: groupKeyVersion, Group: group}
 	return k.AppendTo(nil)
 }
@@ -97,6 +127,14 @@ func groupTombstone(group string) coordinator.KeyValue {
 
 // groupRecord writes what is durable of a generation. Absent strings are null.
 func groupRecord(id, protocolType string, generation int32, protocol, leader string, since int64, members []kmsg.GroupMetadataValueMember) coordinator.KeyValue {
+	ok := fits(protocolType, protocol, leader)
+	for i := range members {
+		m := &members[i]
+		ok = ok && fits(m.MemberID, value(m.InstanceID), m.ClientID, m.ClientHost)
+	}
+	if !ok {
+		return unwritable
+	}
 	v := kmsg.NewGroupMetadataValue()
 	v.Version = groupValueVersion
 	v.ProtocolType, v.Generation, v.CurrentStateTimestamp = protocolType, generation, since

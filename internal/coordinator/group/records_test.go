@@ -3,11 +3,14 @@ package group
 import (
 	"encoding/binary"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/botehq/bote/internal/coordinator"
 	"github.com/botehq/bote/internal/record"
 )
 
@@ -122,6 +125,65 @@ func TestValuesThatCannotBeRead(t *testing.T) {
 		_, err = readGroup(p)
 		require.Error(t, err, p)
 	}
+	// Version 4 has room for strings that no record of ours could hold again.
+	o := kmsg.NewOffsetCommitValue()
+	o.Version, o.Metadata = 4, strings.Repeat("m", maxString+1)
+	_, err := readOffset(o.AppendTo(nil))
+	require.Error(t, err)
+	g := kmsg.NewGroupMetadataValue()
+	g.Version, g.Members = 4, []kmsg.GroupMetadataValueMember{kmsg.NewGroupMetadataValueMember()}
+	g.Members[0].Subscription = make([]byte, maxString+1)
+	_, err = readGroup(g.AppendTo(nil))
+	require.NoError(t, err)
+	g.Members[0].ClientID = strings.Repeat("c", maxString+1)
+	_, err = readGroup(g.AppendTo(nil))
+	require.Error(t, err)
+}
+
+// TestStringsThatDoNotFit: a record with a string that is too long for it is not
+// made, whichever string it is; the longest that fits is read as it was written.
+func TestStringsThatDoNotFit(t *testing.T) {
+	for _, n := range []int{maxString, maxString + 1, 1<<16 + 5} {
+		s := strings.Repeat("s", n)
+		member := func(change func(m *kmsg.GroupMetadataValueMember)) coordinator.KeyValue {
+			m := kmsg.NewGroupMetadataValueMember()
+			change(&m)
+			return groupRecord("g", "consumer", 1, "range", "m", 0, []kmsg.GroupMetadataValueMember{kmsg.NewGroupMetadataValueMember(), m})
+		}
+		for name, r := range map[string]coordinator.KeyValue{
+			"group of an offset":           offsetRecord(s, topicPartition("t", 1), offset{expiresAt: -1}, 3),
+			"topic":                        offsetRecord("g", topicPartition(s, 1), offset{expiresAt: -1}, 3),
+			"metadata":                     offsetRecord("g", topicPartition("t", 1), offset{metadata: s, expiresAt: -1}, 3),
+			"metadata of version 4":        offsetRecord("g", topicPartition("t", 1), offset{metadata: s, expiresAt: -1}, 4),
+			"metadata with an expiry":      offsetRecord("g", topicPartition("t", 1), offset{metadata: s}, 3),
+			"group of an offset tombstone": offsetTombstone(s, topicPartition("t", 1)),
+			"topic of an offset tombstone": offsetTombstone("g", topicPartition(s, 1)),
+			"group":                        groupRecord(s, "consumer", 1, "range", "m", 0, nil),
+			"protocol type":                groupRecord("g", s, 1, "range", "m", 0, nil),
+			"protocol":                     groupRecord("g", "consumer", 1, s, "m", 0, nil),
+			"leader":                       groupRecord("g", "consumer", 1, "range", s, 0, nil),
+			"group of a tombstone":         groupTombstone(s),
+			"member":                       member(func(m *kmsg.GroupMetadataValueMember) { m.MemberID = s }),
+			"instance":                     member(func(m *kmsg.GroupMetadataValueMember) { m.InstanceID = &s }),
+			"client ID":                    member(func(m *kmsg.GroupMetadataValueMember) { m.ClientID = s }),
+			"client host":                  member(func(m *kmsg.GroupMetadataValueMember) { m.ClientHost = s }),
+		} {
+			if n > maxString {
+				require.Nil(t, r.Key, name)
+				continue
+			}
+			require.NotEmpty(t, r.Key, name)
+			require.Equal(t, 1, strings.Count(string(r.Key)+string(r.Value), s), name)
+			metrics, err := newMetrics(nil)
+			require.NoError(t, err)
+			shard := newShard(&Coordinator{metrics: metrics}, &coordinator.Shard{})
+			require.NoError(t, shard.Apply(coordinator.Record{Key: r.Key, Value: r.Value, ProducerID: record.NoProducer}), name)
+		}
+	}
+	s := &shard{}
+	err := s.append(nil, groupTombstone("g"), unwritable)
+	require.ErrorIs(t, err, errUnwritable)
+	require.Equal(t, kerr.UnknownServerError.Code, code(err))
 }
 
 func TestSubscribed(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -167,5 +168,57 @@ func TestReplayOfTransactions(t *testing.T) {
 		require.Equal(t, "Empty", h.state("only"))
 		require.Zero(t, h.deleteGroup("only"))
 		require.Equal(t, "Dead", h.state("only"))
+	})
+}
+
+// TestReplayOfRecordsThatCannotBeRead: anybody who may write to the topic can put
+// them there. They are skipped; what is said of the same keys before and after
+// them counts.
+func TestReplayOfRecordsThatCannotBeRead(t *testing.T) {
+	run(t, group.Config{}, func(h *harness) {
+		h.c.Close()
+		h.logs = coordinatortest.New(1)
+		key := func(partition int32) []byte {
+			k := kmsg.OffsetCommitKey{Version: 1, Group: "g", Topic: "t", Partition: partition}
+			return k.AppendTo(nil)
+		}
+		groupKey := kmsg.GroupMetadataKey{Version: 2, Group: "m"}
+		garbage := []byte{0, 3, 1}
+		long := kmsg.OffsetCommitKey{Version: 1, Group: strings.Repeat("g", 40_000), Topic: "t"}
+		for _, b := range []record.Batch{
+			committed("g", 0, 1),
+			committed("g", 1, 2),
+			record.Build(
+				1,
+				record.KeyValue{Key: key(0), Value: garbage}, // stays at 1
+				record.KeyValue{Key: key(1), Value: garbage}, // has a tombstone
+				record.KeyValue{Key: key(2), Value: garbage}, // has a good one
+				record.KeyValue{Key: groupKey.AppendTo(nil), Value: garbage},
+				record.KeyValue{Key: long.AppendTo(nil), Value: []byte{0, 3, 0, 0, 0, 0, 0, 0, 0, 7}},
+				record.KeyValue{Key: []byte{0}, Value: garbage},
+				record.KeyValue{Key: key(1)},
+			),
+			transactional(7, record.Build(1, record.KeyValue{Key: key(2), Value: garbage})),
+			marker(7, 1),
+			committed("g", 2, 3),
+		} {
+			h.logs.Put(0, b)
+		}
+		h.start()
+		for range 2 {
+			h.c.LoadAll()
+			synctest.Wait()
+			parts := h.startFetch(fetchRequest(9, "g", "t", 0, 1, 2)).get().Groups[0].Topics[0].Partitions
+			require.EqualValues(t, 1, parts[0].Offset)
+			require.EqualValues(t, -1, parts[1].Offset)
+			require.EqualValues(t, 3, parts[2].Offset)
+			require.Equal(t, "Dead", h.state("m"))
+			h.restart()
+		}
+		m := h.stable("m")
+		require.Zero(t, m.commit(9))
+		h.restart()
+		require.Zero(t, m.heartbeats())
+		require.EqualValues(t, 9, h.offset("m", "t"))
 	})
 }
