@@ -3,6 +3,7 @@ package broker
 import (
 	"bytes"
 	"context"
+	"fmt"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
@@ -51,6 +52,11 @@ func (o *offsetsTopic) Open(ctx context.Context, index int32) (coordinator.Log, 
 	p := o.b.parts.Get(t.ID, index)
 	if p == nil {
 		return nil, kerr.NotCoordinator
+	}
+	// A shard that is loaded again may have left appends on their way, which replay
+	// would miss.
+	if err := p.Settle(ctx); err != nil {
+		return nil, fmt.Errorf("wait for what was appended: %w", err)
 	}
 	return offsetsLog{p}, nil
 }

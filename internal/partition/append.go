@@ -1,6 +1,7 @@
 package partition
 
 import (
+	"context"
 	"slices"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -103,6 +104,19 @@ func (p *Partition) await(end, bytes int64, done func(error)) {
 	}
 	p.pending = slices.Insert(p.pending, i, pending{end, bytes, done})
 	p.mu.Unlock()
+}
+
+// Settle waits until everything that was appended so far is durable, or never will
+// be.
+func (p *Partition) Settle(ctx context.Context) error {
+	settled := make(chan struct{})
+	p.await(p.LogEndOffset(), 0, func(error) { close(settled) })
+	select {
+	case <-settled:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // withdraw takes back the wait of a batch that was not written.
