@@ -3,6 +3,7 @@ package api
 import (
 	"slices"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/botehq/bote/internal/coordinator/group"
@@ -25,15 +26,45 @@ import (
 // OffsetCommit and OffsetFetch go to version 9: version 10 has topic IDs only,
 // which tools in the field fill in wrongly.
 
+// Answers that may be large take memory of those that all connections share; without
+// it the coordinator is not available, and clients try again.
+
+// entryBytes is about what a group, a member or a partition takes beside its texts.
+const entryBytes = 64
+
+func offsetsBytes(g *kmsg.OffsetFetchResponseGroup) (n int) {
+	for i := range g.Topics {
+		t := &g.Topics[i]
+		n += entryBytes + len(t.Topic)
+		for j := range t.Partitions {
+			n += entryBytes
+			if m := t.Partitions[j].Metadata; m != nil {
+				n += len(*m)
+			}
+		}
+	}
+	return n
+}
+
+func membersBytes(g *kmsg.DescribeGroupsResponseGroup) (n int) {
+	for i := range g.Members {
+		m := &g.Members[i]
+		n += entryBytes + len(m.MemberID) + len(m.ClientID) + len(m.ClientHost) + len(m.ProtocolMetadata) + len(m.MemberAssignment)
+	}
+	return n
+}
+
 func caller(r *wire.Request) group.Caller {
 	return group.Caller{ClientID: r.ClientID, ClientHost: "/" + r.Conn.RemoteHost()}
 }
 
 func (b *Broker) joinGroup(r *wire.Request, q *kmsg.JoinGroupRequest) {
+	r.Unsized()
 	b.Groups.JoinGroup(caller(r), q, func(resp *kmsg.JoinGroupResponse) { r.Reply(resp) })
 }
 
 func (b *Broker) syncGroup(r *wire.Request, q *kmsg.SyncGroupRequest) {
+	r.Unsized()
 	b.Groups.SyncGroup(q, func(resp *kmsg.SyncGroupResponse) { r.Reply(resp) })
 }
 
@@ -59,7 +90,15 @@ func (b *Broker) offsetFetch(r *wire.Request, q *kmsg.OffsetFetchRequest) {
 		}
 		return again
 	})
-	b.Groups.OffsetFetch(q, func(resp *kmsg.OffsetFetchResponse) { r.Reply(resp) })
+	r.Unsized()
+	b.Groups.OffsetFetch(q, func(resp *kmsg.OffsetFetchResponse) {
+		for i := range resp.Groups {
+			if g := &resp.Groups[i]; !r.Grow(offsetsBytes(g)) {
+				g.Topics, g.ErrorCode = nil, kerr.CoordinatorNotAvailable.Code
+			}
+		}
+		r.Reply(resp)
+	})
 }
 
 func (b *Broker) offsetDelete(r *wire.Request, q *kmsg.OffsetDeleteRequest) {
@@ -67,7 +106,17 @@ func (b *Broker) offsetDelete(r *wire.Request, q *kmsg.OffsetDeleteRequest) {
 }
 
 func (b *Broker) listGroups(r *wire.Request, q *kmsg.ListGroupsRequest) {
-	b.Groups.ListGroups(q, func(resp *kmsg.ListGroupsResponse) { r.Reply(resp) })
+	r.Unsized()
+	b.Groups.ListGroups(q, func(resp *kmsg.ListGroupsResponse) {
+		n := 0
+		for i := range resp.Groups {
+			n += entryBytes + len(resp.Groups[i].Group)
+		}
+		if !r.Grow(n) {
+			resp.Groups, resp.ErrorCode = nil, kerr.CoordinatorNotAvailable.Code
+		}
+		r.Reply(resp)
+	})
 }
 
 func (b *Broker) deleteGroups(r *wire.Request, q *kmsg.DeleteGroupsRequest) {
@@ -80,8 +129,14 @@ func (b *Broker) deleteGroups(r *wire.Request, q *kmsg.DeleteGroupsRequest) {
 func (b *Broker) describeGroups(r *wire.Request, q *kmsg.DescribeGroupsRequest) {
 	q.Groups = distinct(q.Groups)
 	withOperations := q.IncludeAuthorizedOperations && q.Version >= 3
+	r.Unsized()
 	b.Groups.DescribeGroups(q, func(resp *kmsg.DescribeGroupsResponse) {
 		for i := range resp.Groups {
+			if g := &resp.Groups[i]; !r.Grow(membersBytes(g)) {
+				refused := kmsg.NewDescribeGroupsResponseGroup()
+				refused.Group, refused.ErrorCode = g.Group, kerr.CoordinatorNotAvailable.Code
+				*g = refused
+			}
 			resp.Groups[i].AuthorizedOperations = noOperations
 			if withOperations {
 				resp.Groups[i].AuthorizedOperations = groupOperations

@@ -29,6 +29,7 @@ type Conn struct {
 	mu      sync.Mutex // guards what follows
 	queue   []*slot    // requests in order, oldest first
 	held    int        // bytes of unanswered requests and unsent answers
+	unsized int        // requests whose answers are to come in any size
 	broken  bool       // nothing more is read or written
 	sending int        // slots at the head of queue that the writer has
 	written chan struct{}
@@ -41,6 +42,7 @@ type slot struct {
 	request lease
 	answer  lease
 	began   time.Time
+	unsized bool
 	done    bool
 	hangup  bool
 	parts   []Part
@@ -188,7 +190,7 @@ func (c *Conn) waitForRoom() bool {
 	for {
 		c.mu.Lock()
 		broken := c.broken
-		room := len(c.queue) == 0 || c.held < c.server.cfg.BudgetBytes && len(c.queue) < c.server.cfg.BudgetRequests
+		room := len(c.queue) == 0 || c.held < c.server.cfg.BudgetBytes && len(c.queue) < c.server.cfg.BudgetRequests && c.unsized < maxUnsized
 		c.mu.Unlock()
 		switch {
 		case broken:
@@ -202,6 +204,18 @@ func (c *Conn) waitForRoom() bool {
 			return false
 		}
 	}
+}
+
+// maxUnsized is how many requests of a connection may wait for answers of any size:
+// what they take shows only when they are there.
+const maxUnsized = 4
+
+// answerUnsized notes that the answer of a request will come in any size.
+func (c *Conn) answerUnsized(s *slot) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s.unsized = true
+	c.unsized++
 }
 
 func (c *Conn) busy() bool {
@@ -219,6 +233,10 @@ func (c *Conn) finish(s *slot, parts []Part, release func()) {
 	s.answer.set(int64(n))
 	s.parts, s.release = parts, release
 	c.mu.Lock()
+	if s.unsized {
+		c.unsized--
+		signal(c.written)
+	}
 	if c.broken {
 		c.mu.Unlock()
 		s.free()

@@ -97,3 +97,49 @@ func TestIdleConnectionsAreSmall(t *testing.T) {
 	t.Logf("%d bytes for each of %d idle connections", used/connections, connections)
 	require.Less(t, used, bound)
 }
+
+// unsized is a handler of answers that come in any size.
+type unsized struct{ every }
+
+func (h unsized) Serve(r *wire.Request) {
+	r.Unsized()
+	h.every.Serve(r)
+}
+
+// TestUnsizedAnswers: a connection has a few answers of any size on their way at a
+// time; its other requests wait until one is there.
+func TestUnsizedAnswers(t *testing.T) {
+	t.Parallel()
+	h := &handler{requests: make(chan *wire.Request, 10)}
+	b := newServed(t, h, unsized{every{h}}, wire.Config{})
+	c := b.dial(t)
+	var frames []byte
+	const most = 4
+	for i := range int32(most + 1) {
+		frames = append(frames, metadata(i)...)
+	}
+	send(t, c, frames)
+	var begun []*wire.Request
+	for range most {
+		begun = append(begun, b.next(t))
+	}
+	other := b.dial(t) // is served meanwhile
+	send(t, other, metadata(100))
+	r := b.next(t)
+	require.Equal(t, int32(100), r.CorrelationID)
+	r.Reply(kmsg.NewPtrMetadataResponse())
+	require.Equal(t, int32(100), correlation(t, other))
+	select {
+	case r := <-b.requests:
+		t.Fatalf("request %d is begun", r.CorrelationID)
+	default:
+	}
+	begun[1].Reply(kmsg.NewPtrMetadataResponse()) // its turn to leave has not come
+	require.Equal(t, int32(most), b.next(t).CorrelationID)
+	for _, i := range []int{0, 2, 3} {
+		begun[i].Reply(kmsg.NewPtrMetadataResponse())
+	}
+	for i := range int32(most) {
+		require.Equal(t, i, correlation(t, c))
+	}
+}

@@ -189,6 +189,11 @@ func (r *Request) Grow(n int) bool {
 	return l.takeWithin(int64(n))
 }
 
+// Unsized says that the answer will come later, by another goroutine, and that nobody
+// knows how large it will be. A connection waits for some of those before its next
+// request is read.
+func (r *Request) Unsized() { r.Conn.answerUnsized(r.slot) }
+
 // Unreserve gives back what is reserved, because the answer has to wait for other
 // reasons than memory.
 func (r *Request) Unreserve() { r.slot.answer.set(0) }
