@@ -46,9 +46,11 @@ func (s *Store) flushInBackground(logs []*Log) error {
 // saveProgress writes what the index files do not have, and a snapshot if the
 // last one is far behind. It reports whether the log has anything to be synced.
 func (l *Log) saveProgress() (dirty bool, err error) {
+	release, alive := l.takeDir()
+	defer release()
 	l.mu.RLock()
 	end := l.End()
-	alive, active, dirty := l.aliveLocked() == nil, l.active(), end != l.progress
+	active, dirty := l.active(), end != l.progress
 	l.mu.RUnlock()
 	if !alive || !dirty {
 		return false, l.giveBackIdle(active)

@@ -186,6 +186,11 @@ func (s *Store) announceStarts(starts map[*Log]int64) error {
 
 // retain removes what expired.
 func (l *Log) retain(now time.Time, start int64) error {
+	release, alive := l.takeDir()
+	defer release()
+	if !alive {
+		return nil
+	}
 	set := l.hooks.Settings()
 	if start > 0 {
 		if err := l.dropSegments(start, set); err != nil {
@@ -341,6 +346,8 @@ func (l *Log) removeLater(s *segment, name string, set storage.Settings) (ok boo
 // SetStart forgets everything below an offset: first on disk, then for readers.
 func (l *Log) SetStart(start int64) error {
 	s := l.store
+	release, _ := l.takeDir()
+	defer release()
 	defer s.takeCheckpoints()()
 	l.mu.RLock()
 	err, before := l.aliveLocked(), l.start

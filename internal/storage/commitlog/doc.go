@@ -19,6 +19,14 @@
 // belongs to a log.
 //
 // Lock order: Log.mu, then segment.mu, then handle.mu. No lock is held across a
-// sync; Log.mu is held across the write of a batch only by its appender's turn,
-// which is a token of the partition and not a lock of this package.
+// sync, and none while waiting for a token.
+//
+// What has to be held across syncs and the work of others is a token, which is one
+// at a time too. Their order, of which anybody may leave some out: a log's directory
+// (Log.inside), the append turn of its partition (Hooks.Turn), the checkpoint files
+// (Store.writing). Retention, checkpoints, SetStart and [Store.Delete] work inside a
+// directory; Delete ends the log in its turn first, and lets go of that before it
+// waits for the directory. A flush has the flusher's turn and then the log's flushing
+// token; where a sync failed, it waits for the append turn too, so nobody who has that
+// may flush.
 package commitlog

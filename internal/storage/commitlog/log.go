@@ -29,6 +29,11 @@ type Log struct {
 	// before another announces what lies behind it.
 	flushing chan struct{}
 
+	// inside is held by whoever changes files of the directory by their names, from
+	// seeing that the log is alive on: a log that was deleted may have a namesake.
+	// Appends do not take it, since Delete ends a log in their turn.
+	inside chan struct{}
+
 	queued atomic.Bool // waits for the flusher
 	// sinceSnapshot is the bytes appended since the last snapshot.
 	sinceSnapshot atomic.Int64
@@ -65,6 +70,15 @@ type hint struct {
 	offset int64
 	base   int64
 	at     int64
+}
+
+// takeDir waits until nobody else changes files of the directory. What it returns
+// lets the next one. If the log has ended, the directory may be another's by now.
+func (l *Log) takeDir() (release func(), alive bool) {
+	l.inside <- struct{}{}
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return func() { <-l.inside }, l.aliveLocked() == nil
 }
 
 func dirName(topic string, partition int32) string { return fmt.Sprintf("%s-%d", topic, partition) }

@@ -75,6 +75,11 @@ func (l *Log) findSnapshot(ends []int64, clean bool) (rec storage.Recovered, dro
 // dropSnapshots removes all but the newest and those at the beginnings of
 // segments. It is called when the newest is durable.
 func (l *Log) dropSnapshots() {
+	release, alive := l.takeDir()
+	defer release()
+	if !alive {
+		return
+	}
 	l.mu.Lock()
 	var gone []int64
 	for _, end := range l.snapshots[:max(0, len(l.snapshots)-1)] {

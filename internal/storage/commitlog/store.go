@@ -271,15 +271,9 @@ func (s *Store) writeFile(dir, name string, content []byte) error {
 // topic may have the name at once.
 func (s *Store) Delete(logs []*Log, unique [16]byte) error {
 	for _, l := range logs {
-		l.retire()
-		s.mu.Lock()
-		s.deleted++
-		s.mu.Unlock()
-		gone := filepath.Join(s.cfg.Dir, deletedName(l.part, unique))
-		if err := s.fs.Rename(l.dir, gone); err != nil {
-			return fmt.Errorf("delete %s: %w", l.dir, err)
+		if err := s.takeAway(l, unique); err != nil {
+			return err
 		}
-		s.cleaner.removeLater(gone, time.Duration(l.hooks.Settings().FileDeleteMs)*time.Millisecond)
 	}
 	if err := s.fs.SyncDir(s.cfg.Dir); err != nil {
 		return fmt.Errorf("sync %s: %w", s.cfg.Dir, err)
@@ -288,6 +282,23 @@ func (s *Store) Delete(logs []*Log, unique [16]byte) error {
 		s.forgetCheckpoints(dirName(l.part.Topic, l.part.Index))
 	}
 	return s.WriteCheckpoints()
+}
+
+// takeAway ends a log and renames its directory. No append is under way then, which
+// might roll, and nobody else is at work in the directory.
+func (s *Store) takeAway(l *Log, unique [16]byte) error {
+	l.inTurn(l.retire)
+	release, _ := l.takeDir()
+	defer release()
+	s.mu.Lock()
+	s.deleted++
+	s.mu.Unlock()
+	gone := filepath.Join(s.cfg.Dir, deletedName(l.part, unique))
+	if err := s.fs.Rename(l.dir, gone); err != nil {
+		return fmt.Errorf("delete %s: %w", l.dir, err)
+	}
+	s.cleaner.removeLater(gone, time.Duration(l.hooks.Settings().FileDeleteMs)*time.Millisecond)
+	return nil
 }
 
 // forgetCheckpoints drops what was found for a partition whose name may be used
@@ -343,6 +354,8 @@ func (s *Store) Close() error {
 	s.flusher.close()
 	logs := s.openLogs()
 	errs := severally(len(logs), func(i int) error {
+		release, _ := logs[i].takeDir()
+		defer release()
 		if err := logs[i].prepareClose(); err != nil {
 			return fmt.Errorf("close %s: %w", logs[i].dir, err)
 		}
