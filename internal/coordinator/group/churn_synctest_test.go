@@ -3,6 +3,7 @@ package group_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,6 +23,8 @@ type client struct {
 	joining []call[*kmsg.JoinGroupResponse]
 	syncing []call[*kmsg.SyncGroupResponse]
 	peers   []string // that it leads
+	// protocol is that of its generation.
+	protocol string
 }
 
 func (c *client) act() {
@@ -30,6 +33,10 @@ func (c *client) act() {
 	case 0, 1, 2:
 		if c.r.IntN(4) == 0 {
 			c.req.Protocols = []kmsg.JoinGroupRequestProtocol{offered("range", subscription([]string{"t", "u"}[c.r.IntN(2)]))}
+			for range c.r.IntN(3) {
+				c.req.Protocols = slices.Insert(c.req.Protocols, c.r.IntN(len(c.req.Protocols)+1),
+					offered([]string{"range", "sticky", "own"}[c.r.IntN(3)], subscription("t")))
+			}
 		}
 		c.joining = append(c.joining, c.startJoin())
 	case 3, 4, 5:
@@ -37,7 +44,9 @@ func (c *client) act() {
 		for _, id := range c.peers {
 			assignments = append(assignments, id, fmt.Sprint(c.r.IntN(100)))
 		}
-		c.syncing = append(c.syncing, c.startSync(assignments...))
+		req := syncRequest(c.group, c.id, c.generation, assignments...)
+		req.Protocol = &c.protocol
+		c.syncing = append(c.syncing, c.h.sync(req))
 	case 6:
 		c.heartbeats()
 	case 7:
@@ -63,6 +72,7 @@ func (c *client) collect() {
 		switch resp.ErrorCode {
 		case 0:
 			c.id, c.generation, c.peers = resp.MemberID, resp.Generation, nil
+			c.protocol = *resp.Protocol
 			for _, m := range resp.Members {
 				c.peers = append(c.peers, m.MemberID)
 			}

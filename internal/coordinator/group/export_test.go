@@ -51,7 +51,14 @@ func (g *group) check() error {
 		return nil
 	}
 	joining, static := 0, 0
+	offered := make(map[string]map[string]struct{}) // by whom, by name
 	for id, m := range g.members {
+		for _, p := range m.protocols {
+			if offered[p.name] == nil {
+				offered[p.name] = make(map[string]struct{})
+			}
+			offered[p.name][id] = struct{}{}
+		}
 		switch {
 		case m.id != id:
 			return fmt.Errorf("member %s is filed as %s", m.id, id)
@@ -73,7 +80,14 @@ func (g *group) check() error {
 			static++
 		}
 	}
+	for name := range g.support.counts {
+		if g.support.of(name) != len(offered[name]) {
+			return fmt.Errorf("%d members offer %s, counted %d", len(offered[name]), name, g.support.of(name))
+		}
+	}
 	switch {
+	case len(offered) != len(g.support.counts):
+		return fmt.Errorf("%d protocols, counted %d", len(offered), len(g.support.counts))
 	case joining != g.joining:
 		return fmt.Errorf("%d members wait, counted %d", joining, g.joining)
 	case static != len(g.static):

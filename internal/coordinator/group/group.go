@@ -3,7 +3,6 @@ package group
 import (
 	"cmp"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -56,6 +55,7 @@ type group struct {
 type membership struct {
 	members map[string]*member
 	static  map[string]string // instance ID to member ID
+	support support           // what the members offer
 	// pendingIDs are member IDs that were given out with MEMBER_ID_REQUIRED and
 	// have not joined.
 	pendingIDs map[string]*coordinator.Timer
@@ -80,6 +80,7 @@ type member struct {
 	rebalanceTimeout int32 // ms
 	sessionTimeout   int32 // ms
 	protocols        []protocol
+	found            int // the place in them of the one that was asked for last
 	assignment       []byte
 	weighed          int64 // what it counts as of the memory of all members
 
@@ -89,12 +90,6 @@ type member struct {
 	join    func(*kmsg.JoinGroupResponse)
 	sync    func(*kmsg.SyncGroupResponse)
 	session coordinator.Timer
-}
-
-// protocol is an assignor that a member offers, and the member's metadata for it.
-type protocol struct {
-	name     string
-	metadata []byte
 }
 
 // ensureMembership makes room for members.
@@ -158,50 +153,6 @@ func (g *group) validate(memberID string, instance *string) int16 {
 		return kerr.UnknownMemberID.Code
 	}
 	return 0
-}
-
-// supports reports whether a member with these protocols fits: one of them has
-// to be known to all members.
-func (g *group) supports(protocolType string, protocols []kmsg.JoinGroupRequestProtocol) bool {
-	if g.state == Empty || g.size() == 0 {
-		return protocolType != "" && len(protocols) > 0
-	}
-	return protocolType == g.protocolType && slices.ContainsFunc(protocols, func(p kmsg.JoinGroupRequestProtocol) bool { return g.allSupport(p.Name) })
-}
-
-func (g *group) allSupport(name string) bool {
-	for _, m := range g.members {
-		if !m.offers(name) {
-			return false
-		}
-	}
-	return true
-}
-
-// selectProtocol takes the vote: every member is for the first of its protocols
-// that all support. Of equals the one that was voted for first wins.
-func (g *group) selectProtocol() string {
-	votes := make(map[string]int)
-	best := ""
-	var names []string
-	for _, m := range g.ordered() {
-		for _, p := range m.protocols {
-			if !g.allSupport(p.name) {
-				continue
-			}
-			if votes[p.name] == 0 {
-				names = append(names, p.name)
-			}
-			votes[p.name]++
-			break
-		}
-	}
-	for _, name := range names {
-		if votes[name] > votes[best] {
-			best = name
-		}
-	}
-	return best
 }
 
 // maxRebalanceTimeout is the largest of the members'.
@@ -278,6 +229,7 @@ func (g *group) insert(m *member) {
 	m.order = g.nextOrder
 	g.nextOrder++
 	g.members[m.id] = m
+	g.support.add(m.protocols)
 	if m.instance != nil {
 		if g.static == nil {
 			g.static = make(map[string]string)
@@ -292,6 +244,7 @@ func (g *group) insert(m *member) {
 // delete removes a member without answering it; if it led, the oldest leads.
 func (g *group) delete(m *member) {
 	delete(g.members, m.id)
+	g.support.remove(m.protocols)
 	if m.join != nil {
 		g.joining--
 	}
@@ -335,34 +288,10 @@ func (m *member) answerSync(code int16) {
 	reply(refusedSync(code))
 }
 
-func (m *member) offers(name string) bool {
-	return slices.ContainsFunc(m.protocols, func(p protocol) bool { return p.name == name })
-}
-
-func (m *member) metadata(name string) []byte {
-	for _, p := range m.protocols {
-		if p.name == name {
-			return p.metadata
-		}
-	}
-	return nil
-}
-
-// matches reports whether a join brings nothing new.
-func (m *member) matches(protocols []kmsg.JoinGroupRequestProtocol) bool {
-	return slices.EqualFunc(m.protocols, protocols, func(p protocol, q kmsg.JoinGroupRequestProtocol) bool {
-		return p.name == q.Name && slices.Equal(p.metadata, q.Metadata)
-	})
-}
-
-// update takes over what a join says of the member.
-func (m *member) update(req *kmsg.JoinGroupRequest) {
+// timeouts takes over those of a join.
+func (m *member) timeouts(req *kmsg.JoinGroupRequest) {
 	m.sessionTimeout, m.rebalanceTimeout = req.SessionTimeoutMillis, req.RebalanceTimeoutMillis
 	if req.Version == 0 {
 		m.rebalanceTimeout = req.SessionTimeoutMillis
-	}
-	m.protocols = make([]protocol, len(req.Protocols))
-	for i, p := range req.Protocols {
-		m.protocols[i] = protocol{strings.Clone(p.Name), slices.Clone(p.Metadata)}
 	}
 }

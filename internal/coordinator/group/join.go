@@ -197,9 +197,10 @@ func (s *shard) admit(g *group, id string, j *join) {
 		instance:   cloned(j.req.InstanceID),
 		clientID:   strings.Clone(j.caller.ClientID),
 		clientHost: strings.Clone(j.caller.ClientHost),
+		protocols:  cloneProtocols(j.req.Protocols),
 		isNew:      true,
 	}
-	m.update(j.req)
+	m.timeouts(j.req)
 	s.weigh(m)
 	if g.size() == 0 {
 		g.protocolType = strings.Clone(j.req.ProtocolType)
@@ -254,7 +255,8 @@ func (s *shard) rejoin(g *group, j *join) {
 
 // takePart parks a known member in the join phase, starting one if need be.
 func (s *shard) takePart(g *group, m *member, j *join, reason string) {
-	m.update(j.req)
+	m.timeouts(j.req)
+	g.offer(m, cloneProtocols(j.req.Protocols))
 	s.weigh(m)
 	g.park(m, j.answer)
 	s.rebalance(g, reason)
@@ -285,13 +287,15 @@ func (s *shard) replace(g *group, old *member, id string, j *join) {
 	s.Cancel(&old.session)
 	m := &member{
 		id: id, instance: old.instance, clientID: old.clientID, clientHost: old.clientHost,
-		assignment: old.assignment, order: old.order,
+		protocols: cloneProtocols(j.req.Protocols), assignment: old.assignment, order: old.order,
 	}
-	m.update(j.req)
+	m.timeouts(j.req)
 	s.unweigh(old)
 	s.weigh(m)
 	delete(g.members, old.id)
 	g.members[id] = m
+	g.support.remove(old.protocols)
+	g.support.add(m.protocols)
 	g.static[*m.instance] = id
 	if leader == old.id {
 		g.leader = id

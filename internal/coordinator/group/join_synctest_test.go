@@ -1,6 +1,7 @@
 package group_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -399,6 +400,32 @@ func TestProtocolVote(t *testing.T) {
 			}
 			require.Equal(t, kerr.InconsistentGroupProtocol.Code, h.join(req).get().ErrorCode, change)
 		}
+	})
+}
+
+// TestManyProtocols: members that have next to nothing in common among very many
+// protocols find it at once; compared with each other's one by one, these would
+// keep the shard busy for minutes.
+func TestManyProtocols(t *testing.T) {
+	run(t, group.Config{InitialRebalanceDelay: time.Second}, func(h *harness) {
+		var members []*member
+		var joins []call[*kmsg.JoinGroupResponse]
+		for i := range 4 {
+			m := &member{h: h, group: "g", req: joinRequest(3, "g", "")}
+			m.req.Protocols = nil
+			for k := range 100_000 {
+				m.req.Protocols = append(m.req.Protocols, offered(fmt.Sprint(i, k), nil))
+			}
+			m.req.Protocols = append(m.req.Protocols, offered("common", []byte{byte(i)}))
+			members, joins = append(members, m), append(joins, m.startJoin())
+		}
+		for i, m := range members {
+			require.Equal(t, "common", *m.joined(joins[i]).Protocol)
+		}
+		stranger := joinRequest(3, "g", "")
+		stranger.Protocols = members[0].req.Protocols[:100_000]
+		require.Equal(t, kerr.InconsistentGroupProtocol.Code, h.join(stranger).get().ErrorCode)
+		h.check(0)
 	})
 }
 

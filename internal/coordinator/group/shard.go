@@ -178,7 +178,7 @@ func (s *shard) applyMembers(g *group, list []kmsg.GroupMetadataValueMember) {
 		m.rebalanceTimeout, m.sessionTimeout = v.RebalanceTimeoutMillis, v.SessionTimeoutMillis
 		m.assignment = slices.Clone(v.Assignment)
 		if !m.offers(g.protocol) || !slices.Equal(m.metadata(g.protocol), v.Subscription) {
-			m.protocols = []protocol{{g.protocol, slices.Clone(v.Subscription)}}
+			g.offer(m, []protocol{{g.protocol, slices.Clone(v.Subscription)}})
 		}
 		s.weigh(m)
 	}
