@@ -7,10 +7,14 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
+	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -138,21 +142,27 @@ func (b *bench) next(t *testing.T) *wire.Request {
 	}
 }
 
-// gauged waits until a metric, "name" or "name/kind", has a value.
-func gauged(t *testing.T, g prometheus.Gatherer, metric string, want float64) {
+// gaugeOf is the value of a metric, "name" or "name/kind".
+func gaugeOf(t *testing.T, g prometheus.Gatherer, metric string) (got float64) {
 	t.Helper()
 	name, kind, _ := strings.Cut(metric, "/")
-	for deadline := time.Now().Add(10 * time.Second); ; runtime.Gosched() {
-		got := 0.0
-		all, err := g.Gather()
-		require.NoError(t, err)
-		for _, f := range all {
-			for _, m := range f.GetMetric() {
-				if f.GetName() == name && (kind == "" || m.GetLabel()[0].GetValue() == kind) {
-					got = m.GetGauge().GetValue() + m.GetCounter().GetValue()
-				}
+	all, err := g.Gather()
+	require.NoError(t, err)
+	for _, f := range all {
+		for _, m := range f.GetMetric() {
+			if f.GetName() == name && (kind == "" || m.GetLabel()[0].GetValue() == kind) {
+				got = m.GetGauge().GetValue() + m.GetCounter().GetValue()
 			}
 		}
+	}
+	return got
+}
+
+// gauged waits until a metric has a value.
+func gauged(t *testing.T, g prometheus.Gatherer, metric string, want float64) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); ; runtime.Gosched() {
+		got := gaugeOf(t, g, metric)
 		if got == want {
 			return
 		}
@@ -295,6 +305,117 @@ func TestSlowClientsKeepTheirConnectionWhileThereIsMemory(t *testing.T) {
 	<-released
 	require.GreaterOrEqual(t, time.Since(began), 900*time.Millisecond)
 	gauged(t, reg, "bote_slow_clients_closed_total", 1)
+}
+
+// newPiped is a server in a bubble, and what connects to it without a network.
+func newPiped(t *testing.T, cfg wire.Config) (*bench, func() net.Conn) {
+	t.Helper()
+	h := every{&handler{requests: make(chan *wire.Request, 10)}}
+	b := &bench{handler: h.handler, server: wire.NewServer(h, cfg)}
+	l := &oneConn{conns: make(chan net.Conn, 1), closed: make(chan struct{})}
+	b.server.Serve(wire.NewListener("PIPE", l))
+	t.Cleanup(b.server.Close)
+	return b, func() net.Conn {
+		ours, theirs := net.Pipe()
+		t.Cleanup(func() { _ = ours.Close() })
+		l.conns <- theirs
+		return ours
+	}
+}
+
+// trickle takes so many bytes each second for a while.
+func trickle(c net.Conn, bytes int64, while time.Duration) error {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for range while / time.Second {
+		<-tick.C
+		if _, err := io.CopyN(io.Discard, c, bytes); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// TestAnswersMustBeTakenAtARate: while memory for answers is short, a client that
+// holds it and takes less than 64 KiB per second is closed, and others can fetch.
+func TestAnswersMustBeTakenAtARate(t *testing.T) {
+	t.Parallel()
+	f, err := os.Create(filepath.Join(t.TempDir(), "segment"))
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = f.Close() })
+	require.NoError(t, f.Truncate(64<<20))
+	whole := []wire.Part{{Bytes: make([]byte, 64<<20)}}
+	var pieces []wire.Part
+	for range 100 {
+		pieces = append(pieces, wire.Part{Bytes: make([]byte, 12<<10)}, wire.Part{File: f, Size: 4 << 10})
+	}
+	for name, c := range map[string]struct {
+		memory int64
+		rate   int64
+		parts  []wire.Part
+		kept   bool
+	}{
+		"trickle":                  {memory: 1 << 20, rate: 13 << 10, parts: whole},
+		"trickle of many pieces":   {memory: 1 << 20, rate: 4 << 10, parts: pieces},
+		"a little too slow":        {memory: 1 << 20, rate: 60 << 10, parts: whole},
+		"slow, but fast enough":    {memory: 1 << 20, rate: 72 << 10, parts: whole, kept: true},
+		"trickle, memory to spare": {memory: 1 << 30, rate: 1 << 10, parts: whole, kept: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				reg := prometheus.NewRegistry()
+				var logged lines
+				b, dial := newPiped(t, wire.Config{AnswerMemory: c.memory, Registerer: reg, Logger: slog.New(slog.NewTextHandler(&logged, nil))})
+				slow, other := dial(), dial()
+				send(t, slow, fetch(1))
+				b.next(t).ReplyParts(false, slices.Clone(c.parts), nil)
+				send(t, other, fetch(2))
+				began := time.Now()
+				err := trickle(slow, c.rate, 15*time.Minute)
+				if c.kept {
+					require.NoError(t, err)
+					return
+				}
+				require.ErrorIs(t, err, io.EOF)
+				require.Less(t, time.Since(began), time.Minute)
+				require.Equal(t, int32(2), b.next(t).CorrelationID)
+				synctest.Wait()
+				require.InDelta(t, 1, gaugeOf(t, reg, "bote_slow_clients_closed_total"), 0)
+				require.Equal(t, 1, strings.Count(logged.String(), "do not take their answers"), logged.String())
+			})
+		})
+	}
+}
+
+// TestPartsOfFilesMayBeTakenSlowly: whatever the memory for answers, as they hold none
+// of it. What waits behind them does.
+func TestPartsOfFilesMayBeTakenSlowly(t *testing.T) {
+	t.Parallel()
+	f, err := os.Create(filepath.Join(t.TempDir(), "segment"))
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = f.Close() })
+	require.NoError(t, f.Truncate(1<<30))
+	synctest.Test(t, func(t *testing.T) {
+		reg := prometheus.NewRegistry()
+		b, dial := newPiped(t, wire.Config{AnswerMemory: 1 << 20, Registerer: reg})
+		slow, other := dial(), dial()
+		send(t, other, metadata(1))
+		require.True(t, b.next(t).Grow(768<<10), "memory is short, but not used up")
+		send(t, slow, fetch(2))
+		b.next(t).ReplyParts(false, []wire.Part{{File: f, Size: 1 << 30}}, nil)
+		require.NoError(t, trickle(slow, 1<<10, 15*time.Minute))
+		<-time.After(5 * time.Minute)
+		synctest.Wait()
+		require.Zero(t, gaugeOf(t, reg, "bote_slow_clients_closed_total"))
+		require.NoError(t, trickle(slow, 72<<10, 5*time.Minute))
+		send(t, slow, fetch(3))
+		b.next(t).ReplyParts(false, []wire.Part{{Bytes: make([]byte, 8<<20)}}, nil)
+		require.NoError(t, trickle(slow, 72<<10, 5*time.Minute), "fast enough for the memory behind")
+		require.ErrorIs(t, trickle(slow, 13<<10, 2*time.Minute), io.EOF)
+		synctest.Wait()
+		require.InDelta(t, 1, gaugeOf(t, reg, "bote_slow_clients_closed_total"), 0)
+	})
 }
 
 // TestSlowloris: a frame that has begun must go on. Single bytes do not extend

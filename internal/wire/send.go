@@ -10,34 +10,41 @@ import (
 )
 
 // leastProgress is how many bytes a client must take in a StallTimeout not to
-// count as stalled.
+// count as stalled. Who holds no more than that has nothing that others wait for.
 const leastProgress = 4 << 10
+
+// pace is how fast a client takes what is being sent: what it has taken in the
+// window that runs. It belongs to the writer.
+type pace struct {
+	window  time.Duration // a StallTimeout, or what is left of the IdleTimeout
+	taken   int64
+	pressed bool          // memory for answers was short when the window began
+	stalled time.Duration // windows in a row in which nothing was taken
+}
 
 // send writes answers in order: runs of bytes in one go, parts of files in steps.
 func (c *Conn) send(answers []*slot) error {
+	var p pace
+	if err := c.openWindow(&p); err != nil {
+		return err
+	}
 	var run net.Buffers
 	for _, s := range answers {
 		for i := range s.parts {
-			if p := &s.parts[i]; p.File == nil {
-				run = append(run, p.Bytes)
-			} else if err := c.persist(&run, p); err != nil {
+			if part := &s.parts[i]; part.File == nil {
+				run = append(run, part.Bytes)
+			} else if err := c.persist(&run, part, &p); err != nil {
 				return err
 			}
 		}
 	}
-	return c.persist(&run, nil)
+	return c.persist(&run, nil, &p)
 }
 
 // persist writes a run of bytes and the part of a file behind it, however long it
-// takes, as long as the client goes on taking bytes. One that does not is closed
-// after the idle time; if memory for answers is short, much earlier.
-func (c *Conn) persist(run *net.Buffers, file *Part) error {
-	var stalled time.Duration
+// takes, as long as the client keeps pace.
+func (c *Conn) persist(run *net.Buffers, file *Part, p *pace) error {
 	for len(*run) > 0 || file != nil && file.Size > 0 {
-		window := min(c.server.cfg.StallTimeout, c.server.cfg.IdleTimeout-stalled)
-		if err := c.nc.SetWriteDeadline(time.Now().Add(window)); err != nil {
-			return err
-		}
 		var n int64
 		var err error
 		if file != nil {
@@ -46,23 +53,65 @@ func (c *Conn) persist(run *net.Buffers, file *Part) error {
 			n, err = run.WriteTo(c.nc)
 		}
 		c.server.metrics.sent.Add(float64(n))
-		if !errors.Is(err, os.ErrDeadlineExceeded) {
-			if err != nil {
-				return err
-			}
-			continue
-		}
-		if n >= leastProgress {
-			stalled = 0
-			continue
-		}
-		if stalled += window; stalled >= c.server.cfg.IdleTimeout || c.server.answers.pressed() {
+		p.taken += n
+		switch {
+		case err == nil:
+		case !errors.Is(err, os.ErrDeadlineExceeded):
+			return err
+		case c.tooSlow(p):
 			c.server.metrics.stalled.Inc()
 			c.server.episodes.stalled.note(c.client())
 			return err
+		default:
+			if err := c.openWindow(p); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// openWindow begins the next window, at whose end a write returns.
+func (c *Conn) openWindow(p *pace) error {
+	p.window = min(c.server.cfg.StallTimeout, c.server.cfg.IdleTimeout-p.stalled)
+	p.taken, p.pressed = 0, c.server.answers.pressed()
+	return c.nc.SetWriteDeadline(time.Now().Add(p.window))
+}
+
+// tooSlow judges a client at the end of a window. One that takes nothing is closed
+// after the idle time. While memory for answers is short, one that holds some of it
+// is closed after a window in which it took nothing; and if memory was short in all
+// of the window, so is one that took neither as much as it holds nor what a frame has
+// to keep to. Whatever it takes counts, as its memory may lie behind parts of files;
+// but these are no memory, and who holds nothing else may take its time.
+func (c *Conn) tooSlow(p *pace) bool {
+	stalled := p.taken < leastProgress
+	if stalled {
+		p.stalled += p.window
+	} else {
+		p.stalled = 0
+	}
+	if p.stalled >= c.server.cfg.IdleTimeout {
+		return true
+	}
+	if !c.server.answers.pressed() {
+		return false
+	}
+	holds := c.holds()
+	wanted := min(holds, int64(p.window.Seconds()*slowest))
+	return holds > leastProgress && (stalled || p.pressed && p.taken < wanted)
+}
+
+// holds is the memory of answers that wait for the client to take them.
+func (c *Conn) holds() (n int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range c.queue {
+		if s.done {
+			n += s.answer.n.Load()
+		}
+	}
+	return n
 }
 
 // fileStep is how much of a file is read at a time. It stays in the processor's

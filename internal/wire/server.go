@@ -37,7 +37,7 @@ type Config struct {
 	MaxElements       int           // elements of all arrays of a request; default 500,000
 	IdleTimeout       time.Duration // how long a connection may say nothing, or take nothing; default 10 minutes
 	FrameTimeout      time.Duration // how long a MiB of a request may take, 16 seconds apart; default 30 seconds
-	StallTimeout      time.Duration // how long a client may take nothing while memory for answers is short; default 30 seconds
+	StallTimeout      time.Duration // how long a client that holds memory for answers may take nothing, or less than 64 KiB/s, while it is short; default 30 seconds
 	MaxConnections    int           // in total; default no limit
 	MaxConnectionsPer int           // per client address; default no limit, negative allows none
 	// MaxConnectionsOf is the exceptions from MaxConnectionsPer by address.
