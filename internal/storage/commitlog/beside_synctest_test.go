@@ -209,3 +209,50 @@ func TestDirectoryBesideDeleteAndCreate(t *testing.T) {
 		})
 	}
 }
+
+// TestDeleteRecordsBesideEpochs: the log start moves while somebody else writes the
+// leader epochs. The next start compares the two.
+func TestDeleteRecordsBesideEpochs(t *testing.T) {
+	t.Parallel()
+	newEpoch := func(t *testing.T, _ *commitlog.Store, l *commitlog.Log) {
+		t.Helper()
+		b := batchAt(10, 1, "value")
+		b.SetLeaderEpoch(1)
+		require.NoError(t, l.Append(b))
+	}
+	for name, c := range map[string]struct {
+		op     vfs.Op
+		suffix string
+		start  int64
+		do     func(t *testing.T, s *commitlog.Store, l *commitlog.Log)
+	}{
+		"retention syncs":      {vfs.OpSyncDir, "t-0", 9, func(_ *testing.T, s *commitlog.Store, _ *commitlog.Log) { s.Retain() }},
+		"new epoch":            {vfs.OpOpen, "leader-epoch-checkpoint.tmp", 5, newEpoch},
+		"new epoch is renamed": {vfs.OpRename, "leader-epoch-checkpoint", 5, newEpoch},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				mem, set := vfs.NewStrictMem(), smallSegments()
+				faulty := vfs.NewFaulty(mem)
+				store := openStore(t, faulty)
+				l := openLog(t, store, testPartition, hooksOf(set))
+				fill(t, l, 10, "value")
+				begin, ended := meanwhile(func() { require.NoError(t, l.SetStart(c.start)) })
+				faulty.Inject(before(c.op, c.suffix, begin))
+				c.do(t, store, l)
+				ended(t)
+				faulty.Inject(nil)
+				epochs := l.Epochs()
+				require.Equal(t, c.start, epochs[0].Start)
+				require.NoError(t, store.Close())
+
+				store = openStore(t, mem)
+				require.True(t, store.Clean())
+				l = openLog(t, store, testPartition, hooksOf(set))
+				require.Equal(t, epochs, l.Epochs())
+				require.NoError(t, store.Close())
+			})
+		})
+	}
+}

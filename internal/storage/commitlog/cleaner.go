@@ -1,6 +1,7 @@
 package commitlog
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -295,8 +296,6 @@ func (l *Log) dropSegments(start int64, set storage.Settings) error {
 	l.unsynced = max(0, l.unsynced-len(gone))
 	moved := start > l.start
 	l.start = max(l.start, start)
-	epochs := epochsFrom(l.epochs, l.start)
-	l.epochs = epochs
 	l.mu.Unlock()
 	if moved {
 		l.hooks.StartMoved(start)
@@ -311,15 +310,16 @@ func (l *Log) dropSegments(start int64, set storage.Settings) error {
 		}
 		s.log.retire()
 	}
-	if err := l.store.fs.SyncDir(l.dir); err != nil {
-		return fmt.Errorf("sync directory %s: %w", l.dir, err)
+	err := l.trimEpochs()
+	if serr := l.store.fs.SyncDir(l.dir); serr != nil {
+		return errors.Join(err, fmt.Errorf("sync directory %s: %w", l.dir, serr))
 	}
 	if !kept {
 		l.mu.Lock()
 		l.base = start
 		l.mu.Unlock()
 	}
-	return l.writeEpochs(epochs)
+	return err
 }
 
 // removeLater renames a file out of the way and removes it after its delay. A
@@ -360,9 +360,7 @@ func (l *Log) SetStart(start int64) error {
 	}
 	l.mu.Lock()
 	l.start = max(l.start, start)
-	l.epochs = epochsFrom(l.epochs, start)
-	epochs := l.epochs
 	l.mu.Unlock()
 	l.hooks.StartMoved(start)
-	return l.writeEpochs(epochs)
+	return l.trimEpochs()
 }

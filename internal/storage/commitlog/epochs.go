@@ -25,6 +25,8 @@ func (l *Log) Epochs() []storage.Epoch {
 
 // addEpoch records an epoch before its first batch is written.
 func (l *Log) addEpoch(e storage.Epoch) error {
+	l.changingEpochs <- struct{}{}
+	defer func() { <-l.changingEpochs }()
 	next := withEpoch(l.Epochs(), e)
 	if err := l.writeEpochs(next); err != nil {
 		return err
@@ -33,6 +35,17 @@ func (l *Log) addEpoch(e storage.Epoch) error {
 	l.epochs = next
 	l.mu.Unlock()
 	return nil
+}
+
+// trimEpochs drops what lies below the log start. The next start compares the two.
+func (l *Log) trimEpochs() error {
+	l.changingEpochs <- struct{}{}
+	defer func() { <-l.changingEpochs }()
+	l.mu.Lock()
+	l.epochs = epochsFrom(l.epochs, l.start)
+	epochs := l.epochs
+	l.mu.Unlock()
+	return l.writeEpochs(epochs)
 }
 
 // withEpoch appends an epoch, dropping entries that it contradicts. Epochs and

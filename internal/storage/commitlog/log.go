@@ -38,6 +38,9 @@ type Log struct {
 	// sinceSnapshot is the bytes appended since the last snapshot.
 	sinceSnapshot atomic.Int64
 
+	// changingEpochs is held by whoever changes the leader epochs, until the file has
+	// them: it must not go back to older ones.
+	changingEpochs chan struct{}
 	// epochsStale says that the file of the leader epochs could not be written.
 	epochsStale atomic.Bool
 
@@ -291,7 +294,7 @@ func (l *Log) prepareClose() error {
 	err, active, clean := l.aliveLocked(), l.active(), l.end.Load() == l.opened
 	l.mu.RUnlock()
 	if err == nil && l.epochsStale.Load() {
-		err = l.writeEpochs(l.Epochs()) // the next start compares them with the log start
+		err = l.trimEpochs() // the next start compares them with the log start
 	}
 	if err != nil || clean {
 		return err

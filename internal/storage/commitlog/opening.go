@@ -49,7 +49,7 @@ func (o *Opening) OpenLog(ctx context.Context, p storage.Partition, hooks storag
 	s := o.s
 	name := dirName(p.Topic, p.Index)
 	l := &Log{
-		store: s, part: p, dir: filepath.Join(s.cfg.Dir, name), hooks: hooks, flushing: make(chan struct{}, 1), inside: make(chan struct{}, 1),
+		store: s, part: p, dir: filepath.Join(s.cfg.Dir, name), hooks: hooks, flushing: make(chan struct{}, 1), inside: make(chan struct{}, 1), changingEpochs: make(chan struct{}, 1),
 		log: s.log.With(slog.String("topic", p.Topic), slog.Int("partition", int(p.Index))),
 	}
 	created, err := s.ensureDir(l)
