@@ -269,13 +269,13 @@ func (c *checker) file(e vfs.Info) {
 
 // partitionDir reports whether a directory is one to look into.
 func (c *checker) partitionDir(name string) bool {
-	if t, _, ok := splitDir(name); ok && !strings.HasSuffix(name, "-delete") && !strings.HasSuffix(name, "-stray") {
+	if t, _, ok := splitDir(name); ok {
 		return c.cfg.Topic == "" || t == c.cfg.Topic
 	}
 	switch {
-	case strings.HasSuffix(name, "-delete"):
+	case strings.HasSuffix(name, deletedDirSuffix):
 		c.say(false, name, "belongs to a deleted topic; the next start removes it")
-	case strings.HasSuffix(name, "-stray"):
+	case strings.HasSuffix(name, strayDirSuffix):
 		c.say(false, name, "was set aside because no topic has it; it may be removed")
 	case !known[name]:
 		c.say(false, name, "is not known; the broker does not touch it")

@@ -276,7 +276,9 @@ func TestDeleteFreesTheName(t *testing.T) {
 		}
 		return out
 	}
-	require.Equal(t, []string{"t-0", "t-0.07000000000000000000000000000000-delete"}, names())
+	require.Len(t, names(), 2)
+	require.Equal(t, "t-0", names()[0])
+	require.Regexp(t, `^t-0\.[0-9a-f]{32}-delete$`, names()[1])
 	require.NoError(t, p.store.Close())
 	store, err := commitlog.Open(commitlog.Config{FS: mem, Dir: "/data"})
 	require.NoError(t, err)

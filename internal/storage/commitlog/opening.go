@@ -82,7 +82,7 @@ func (o *Opening) OpenLog(ctx context.Context, p storage.Partition, hooks storag
 // created: the next topic may have it. Removing needs open files, which may be
 // what there is none of, so that is for later.
 func (s *Store) undoCreate(l *Log) error {
-	gone := filepath.Join(s.cfg.Dir, deletedName(l.part, l.part.ID))
+	gone := filepath.Join(s.cfg.Dir, movedName(l.part.Topic, l.part.Index, deletedDirSuffix))
 	if err := s.fs.Rename(l.dir, gone); err != nil {
 		return fmt.Errorf("undo the creation of %s: %w", l.dir, err)
 	}

@@ -14,7 +14,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/botehq/bote/internal/storage"
 	"github.com/botehq/bote/internal/storage/vfs"
 	"github.com/botehq/bote/internal/topic"
 )
@@ -244,7 +243,7 @@ func (s *Store) removeDeleted() error {
 		if _, _, ok := splitDir(name); ok && !s.clean {
 			s.unseen[name] = true
 		}
-		if strings.HasSuffix(name, "-delete") {
+		if strings.HasSuffix(name, deletedDirSuffix) {
 			if err := s.fs.RemoveAll(filepath.Join(s.cfg.Dir, name)); err != nil {
 				s.log.Warn("deleted partition not removed; the next start will try again", slog.String("directory", name), slog.Any("err", err))
 			}
@@ -269,9 +268,9 @@ func (s *Store) writeFile(dir, name string, content []byte) error {
 // Delete ends logs and removes their directories after their delay. The
 // directories are renamed and the checkpoints forget them first, so that a new
 // topic may have the name at once.
-func (s *Store) Delete(logs []*Log, unique [16]byte) error {
+func (s *Store) Delete(logs []*Log, _ [16]byte) error {
 	for _, l := range logs {
-		if err := s.takeAway(l, unique); err != nil {
+		if err := s.takeAway(l); err != nil {
 			return err
 		}
 	}
@@ -286,14 +285,14 @@ func (s *Store) Delete(logs []*Log, unique [16]byte) error {
 
 // takeAway ends a log and renames its directory. No append is under way then, which
 // might roll, and nobody else is at work in the directory.
-func (s *Store) takeAway(l *Log, unique [16]byte) error {
+func (s *Store) takeAway(l *Log) error {
 	l.inTurn(l.retire)
 	release, _ := l.takeDir()
 	defer release()
 	s.mu.Lock()
 	s.deleted++
 	s.mu.Unlock()
-	gone := filepath.Join(s.cfg.Dir, deletedName(l.part, unique))
+	gone := filepath.Join(s.cfg.Dir, movedName(l.part.Topic, l.part.Index, deletedDirSuffix))
 	if err := s.fs.Rename(l.dir, gone); err != nil {
 		return fmt.Errorf("delete %s: %w", l.dir, err)
 	}
@@ -310,10 +309,19 @@ func (s *Store) forgetCheckpoints(name string) {
 	delete(s.recovery, name)
 }
 
-// deletedName is the directory's name while it waits for its removal.
-func deletedName(p storage.Partition, unique [16]byte) string {
-	name, suffix := dirName(p.Topic, p.Index), "."+hex.EncodeToString(unique[:])+"-delete"
-	return name[:min(len(name), maxFileName-len(suffix))] + suffix
+// What a partition directory ends in that is not to be opened any more. The suffixes
+// reach disk, and are Kafka's.
+const (
+	deletedDirSuffix = "-delete"
+	strayDirSuffix   = "-stray"
+)
+
+// movedName is a name that no directory had before, for one that is not to be opened
+// any more. Of a long topic name the end is missing, as in UnifiedLog of Kafka.
+func movedName(topicName string, index int32, suffix string) string {
+	unique := topic.NewID()
+	end := fmt.Sprintf("-%d.%s%s", index, hex.EncodeToString(unique[:]), suffix)
+	return topicName[:min(len(topicName), maxFileName-len(end))] + end
 }
 
 // maxFileName is what common file systems take.

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
-	"strings"
 
 	"github.com/botehq/bote/internal/topic"
 )
@@ -21,7 +20,7 @@ func (s *Store) SetAside(known func(name string) (topic.ID, bool)) error {
 	moved := false
 	topics := make(map[string]topic.ID, len(names))
 	for _, dir := range names {
-		name, _, ok := splitDir(dir)
+		name, index, ok := splitDir(dir)
 		if !ok {
 			continue
 		}
@@ -37,7 +36,7 @@ func (s *Store) SetAside(known func(name string) (topic.ID, bool)) error {
 		if ok && s.clean {
 			return errOtherTopic(filepath.Join(s.cfg.Dir, dir), id, is)
 		}
-		aside := dir + "." + strings.ReplaceAll(id.String(), "-", "_") + "-stray"
+		aside := movedName(name, index, strayDirSuffix)
 		s.log.Warn("partition directory belongs to no topic; setting it aside", slog.String("directory", dir), slog.String("renamed", aside))
 		if err := s.fs.Rename(filepath.Join(s.cfg.Dir, dir), filepath.Join(s.cfg.Dir, aside)); err != nil {
 			return fmt.Errorf("set %s aside: %w", dir, err)
