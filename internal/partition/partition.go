@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -46,7 +45,7 @@ type Partition struct {
 	mu       sync.Mutex // guards what follows
 	pending  []pending  // appends that are not durable yet, in order
 	visible  int64      // bytes at the high watermark
-	watchers []Watcher
+	watchers watchers
 	gone     error // why the partition serves nobody any more
 	failed   error // why nothing will become durable any more
 }
@@ -59,8 +58,8 @@ type pending struct {
 	done  func(error)
 }
 
-// Watcher is told when a partition has more to read. Notify must not block and
-// must not call the partition.
+// Watcher is told when a partition has more to read. It can be compared, as a pointer
+// can. Notify must not block and must not call the partition.
 type Watcher interface {
 	// Notify says that so many bytes became visible. Wake says that waiting on
 	// makes no sense: the partition ended, or its start moved.
@@ -153,12 +152,12 @@ func (p *Partition) advance(end int64) {
 	}
 	more := visible - p.visible
 	p.visible = visible
-	watchers := p.watchers
+	told := p.watchers.walk()
 	p.mu.Unlock()
 	for _, w := range ready {
 		w.done(nil)
 	}
-	for _, w := range watchers {
+	for _, w := range told {
 		w.Notify(more)
 	}
 }
@@ -184,37 +183,26 @@ func (p *Partition) inTurn(f func() error) error {
 	return f()
 }
 
-// Watch has a watcher told of every change until Unwatch. It returns the bytes
-// that are visible now, from which Notify counts on.
+// Watch has a watcher, which does not watch this partition yet, told of every change
+// until Unwatch.
 func (p *Partition) Watch(w Watcher) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	// A new slice each time: advance walks the old one without the lock.
-	p.watchers = append(slices.Clip(p.watchers), w)
+	p.watchers.add(w)
 }
 
 // Unwatch ends Watch. A notification that is under way may still arrive.
 func (p *Partition) Unwatch(w Watcher) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for i, other := range p.watchers {
-		if other == w {
-			next := make([]Watcher, 0, len(p.watchers)-1)
-			next = append(next, p.watchers[:i]...)
-			p.watchers = append(next, p.watchers[i+1:]...)
-			if len(p.watchers) == 0 {
-				p.watchers = nil
-			}
-			return
-		}
-	}
+	p.watchers.remove(w)
 }
 
 func (p *Partition) wakeAll() {
 	p.mu.Lock()
-	watchers := p.watchers
+	told := p.watchers.walk()
 	p.mu.Unlock()
-	for _, w := range watchers {
+	for _, w := range told {
 		w.Wake()
 	}
 }

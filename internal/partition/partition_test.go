@@ -39,7 +39,7 @@ type bench struct {
 	*partition.Partition
 }
 
-func newBench(t *testing.T) *bench {
+func newBench(t testing.TB) *bench {
 	t.Helper()
 	b := &bench{mem: vfs.NewStrictMem(), now: time.UnixMilli(1_000_000)}
 	b.open(t)
@@ -47,7 +47,7 @@ func newBench(t *testing.T) *bench {
 	return b
 }
 
-func (b *bench) open(t *testing.T) {
+func (b *bench) open(t testing.TB) {
 	t.Helper()
 	var err error
 	b.faulty = vfs.NewFaulty(b.mem)
