@@ -33,9 +33,11 @@ func (s *shard) weight() (n int64) {
 			continue
 		}
 		for _, m := range g.members {
-			n += m.bytes()
+			n += g.bytes(m)
 		}
-		n += int64(len(g.pendingIDs)) * memberBytes
+		for id := range g.pendingIDs {
+			n += int64(memberBytes + len(id))
+		}
 	}
 	return n
 }

@@ -53,12 +53,10 @@ type group struct {
 
 // membership is the part of a group that only groups with members have.
 type membership struct {
-	members map[string]*member
-	static  map[string]string // instance ID to member ID
-	support support           // what the members offer
-	// pendingIDs are member IDs that were given out with MEMBER_ID_REQUIRED and
-	// have not joined.
-	pendingIDs map[string]*coordinator.Timer
+	members    map[string]*member
+	static     map[string]string // instance ID to member ID
+	support    support           // what the members offer
+	pendingIDs map[string]*promise
 	joining    int // members with a parked join
 	nextOrder  int // of members, by when they came
 

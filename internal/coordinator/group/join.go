@@ -7,8 +7,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
-
-	"github.com/botehq/bote/internal/coordinator"
 )
 
 // memberIDVersion is the first version of JoinGroup in which a new dynamic member
@@ -87,7 +85,7 @@ func (j *join) newIDPrefix() string {
 
 func (s *shard) join(j *join) {
 	g := s.groups[j.req.Group]
-	if !s.affords(g, j.req) {
+	if !s.affords(g, j) {
 		j.refuse(kerr.CoordinatorNotAvailable.Code)
 		return
 	}
@@ -166,12 +164,11 @@ func (s *shard) joinNew(g *group, j *join) {
 func (s *shard) promise(g *group, id string, j *join) {
 	g.ensureMembership()
 	if g.pendingIDs == nil {
-		g.pendingIDs = make(map[string]*coordinator.Timer)
+		g.pendingIDs = make(map[string]*promise)
 	}
-	t := new(coordinator.Timer)
-	g.pendingIDs[id] = t
-	s.c.held.Add(memberBytes)
-	s.Schedule(t, millis(j.req.SessionTimeoutMillis), func() {
+	p := s.newPromise(id)
+	g.pendingIDs[id] = p
+	s.Schedule(&p.expiry, millis(j.req.SessionTimeoutMillis), func() {
 		s.c.log.Info("member id was not used in time", slog.String("group", g.id), slog.String("member", id))
 		s.withdraw(g, id)
 		s.completeIfJoined(g)
@@ -183,9 +180,8 @@ func (s *shard) promise(g *group, id string, j *join) {
 // withdraw forgets a member ID that was given out.
 func (s *shard) withdraw(g *group, id string) {
 	if g.isPending(id) {
-		s.Cancel(g.pendingIDs[id])
+		s.breakPromise(g.pendingIDs[id])
 		delete(g.pendingIDs, id)
-		s.c.held.Add(-memberBytes)
 	}
 }
 
@@ -201,10 +197,10 @@ func (s *shard) admit(g *group, id string, j *join) {
 		isNew:      true,
 	}
 	m.timeouts(j.req)
-	s.weigh(m)
 	if g.size() == 0 {
 		g.protocolType = strings.Clone(j.req.ProtocolType)
 	}
+	s.weigh(g, m)
 	g.insert(m)
 	s.c.metrics.members.Inc()
 	g.newcomer = g.newcomer || g.state == PreparingRebalance && g.fromEmpty
@@ -257,7 +253,7 @@ func (s *shard) rejoin(g *group, j *join) {
 func (s *shard) takePart(g *group, m *member, j *join, reason string) {
 	m.timeouts(j.req)
 	g.offer(m, cloneProtocols(j.req.Protocols))
-	s.weigh(m)
+	s.weigh(g, m)
 	g.park(m, j.answer)
 	s.rebalance(g, reason)
 }
@@ -291,7 +287,7 @@ func (s *shard) replace(g *group, old *member, id string, j *join) {
 	}
 	m.timeouts(j.req)
 	s.unweigh(old)
-	s.weigh(m)
+	s.weigh(g, m)
 	delete(g.members, old.id)
 	g.members[id] = m
 	g.support.remove(old.protocols)

@@ -2,6 +2,7 @@ package group_test
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -558,6 +559,111 @@ func TestMembersMaxBytes(t *testing.T) {
 		h.restart()
 		h.c.Close()
 		require.Zero(t, h.c.Held())
+	})
+}
+
+// TestMembersMaxBytesCountsEverything: whatever clients make the members of groups
+// hold, there is an end to it, no more memory is taken than is counted, and what
+// was counted is given back.
+func TestMembersMaxBytesCountsEverything(t *testing.T) {
+	const limit = 8 << 20
+	long := strings.Repeat("x", 32_000)
+	var topics []string
+	for i := range 30_000 {
+		topics = append(topics, fmt.Sprintf("%05d", i))
+	}
+	metadata := subscription(topics...)
+	var many []kmsg.JoinGroupRequestProtocol
+	for i := range 10_000 {
+		many = append(many, offered(fmt.Sprintf("protocol-%05d", i), nil))
+	}
+	for name, join := range map[string]func(i int) (group.Caller, *kmsg.JoinGroupRequest){
+		"promised IDs": func(int) (group.Caller, *kmsg.JoinGroupRequest) {
+			return group.Caller{ClientID: long}, joinRequest(4, "g", "")
+		},
+		"client IDs": func(i int) (group.Caller, *kmsg.JoinGroupRequest) {
+			return group.Caller{ClientID: long}, joinRequest(3, fmt.Sprint("g", i), "")
+		},
+		"client hosts": func(i int) (group.Caller, *kmsg.JoinGroupRequest) {
+			return group.Caller{ClientHost: long}, joinRequest(3, fmt.Sprint("g", i), "")
+		},
+		"instances": func(i int) (group.Caller, *kmsg.JoinGroupRequest) {
+			req := joinRequest(9, fmt.Sprint("g", i), "")
+			req.InstanceID = &long
+			return group.Caller{}, req
+		},
+		"topics": func(i int) (group.Caller, *kmsg.JoinGroupRequest) {
+			req := joinRequest(3, fmt.Sprint("g", i), "")
+			req.Protocols[0].Metadata = metadata
+			return group.Caller{}, req
+		},
+		"protocols": func(i int) (group.Caller, *kmsg.JoinGroupRequest) {
+			req := joinRequest(3, fmt.Sprint("g", i), "")
+			req.Protocols = many
+			return group.Caller{}, req
+		},
+		"little": func(i int) (group.Caller, *kmsg.JoinGroupRequest) {
+			return group.Caller{}, joinRequest([]int16{3, 4}[i%2], fmt.Sprint("g", i), "")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			run(t, group.Config{MembersMaxBytes: limit}, func(h *harness) {
+				heap := func() int64 {
+					runtime.GC()
+					var m runtime.MemStats
+					runtime.ReadMemStats(&m)
+					return int64(m.HeapAlloc)
+				}
+				before := heap()
+				joined := 0
+				for ; joined < 10_000; joined++ {
+					caller, req := join(joined)
+					c, reply := newCall[*kmsg.JoinGroupResponse]()
+					h.c.JoinGroup(caller, req, reply)
+					code := c.get().ErrorCode
+					if code == kerr.CoordinatorNotAvailable.Code {
+						break
+					}
+					require.Contains(t, []int16{0, kerr.MemberIDRequired.Code}, code)
+				}
+				require.Greater(t, joined, 2)
+				require.Less(t, joined, 10_000)
+				require.LessOrEqual(t, h.c.Held(), int64(limit))
+				require.Less(t, heap()-before, h.c.Held()+h.c.Held()/2, "groups and their records take some too")
+				h.check(0)
+				time.Sleep(time.Hour)
+				require.Zero(t, h.c.Held())
+			})
+		})
+	}
+}
+
+// TestMemberTakesThePlaceOfItsFormerSelf: what a promised ID, a member that joins
+// again, and a static member that is started again count already is not counted
+// twice.
+func TestMemberTakesThePlaceOfItsFormerSelf(t *testing.T) {
+	run(t, group.Config{MembersMaxBytes: 100_000}, func(h *harness) {
+		caller := group.Caller{ClientID: strings.Repeat("c", 20_000)}
+		join := func(req *kmsg.JoinGroupRequest) *kmsg.JoinGroupResponse {
+			c, reply := newCall[*kmsg.JoinGroupResponse]()
+			h.c.JoinGroup(caller, req, reply)
+			return c.get()
+		}
+		req := joinRequest(9, "g", "")
+		req.Protocols[0].Metadata = make([]byte, 50_000)
+		resp := join(req)
+		require.Equal(t, kerr.MemberIDRequired.Code, resp.ErrorCode)
+		req.MemberID = resp.MemberID
+		for range 3 {
+			require.Zero(t, join(req).ErrorCode)
+			h.check(0)
+		}
+		h.leave(leaveRequest(5, "g", req.MemberID))
+		req.MemberID, req.InstanceID = "", new("i")
+		for range 3 {
+			require.Zero(t, join(req).ErrorCode)
+			h.check(0)
+		}
 	})
 }
 

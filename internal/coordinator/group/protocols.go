@@ -70,7 +70,7 @@ func (s *support) remove(list []protocol) {
 // shrink gives back the room that names took which nobody offers any more.
 func (s *support) shrink() {
 	const few = 64
-	if s.most <= few || len(s.counts) > s.most/4 {
+	if s.most <= few || len(s.counts) > s.most/2 {
 		return
 	}
 	counts := make(map[string]count, len(s.counts))

@@ -23,7 +23,7 @@ func (s *shard) rebalance(g *group, reason string) {
 func (s *shard) prepare(g *group, reason string) {
 	for _, m := range g.ordered() {
 		m.assignment = clearIf(g.state == CompletingRebalance, m.assignment)
-		s.weigh(m)
+		s.weigh(g, m)
 		if m.sync != nil {
 			m.answerSync(kerr.RebalanceInProgress.Code)
 			s.startSession(g, m, m.sessionTimeout)

@@ -180,7 +180,7 @@ func (s *shard) applyMembers(g *group, list []kmsg.GroupMetadataValueMember) {
 		if !m.offers(g.protocol) || !slices.Equal(m.metadata(g.protocol), v.Subscription) {
 			g.offer(m, []protocol{{g.protocol, slices.Clone(v.Subscription)}})
 		}
-		s.weigh(m)
+		s.weigh(g, m)
 	}
 	g.nextOrder = len(list)
 	for id, m := range g.members {
@@ -230,9 +230,8 @@ func (s *shard) removeGroup(id string) {
 		for _, m := range g.members {
 			s.discard(g, m)
 		}
-		for _, t := range g.pendingIDs {
-			s.Cancel(t)
-			s.c.held.Add(-memberBytes)
+		for _, p := range g.pendingIDs {
+			s.breakPromise(p)
 		}
 		s.Cancel(&g.joinTimer)
 		s.Cancel(&g.syncTimer)
@@ -268,7 +267,9 @@ func (s *shard) Unloaded(err error) {
 			s.unweigh(m)
 		}
 		if g.membership != nil {
-			s.c.held.Add(-memberBytes * int64(len(g.pendingIDs)))
+			for _, p := range g.pendingIDs {
+				s.breakPromise(p)
+			}
 		}
 		s.c.metrics.members.Sub(float64(g.size()))
 	}
