@@ -2,7 +2,9 @@ package commitlog_test
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -87,5 +89,95 @@ func TestDeleteTwice(t *testing.T) {
 	for range 2 {
 		require.NoError(t, store.Delete(openLogs(t, store, testPartition, 1), testPartition.ID))
 	}
+	require.NoError(t, store.Close())
+}
+
+// TestDeletionOfWhichHalfFailed: one of two partitions cannot be renamed, and a topic of
+// one partition takes the name. What is left is set aside by the next start.
+func TestDeletionOfWhichHalfFailed(t *testing.T) {
+	t.Parallel()
+	for name, refused := range map[string]string{"first": "/data/t-1.", "last": "/data/t-2."} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			mem := vfs.NewStrictMem()
+			faulty := vfs.NewFaulty(mem)
+			store := openStore(t, faulty)
+			logs := openLogs(t, store, testPartition, 3)
+			faulty.Inject(func(op vfs.Op, name string) error {
+				if op == vfs.OpRename && strings.HasPrefix(name, refused) {
+					return errDisk
+				}
+				return nil
+			})
+			require.ErrorIs(t, store.Delete(logs, testPartition.ID), errDisk)
+			faulty.Inject(nil)
+			other := storage.Partition{Topic: "t", ID: topic.ID{9}}
+			openLogs(t, store, other, 1)
+			require.NoError(t, store.Close())
+
+			store = openStore(t, mem)
+			known := func(name string) (topic.ID, bool) { return other.ID, name == "t" }
+			require.NoError(t, store.SetAside(known))
+			openLogs(t, store, other, 1)
+			names, err := mem.Names("/data")
+			require.NoError(t, err)
+			require.Equal(t, 1, strings.Count(strings.Join(names, " "), "-stray"))
+			require.NoError(t, store.Close())
+			store = openStore(t, mem)
+			require.True(t, store.Clean())
+			require.NoError(t, store.Close())
+		})
+	}
+}
+
+// TestNothingIsLeftOfACreation: the disk was full when a partition was to be created.
+func TestNothingIsLeftOfACreation(t *testing.T) {
+	t.Parallel()
+	mem := vfs.NewStrictMem()
+	faulty := vfs.NewFaulty(mem)
+	store := openStore(t, faulty)
+	faulty.Inject(func(op vfs.Op, name string) error {
+		if op == vfs.OpWrite && strings.Contains(name, "partition.metadata") {
+			return syscall.ENOSPC
+		}
+		return nil
+	})
+	set := storagetest.Settings
+	_, _, err := store.OpenLog(t.Context(), testPartition, hooksOf(&set))
+	require.ErrorIs(t, err, syscall.ENOSPC)
+	names, err := mem.Names("/data")
+	require.NoError(t, err)
+	require.NotContains(t, names, "t-0")
+	faulty.Inject(nil)
+	require.NoError(t, store.Close())
+}
+
+// TestDirectoriesOfNobody: what is called like a partition and has no records keeps no
+// stop after a crash from being clean.
+func TestDirectoriesOfNobody(t *testing.T) {
+	t.Parallel()
+	mem := vfs.NewStrictMem()
+	require.NoError(t, openStore(t, mem).Close())
+	require.NoError(t, mem.Remove("/data/.kafka_cleanshutdown"))
+	require.NoError(t, mem.MkdirAll("/data/created-0"))
+	require.NoError(t, vfs.WriteFile(mem, "/data/created-0", "00000000000000000000.log", nil))
+	require.NoError(t, vfs.WriteFile(mem, "/data/created-0", "partition.metadata", nil))
+	require.NoError(t, mem.MkdirAll("/data/holiday-2024"))
+	require.NoError(t, vfs.WriteFile(mem, "/data/holiday-2024", "cat.jpg", []byte("x")))
+	require.NoError(t, vfs.WriteFile(mem, "/data", "notes-1", []byte("x")))
+	stop := func() {
+		store := openStore(t, mem)
+		require.False(t, store.Clean())
+		require.NoError(t, store.SetAside(func(string) (topic.ID, bool) { return topic.ID{}, false }))
+		require.NoError(t, store.Close())
+	}
+	records := "/data/records-0/00000000000000000000.log"
+	require.NoError(t, mem.MkdirAll(filepath.Dir(records)))
+	require.NoError(t, vfs.WriteFile(mem, filepath.Dir(records), filepath.Base(records), []byte("x")))
+	stop()
+	require.NoError(t, mem.Remove(records))
+	stop() // since it had records the time before
+	store := openStore(t, mem)
+	require.True(t, store.Clean())
 	require.NoError(t, store.Close())
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -172,6 +173,7 @@ func (s *Store) ensureDir(l *Log) (created bool, err error) {
 	}
 	content := "version: 0\ntopic_id: " + l.part.ID.String() + "\n"
 	if err := vfs.WriteUnsynced(s.fs, l.dir, metadataFile, []byte(content)); err != nil {
+		_ = s.fs.Remove(l.dir) // the first error is what matters; with more in it, it stays
 		return false, fmt.Errorf("create %s: %w", l.dir, err)
 	}
 	return true, nil
@@ -194,23 +196,36 @@ func (s *Store) forgetNamesake(name string) error {
 
 // mustBeEmpty refuses a directory that has batches but does not say whose.
 func (l *Log) mustBeEmpty() error {
-	names, err := l.store.fs.Names(l.dir)
+	records, err := l.store.hasRecords(l.dir)
+	if err == nil && records {
+		err = fmt.Errorf("%s has records, but its %s does not say of which topic; move it away", l.dir, metadataFile)
+	}
+	return err
+}
+
+// hasRecords reports whether a directory has segments that are not empty. What is
+// missing, or no directory, has none.
+func (s *Store) hasRecords(dir string) (bool, error) {
+	if info, err := s.fs.Stat(dir); os.IsNotExist(err) || err == nil && !info.Dir {
+		return false, nil
+	}
+	names, err := s.fs.Names(dir)
 	if err != nil {
-		return nil //nolint:nilerr // it is not there, or creating it will tell
+		return false, fmt.Errorf("look into %s: %w", dir, err)
 	}
 	for _, name := range names {
 		if base, suffix := parseName(name); base < 0 || suffix != logSuffix {
 			continue
 		}
-		info, err := l.store.fs.Stat(filepath.Join(l.dir, name))
+		info, err := s.fs.Stat(filepath.Join(dir, name))
 		if err != nil {
-			return fmt.Errorf("look into %s: %w", l.dir, err)
+			return false, fmt.Errorf("look into %s: %w", dir, err)
 		}
 		if info.Size > 0 {
-			return fmt.Errorf("%s has records, but its %s does not say of which topic; move it away", l.dir, metadataFile)
+			return true, nil
 		}
 	}
-	return nil
+	return false, nil
 }
 
 // topicOf reads which topic a partition directory belongs to.

@@ -122,7 +122,7 @@ type Store struct {
 	starts   checkpoint
 	logs     map[string]*Log
 	topics   map[string]topic.ID // of directories, until they are opened
-	unseen   map[string]bool     // directories that a crash left and nobody has opened
+	unseen   map[string]bool     // directories that a crash or a deletion left and nobody has opened
 	deleted  int                 // logs in this life
 	settled  int                 // of those, how many the checkpoint files on disk do not name any more
 	closed   bool
@@ -267,20 +267,22 @@ func (s *Store) writeFile(dir, name string, content []byte) error {
 
 // Delete ends logs and removes their directories after their delay. The
 // directories are renamed and the checkpoints forget them first, so that a new
-// topic may have the name at once.
+// topic may have the name at once. One that cannot be renamed keeps no other, and
+// the next stop from being clean: the start after it sets the directory aside.
 func (s *Store) Delete(logs []*Log, _ [16]byte) error {
+	var errs []error
 	for _, l := range logs {
 		if err := s.takeAway(l); err != nil {
-			return err
+			errs = append(errs, err)
 		}
 	}
 	if err := s.fs.SyncDir(s.cfg.Dir); err != nil {
-		return fmt.Errorf("sync %s: %w", s.cfg.Dir, err)
+		return errors.Join(append(errs, fmt.Errorf("sync %s: %w", s.cfg.Dir, err))...)
 	}
 	for _, l := range logs {
 		s.forgetCheckpoints(dirName(l.part.Topic, l.part.Index))
 	}
-	return s.WriteCheckpoints()
+	return errors.Join(append(errs, s.WriteCheckpoints())...)
 }
 
 // takeAway ends a log and renames its directory. No append is under way then, which
@@ -289,11 +291,15 @@ func (s *Store) takeAway(l *Log) error {
 	l.inTurn(l.retire)
 	release, _ := l.takeDir()
 	defer release()
+	gone := filepath.Join(s.cfg.Dir, movedName(l.part.Topic, l.part.Index, deletedDirSuffix))
+	err := s.fs.Rename(l.dir, gone)
 	s.mu.Lock()
 	s.deleted++
+	if err != nil {
+		s.unseen[dirName(l.part.Topic, l.part.Index)] = true
+	}
 	s.mu.Unlock()
-	gone := filepath.Join(s.cfg.Dir, movedName(l.part.Topic, l.part.Index, deletedDirSuffix))
-	if err := s.fs.Rename(l.dir, gone); err != nil {
+	if err != nil {
 		return fmt.Errorf("delete %s: %w", l.dir, err)
 	}
 	s.cleaner.removeLater(gone, time.Duration(l.hooks.Settings().FileDeleteMs)*time.Millisecond)

@@ -26,6 +26,7 @@ func (s *Store) SetAside(known func(name string) (topic.ID, bool)) error {
 		}
 		id, ok := s.topicOf(dir)
 		if !ok {
+			s.passOver(dir)
 			continue
 		}
 		is, ok := known(name)
@@ -42,9 +43,7 @@ func (s *Store) SetAside(known func(name string) (topic.ID, bool)) error {
 			return fmt.Errorf("set %s aside: %w", dir, err)
 		}
 		s.forgetCheckpoints(dir)
-		s.mu.Lock()
-		delete(s.unseen, dir)
-		s.mu.Unlock()
+		s.saw(dir)
 		moved = true
 	}
 	s.mu.Lock()
@@ -57,6 +56,24 @@ func (s *Store) SetAside(known func(name string) (topic.ID, bool)) error {
 		return fmt.Errorf("sync %s: %w", s.cfg.Dir, err)
 	}
 	return s.WriteCheckpoints()
+}
+
+// passOver looks at a directory that does not say whose it is. Without records, as one
+// is whose creation did not end, nothing in it has to be recovered.
+func (s *Store) passOver(dir string) {
+	records, err := s.hasRecords(filepath.Join(s.cfg.Dir, dir))
+	if err == nil && !records {
+		s.saw(dir)
+		return
+	}
+	s.log.Warn("partition directory does not say of which topic it is, and may have records; move it away", slog.String("directory", dir), slog.Any("err", err))
+}
+
+// saw says that a directory keeps no stop from being clean.
+func (s *Store) saw(dir string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.unseen, dir)
 }
 
 // knownTopic returns, once, what SetAside found out about a directory.
