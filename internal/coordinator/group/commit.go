@@ -121,7 +121,7 @@ func (s *shard) validateCommit(req *kmsg.OffsetCommitRequest) int16 {
 	case req.Generation < 0 && req.MemberID == "" && req.InstanceID == nil:
 		return kerr.UnknownMemberID.Code
 	}
-	if code := g.validate(req.MemberID, req.InstanceID); code != 0 {
+	if code := g.validateIn(req.Generation, req.MemberID, req.InstanceID); code != 0 {
 		return code
 	}
 	switch {

@@ -153,6 +153,18 @@ func (g *group) validate(memberID string, instance *string) int16 {
 	return 0
 }
 
+// validateIn is validate for a request of a generation. One that the group has not
+// reached went with the memory of a coordinator, and so may have a static member
+// that was started again in it: its former self, which replay brings back, does
+// not fence it. Told that it is not known, it joins anew and replaces that.
+func (g *group) validateIn(generation int32, memberID string, instance *string) int16 {
+	code := g.validate(memberID, instance)
+	if code == kerr.FencedInstanceID.Code && generation > g.generation {
+		return kerr.UnknownMemberID.Code
+	}
+	return code
+}
+
 // maxRebalanceTimeout is the largest of the members'.
 func (g *group) maxRebalanceTimeout() time.Duration {
 	var ms int32

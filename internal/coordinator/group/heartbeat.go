@@ -32,7 +32,7 @@ func (s *shard) heartbeat(req *kmsg.HeartbeatRequest) int16 {
 	if g == nil {
 		return kerr.UnknownMemberID.Code
 	}
-	if code := g.validate(req.MemberID, req.InstanceID); code != 0 {
+	if code := g.validateIn(req.Generation, req.MemberID, req.InstanceID); code != 0 {
 		return code
 	}
 	if req.Generation != g.generation {

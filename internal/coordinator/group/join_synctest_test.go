@@ -336,6 +336,49 @@ func TestStaticMemberThatWaitsIsFenced(t *testing.T) {
 	})
 }
 
+// TestStaticMemberOfALostGeneration: a static member that was started again in a
+// rebalance which the coordinator did not live to record is not fenced by its
+// former self. It joins again; a former self that still runs is fenced then.
+func TestStaticMemberOfALostGeneration(t *testing.T) {
+	run(t, group.Config{}, func(h *harness) {
+		a := h.static("g", "a")
+		a.joins()
+		require.Zero(t, a.syncs(a.id, "A").ErrorCode)
+		b := h.static("g", "b")
+		joining := b.startJoin()
+		require.True(t, joining.waits())
+		again := h.static("g", "a") // the process of a is started again
+		again.joins()
+		b.joined(joining)
+		h.restart()
+
+		ask := func(m *member) map[string]int16 {
+			sync := syncRequest("g", m.id, m.generation)
+			beat := heartbeatRequest("g", m.id, m.generation)
+			commit := commitRequest(8, "g", "t", 1)
+			commit.MemberID, commit.Generation = m.id, m.generation
+			sync.InstanceID, beat.InstanceID, commit.InstanceID = m.req.InstanceID, m.req.InstanceID, m.req.InstanceID
+			return map[string]int16{"sync": h.sync(sync).get().ErrorCode, "heartbeat": h.heartbeat(beat), "commit": h.commit(commit)}
+		}
+		for name, code := range ask(again) {
+			require.Equal(t, kerr.UnknownMemberID.Code, code, name)
+		}
+		early := &member{h: h, group: "g", id: again.id, generation: a.generation, req: a.req}
+		for name, code := range ask(early) {
+			require.Equal(t, kerr.FencedInstanceID.Code, code, "%s of a generation that there was", name)
+		}
+		late := &member{h: h, group: "g", id: a.id, generation: again.generation, req: a.req}
+		for name, code := range ask(late) {
+			require.Equal(t, kerr.IllegalGeneration.Code, code, "%s of a member that is known", name)
+		}
+		again.joins()
+		require.Zero(t, again.syncs(again.id, "A").ErrorCode)
+		for name, code := range ask(a) {
+			require.Equal(t, kerr.FencedInstanceID.Code, code, name)
+		}
+	})
+}
+
 func TestStaticReplacementWaitsForDurability(t *testing.T) {
 	run(t, group.Config{}, func(h *harness) {
 		old := h.static("g", "inst")

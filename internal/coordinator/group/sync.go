@@ -73,7 +73,7 @@ func (s *shard) sync(req *kmsg.SyncGroupRequest, answer func(*kmsg.SyncGroupResp
 }
 
 func (g *group) validateSync(req *kmsg.SyncGroupRequest) int16 {
-	if code := g.validate(req.MemberID, req.InstanceID); code != 0 {
+	if code := g.validateIn(req.Generation, req.MemberID, req.InstanceID); code != 0 {
 		return code
 	}
 	switch {
