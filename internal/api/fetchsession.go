@@ -51,7 +51,8 @@ const sessionShare = 500
 
 // sessions is the cache of all sessions, least recently used first. It is bounded
 // in sessions and in partitions: one client may have a hundred thousand, but not
-// each of a thousand. Who finds it full fetches without a session.
+// each of a thousand. So it is in bytes, as the name of a topic has 249 at most. Who
+// finds it full, or asks for what cannot be a topic, fetches without a session.
 type sessions struct {
 	limit int
 	now   func() time.Time
@@ -92,7 +93,8 @@ func (c *sessions) begin(f *fetch, q *kmsg.FetchRequest) error {
 	case q.SessionEpoch != s.epoch || s.busy:
 		return kerr.InvalidFetchSessionEpoch
 	}
-	if room := c.limit*sessionShare - c.held; named(q) > room && s.added(q) > room {
+	room := c.limit*sessionShare - c.held
+	if !keepable(q) || named(q) > room && s.added(q) > room {
 		c.drop(s.id)
 		return kerr.FetchSessionIDNotFound
 	}
@@ -116,8 +118,13 @@ func nextEpoch(epoch int32) int32 {
 	return epoch + 1
 }
 
-// open makes a session for a full fetch if the cache has room.
+// open makes a session for a full fetch if the cache has room and may keep what the
+// fetch names.
 func (c *sessions) open(f *fetch, q *kmsg.FetchRequest) {
+	if !keepable(q) {
+		f.parts = partsOf(q)
+		return
+	}
 	s := &session{epoch: 1, byID: q.Version >= 13, parts: map[partKey]*sessionPart{}, order: list.New()}
 	s.update(q)
 	if len(s.parts) == 0 || !c.admit(len(s.parts)) {
@@ -149,6 +156,18 @@ func (c *sessions) admit(parts int) bool {
 		}
 	}
 	return fits()
+}
+
+// keepable reports whether all names of a request may be kept for as long as a session
+// lives: those of topics have a length, those of none have not. Version 13 names none.
+func keepable(q *kmsg.FetchRequest) bool {
+	for i := range q.Topics {
+		t := &q.Topics[i]
+		if q.Version < 13 && len(t.Partitions) > 0 && (len(t.Topic) > topic.MaxNameLength || topic.Validate(t.Topic) != nil) {
+			return false
+		}
+	}
+	return true
 }
 
 // named is how many partitions a request names.

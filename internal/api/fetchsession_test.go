@@ -1,12 +1,15 @@
 package api
 
 import (
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/botehq/bote/internal/topic"
 )
 
 // fetchOf is a fetch of so many partitions from one on.
@@ -64,6 +67,39 @@ func TestSessionsAreBoundedInPartitions(t *testing.T) {
 	require.Len(t, c.byID, 1)
 	c.drop(large.id)
 	require.Equal(t, room, c.held)
+}
+
+// TestSessionsKeepNamesOfTopicsOnly: a name that no topic can have may be of any
+// length. Who asks for it has no session, or none any more.
+func TestSessionsKeepNamesOfTopicsOnly(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("n", topic.MaxNameLength)
+	for _, name := range []string{"", "..", "a b", long + "n", strings.Repeat("n", 4<<20)} {
+		c := newSessions(4, nil)
+		bad := fetchOf(0, newSession, 0, 2)
+		bad.Topics[0].Topic = name
+		f := begun(t, c, bad)
+		require.Zero(t, f.id)
+		require.True(t, f.full)
+		require.Len(t, f.parts, 2)
+		require.Zero(t, c.held)
+		require.Empty(t, c.byID)
+
+		good := fetchOf(0, newSession, 0, 2)
+		good.Topics[0].Topic = long
+		id := begun(t, c, good).id
+		require.NotZero(t, id)
+		nothing := fetchOf(id, 1, 0, 0)
+		nothing.Topics[0].Topic = name
+		require.Len(t, begun(t, c, nothing).parts, 2, "no partition, no name")
+		bad.SessionID, bad.SessionEpoch = id, 2
+		require.ErrorIs(t, c.begin(&fetch{}, bad), kerr.FetchSessionIDNotFound)
+		require.Zero(t, c.held)
+		require.Empty(t, c.byID)
+	}
+	byID := fetchOf(0, newSession, 0, 2)
+	byID.Version, byID.Topics[0].Topic, byID.Topics[0].TopicID = 13, "", topic.NewID()
+	require.NotZero(t, begun(t, newSessions(4, nil), byID).id)
 }
 
 // TestServedPartitionsGoLast: whether their records come from memory or a file.
