@@ -39,27 +39,27 @@ type bench struct {
 	*partition.Partition
 }
 
-func newBench(t testing.TB) *bench {
-	t.Helper()
+func newBench(tb testing.TB) *bench {
+	tb.Helper()
 	b := &bench{mem: vfs.NewStrictMem(), now: time.UnixMilli(1_000_000)}
-	b.open(t)
-	t.Cleanup(func() { _ = b.store.Close() })
+	b.open(tb)
+	tb.Cleanup(func() { _ = b.store.Close() })
 	return b
 }
 
-func (b *bench) open(t testing.TB) {
-	t.Helper()
+func (b *bench) open(tb testing.TB) {
+	tb.Helper()
 	var err error
 	b.faulty = vfs.NewFaulty(b.mem)
 	b.store, err = commitlog.Open(commitlog.Config{FS: b.faulty, Dir: "/data"})
-	require.NoError(t, err)
-	b.Partition, err = partition.Open(t.Context(), func(h storage.Hooks) (storage.Log, storage.Recovered, error) {
-		return b.store.OpenLog(t.Context(), storage.Partition{Topic: "t", ID: topic.ID{1}}, h)
+	require.NoError(tb, err)
+	b.Partition, err = partition.Open(tb.Context(), func(h storage.Hooks) (storage.Log, storage.Recovered, error) {
+		return b.store.OpenLog(tb.Context(), storage.Partition{Topic: "t", ID: topic.ID{1}}, h)
 	}, partition.Config{
 		Epoch: b.epoch, Settings: func() storage.Settings { return settings }, ProducerExpiry: time.Hour,
 		Now: func() time.Time { return b.now },
 	})
-	require.NoError(t, err)
+	require.NoError(tb, err)
 }
 
 func (b *bench) crash(t *testing.T) {
