@@ -256,3 +256,56 @@ func TestDeleteRecordsBesideEpochs(t *testing.T) {
 		})
 	}
 }
+
+// TestReadersBesideRetention: retention takes the first segment when somebody is about
+// to read its index, which nobody has yet.
+func TestReadersBesideRetention(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		suffix string
+		do     func(t *testing.T, l *commitlog.Log)
+	}{
+		"read": {".index", func(t *testing.T, l *commitlog.Log) {
+			t.Helper()
+			_, err := l.Read(t.Context(), storage.Range{From: 2, To: math.MaxInt64, MaxBytes: 1000, AtLeastOne: true})
+			require.ErrorIs(t, err, storage.ErrOutOfRange)
+		}},
+		"find time": {".timeindex", func(t *testing.T, l *commitlog.Log) {
+			t.Helper()
+			s, ok, err := l.FindTime(t.Context(), 40, math.MaxInt64)
+			require.NoError(t, err)
+			require.True(t, ok)
+			require.Equal(t, int64(39), s.Offset)
+		}},
+		"find the largest time": {".timeindex", func(t *testing.T, l *commitlog.Log) {
+			t.Helper()
+			s, ok, err := l.FindMaxTime(t.Context(), math.MaxInt64)
+			require.NoError(t, err)
+			require.True(t, ok)
+			require.Equal(t, int64(39), s.Offset)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				mem, set := vfs.NewStrictMem(), smallSegments()
+				set.IndexInterval = 1
+				store := openStore(t, mem)
+				fill(t, openLog(t, store, testPartition, hooksOf(set)), 40, "value")
+				require.NoError(t, store.Close())
+
+				faulty := vfs.NewFaulty(mem)
+				store = openStore(t, faulty)
+				l := openLog(t, store, testPartition, hooksOf(set))
+				// Retention does not need the lock that a reader of an index has: it is
+				// done when the reader goes on.
+				begin, ended := meanwhile(store.Retain)
+				faulty.Inject(before(vfs.OpOpen, "00000000000000000000"+c.suffix, begin))
+				c.do(t, l)
+				ended(t)
+				require.Positive(t, l.Start())
+				require.NoError(t, store.Close())
+			})
+		})
+	}
+}

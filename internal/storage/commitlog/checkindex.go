@@ -33,7 +33,7 @@ func (s *segmentCheck) openIndexes() {
 // openIndex reads an index; one that cannot be used has no entries. A broker that
 // did not stop cleanly may leave zeros behind the entries.
 func (s *segmentCheck) openIndex(suffix string, entry int) *indexCheck {
-	c := &indexCheck{x: newIndex(s.p.c.fs, filepath.Join(s.p.c.cfg.Dir, s.p.dir, fileName(s.base, suffix)), entry), suffix: suffix}
+	c := &indexCheck{x: newIndex(s.p.c.fs, nil, filepath.Join(s.p.c.cfg.Dir, s.p.dir, fileName(s.base, suffix)), entry), suffix: suffix}
 	err := c.x.load()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/botehq/bote/internal/storage"
+	"github.com/botehq/bote/internal/storage/vfs"
 )
 
 // cleaner does what a data directory needs from time to time: checkpoints,
@@ -303,12 +304,12 @@ func (l *Log) dropSegments(start int64, set storage.Settings) error {
 	l.log.Info("deleted old segments", slog.Int("segments", len(gone)), slog.Int64("offset", start))
 	kept := false // the checkpoint then keeps the start: the next one will find the segment
 	for _, s := range gone {
+		s.log.retire() // first: who misses an index then knows why
 		for _, suffix := range []string{logSuffix, indexSuffix, timeSuffix, txnSuffix, snapshotSuffix} {
 			if !l.removeLater(s, fileName(s.base, suffix), set) && suffix == logSuffix {
 				kept = true
 			}
 		}
-		s.log.retire()
 	}
 	err := l.trimEpochs()
 	if serr := l.store.fs.SyncDir(l.dir); serr != nil {
@@ -326,10 +327,10 @@ func (l *Log) dropSegments(start int64, set storage.Settings) error {
 // file that cannot be renamed is found again at the next start; ok is then false.
 func (l *Log) removeLater(s *segment, name string, set storage.Settings) (ok bool) {
 	full := filepath.Join(l.dir, name)
-	if _, err := l.store.fs.Stat(full); err != nil {
+	there, err := vfs.Exists(l.store.fs, full)
+	if err == nil && !there {
 		return true
 	}
-	var err error
 	if filepath.Ext(name) == logSuffix {
 		err = s.log.rename(full + deletedSuffix)
 	} else {

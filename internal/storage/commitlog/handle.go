@@ -80,6 +80,13 @@ func (h *handle) retire() {
 	}
 }
 
+// isGone reports whether the file was given up.
+func (h *handle) isGone() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.gone
+}
+
 func (h *handle) rename(to string) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()

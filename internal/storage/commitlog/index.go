@@ -3,7 +3,9 @@ package commitlog
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"sort"
 
@@ -20,6 +22,7 @@ const (
 // file. The active segment's is in memory; a closed segment's is loaded when
 // it is asked for. It is guarded by the segment's mu.
 type index struct {
+	log    *handle // the segment's file, nil if it is not kept open
 	fs     vfs.FS
 	name   string
 	entry  int    // bytes of one entry
@@ -29,16 +32,20 @@ type index struct {
 	longer bool // the file has more than that
 }
 
-func newIndex(fs vfs.FS, name string, entry int) *index {
-	return &index{fs: fs, name: name, entry: entry}
+func newIndex(fs vfs.FS, log *handle, name string, entry int) *index {
+	return &index{log: log, fs: fs, name: name, entry: entry}
 }
 
-// load reads the file; a missing file is an error.
+// load reads the file; a missing file is an error, which is errGone once the segment
+// was given up.
 func (x *index) load() error {
 	if x.loaded {
 		return nil
 	}
 	raw, err := vfs.ReadFile(x.fs, x.name)
+	if x.log != nil && errors.Is(err, fs.ErrNotExist) && x.log.isGone() {
+		return errGone
+	}
 	if err != nil {
 		return fmt.Errorf("read index: %w", err)
 	}

@@ -50,11 +50,11 @@ type segment struct {
 }
 
 func newSegment(fs vfs.FS, dir string, base int64) *segment {
+	log := newHandle(fs, filepath.Join(dir, fileName(base, logSuffix)))
 	return &segment{
-		fs: fs, dir: dir, base: base,
-		log:     newHandle(fs, filepath.Join(dir, fileName(base, logSuffix))),
-		offsets: newIndex(fs, filepath.Join(dir, fileName(base, indexSuffix)), offsetEntrySize),
-		times:   newIndex(fs, filepath.Join(dir, fileName(base, timeSuffix)), timeEntrySize),
+		fs: fs, dir: dir, base: base, log: log,
+		offsets: newIndex(fs, log, filepath.Join(dir, fileName(base, indexSuffix)), offsetEntrySize),
+		times:   newIndex(fs, log, filepath.Join(dir, fileName(base, timeSuffix)), timeEntrySize),
 		maxTime: -1, firstTime: -1, indexedTime: -1, jitter: -1, created: time.Now(),
 	}
 }
