@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"sort"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/botehq/bote/internal/storage"
@@ -165,12 +166,16 @@ func (s *Store) Retain() {
 			starts[l] = start
 		}
 	}
-	if err := s.announceStarts(starts); err != nil {
+	err := s.announceStarts(starts)
+	if err != nil && !noSpace(err) {
 		s.log.Warn("retention did not finish", slog.Any("err", err))
 		return
 	}
+	if err != nil {
+		s.log.Warn("no space to note where logs will start; removing old segments one by one", slog.Any("err", err))
+	}
 	for _, l := range logs {
-		if err := l.retain(now, starts[l]); err != nil {
+		if err := l.retain(now, starts[l], err == nil); err != nil {
 			l.log.Warn("retention did not finish", slog.Any("err", err))
 		}
 	}
@@ -186,8 +191,12 @@ func (s *Store) announceStarts(starts map[*Log]int64) error {
 	return s.writeStarts(starts)
 }
 
-// retain removes what expired.
-func (l *Log) retain(now time.Time, start int64) error {
+// noSpace reports whether a file could not be written because the disk, or what the
+// user may have of it, is full.
+func noSpace(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
+
+// retain removes what expired. The disk may not have been told of start.
+func (l *Log) retain(now time.Time, start int64, announced bool) error {
 	release, alive := l.takeDir()
 	defer release()
 	if !alive {
@@ -195,7 +204,11 @@ func (l *Log) retain(now time.Time, start int64) error {
 	}
 	set := l.hooks.Settings()
 	if start > 0 {
-		if err := l.dropSegments(start, set); err != nil {
+		drop := l.dropSegments
+		if !announced {
+			drop = l.dropOneByOne
+		}
+		if err := drop(start, set); err != nil {
 			return err
 		}
 	}
@@ -276,14 +289,44 @@ func (l *Log) retireActive(now time.Time, set storage.Settings, limit int64) err
 		if l.active() != active || end > l.hooks.Deletable() {
 			return nil
 		}
-		if err := l.store.announceStarts(map[*Log]int64{l: end}); err != nil {
-			return err
+		unannounced := l.store.announceStarts(map[*Log]int64{l: end})
+		if unannounced != nil && !noSpace(unannounced) {
+			return unannounced
 		}
 		if _, err := l.roll(end); err != nil {
 			return err
 		}
+		if unannounced != nil {
+			// Without any segment, nothing would tell the next start where the log ended.
+			if err := l.store.fs.SyncDir(l.dir); err != nil {
+				return fmt.Errorf("sync directory %s: %w", l.dir, err)
+			}
+		}
 		return l.dropSegments(end, set)
 	})
+}
+
+// dropOneByOne is dropSegments where there is no space to announce the start: what it
+// removes may be what makes some. Each segment is gone from the disk before the next
+// one goes, so a crash leaves the end of the log without a hole, and the log starts
+// where its first segment does.
+func (l *Log) dropOneByOne(start int64, set storage.Settings) (err error) {
+	l.mu.RLock()
+	segments := l.segments
+	l.mu.RUnlock()
+	for _, s := range segments[1:] {
+		if s.base > start {
+			break
+		}
+		err = l.dropSegments(s.base, set) // the epochs may have no space either
+		l.mu.RLock()
+		base := l.base
+		l.mu.RUnlock()
+		if base < s.base {
+			return err // the next start will find the segment
+		}
+	}
+	return err
 }
 
 // dropSegments takes the segments below start, where one begins, off the front and

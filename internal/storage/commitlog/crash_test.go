@@ -94,15 +94,16 @@ var scenarios = []struct {
 type cutAt struct {
 	*vfs.Faulty
 	mem       *vfs.Mem
-	mu        sync.Mutex // guards what follows
-	left      int        // operations until the crash
+	fault     func(op vfs.Op, name string) error // what fails until then, if not nil
+	mu        sync.Mutex                         // guards what follows
+	left      int                                // operations until the crash
 	crashed   []*vfs.Mem
 	announced int64
 	floor     int64
 }
 
 func (c *cutAt) arm(s *story, crash func(*vfs.Mem) []*vfs.Mem) {
-	c.Inject(func(op vfs.Op, _ string) error {
+	c.Inject(func(op vfs.Op, name string) error {
 		if op == vfs.OpRead || op == vfs.OpOpen || op == vfs.OpList {
 			return nil
 		}
@@ -111,6 +112,9 @@ func (c *cutAt) arm(s *story, crash func(*vfs.Mem) []*vfs.Mem) {
 		if c.left--; c.left == 0 {
 			c.announced, c.floor = s.durable.Load(), s.floor.Load()
 			c.crashed = crash(c.mem)
+		}
+		if c.fault != nil {
+			return c.fault(op, name)
 		}
 		return nil
 	})

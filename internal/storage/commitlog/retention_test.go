@@ -1,6 +1,7 @@
 package commitlog_test
 
 import (
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -8,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/botehq/bote/internal/storage"
+	"github.com/botehq/bote/internal/storage/commitlog"
 	"github.com/botehq/bote/internal/storage/vfs"
 )
 
@@ -86,5 +89,104 @@ func TestSegmentsThatCannotBeLookedAt(t *testing.T) {
 				require.NoError(t, store.Close())
 			}
 		})
+	}
+}
+
+// full fails what a full disk has no room for: files that are written anew. There may
+// still be some in the last block of others.
+func full(op vfs.Op, name string) error {
+	if op == vfs.OpWrite && strings.HasSuffix(name, ".tmp") {
+		return syscall.ENOSPC
+	}
+	return nil
+}
+
+// TestRetentionOnAFullDisk: what retention would remove is what fills the disk. A crash
+// at any point leaves the end of the log, and a clean stop what there is.
+func TestRetentionOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	bytes := func(s *storage.Settings) { s.RetentionBytes = 0 }
+	for name, c := range map[string]struct {
+		floor  int64 // the log start before
+		start  int64 // and after
+		change func(s *storage.Settings)
+	}{
+		"by size":                 {0, 18, bytes},
+		"by time":                 {0, 20, func(s *storage.Settings) { s.RetentionMs = 1 }},
+		"below the log start":     {11, 18, bytes},
+		"all below the log start": {20, 20, bytes},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			point, done := 1, false
+			for ; !done; point++ {
+				done = retainFull(t, point, c.floor, c.start, c.change)
+			}
+			require.Greater(t, point, 20, "there are many points")
+		})
+	}
+}
+
+// retainFull cuts retention on a full disk off at a point. It returns true if it was
+// done before.
+func retainFull(t *testing.T, point int, floor, start int64, change func(*storage.Settings)) bool {
+	t.Helper()
+	mem := vfs.NewStrictMem()
+	c := &cutAt{Faulty: vfs.NewFaulty(mem), mem: mem, fault: full, left: point}
+	s := &story{probe: openProbe(t, commitlog.Config{FS: c})}
+	s.settings.SegmentBytes = 1000
+	s.append(t, 10)
+	s.epoch = 1
+	s.append(t, 10)
+	s.setStart(t, floor)
+	require.NoError(t, s.store.WriteCheckpoints())
+	change(&s.settings)
+	c.arm(s, crashesOf(3, point))
+	s.store.Retain()
+	s.store.Retain() // the active segment, once it is the only one
+	require.Equal(t, start, s.Start())
+	require.Equal(t, int64(20), s.End())
+	c.Inject(nil)
+	require.NoError(t, s.store.Close())
+	for i, mem := range c.crashed {
+		after := &story{probe: openProbe(t, commitlog.Config{FS: mem}), values: s.values}
+		after.check(t, 20, floor, fmt.Sprintf("point %d, crash %d", point, i))
+		require.NoError(t, after.store.Close())
+	}
+	after := &story{probe: openProbe(t, commitlog.Config{FS: mem}), values: s.values}
+	require.True(t, after.store.Clean())
+	after.check(t, 20, start, "after a clean stop")
+	require.NoError(t, after.store.Close())
+	return c.crashed == nil
+}
+
+// TestRetentionOnAFullDiskStops at a segment that cannot be renamed: behind one that is
+// gone it would be all that the next start finds.
+func TestRetentionOnAFullDiskStops(t *testing.T) {
+	t.Parallel()
+	mem := vfs.NewStrictMem()
+	faulty := vfs.NewFaulty(mem)
+	s := &story{probe: openProbe(t, commitlog.Config{FS: faulty})}
+	s.settings.SegmentBytes = 1000
+	s.append(t, 20)
+	s.settings.RetentionBytes = 0
+	renames := 0
+	faulty.Inject(func(op vfs.Op, name string) error {
+		if op == vfs.OpRename && strings.HasSuffix(name, ".log.deleted") {
+			if renames++; renames == 2 {
+				return errDisk
+			}
+		}
+		return full(op, name)
+	})
+	s.store.Retain()
+	require.Equal(t, 2, renames)
+	faulty.Inject(nil)
+	killed := mem.Fork()
+	require.NoError(t, s.store.Close())
+	for _, mem := range []*vfs.Mem{killed, mem} {
+		after := &story{probe: openProbe(t, commitlog.Config{FS: mem}), values: s.values}
+		after.check(t, 20, 1, "what is left has no hole")
+		require.NoError(t, after.store.Close())
 	}
 }
