@@ -77,6 +77,8 @@ func Open(ctx context.Context, open Opener, cfg Config) (*Partition, error) {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	p := &Partition{cfg: cfg, turn: make(chan struct{}, 1), state: newProducers()}
+	p.turn <- struct{}{} // a checkpoint that falls due meanwhile would save half of the state
+	defer func() { <-p.turn }()
 	log, rec, err := open(storage.Hooks{
 		Settings:      cfg.Settings,
 		Durable:       p.advance,
