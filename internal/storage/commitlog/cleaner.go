@@ -251,7 +251,8 @@ func (l *Log) expired(now time.Time, set storage.Settings) (int64, error) {
 }
 
 // expired reports whether all records of a segment are older than retention.ms;
-// records without timestamps are as old as the file.
+// records without timestamps are as old as the last of them, as in Kafka, which asks the
+// file.
 func (s *segment) expired(now time.Time, set storage.Settings) (bool, error) {
 	if !set.DeleteByPolicy || set.RetentionMs < 0 {
 		return false, nil
@@ -261,7 +262,7 @@ func (s *segment) expired(now time.Time, set storage.Settings) (bool, error) {
 	}
 	ts := s.largestTime()
 	if ts < 0 {
-		ts = s.created.UnixMilli()
+		ts = s.written.Load()
 	}
 	return now.UnixMilli()-ts > set.RetentionMs, nil
 }

@@ -43,6 +43,7 @@ func (l *Log) list() (opened, error) {
 			s := newSegment(l.store.fs, l.dir, base)
 			s.size.Store(info.Size)
 			s.created = info.ModTime
+			s.written.Store(info.ModTime.UnixMilli())
 			o.segments = append(o.segments, s)
 		case suffix == snapshotSuffix:
 			o.snapshots = append(o.snapshots, base)

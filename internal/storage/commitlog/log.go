@@ -142,6 +142,9 @@ func (l *Log) Append(b record.Batch) error {
 		}
 		return err
 	}
+	if b.MaxTimestamp() < 0 {
+		active.written.Store(l.store.cfg.Now().UnixMilli())
+	}
 	active.note(b, at, set.IndexInterval)
 	l.sinceSnapshot.Add(int64(len(b)))
 	l.store.cleaner.appended(int64(len(b)))
@@ -190,14 +193,15 @@ func (s *segment) mustRoll(b record.Batch, set storage.Settings) bool {
 // maxSpan is the largest relative offset that an index can hold.
 const maxSpan = 1<<31 - 1
 
-// tooOld compares message times, not clocks: an idle segment is not rolled.
+// tooOld compares message times, not clocks: an idle segment is not rolled. The jitter
+// stays below segment.ms, as in LogConfig of Kafka.
 func (s *segment) tooOld(b record.Batch, set storage.Settings) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.jitter < 0 {
 		s.jitter = 0
-		if set.SegmentJitterMs > 0 {
-			s.jitter = rand.Int64N(set.SegmentJitterMs)
+		if most := min(set.SegmentJitterMs, set.SegmentMs); most > 0 {
+			s.jitter = rand.Int64N(most)
 		}
 	}
 	age := time.Since(s.created).Milliseconds()

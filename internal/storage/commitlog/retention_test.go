@@ -2,10 +2,14 @@ package commitlog_test
 
 import (
 	"fmt"
+	"math"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -189,4 +193,55 @@ func TestRetentionOnAFullDiskStops(t *testing.T) {
 		after.check(t, 20, 1, "what is left has no hole")
 		require.NoError(t, after.store.Close())
 	}
+}
+
+// TestRetentionWithoutTimestamps: records without timestamps are as old as the last of
+// them in their segment, in this life and the next.
+func TestRetentionWithoutTimestamps(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	cfg := commitlog.Config{Dir: t.TempDir(), Now: func() time.Time { return now }}
+	p := openProbe(t, cfg)
+	p.settings.RetentionMs = time.Hour.Milliseconds()
+	add := func() { require.NoError(t, p.Append(batchAt(p.End(), -1, "x"))) }
+	add()
+	now = now.Add(time.Hour)
+	add()
+	p.await(t, 2)
+	now = now.Add(time.Hour - time.Minute)
+	p.store.Retain()
+	require.Zero(t, p.Start())
+	now = now.Add(time.Hour)
+	p.store.Retain()
+	require.Equal(t, int64(2), p.Start())
+	add()
+	p.await(t, 3)
+	require.NoError(t, p.store.Close())
+
+	info, err := os.Stat(filepath.Join(p.Dir(), "00000000000000000002.log"))
+	require.NoError(t, err)
+	p = openProbe(t, cfg)
+	p.settings.RetentionMs = time.Hour.Milliseconds()
+	now = info.ModTime().Add(time.Hour - time.Minute)
+	p.store.Retain()
+	require.Equal(t, int64(2), p.Start())
+	now = info.ModTime().Add(time.Hour + time.Minute)
+	p.store.Retain()
+	require.Equal(t, int64(3), p.Start())
+	require.NoError(t, p.store.Close())
+}
+
+// TestJitterIsBelowSegmentMs: more would have each batch begin a segment.
+func TestJitterIsBelowSegmentMs(t *testing.T) {
+	t.Parallel()
+	p := openProbe(t, commitlog.Config{FS: vfs.NewStrictMem()})
+	p.settings.SegmentBytes, p.settings.SegmentMs, p.settings.SegmentJitterMs = 1<<20, 3_600_000, math.MaxInt64
+	for range 20 {
+		require.NoError(t, p.Append(batchAt(p.End(), 1000, "x")))
+	}
+	p.settings.RetentionBytes = 0 // takes all segments but the last
+	p.await(t, 20)
+	p.store.Retain()
+	require.Zero(t, p.Start(), "they are in one")
+	require.NoError(t, p.store.Close())
 }

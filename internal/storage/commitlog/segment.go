@@ -33,6 +33,10 @@ type segment struct {
 	log  *handle
 	size atomic.Int64 // bytes of whole batches in the file
 
+	// written is when the last batch without a timestamp was appended, or what the file
+	// says if that was in another life; in milliseconds. Retention goes by it.
+	written atomic.Int64
+
 	reserved int64 // end of the space that is reserved; owned by who appends
 
 	mu          sync.Mutex // guards what follows
