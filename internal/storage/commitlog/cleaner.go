@@ -212,7 +212,7 @@ func (l *Log) retain(now time.Time, start int64, announced bool) error {
 			return err
 		}
 	}
-	return l.retireActive(now, set, l.hooks.Deletable())
+	return l.retireActive(now, set)
 }
 
 // expired returns where the log should start, 0 if nothing is to go. Segments go
@@ -270,26 +270,23 @@ func (s *segment) expired(now time.Time, set storage.Settings) (bool, error) {
 // retireActive drops the active segment too, if all of it expired: the log goes
 // on in a new, empty one. The partition's append turn is needed to roll, so this
 // asks the partition to do it.
-func (l *Log) retireActive(now time.Time, set storage.Settings, limit int64) error {
+func (l *Log) retireActive(now time.Time, set storage.Settings) error {
 	l.mu.RLock()
 	active := l.active()
 	only := len(l.segments) == 1
 	l.mu.RUnlock()
-	if !only || active.size.Load() == 0 || l.End() > limit {
+	if !only || active.size.Load() == 0 || l.hooks.Turn == nil {
 		return nil
 	}
-	old, err := active.expired(now, set)
-	if err != nil || !old && l.Start() < l.End() {
+	if old, err := l.allOld(active, now, set); err != nil || !old {
 		return err
 	}
-	if l.hooks.Turn == nil {
-		return nil
-	}
 	return l.hooks.Turn(func() error {
-		end := l.End()
-		if l.active() != active || end > l.hooks.Deletable() {
-			return nil
+		// What was appended meanwhile may be of this moment.
+		if old, err := l.allOld(active, now, set); err != nil || !old || l.active() != active {
+			return err
 		}
+		end := l.End()
 		unannounced := l.store.announceStarts(map[*Log]int64{l: end})
 		if unannounced != nil && !noSpace(unannounced) {
 			return unannounced
@@ -305,6 +302,18 @@ func (l *Log) retireActive(now time.Time, set storage.Settings, limit int64) err
 		}
 		return l.dropSegments(end, set)
 	})
+}
+
+// allOld reports whether nothing in a log that has one segment is to be kept.
+func (l *Log) allOld(active *segment, now time.Time, set storage.Settings) (bool, error) {
+	end := l.End()
+	if end > l.hooks.Deletable() {
+		return false, nil
+	}
+	if end == l.Start() {
+		return true, nil
+	}
+	return active.expired(now, set)
 }
 
 // dropOneByOne is dropSegments where there is no space to announce the start: what it

@@ -15,6 +15,7 @@ import (
 
 	"github.com/botehq/bote/internal/storage"
 	"github.com/botehq/bote/internal/storage/commitlog"
+	"github.com/botehq/bote/internal/storage/storagetest"
 	"github.com/botehq/bote/internal/storage/vfs"
 )
 
@@ -244,4 +245,28 @@ func TestJitterIsBelowSegmentMs(t *testing.T) {
 	p.store.Retain()
 	require.Zero(t, p.Start(), "they are in one")
 	require.NoError(t, p.store.Close())
+}
+
+// TestRetentionBesideAnAppend: a record is appended, and announced at once, when retention
+// has found out that all records are old and waits for its turn.
+func TestRetentionBesideAnAppend(t *testing.T) {
+	t.Parallel()
+	set := storagetest.Settings
+	set.RetentionMs = time.Hour.Milliseconds()
+	store, err := commitlog.Open(commitlog.Config{FS: vfs.NewStrictMem(), Dir: "/data", Flush: commitlog.FlushOS})
+	require.NoError(t, err)
+	hooks := hooksOf(&set)
+	var l *commitlog.Log
+	turns := 0
+	hooks.Turn = func(f func() error) error {
+		turns++
+		require.NoError(t, l.Append(batchAt(l.End(), time.Now().UnixMilli(), "of this moment")))
+		return f()
+	}
+	l = openLog(t, store, testPartition, hooks)
+	fill(t, l, 1, "old")
+	store.Retain()
+	require.Equal(t, 1, turns)
+	require.Zero(t, l.Start())
+	require.NoError(t, store.Close())
 }
