@@ -30,10 +30,13 @@ type Conn struct {
 	queue   []*slot    // requests in order, oldest first
 	held    int        // bytes of unanswered requests and unsent answers
 	unsized int        // requests whose answers are to come in any size
-	broken  bool       // nothing more is read or written
-	sending int        // slots at the head of queue that the writer has
-	written chan struct{}
-	ready   chan struct{}
+	// hoardsSince is when memory was short and answers were seen to wait behind one
+	// that is not there; zero if they do not.
+	hoardsSince time.Time
+	broken      bool // nothing more is read or written
+	sending     int  // slots at the head of queue that the writer has
+	written     chan struct{}
+	ready       chan struct{}
 }
 
 // slot keeps a request's place in the order of answers.
@@ -226,9 +229,10 @@ func (c *Conn) busy() bool {
 
 // finish enters an answer in its place and wakes the writer if it is next.
 func (c *Conn) finish(s *slot, parts []Part, release func()) {
-	n := 0 // of memory: parts of files take none
+	n, size := 0, 0 // of memory, of which parts of files take none, and of all
 	for i := range parts {
 		n += len(parts[i].Bytes)
+		size += parts[i].len()
 	}
 	s.answer.set(int64(n))
 	s.parts, s.release = parts, release
@@ -243,8 +247,8 @@ func (c *Conn) finish(s *slot, parts []Part, release func()) {
 		return
 	}
 	s.done = true
-	s.bytes += n
-	c.held += n
+	s.bytes += size
+	c.held += size
 	next := c.queue[0] == s
 	c.mu.Unlock()
 	if next {

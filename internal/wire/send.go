@@ -103,9 +103,14 @@ func (c *Conn) tooSlow(p *pace) bool {
 }
 
 // holds is the memory of answers that wait for the client to take them.
-func (c *Conn) holds() (n int64) {
+func (c *Conn) holds() int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.heldMemory()
+}
+
+// heldMemory is the same; the caller holds mu.
+func (c *Conn) heldMemory() (n int64) {
 	for _, s := range c.queue {
 		if s.done {
 			n += s.answer.n.Load()

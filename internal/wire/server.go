@@ -126,6 +126,7 @@ type Server struct {
 	listeners []*Listener
 	conns     map[*Conn]struct{}
 	perHost   map[string]int
+	looking   bool // closeHoards runs
 	closed    bool
 }
 
@@ -155,7 +156,10 @@ func (s *Server) Serve(l *Listener) {
 		_ = l.Close() // it was never used
 		return
 	}
-	s.listeners = append(s.listeners, l)
+	if s.listeners = append(s.listeners, l); !s.looking {
+		s.looking = true
+		s.wg.Go(s.closeHoards)
+	}
 	s.wg.Go(func() { s.accept(l) })
 }
 
@@ -305,15 +309,11 @@ func (s *Server) Close() {
 	}
 	listeners := s.listeners
 	s.listeners = nil
-	conns := make([]*Conn, 0, len(s.conns))
-	for c := range s.conns {
-		conns = append(conns, c)
-	}
 	s.mu.Unlock()
 	for _, l := range listeners {
 		_ = l.Close() // it may be closed already
 	}
-	for _, c := range conns {
+	for _, c := range s.open() {
 		c.fail()
 	}
 	s.wg.Wait()
