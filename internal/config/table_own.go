@@ -15,7 +15,7 @@ var ownKeys = []Key{
 	},
 	{
 		Name: "group.members.max.bytes", Type: Long, Default: new("268435456"), check: atLeast(1), Importance: Low, Own: true,
-		Doc: "Bytes of metadata and assignments that the members of all groups may have together. Members that come beyond that are told that the coordinator is not available, and try again.",
+		Doc: "Bytes that the members of all groups may have together: their names, metadata and assignments. Members that come beyond that are told that the coordinator is not available, and try again.",
 	},
 	{
 		Name: "queued.max.response.bytes", Type: Long, Default: new("-1"), Importance: Medium, Own: true,
@@ -31,7 +31,7 @@ var ownKeys = []Key{
 	},
 	{
 		Name: "socket.stall.timeout.ms", Type: Long, Default: new("30000"), check: atLeast(1), Importance: Low, Own: true,
-		Doc: "How long a client may take nothing of its answers while more than half of queued.max.response.bytes is used; otherwise the connection is closed. Else connections.max.idle.ms counts.",
+		Doc: "How long a client may take nothing of its answers, less than 64 KiB per second, or let them wait behind one that is not there yet, while more than half of queued.max.response.bytes is used and it holds some of that; otherwise the connection is closed. Else connections.max.idle.ms counts.",
 	},
 	{
 		Name: "console.listeners", Type: List, check: anyOf(), Importance: Medium, Own: true,
