@@ -4,6 +4,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -179,5 +181,64 @@ func TestDirectoriesOfNobody(t *testing.T) {
 	stop() // since it had records the time before
 	store := openStore(t, mem)
 	require.True(t, store.Clean())
+	require.NoError(t, store.Close())
+}
+
+// TestDeletionsBesideEverything: topics of one name come and go while all that touches
+// directories is at work. Each has what was appended to it, and nobody waits for ever.
+func TestDeletionsBesideEverything(t *testing.T) {
+	t.Parallel()
+	mem, set := vfs.NewStrictMem(), smallSegments()
+	store := openStore(t, mem)
+	var current atomic.Pointer[commitlog.Log]
+	var workers sync.WaitGroup
+	stop := make(chan struct{})
+	for _, work := range []func(){
+		store.Retain,
+		func() { _ = store.Checkpoint() }, // a log may be closed when it is to be synced
+		func() {
+			if l := current.Load(); l != nil {
+				_ = l.SetStart(l.End() / 2) // or closed by now
+			}
+		},
+	} {
+		workers.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					work()
+				}
+			}
+		})
+	}
+	p := testPartition
+	for i := range byte(40) {
+		p.ID = topic.ID{1, i}
+		hooks := hooksOf(set)
+		l := openLog(t, store, p, hooks)
+		require.Zero(t, l.Start())
+		require.Zero(t, l.End())
+		current.Store(l)
+		for offset := range int64(20) {
+			b := batchAt(offset, offset+1, "value")
+			b.SetLeaderEpoch(int32(offset / 7))
+			require.NoError(t, hooks.Turn(func() error { return l.Append(b) }))
+		}
+		require.NoError(t, l.Sync(t.Context()))
+		killed := openStore(t, mem.Fork())
+		require.Equal(t, int64(20), openLog(t, killed, p, hooksOf(set)).End())
+		require.NoError(t, killed.Close())
+		if i < 39 {
+			require.NoError(t, store.Delete([]*commitlog.Log{l}, p.ID))
+		}
+	}
+	close(stop)
+	workers.Wait()
+	require.NoError(t, store.Close())
+	store = openStore(t, mem)
+	require.True(t, store.Clean())
+	require.Equal(t, int64(20), openLog(t, store, p, hooksOf(set)).End())
 	require.NoError(t, store.Close())
 }
