@@ -1,0 +1,282 @@
+package commitlog
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sort"
+	"syscall"
+	"time"
+
+	"github.com/botehq/bote/internal/storage"
+	"github.com/botehq/bote/internal/storage/vfs"
+)
+
+// Retain applies retention to every log.
+func (s *Store) Retain() {
+	now := s.cfg.Now()
+	starts := map[*Log]int64{}
+	logs := s.openLogs()
+	for _, l := range logs {
+		start, err := l.expired(now, l.hooks.Settings())
+		if err != nil {
+			l.log.Warn("retention did not finish", slog.Any("err", err))
+			continue
+		}
+		if start > 0 {
+			starts[l] = start
+		}
+	}
+	err := s.announceStarts(starts)
+	if err != nil && !noSpace(err) {
+		s.log.Warn("retention did not finish", slog.Any("err", err))
+		return
+	}
+	if err != nil {
+		s.log.Warn("no space to note where logs will start; removing old segments one by one", slog.Any("err", err))
+	}
+	for _, l := range logs {
+		if err := l.retain(now, starts[l], err == nil); err != nil {
+			l.log.Warn("retention did not finish", slog.Any("err", err))
+		}
+	}
+}
+
+// announceStarts has the disk know where logs will start, before files go: a crash
+// may bring back any of the files, and must not make a log of what is left.
+func (s *Store) announceStarts(starts map[*Log]int64) error {
+	if len(starts) == 0 {
+		return nil
+	}
+	defer s.takeCheckpoints()()
+	return s.writeStarts(starts)
+}
+
+// noSpace reports whether a file could not be written because the disk, or what the
+// user may have of it, is full.
+func noSpace(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
+
+// retain removes what expired. The disk may not have been told of start.
+func (l *Log) retain(now time.Time, start int64, announced bool) error {
+	release, alive := l.takeDir()
+	defer release()
+	if !alive {
+		return nil
+	}
+	set := l.hooks.Settings()
+	if start > 0 {
+		drop := l.dropSegments
+		if !announced {
+			drop = l.dropOneByOne
+		}
+		if err := drop(start, set); err != nil {
+			return err
+		}
+	}
+	return l.retireActive(now, set)
+}
+
+// expired returns where the log should start, 0 if nothing is to go. Segments go
+// from the front: those below the log start, then those that are too many bytes,
+// then those that are too old.
+func (l *Log) expired(now time.Time, set storage.Settings) (int64, error) {
+	limit := l.hooks.Deletable()
+	l.mu.RLock()
+	segments, start, alive := l.segments, l.start, l.aliveLocked() == nil
+	l.mu.RUnlock()
+	if !alive {
+		return 0, nil
+	}
+	surplus := l.Size() - set.RetentionBytes
+	n := 0
+	for n < len(segments)-1 {
+		s, end := segments[n], segments[n+1].base
+		if end > limit {
+			break
+		}
+		tooMany := set.DeleteByPolicy && set.RetentionBytes >= 0 && surplus >= s.size.Load()
+		tooOld, err := s.expired(now, set)
+		if err != nil {
+			return 0, err
+		}
+		if end > start && !tooMany && !tooOld {
+			break
+		}
+		surplus -= s.size.Load()
+		n++
+	}
+	if n == 0 {
+		return 0, nil
+	}
+	return segments[n].base, nil
+}
+
+// expired reports whether all records of a segment are older than retention.ms;
+// records without timestamps are as old as the last of them, as in Kafka, which asks the
+// file.
+func (s *segment) expired(now time.Time, set storage.Settings) (bool, error) {
+	if !set.DeleteByPolicy || set.RetentionMs < 0 {
+		return false, nil
+	}
+	if err := s.loadTimes(); err != nil {
+		return false, err
+	}
+	ts := s.largestTime()
+	if ts < 0 {
+		ts = s.written.Load()
+	}
+	return now.UnixMilli()-ts > set.RetentionMs, nil
+}
+
+// retireActive drops the active segment too, if all of it expired: the log goes
+// on in a new, empty one. The partition's append turn is needed to roll, so this
+// asks the partition to do it.
+func (l *Log) retireActive(now time.Time, set storage.Settings) error {
+	l.mu.RLock()
+	active := l.active()
+	only := len(l.segments) == 1
+	l.mu.RUnlock()
+	if !only || active.size.Load() == 0 || l.hooks.Turn == nil {
+		return nil
+	}
+	if old, err := l.allOld(active, now, set); err != nil || !old {
+		return err
+	}
+	return l.hooks.Turn(func() error {
+		// What was appended meanwhile may be of this moment.
+		if old, err := l.allOld(active, now, set); err != nil || !old || l.active() != active {
+			return err
+		}
+		end := l.End()
+		unannounced := l.store.announceStarts(map[*Log]int64{l: end})
+		if unannounced != nil && !noSpace(unannounced) {
+			return unannounced
+		}
+		if _, err := l.roll(end); err != nil {
+			return err
+		}
+		if unannounced != nil {
+			// Without any segment, nothing would tell the next start where the log ended.
+			if err := l.store.fs.SyncDir(l.dir); err != nil {
+				return fmt.Errorf("sync directory %s: %w", l.dir, err)
+			}
+		}
+		return l.dropSegments(end, set)
+	})
+}
+
+// allOld reports whether nothing in a log that has one segment is to be kept.
+func (l *Log) allOld(active *segment, now time.Time, set storage.Settings) (bool, error) {
+	end := l.End()
+	if end > l.hooks.Deletable() {
+		return false, nil
+	}
+	if end == l.Start() {
+		return true, nil
+	}
+	return active.expired(now, set)
+}
+
+// dropOneByOne is dropSegments where there is no space to announce the start: what it
+// removes may be what makes some. Each segment is gone from the disk before the next
+// one goes, so a crash leaves the end of the log without a hole, and the log starts
+// where its first segment does.
+func (l *Log) dropOneByOne(start int64, set storage.Settings) (err error) {
+	l.mu.RLock()
+	segments := l.segments
+	l.mu.RUnlock()
+	for _, s := range segments[1:] {
+		if s.base > start {
+			break
+		}
+		err = l.dropSegments(s.base, set) // the epochs may have no space either
+		l.mu.RLock()
+		base := l.base
+		l.mu.RUnlock()
+		if base < s.base {
+			return err // the next start will find the segment
+		}
+	}
+	return err
+}
+
+// dropSegments takes the segments below start, where one begins, off the front and
+// removes their files later, when readers are done with them. The log start
+// checkpoint has the start, until the files are known to be gone.
+func (l *Log) dropSegments(start int64, set storage.Settings) error {
+	l.mu.Lock()
+	n := sort.Search(len(l.segments), func(i int) bool { return l.segments[i].base >= start })
+	gone := l.segments[:n]
+	l.segments = l.segments[n:]
+	l.unsynced = max(0, l.unsynced-len(gone))
+	moved := start > l.start
+	l.start = max(l.start, start)
+	l.mu.Unlock()
+	if moved {
+		l.hooks.StartMoved(start)
+	}
+	l.log.Info("deleted old segments", slog.Int("segments", len(gone)), slog.Int64("offset", start))
+	kept := false // the checkpoint then keeps the start: the next one will find the segment
+	for _, s := range gone {
+		s.log.retire() // first: who misses an index then knows why
+		for _, suffix := range []string{logSuffix, indexSuffix, timeSuffix, txnSuffix, snapshotSuffix} {
+			if !l.removeLater(s, fileName(s.base, suffix), set) && suffix == logSuffix {
+				kept = true
+			}
+		}
+	}
+	err := l.trimEpochs()
+	if serr := l.store.fs.SyncDir(l.dir); serr != nil {
+		return errors.Join(err, fmt.Errorf("sync directory %s: %w", l.dir, serr))
+	}
+	if !kept {
+		l.mu.Lock()
+		l.base = start
+		l.mu.Unlock()
+	}
+	return err
+}
+
+// removeLater renames a file out of the way and removes it after its delay. A
+// file that cannot be renamed is found again at the next start; ok is then false.
+func (l *Log) removeLater(s *segment, name string, set storage.Settings) (ok bool) {
+	full := filepath.Join(l.dir, name)
+	there, err := vfs.Exists(l.store.fs, full)
+	if err == nil && !there {
+		return true
+	}
+	if filepath.Ext(name) == logSuffix {
+		err = s.log.rename(full + deletedSuffix)
+	} else {
+		err = l.store.fs.Rename(full, full+deletedSuffix)
+	}
+	if err != nil {
+		l.log.Warn("old segment file not renamed", slog.String("file", name), slog.Any("err", err))
+		return false
+	}
+	l.store.cleaner.removeLater(full+deletedSuffix, time.Duration(set.FileDeleteMs)*time.Millisecond)
+	return true
+}
+
+// SetStart forgets everything below an offset: first on disk, then for readers.
+func (l *Log) SetStart(start int64) error {
+	s := l.store
+	release, _ := l.takeDir()
+	defer release()
+	defer s.takeCheckpoints()()
+	l.mu.RLock()
+	err, before := l.aliveLocked(), l.start
+	l.mu.RUnlock()
+	if err != nil || start <= before {
+		return err
+	}
+	if err := s.writeStarts(map[*Log]int64{l: start}); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	l.start = max(l.start, start)
+	l.mu.Unlock()
+	l.hooks.StartMoved(start)
+	return l.trimEpochs()
+}
