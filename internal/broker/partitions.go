@@ -44,7 +44,7 @@ func (b *Broker) openPartitions(ctx context.Context) error {
 func (b *Broker) Created(ctx context.Context, t *catalog.Topic, from, leaderEpoch int32) error {
 	opened, err := b.openTopics(ctx, []*catalog.Topic{t}, func(*catalog.Topic) int32 { return from }, func(*catalog.Topic) int32 { return leaderEpoch })
 	if err != nil {
-		return errors.Join(err, b.discard(t, opened))
+		return errors.Join(err, b.discard(opened))
 	}
 	return nil
 }
@@ -143,10 +143,10 @@ func (b *Broker) Deleted(_ context.Context, t *catalog.Topic) error {
 	for _, p := range parts {
 		p.End(kerr.UnknownTopicOrPartition)
 	}
-	return b.discard(t, parts)
+	return b.discard(parts)
 }
 
-func (b *Broker) discard(t *catalog.Topic, parts []*partition.Partition) error {
+func (b *Broker) discard(parts []*partition.Partition) error {
 	var logs []*commitlog.Log
 	for _, p := range parts {
 		if l, ok := p.Log().(*commitlog.Log); ok {
@@ -156,5 +156,5 @@ func (b *Broker) discard(t *catalog.Topic, parts []*partition.Partition) error {
 	if len(logs) == 0 {
 		return nil
 	}
-	return b.store.Delete(logs, t.ID)
+	return b.store.Delete(logs)
 }

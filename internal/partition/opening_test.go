@@ -22,12 +22,7 @@ type checkpointed struct {
 }
 
 func (c checkpointed) Headers(ctx context.Context, from int64, visit func(record.Batch) error) error {
-	go func() { c.done <- c.store.Checkpoint() }()
-	select {
-	case err := <-c.done:
-		c.done <- err
-	case <-time.After(50 * time.Millisecond): // it waits for the partition to be open
-	}
+	c.done <- c.store.Checkpoint()
 	return c.Log.Headers(ctx, from, visit)
 }
 
@@ -63,4 +58,32 @@ func TestCheckpointDuringOpening(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, int64(1), base, "a duplicate of what is at 1")
 	require.Equal(t, int64(4), b.LogEndOffset())
+}
+
+// TestOpeningThatDoesNotEnd: a start that ends while the producers of a partition are
+// rebuilt saves nothing of them, and the next start rebuilds them.
+func TestOpeningThatDoesNotEnd(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	for seq := range int32(4) {
+		_, err := b.put(t, b.from(7, 0, seq, 1))
+		require.NoError(t, err)
+	}
+	b.mem = b.mem.Fork() // killed
+	old := b.store
+	var err error
+	b.store, err = commitlog.Open(commitlog.Config{FS: b.mem, Dir: "/data"})
+	require.NoError(t, err)
+	require.NoError(t, old.Close())
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	_, err = partition.Open(ctx, func(h storage.Hooks) (storage.Log, storage.Recovered, error) {
+		return b.store.OpenLog(t.Context(), storage.Partition{Topic: "t", ID: topic.ID{1}}, h)
+	}, partition.Config{Settings: func() storage.Settings { return settings }, ProducerExpiry: time.Hour, Now: func() time.Time { return b.now }})
+	require.ErrorIs(t, err, context.Canceled)
+	b.restart(t) // a stop that is as clean as it can be
+	require.Equal(t, int32(3), b.Producers()[0].LastSequence)
+	base, err := b.put(t, b.from(7, 0, 1, 1))
+	require.NoError(t, err)
+	require.Equal(t, int64(1), base, "a duplicate of what is at 1")
 }

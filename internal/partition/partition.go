@@ -39,6 +39,8 @@ type Partition struct {
 	turn  chan struct{} // held by whoever appends
 	state *producers    // guarded by turn
 
+	rebuilt atomic.Bool // state is whole
+
 	high  atomic.Int64
 	bytes int64 // appended in this life; guarded by turn
 
@@ -77,13 +79,12 @@ func Open(ctx context.Context, open Opener, cfg Config) (*Partition, error) {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	p := &Partition{cfg: cfg, turn: make(chan struct{}, 1), state: newProducers()}
-	p.turn <- struct{}{} // a checkpoint that falls due meanwhile would save half of the state
-	defer func() { <-p.turn }()
 	log, rec, err := open(storage.Hooks{
 		Settings:      cfg.Settings,
 		Durable:       p.advance,
 		Failed:        p.fail,
 		Snapshot:      p.snapshot,
+		Rebuilt:       p.rebuilt.Load,
 		ValidSnapshot: validSnapshot,
 		Deletable:     p.HighWatermark,
 		Turn:          p.inTurn,
@@ -108,6 +109,7 @@ func Open(ctx context.Context, open Opener, cfg Config) (*Partition, error) {
 		return nil, errors.Join(fmt.Errorf("rebuild producers from %d: %w", from, err), log.Close())
 	}
 	p.high.Store(log.End())
+	p.rebuilt.Store(true)
 	return p, nil
 }
 

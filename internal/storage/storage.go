@@ -82,6 +82,9 @@ type Hooks struct {
 	// Snapshot returns the partition's state after the last appended batch. It
 	// is called by the goroutine that appends.
 	Snapshot func() []byte
+	// Rebuilt reports whether the partition has its whole state, which it has not
+	// while it is being opened. Until then no snapshot is taken. Without it, it has.
+	Rebuilt func() bool
 	// ValidSnapshot reports whether a stored snapshot is whole and can be used: a
 	// crash may have torn it. Without it every snapshot is.
 	ValidSnapshot func(snapshot []byte) bool

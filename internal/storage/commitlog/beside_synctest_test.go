@@ -110,7 +110,7 @@ func TestRetentionBesideDeleteAndCreate(t *testing.T) {
 		logs, first, again := map[string]*commitlog.Log{}, "", ""
 		begin, ended := meanwhile(func() {
 			again = map[string]string{"a": "b", "b": "a"}[first]
-			require.NoError(t, store.Delete([]*commitlog.Log{logs[again]}, topic.ID{1}))
+			require.NoError(t, store.Delete([]*commitlog.Log{logs[again]}))
 			fill(t, openLog(t, store, storage.Partition{Topic: again, ID: topic.ID{2}}, hooksOf(set)), 1, "new")
 		})
 		for _, name := range []string{"a", "b"} {
@@ -180,7 +180,7 @@ func TestDirectoryBesideDeleteAndCreate(t *testing.T) {
 				fill(t, old, 5, "old")
 				p.ID = topic.ID{9}
 				begin, ended := meanwhile(func() {
-					require.NoError(t, store.Delete([]*commitlog.Log{old}, topic.ID{1}))
+					require.NoError(t, store.Delete([]*commitlog.Log{old}))
 					fill(t, openLog(t, store, p, hooksOf(set)), 1, "new")
 				})
 				faulty.Inject(before(c.op, c.suffix, begin))

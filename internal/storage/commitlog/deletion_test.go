@@ -60,7 +60,7 @@ func TestDeleteLongName(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	store, logs := openSix(t, dir)
-	require.NoError(t, store.Delete(logs, topic.ID{1}))
+	require.NoError(t, store.Delete(logs))
 	require.Len(t, movedNames(t, dir, "-delete"), 6)
 	require.NoError(t, store.Close())
 	store, err := commitlog.Open(commitlog.Config{Dir: dir})
@@ -89,7 +89,7 @@ func TestDeleteTwice(t *testing.T) {
 	t.Parallel()
 	store := openStore(t, vfs.NewStrictMem())
 	for range 2 {
-		require.NoError(t, store.Delete(openLogs(t, store, testPartition, 1), testPartition.ID))
+		require.NoError(t, store.Delete(openLogs(t, store, testPartition, 1)))
 	}
 	require.NoError(t, store.Close())
 }
@@ -111,7 +111,7 @@ func TestDeletionOfWhichHalfFailed(t *testing.T) {
 				}
 				return nil
 			})
-			require.ErrorIs(t, store.Delete(logs, testPartition.ID), errDisk)
+			require.ErrorIs(t, store.Delete(logs), errDisk)
 			faulty.Inject(nil)
 			other := storage.Partition{Topic: "t", ID: topic.ID{9}}
 			openLogs(t, store, other, 1)
@@ -231,7 +231,7 @@ func TestDeletionsBesideEverything(t *testing.T) {
 		require.Equal(t, int64(20), openLog(t, killed, p, hooksOf(set)).End())
 		require.NoError(t, killed.Close())
 		if i < 39 {
-			require.NoError(t, store.Delete([]*commitlog.Log{l}, p.ID))
+			require.NoError(t, store.Delete([]*commitlog.Log{l}))
 		}
 	}
 	close(stop)

@@ -258,7 +258,7 @@ func TestDeleteFreesTheName(t *testing.T) {
 	require.NoError(t, p.SetStart(50))
 	require.NoError(t, p.store.WriteCheckpoints())
 	p.settings.FileDeleteMs = 3_600_000
-	require.NoError(t, p.store.Delete([]*commitlog.Log{p.Log}, [16]byte{7}))
+	require.NoError(t, p.store.Delete([]*commitlog.Log{p.Log}))
 	again, _, err := p.store.OpenLog(t.Context(), storage.Partition{Topic: "t", ID: topic.ID{9}}, storage.Hooks{
 		Settings: func() storage.Settings { return p.settings }, Durable: func(int64) {}, Snapshot: func() []byte { return nil },
 		Deletable: func() int64 { return 0 }, StartMoved: func(int64) {},
@@ -307,7 +307,7 @@ func TestDeletionThatTheDiskRefused(t *testing.T) {
 				}
 				return nil
 			})
-			require.ErrorIs(t, p.store.Delete([]*commitlog.Log{p.Log}, [16]byte{7}), syscall.EIO)
+			require.ErrorIs(t, p.store.Delete([]*commitlog.Log{p.Log}), syscall.EIO)
 			faulty.Inject(nil)
 			other, hooks := storage.Partition{Topic: "t", ID: topic.ID{9}}, storage.Hooks{
 				Settings: func() storage.Settings { return p.settings }, Durable: func(int64) {}, Snapshot: func() []byte { return nil },

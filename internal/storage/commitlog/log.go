@@ -278,8 +278,13 @@ func (l *Log) fail(err error) {
 	}
 }
 
-// Close saves the indexes and a snapshot, syncs, and ends the log.
+// Close saves the indexes and a snapshot, syncs, and ends the log. One that was never
+// open is only given up: the next start has to recover it.
 func (l *Log) Close() error {
+	if l.halfOpen() {
+		l.store.giveUp(l)
+		return nil
+	}
 	err := l.prepareClose()
 	if errors.Is(err, storage.ErrClosed) {
 		return nil

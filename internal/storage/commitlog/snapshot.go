@@ -22,7 +22,7 @@ const snapshotAfter = 4 << 20
 // it appends or has the append turn. Without the file a restart reads more
 // headers, so an error is only worth a line in the log; but a clean stop needs it.
 func (l *Log) saveSnapshot() error {
-	if l.hooks.Snapshot == nil {
+	if l.hooks.Snapshot == nil || l.hooks.Rebuilt != nil && !l.hooks.Rebuilt() {
 		return nil
 	}
 	state := l.hooks.Snapshot()
@@ -42,6 +42,14 @@ func (l *Log) saveSnapshot() error {
 	l.written = append(l.written, name)
 	l.snapshots = append(l.snapshots, end)
 	return nil
+}
+
+// halfOpen reports whether the log is being opened, or was when that failed, and
+// nothing on the disk has the state at its end: a start has to rebuild it.
+func (l *Log) halfOpen() bool {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.hooks.Rebuilt != nil && !l.hooks.Rebuilt() && l.end.Load() != l.opened
 }
 
 // findSnapshot returns the newest usable snapshot at or below the end, and

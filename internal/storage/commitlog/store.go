@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -269,7 +270,7 @@ func (s *Store) writeFile(dir, name string, content []byte) error {
 // directories are renamed and the checkpoints forget them first, so that a new
 // topic may have the name at once. One that cannot be renamed keeps no other, and
 // the next stop from being clean: the start after it sets the directory aside.
-func (s *Store) Delete(logs []*Log, _ [16]byte) error {
+func (s *Store) Delete(logs []*Log) error {
 	var errs []error
 	for _, l := range logs {
 		if err := s.takeAway(l); err != nil {
@@ -342,6 +343,14 @@ func (s *Store) forget(l *Log) {
 	}
 }
 
+// giveUp ends a log that nothing may be saved of, and with it a clean stop.
+func (s *Store) giveUp(l *Log) {
+	s.mu.Lock()
+	s.unseen[dirName(l.part.Topic, l.part.Index)] = true
+	s.mu.Unlock()
+	l.retire()
+}
+
 func (s *Store) openLogs() []*Log {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -367,6 +376,7 @@ func (s *Store) Close() error {
 	s.cleaner.close()
 	s.flusher.close()
 	logs := s.openLogs()
+	recovered = recovered && !slices.ContainsFunc(logs, (*Log).halfOpen)
 	errs := severally(len(logs), func(i int) error {
 		release, _ := logs[i].takeDir()
 		defer release()
