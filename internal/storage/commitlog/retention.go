@@ -156,13 +156,14 @@ func (l *Log) retireActive(now time.Time, set storage.Settings) error {
 		if _, err := l.roll(end); err != nil {
 			return err
 		}
-		if unannounced != nil {
-			// Without any segment, nothing would tell the next start where the log ended.
-			if err := l.store.fs.SyncDir(l.dir); err != nil {
-				return fmt.Errorf("sync directory %s: %w", l.dir, err)
-			}
+		if unannounced == nil {
+			return l.dropSegments(end, set)
 		}
-		return l.dropSegments(end, set)
+		// Without any segment, nothing would tell the next start where the log ended.
+		if err := l.store.fs.SyncDir(l.dir); err != nil {
+			return fmt.Errorf("sync directory %s: %w", l.dir, err)
+		}
+		return l.dropOneByOne(end, set)
 	})
 }
 
@@ -179,16 +180,19 @@ func (l *Log) allOld(active *segment, now time.Time, set storage.Settings) (bool
 }
 
 // dropOneByOne is dropSegments where there is no space to announce the start: what it
-// removes may be what makes some. Each segment is gone from the disk before the next
-// one goes, so a crash leaves the end of the log without a hole, and the log starts
-// where its first segment does.
+// removes may be what makes some. Each segment is gone from the disk before anybody
+// hears of it and before the next one goes, so a crash leaves the end of the log
+// without a hole, and the log starts where its first segment does.
 func (l *Log) dropOneByOne(start int64, set storage.Settings) (err error) {
 	l.mu.RLock()
 	segments := l.segments
 	l.mu.RUnlock()
-	for _, s := range segments[1:] {
+	for i, s := range segments[1:] {
 		if s.base > start {
 			break
+		}
+		if err := l.takeAway(segments[i], set); err != nil {
+			return err
 		}
 		err = l.dropSegments(s.base, set) // the epochs may have no space either
 		l.mu.RLock()
@@ -199,6 +203,20 @@ func (l *Log) dropOneByOne(start int64, set storage.Settings) (err error) {
 		}
 	}
 	return err
+}
+
+// takeAway has the disk forget a segment that readers still see: their handle goes
+// with the file.
+func (l *Log) takeAway(s *segment, set storage.Settings) error {
+	full := filepath.Join(l.dir, fileName(s.base, logSuffix))
+	if err := s.log.rename(full + deletedSuffix); err != nil {
+		return fmt.Errorf("take away segment %d of %s: %w", s.base, l.dir, err)
+	}
+	if err := l.store.fs.SyncDir(l.dir); err != nil {
+		return errors.Join(fmt.Errorf("sync directory %s: %w", l.dir, err), s.log.rename(full))
+	}
+	l.store.cleaner.removeLater(full+deletedSuffix, time.Duration(set.FileDeleteMs)*time.Millisecond)
+	return nil
 }
 
 // dropSegments takes the segments below start, where one begins, off the front and

@@ -196,6 +196,48 @@ func TestRetentionOnAFullDiskStops(t *testing.T) {
 	}
 }
 
+// TestStartIsPromisedWhenItIsKept: on a full disk that cannot note names either, nobody
+// hears of a log start that a crash would take back.
+func TestStartIsPromisedWhenItIsKept(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(s *storage.Settings){
+		"segments":    func(s *storage.Settings) { s.RetentionBytes = 0 },
+		"all of them": func(s *storage.Settings) { s.RetentionMs = 1 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			mem := vfs.NewStrictMem()
+			faulty := vfs.NewFaulty(mem)
+			s := &story{probe: openProbe(t, commitlog.Config{FS: faulty})}
+			s.settings.SegmentBytes = 1000
+			s.append(t, 20)
+			require.NoError(t, s.Sync(t.Context()))
+			change(&s.settings)
+			faulty.Inject(func(op vfs.Op, name string) error {
+				if op == vfs.OpSyncDir {
+					return &vfs.FaultError{Err: syscall.ENOSPC}
+				}
+				return full(op, name)
+			})
+			for range 3 {
+				s.store.Retain()
+				require.Zero(t, s.Start())
+				c, err := s.Read(t.Context(), storage.Range{To: 20, MaxBytes: 1000, AtLeastOne: true})
+				require.NoError(t, err, "what is there can be read")
+				c.Release()
+			}
+			after := &story{probe: openProbe(t, commitlog.Config{FS: mem.Crash()}), values: s.values}
+			after.check(t, 20, 0, "after a crash")
+			require.NoError(t, after.store.Close())
+			faulty.Inject(nil)
+			s.store.Retain()
+			s.store.Retain()
+			require.GreaterOrEqual(t, s.Start(), int64(18))
+			require.NoError(t, s.store.Close())
+		})
+	}
+}
+
 // TestRetentionWithoutTimestamps: records without timestamps are as old as the last of
 // them in their segment, in this life and the next.
 func TestRetentionWithoutTimestamps(t *testing.T) {
