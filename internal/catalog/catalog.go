@@ -20,7 +20,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -100,14 +99,14 @@ type Catalog struct {
 	applier Applier
 	current atomic.Pointer[Snapshot]
 
-	mu   sync.Mutex // held by the one change that is under way
+	turn chan struct{} // held by the one change that is under way, across syncs too
 	pids producerIDs
 }
 
 // Open reads the store. Unclean says that the last run did not end cleanly, or
 // is not known to have: leader epochs then grow by one.
 func Open(ctx context.Context, store meta.Store, nodeID int32, static map[string]string, unclean bool) (*Catalog, error) {
-	c := &Catalog{store: store, brokers: brokerKey(strconv.Itoa(int(nodeID)))}
+	c := &Catalog{store: store, turn: make(chan struct{}, 1), brokers: brokerKey(strconv.Itoa(int(nodeID)))}
 	run, err := c.countRun(ctx, unclean)
 	if err != nil {
 		return nil, err
@@ -138,6 +137,12 @@ const (
 	clusterKey  = "c/broker/"
 	runKey      = "runs"
 )
+
+// takeTurn waits until no other change is under way. What it returns lets the next.
+func (c *Catalog) takeTurn() (release func()) {
+	c.turn <- struct{}{}
+	return func() { <-c.turn }
+}
 
 func brokerKey(id string) string { return clusterKey + id }
 

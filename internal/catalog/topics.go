@@ -148,16 +148,14 @@ func CheckReplicas(replicas []int32, nodeID int32) error {
 
 // CreateTopic creates a topic. When it returns, the topic can be used.
 func (c *Catalog) CreateTopic(ctx context.Context, spec Spec, p Policy) (*Topic, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	defer c.takeTurn()()
 	return c.createLocked(ctx, c.Snapshot(), spec, p)
 }
 
 // CreateTopics creates topics that do not know of each other: two names that
 // collide only with one another are both created, as in Kafka.
 func (c *Catalog) CreateTopics(ctx context.Context, specs []Spec, p Policy, validateOnly bool) ([]*Topic, []error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	defer c.takeTurn()()
 	before := c.Snapshot()
 	topics, errs := make([]*Topic, len(specs)), make([]error, len(specs))
 	opened := int32(0)
@@ -199,8 +197,7 @@ func (t *Topic) record() topicRecord {
 
 // DeleteTopic deletes a topic. When it returns, its name is free.
 func (c *Catalog) DeleteTopic(ctx context.Context, id topic.ID) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	defer c.takeTurn()()
 	now := c.Snapshot()
 	t := now.TopicByID(id)
 	if t == nil {
@@ -215,8 +212,7 @@ func (c *Catalog) DeleteTopic(ctx context.Context, id topic.ID) error {
 
 // AddPartitions grows a topic to a number of partitions.
 func (c *Catalog) AddPartitions(ctx context.Context, name string, count int32, validateOnly bool) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	defer c.takeTurn()()
 	now := c.Snapshot()
 	t := now.Topic(name)
 	switch {
@@ -256,8 +252,7 @@ func (c *Catalog) replaceTopic(ctx context.Context, t *Topic) error {
 
 // AlterTopic replaces the configs set for a topic by what change makes of them.
 func (c *Catalog) AlterTopic(ctx context.Context, name string, change func(effective func(string) string, set map[string]string) error, validateOnly bool) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	defer c.takeTurn()()
 	now := c.Snapshot()
 	t := now.Topic(name)
 	if t == nil {
@@ -289,8 +284,7 @@ func (c *Catalog) AlterTopic(ctx context.Context, name string, change func(effec
 // AlterBroker replaces configs set at run time, for this broker or, if cluster,
 // for every broker.
 func (c *Catalog) AlterBroker(ctx context.Context, cluster bool, change func(effective func(string) string, set map[string]string) error, validateOnly bool) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	defer c.takeTurn()()
 	now := c.Snapshot()
 	key, set := c.brokers, maps.Clone(now.dynamic)
 	if cluster {
@@ -327,8 +321,7 @@ func (c *Catalog) AlterBroker(ctx context.Context, cluster bool, change func(eff
 
 // AlterGroup replaces the configs set for a group.
 func (c *Catalog) AlterGroup(ctx context.Context, name string, change func(effective func(string) string, set map[string]string) error, validateOnly bool) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	defer c.takeTurn()()
 	now := c.Snapshot()
 	set := maps.Clone(now.groups[name])
 	if set == nil {
@@ -384,8 +377,7 @@ const (
 
 // ProducerID returns an ID that no producer ever had.
 func (c *Catalog) ProducerID(ctx context.Context) (int64, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	defer c.takeTurn()()
 	if c.pids.next == c.pids.end {
 		e, err := c.store.Get(ctx, pidKey)
 		if err != nil && !errors.Is(err, meta.ErrNotFound) {

@@ -191,7 +191,7 @@ func (l *Log) dropOneByOne(start int64, set storage.Settings) (err error) {
 		if s.base > start {
 			break
 		}
-		if err := l.takeAway(segments[i], set); err != nil {
+		if err := l.hide(segments[i], set); err != nil {
 			return err
 		}
 		err = l.dropSegments(s.base, set) // the epochs may have no space either
@@ -205,12 +205,12 @@ func (l *Log) dropOneByOne(start int64, set storage.Settings) (err error) {
 	return err
 }
 
-// takeAway has the disk forget a segment that readers still see: their handle goes
-// with the file.
-func (l *Log) takeAway(s *segment, set storage.Settings) error {
+// hide has the disk forget a segment that readers still see: their handle goes with
+// the file.
+func (l *Log) hide(s *segment, set storage.Settings) error {
 	full := filepath.Join(l.dir, fileName(s.base, logSuffix))
 	if err := s.log.rename(full + deletedSuffix); err != nil {
-		return fmt.Errorf("take away segment %d of %s: %w", s.base, l.dir, err)
+		return fmt.Errorf("hide segment %d of %s: %w", s.base, l.dir, err)
 	}
 	if err := l.store.fs.SyncDir(l.dir); err != nil {
 		return errors.Join(fmt.Errorf("sync directory %s: %w", l.dir, err), s.log.rename(full))
