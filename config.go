@@ -1,12 +1,15 @@
 package bote
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
 	"net"
+	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -31,7 +34,11 @@ type Config struct {
 	// It takes the place of listeners and is told to clients as it is bound;
 	// empty leaves that in force.
 	Listen string
-	// Properties are settings as in server.properties, see docs/config.md.
+	// Properties are settings as in server.properties, see docs/config.md. References
+	// to config providers, as ${env:NAME}, are resolved. What is not set has Kafka's
+	// default, with one exception: unless process.roles is set, as in a whole
+	// server.properties, new consumer groups do not wait for further members
+	// (group.initial.rebalance.delay.ms is 0 instead of 3000).
 	Properties map[string]string
 	// Logger gets what an operator would miss; nil discards it.
 	Logger *slog.Logger
@@ -71,11 +78,19 @@ func openLocalMeta(dir string) (meta.Store, error) {
 
 // settings turns a Config into what server.properties would say.
 func (c *Config) settings() (config.Server, error) {
-	values := maps.Clone(c.Properties)
-	if values == nil {
+	values, err := config.Resolve(c.Properties, config.Sources{LookupEnv: os.LookupEnv, ReadFile: os.ReadFile})
+	if err != nil {
+		return config.Server{}, err
+	}
+	if values = maps.Clone(values); values == nil {
 		values = map[string]string{}
 	}
-	setDefault(values, "node.id", "1")
+	if values["process.roles"] == "" {
+		setDefault(values, "group.initial.rebalance.delay.ms", "0")
+	}
+	if values["broker.id"] == "" {
+		setDefault(values, "node.id", "1")
+	}
 	setDefault(values, "process.roles", "broker,controller")
 	if c.DataDir != "" || c.InMemory {
 		delete(values, "log.dir")
@@ -94,14 +109,20 @@ func (c *Config) settings() (config.Server, error) {
 	setDefault(values, "listeners", "PLAINTEXT://:9092,CONTROLLER://127.0.0.1:0")
 	setDefault(values, "controller.listener.names", "CONTROLLER")
 	if values["controller.quorum.bootstrap.servers"] == "" {
-		setDefault(values, "controller.quorum.voters", values["node.id"]+"@localhost:9093")
+		setDefault(values, "controller.quorum.voters", cmp.Or(values["node.id"], values["broker.id"])+"@localhost:9093")
 	}
 	s, warnings, err := config.ParseServer(values)
 	if err != nil {
 		return s, err
 	}
+	if err := s.CheckServed(); err != nil {
+		return s, err
+	}
 	for _, w := range warnings {
 		c.Logger.Warn("unknown setting", slog.String("setting", w.Name), slog.String("nearest", w.Nearest))
+	}
+	if names := s.WithoutEffect(); len(names) > 0 {
+		c.Logger.Warn("settings without effect in bote", slog.String("settings", strings.Join(names, ", ")))
 	}
 	if len(s.LogDirs) > 1 {
 		return s, fmt.Errorf("log.dirs names %d directories; this broker keeps its log in one: give one", len(s.LogDirs))

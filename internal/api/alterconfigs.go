@@ -150,6 +150,9 @@ func checkDynamic(changes []change, cluster bool) error {
 	var fixed []string
 	for _, c := range changes {
 		k, ok := config.Lookup(config.BrokerKind, c.name)
+		if ok && c.op != kmsg.IncrementalAlterConfigOpDelete && k.Unserved() {
+			return invalid("bote does not serve changes of " + c.name + " while it runs.")
+		}
 		if ok && k.Update == config.ReadOnly {
 			fixed = append(fixed, c.name)
 		}

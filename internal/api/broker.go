@@ -44,6 +44,9 @@ type Broker struct {
 	table    *table
 	sessions *sessions
 	features []feature
+	// endpoints is the kind of nodes that DescribeCluster is asked for: those of the
+	// listeners that this Broker answers.
+	endpoints int8
 }
 
 // New returns a Broker.
@@ -52,8 +55,16 @@ func New(d Deps) *Broker {
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
 	}
-	b.features = features
+	b.features, b.endpoints = features, brokerEndpoints
 	return b
+}
+
+// ForController returns what answers on controllers' listeners: the same broker with
+// the APIs that Kafka's controllers serve and no others.
+func (b *Broker) ForController() *Broker {
+	c := *b
+	c.table, c.endpoints = b.table.forController(), controllerEndpoints
+	return &c
 }
 
 // Accepts implements wire.Handler.

@@ -10,12 +10,16 @@ import (
 // DescribeCluster, key 60, versions 0-2 (KIP-700). 1 endpoint types (KIP-919); 2
 // fenced brokers.
 
-const brokerEndpoints = 1
+// The kinds of endpoints on the wire.
+const (
+	brokerEndpoints     int8 = 1
+	controllerEndpoints int8 = 2
+)
 
 func (b *Broker) describeCluster(r *wire.Request, q *kmsg.DescribeClusterRequest) {
 	resp := kmsg.NewPtrDescribeClusterResponse()
 	resp.ClusterAuthorizedOperations = noOperations
-	if err := endpointError(q); err != nil {
+	if err := b.endpointError(q); err != nil {
 		resp.ErrorCode, resp.ErrorMessage = b.code(r, err), message(err)
 		r.Reply(resp)
 		return
@@ -24,7 +28,7 @@ func (b *Broker) describeCluster(r *wire.Request, q *kmsg.DescribeClusterRequest
 		resp.ClusterAuthorizedOperations = clusterOperations
 	}
 	resp.ClusterID, resp.ControllerID = b.Node.ClusterID, b.Node.ID
-	resp.EndpointType = brokerEndpoints
+	resp.EndpointType = b.endpoints
 	at := b.Node.Endpoint(r.Conn.Listener().Name)
 	rb := kmsg.NewDescribeClusterResponseBroker()
 	rb.NodeID, rb.Host, rb.Port, rb.Rack = b.Node.ID, at.Host, at.Port, b.Node.Rack
@@ -32,11 +36,17 @@ func (b *Broker) describeCluster(r *wire.Request, q *kmsg.DescribeClusterRequest
 	r.Reply(resp)
 }
 
-func endpointError(q *kmsg.DescribeClusterRequest) error {
-	switch {
-	case q.Version == 0 || q.EndpointType == brokerEndpoints:
+// endpointError refuses to be asked for the other kind of nodes. Version 0 asks for
+// brokers.
+func (b *Broker) endpointError(q *kmsg.DescribeClusterRequest) error {
+	asked := q.EndpointType
+	if q.Version == 0 {
+		asked = brokerEndpoints
+	}
+	switch asked {
+	case b.endpoints:
 		return nil
-	case q.EndpointType == 2:
+	case brokerEndpoints, controllerEndpoints:
 		return kerr.MismatchedEndpointType
 	default:
 		return kerr.UnsupportedEndpointType

@@ -11,7 +11,7 @@ import (
 func Markdown() string {
 	var out strings.Builder
 	out.WriteString("# Protocol\n\nThe APIs of Apache Kafka's protocol that the broker serves, made from `internal/api/table.go`. What is not here is not advertised and closes the\nconnection. The versions are those of Kafka 4.2; message formats are on https://kafka.apache.org/protocol.\n\n")
-	out.WriteString("| key | API | versions | remark |\n|---|---|---|---|\n")
+	out.WriteString("| key | API | versions | listeners | remark |\n|---|---|---|---|---|\n")
 	for _, a := range rows() {
 		remark := ""
 		if a.accepts > a.min {
@@ -20,7 +20,11 @@ func Markdown() string {
 		if a.key == 8 || a.key == 9 {
 			remark = "10 with `offsets.topic.ids.enable=true`"
 		}
-		fmt.Fprintf(&out, "| %d | %s | %d-%d | %s |\n", a.key, kmsg.NameForKey(a.key), a.min, a.max, remark)
+		listeners := "clients"
+		if a.onController {
+			listeners = "clients, controllers"
+		}
+		fmt.Fprintf(&out, "| %d | %s | %d-%d | %s | %s |\n", a.key, kmsg.NameForKey(a.key), a.min, a.max, listeners, remark)
 	}
 	out.WriteString("\nFeatures: ")
 	for i, f := range features {

@@ -45,6 +45,7 @@ func shapes() map[int16]shape {
 		14: {4, []field{text(), fix(4), text(), text().from(3), text().from(5), text().from(5), array(text(), blob())}},              // SyncGroup
 		15: {5, []field{array(bare(text())), fix(1).from(3)}},                                                                        // DescribeGroups
 		16: {3, []field{array(bare(text())).from(4), array(bare(text())).from(5)}},                                                   // ListGroups
+		17: {never, []field{text()}},                                                                                                 // SaslHandshake
 		18: {3, []field{text().from(3), text().from(3), text().from(5), fix(4).from(5)}},                                             // ApiVersions
 		19: {5, []field{array(text(), fix(4+2), array(fix(4), array(bare(fix(4)))), array(text(), text())), fix(4), fix(1).from(1)}}, // CreateTopics
 		20: {4, []field{array(bare(text())).to(5), array(text(), fix(16)).from(6), fix(4)}},                                          // DeleteTopics
@@ -54,6 +55,7 @@ func shapes() map[int16]shape {
 		32: {4, []field{array(fix(1), text(), arrayOrNull(bare(text()))).each(configWeight), fix(1).from(1), fix(1).from(3)}},        // DescribeConfigs
 		33: {2, []field{array(fix(1), text(), array(text(), text())), fix(1)}},                                                       // AlterConfigs
 		35: {2, []field{arrayOrNull(text(), array(bare(fix(4))))}},                                                                   // DescribeLogDirs
+		36: {2, []field{blob()}},                                                                                                     // SaslAuthenticate
 		37: {2, []field{array(text(), fix(4), arrayOrNull(array(bare(fix(4))))), fix(4), fix(1)}},                                    // CreatePartitions
 		42: {2, []field{array(bare(text()))}},                                                                                        // DeleteGroups
 		44: {1, []field{array(fix(1), text(), array(text(), fix(1), text())), fix(1)}},                                               // IncrementalAlterConfigs

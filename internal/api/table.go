@@ -11,6 +11,7 @@ import (
 type api struct {
 	key, min, max int16
 	accepts       int16
+	onController  bool // served on controllers' listeners, too
 	serve         func(*Broker, *wire.Request)
 	plans         []plan // by version, from accepts on
 }
@@ -33,6 +34,13 @@ func (a api) from(accepts int16) api {
 	return a
 }
 
+// both has an API served on controllers' listeners too, as Kafka's request schemas
+// say ("listeners": ["broker", "controller"]).
+func (a api) both() api {
+	a.onController = true
+	return a
+}
+
 // rows is the table: a row per API, by key.
 func rows() []api {
 	return []api{
@@ -49,21 +57,23 @@ func rows() []api {
 		serves(0, 5, (*Broker).syncGroup),
 		serves(0, 6, (*Broker).describeGroups),
 		serves(0, 5, (*Broker).listGroups),
-		serves(0, 4, (*Broker).apiVersions),
-		serves(2, 7, (*Broker).createTopics),
-		serves(1, 6, (*Broker).deleteTopics),
+		serves(0, 1, (*Broker).saslHandshake).both(),
+		serves(0, 4, (*Broker).apiVersions).both(),
+		serves(2, 7, (*Broker).createTopics).both(),
+		serves(1, 6, (*Broker).deleteTopics).both(),
 		serves(0, 2, (*Broker).deleteRecords),
 		serves(0, 5, (*Broker).initProducerID),
 		serves(2, 4, (*Broker).offsetForLeaderEpoch),
-		serves(1, 4, (*Broker).describeConfigs),
-		serves(0, 2, (*Broker).alterConfigs),
+		serves(1, 4, (*Broker).describeConfigs).both(),
+		serves(0, 2, (*Broker).alterConfigs).both(),
 		serves(1, 4, (*Broker).describeLogDirs),
-		serves(0, 3, (*Broker).createPartitions),
+		serves(0, 2, (*Broker).saslAuthenticate).both(),
+		serves(0, 3, (*Broker).createPartitions).both(),
 		serves(0, 2, (*Broker).deleteGroups),
-		serves(0, 1, (*Broker).incrementalAlterConfigs),
-		serves(0, 0, (*Broker).listPartitionReassignments),
+		serves(0, 1, (*Broker).incrementalAlterConfigs).both(),
+		serves(0, 0, (*Broker).listPartitionReassignments).both(),
 		serves(0, 0, (*Broker).offsetDelete),
-		serves(0, 2, (*Broker).describeCluster),
+		serves(0, 2, (*Broker).describeCluster).both(),
 		serves(0, 0, (*Broker).describeProducers),
 		serves(0, 1, (*Broker).listConfigResources),
 		serves(0, 0, (*Broker).describeTopicPartitions),
@@ -107,6 +117,20 @@ func (a *api) count(version int16, body []byte, limit int) (int, error) {
 		return 0, errShape
 	}
 	return a.plans[at].count(body, limit)
+}
+
+// forController returns the part of the table that controllers' listeners serve.
+func (t *table) forController() *table {
+	part := &table{}
+	for _, row := range t.rows {
+		if row.onController {
+			part.rows = append(part.rows, row)
+		}
+	}
+	for i := range part.rows {
+		part.byKey[part.rows[i].key] = &part.rows[i]
+	}
+	return part
 }
 
 // lookup returns the row of an API, or nil if it is not served.

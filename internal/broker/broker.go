@@ -113,7 +113,7 @@ func Open(ctx context.Context, cfg Config) (_ *Broker, err error) {
 		Now: b.cfg.Now, Logger: b.log, Registerer: b.cfg.Registerer,
 	})
 	b.groups.LoadAll()
-	b.server = wire.NewServer(b.api, b.wireConfig(ctx))
+	b.server = wire.NewServer(b.api, b.wireConfig())
 	b.opened.Store(true)
 	b.log.Info("broker opened", slog.String("data", b.store.Dir()), slog.Int("topics", len(b.catalog.Snapshot().Topics())),
 		slog.Bool("clean", b.store.Clean()), slog.Duration("took", time.Since(began)))
@@ -126,7 +126,11 @@ func (b *Broker) ClusterID() string { return b.node.ClusterID }
 // Serve answers clients until ctx ends or Close is called. It does not close the
 // broker.
 func (b *Broker) Serve(ctx context.Context) error {
-	for _, l := range b.listeners {
+	controller := b.api.ForController()
+	for i, l := range b.listeners {
+		if b.settings.Listeners[i].Controller {
+			l.Handler = controller
+		}
 		b.server.Serve(l)
 	}
 	b.serving.Store(true)

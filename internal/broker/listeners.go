@@ -4,9 +4,13 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
+	"sync/atomic"
+	"time"
 
+	"github.com/botehq/bote/internal/catalog"
 	"github.com/botehq/bote/internal/cluster"
 	"github.com/botehq/bote/internal/config"
 	"github.com/botehq/bote/internal/wire"
@@ -64,19 +68,66 @@ func (b *Broker) Addrs() map[string]string {
 }
 
 // wireConfig is what the settings say about connections.
-func (b *Broker) wireConfig(ctx context.Context) wire.Config {
+func (b *Broker) wireConfig() wire.Config {
 	limits := b.settings.Connections
-	perAddress := int(limits.MaxPerIP)
-	if perAddress == 0 {
-		perAddress = -1 // only the exceptions may connect
-	}
+	inForce := &connectionLimits{b: b, reading: make(chan struct{}, 1)}
+	inForce.read(b.catalog.Snapshot(), &limitsOf{})
 	return wire.Config{
 		MaxRequestBytes: int(limits.RequestMaxBytes), MaxElements: int(limits.RequestMaxElements), IdleTimeout: limits.MaxIdle, FrameTimeout: limits.FrameTimeout, StallTimeout: limits.StallTimeout,
-		MaxConnections: int(limits.Max), MaxConnectionsPer: perAddress, MaxConnectionsOf: b.byAddress(ctx, limits.MaxPerIPOverrides),
+		Limits:     inForce.inForce,
 		SendBuffer: int(limits.SendBufferBytes), ReceiveBuffer: int(limits.ReceiveBufferBytes),
 		RequestMemory: limits.RequestMemory, AnswerMemory: limits.AnswerMemory,
 		Logger: b.log, Registerer: b.cfg.Registerer,
 	}
+}
+
+// connectionLimits reads how many connections there may be from the configs in force,
+// which kafka-configs may change.
+type connectionLimits struct {
+	b       *Broker
+	reading chan struct{} // held by the one accept loop that reads them: names of hosts may take a while
+	current atomic.Pointer[limitsOf]
+}
+
+// limitsOf are the limits of a snapshot.
+type limitsOf struct {
+	at     *catalog.Snapshot
+	limits wire.ConnectionLimits
+	byHost map[string]int32 // the exceptions, as they were resolved
+}
+
+// inForce returns the limits. While another accept loop reads changed ones, they are
+// those of before.
+func (l *connectionLimits) inForce() wire.ConnectionLimits {
+	s, known := l.b.catalog.Snapshot(), l.current.Load()
+	if known.at == s {
+		return known.limits
+	}
+	select {
+	case l.reading <- struct{}{}:
+		defer func() { <-l.reading }()
+		return l.read(s, known).limits
+	default:
+		return known.limits
+	}
+}
+
+// longestLookup is how long a new connection waits for the names of hosts in a
+// changed max.connections.per.ip.overrides.
+const longestLookup = 5 * time.Second
+
+func (l *connectionLimits) read(s *catalog.Snapshot, known *limitsOf) *limitsOf {
+	c := s.Layers(nil).Connections()
+	next := &limitsOf{at: s, byHost: c.MaxPerIPOverrides, limits: wire.ConnectionLimits{Total: int(c.Max), PerHost: int(c.MaxPerIP)}}
+	if maps.Equal(known.byHost, next.byHost) {
+		next.limits.Of = known.limits.Of
+	} else {
+		ctx, cancel := context.WithTimeout(context.Background(), longestLookup)
+		defer cancel()
+		next.limits.Of = l.b.byAddress(ctx, next.byHost)
+	}
+	l.current.Store(next)
+	return next
 }
 
 // byAddress resolves the hosts of max.connections.per.ip.overrides.

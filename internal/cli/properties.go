@@ -13,7 +13,11 @@ import (
 // properties are client settings by their Kafka names.
 type properties map[string]string
 
-// readProperties reads a properties file. A missing file is Kafka's NoSuchFileException with the name as its text.
+// fromSystem is what config providers read from.
+var fromSystem = config.Sources{LookupEnv: os.LookupEnv, ReadFile: os.ReadFile}
+
+// readProperties reads a properties file and resolves what refers to a config provider. A missing file is Kafka's
+// NoSuchFileException with the name as its text.
 func readProperties(file string) (properties, error) {
 	f, err := os.Open(file)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -27,7 +31,7 @@ func readProperties(file string) (properties, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", file, err)
 	}
-	return values, nil
+	return config.Resolve(values, fromSystem) //nolint:wrapcheck // it names the setting
 }
 
 // optionalProperties reads the file if one is named.

@@ -63,7 +63,7 @@ func (v *serving) run(ctx context.Context) int {
 	signal.Notify(stopped, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(stopped)
 	limitMemory(v.s.getenv("KAFKA_HEAP_OPTS"))
-	if err := v.check(); err != nil {
+	if err := v.prepare(); err != nil {
 		return v.fatal("Exiting Kafka due to fatal exception", err)
 	}
 	b, err := bote.Open(ctx, bote.Config{Properties: v.values, Logger: slog.New(v.log)})
@@ -114,8 +114,12 @@ func (v *serving) nodeID() string {
 	return "1"
 }
 
-// check refuses what Kafka refuses before it touches anything.
-func (v *serving) check() error {
+// prepare resolves references in the settings, those of the command line included, and refuses what Kafka refuses before it
+// touches anything.
+func (v *serving) prepare() (err error) {
+	if v.values, err = config.Resolve(v.values, fromSystem); err != nil {
+		return err //nolint:wrapcheck // it names the setting
+	}
 	if !v.strict {
 		return nil
 	}

@@ -103,6 +103,10 @@ type Key struct {
 	Own     bool
 	Ignored bool
 
+	// Protects marks configurations that keep somebody or something out, which bote does not serve yet. A broker that has
+	// one set does not start.
+	Protects bool
+
 	// Doc is one sentence on what it is for.
 	Doc string
 
@@ -112,10 +116,26 @@ type Key struct {
 // Sensitive reports whether the value must never be shown.
 func (k *Key) Sensitive() bool { return k.Type == Password }
 
+// Unserved reports whether the configuration may be changed on a running broker in Kafka and not in bote, where a change
+// that is accepted and does nothing could leave something open.
+func (k *Key) Unserved() bool {
+	if k.Protects {
+		return k.Update != ReadOnly
+	}
+	switch k.Name {
+	case "listeners", "advertised.listeners", "listener.security.protocol.map":
+		return true
+	}
+	return false
+}
+
 // Documentation returns Doc, with a remark where the configuration has no effect.
 func (k *Key) Documentation() string {
-	if k.Ignored {
+	switch {
+	case k.Ignored:
 		return k.Doc + " Accepted, but without effect in bote."
+	case k.Protects:
+		return k.Doc + " bote does not serve it yet, and does not start where it is set."
 	}
 	return k.Doc
 }

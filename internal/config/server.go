@@ -256,6 +256,9 @@ func (s settings) ifSet(name string) int32 {
 	return s.int32(name)
 }
 
+// Connections returns the limits in force.
+func (l Layers) Connections() ConnectionLimits { return settings{l}.connections() }
+
 func (s settings) connections() ConnectionLimits {
 	overrides := map[string]int32{}
 	for _, pair := range s.list("max.connections.per.ip.overrides") {

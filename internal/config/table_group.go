@@ -3,31 +3,31 @@ package config
 // groupKeys is the part of the table about the group configs.
 var groupKeys = []Key{
 	{
-		Name: "consumer.heartbeat.interval.ms", Type: Int, Default: new("5000"), check: atLeast(1), Importance: Medium, Update: ClusterWide,
+		Name: "consumer.heartbeat.interval.ms", Type: Int, Default: new("5000"), check: atLeast(1), Importance: Medium, Update: ClusterWide, Ignored: true,
 		Doc: "Heartbeat interval given to members of a consumer-protocol group.",
 	},
 	{
-		Name: "consumer.session.timeout.ms", Type: Int, Default: new("45000"), check: atLeast(1), Importance: Medium, Update: ClusterWide,
+		Name: "consumer.session.timeout.ms", Type: Int, Default: new("45000"), check: atLeast(1), Importance: Medium, Update: ClusterWide, Ignored: true,
 		Doc: "Time without heartbeat after which a member of a consumer-protocol group is removed.",
 	},
 	{
-		Name: "share.auto.offset.reset", Type: String, Default: new("latest"), check: shareOffsetReset, Importance: Medium, Update: ClusterWide,
+		Name: "share.auto.offset.reset", Type: String, Default: new("latest"), check: shareOffsetReset, Importance: Medium, Update: ClusterWide, Ignored: true,
 		Doc: "Where a share group starts reading a partition: earliest, latest or by_duration followed by an ISO-8601 duration.",
 	},
 	{
-		Name: "share.heartbeat.interval.ms", Type: Int, Default: new("5000"), check: atLeast(1), Importance: Medium, Update: ClusterWide,
+		Name: "share.heartbeat.interval.ms", Type: Int, Default: new("5000"), check: atLeast(1), Importance: Medium, Update: ClusterWide, Ignored: true,
 		Doc: "Heartbeat interval given to members of a share group.",
 	},
 	{
-		Name: "share.isolation.level", Type: String, Default: new("read_uncommitted"), check: oneOf("read_committed", "read_uncommitted"), Importance: Medium, Update: ClusterWide,
+		Name: "share.isolation.level", Type: String, Default: new("read_uncommitted"), check: oneOf("read_committed", "read_uncommitted"), Importance: Medium, Update: ClusterWide, Ignored: true,
 		Doc: "Whether a share group reads records of open and aborted transactions.",
 	},
 	{
-		Name: "share.record.lock.duration.ms", Type: Int, Default: new("30000"), check: atLeast(1000), Importance: Medium, Update: ClusterWide,
+		Name: "share.record.lock.duration.ms", Type: Int, Default: new("30000"), check: atLeast(1000), Importance: Medium, Update: ClusterWide, Ignored: true,
 		Doc: "How long a record handed to a share consumer stays locked for it.",
 	},
 	{
-		Name: "share.session.timeout.ms", Type: Int, Default: new("45000"), check: atLeast(1), Importance: Medium, Update: ClusterWide,
+		Name: "share.session.timeout.ms", Type: Int, Default: new("45000"), check: atLeast(1), Importance: Medium, Update: ClusterWide, Ignored: true,
 		Doc: "Time without heartbeat after which a share group's member is removed.",
 	},
 	{

@@ -19,19 +19,19 @@ var logKeys = []Key{
 		Doc: "Default zstd level of topics.",
 	},
 	{
-		Name: "log.cleaner.backoff.ms", Type: Long, Default: new("15000"), check: atLeast(0), Importance: Medium, Update: ClusterWide,
+		Name: "log.cleaner.backoff.ms", Type: Long, Default: new("15000"), check: atLeast(0), Importance: Medium, Update: ClusterWide, Ignored: true,
 		Doc: "Pause of the cleaner when nothing needs cleaning.",
 	},
 	{
-		Name: "log.cleaner.dedupe.buffer.size", Type: Long, Default: new("134217728"), Importance: Medium, Update: ClusterWide,
+		Name: "log.cleaner.dedupe.buffer.size", Type: Long, Default: new("134217728"), Importance: Medium, Update: ClusterWide, Ignored: true,
 		Doc: "Memory for the offset maps of all cleaner threads.",
 	},
 	{
-		Name: "log.cleaner.delete.retention.ms", Type: Long, Default: new("86400000"), check: atLeast(0), Importance: Medium, Update: ClusterWide,
+		Name: "log.cleaner.delete.retention.ms", Type: Long, Default: new("86400000"), check: atLeast(0), Importance: Medium, Update: ClusterWide, Ignored: true,
 		Doc: "Default of delete.retention.ms.",
 	},
 	{
-		Name: "log.cleaner.enable", Type: Boolean, Default: new("true"), Importance: Medium,
+		Name: "log.cleaner.enable", Type: Boolean, Default: new("true"), Importance: Medium, Ignored: true,
 		Doc: "Whether compacted topics are compacted.",
 	},
 	{
@@ -47,15 +47,15 @@ var logKeys = []Key{
 		Doc: "Bytes per second the cleaner reads and writes.",
 	},
 	{
-		Name: "log.cleaner.max.compaction.lag.ms", Type: Long, Default: new("9223372036854775807"), check: atLeast(1), Importance: Medium, Update: ClusterWide,
+		Name: "log.cleaner.max.compaction.lag.ms", Type: Long, Default: new("9223372036854775807"), check: atLeast(1), Importance: Medium, Update: ClusterWide, Ignored: true,
 		Doc: "Default of max.compaction.lag.ms.",
 	},
 	{
-		Name: "log.cleaner.min.cleanable.ratio", Type: Double, Default: new("0.5"), check: between(0, 1), Importance: Medium, Update: ClusterWide,
+		Name: "log.cleaner.min.cleanable.ratio", Type: Double, Default: new("0.5"), check: between(0, 1), Importance: Medium, Update: ClusterWide, Ignored: true,
 		Doc: "Default of min.cleanable.dirty.ratio.",
 	},
 	{
-		Name: "log.cleaner.min.compaction.lag.ms", Type: Long, Default: new("0"), check: atLeast(0), Importance: Medium, Update: ClusterWide,
+		Name: "log.cleaner.min.compaction.lag.ms", Type: Long, Default: new("0"), check: atLeast(0), Importance: Medium, Update: ClusterWide, Ignored: true,
 		Doc: "Default of min.compaction.lag.ms.",
 	},
 	{
@@ -91,7 +91,7 @@ var logKeys = []Key{
 		Doc: "How often logs are looked at for an overdue sync.",
 	},
 	{
-		Name: "log.flush.start.offset.checkpoint.interval.ms", Type: Int, Default: new("60000"), check: atLeast(0), Importance: High,
+		Name: "log.flush.start.offset.checkpoint.interval.ms", Type: Int, Default: new("60000"), check: atLeast(0), Importance: High, Ignored: true,
 		Doc: "How often log start offsets are written down.",
 	},
 	{
@@ -123,7 +123,7 @@ var logKeys = []Key{
 		Doc: "Default of message.timestamp.type.",
 	},
 	{
-		Name: "log.preallocate", Type: Boolean, Default: new("false"), Importance: Medium, Update: ClusterWide,
+		Name: "log.preallocate", Type: Boolean, Default: new("false"), Importance: Medium, Update: ClusterWide, Ignored: true,
 		Doc: "Default of preallocate.",
 	},
 	{

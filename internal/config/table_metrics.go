@@ -3,15 +3,15 @@ package config
 // clientMetricsKeys is the part of the table about the configs of a client metrics subscription.
 var clientMetricsKeys = []Key{
 	{
-		Name: "interval.ms", Type: Int, Default: new("300000"), Importance: Medium, Update: ClusterWide,
+		Name: "interval.ms", Type: Int, Default: new("300000"), Importance: Medium, Update: ClusterWide, Ignored: true,
 		Doc: "How often matching clients push their metrics.",
 	},
 	{
-		Name: "match", Type: List, Default: new(""), check: anyOf(), Importance: Medium, Update: ClusterWide,
+		Name: "match", Type: List, Default: new(""), check: anyOf(), Importance: Medium, Update: ClusterWide, Ignored: true,
 		Doc: "Which clients the subscription is for, as selector=pattern pairs.",
 	},
 	{
-		Name: "metrics", Type: List, Default: new(""), check: anyOf(), Importance: Medium, Update: ClusterWide,
+		Name: "metrics", Type: List, Default: new(""), check: anyOf(), Importance: Medium, Update: ClusterWide, Ignored: true,
 		Doc: "Prefixes of the metric names that clients are asked for.",
 	},
 }

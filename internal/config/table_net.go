@@ -3,11 +3,11 @@ package config
 // netKeys is the part of the table about listeners, connections, limits and quotas.
 var netKeys = []Key{
 	{
-		Name: "client.quota.callback.class", Type: Class, Importance: Low, Ignored: true,
+		Name: "client.quota.callback.class", Type: Class, Importance: Low, Protects: true,
 		Doc: "Class that decides client quotas.",
 	},
 	{
-		Name: "connection.failed.authentication.delay.ms", Type: Int, Default: new("100"), check: atLeast(0), Importance: Low,
+		Name: "connection.failed.authentication.delay.ms", Type: Int, Default: new("100"), check: atLeast(0), Importance: Low, Ignored: true,
 		Doc: "Pause before the answer to a failed login, against guessing.",
 	},
 	{
@@ -15,15 +15,15 @@ var netKeys = []Key{
 		Doc: "Idle connections are closed after this time.",
 	},
 	{
-		Name: "connections.max.reauth.ms", Type: Long, Default: new("0"), Importance: Medium,
+		Name: "connections.max.reauth.ms", Type: Long, Default: new("0"), Importance: Medium, Ignored: true,
 		Doc: "Time after which a SASL connection must log in again; 0 is never.",
 	},
 	{
-		Name: "controller.quota.window.num", Type: Int, Default: new("11"), check: atLeast(1), Importance: Low,
+		Name: "controller.quota.window.num", Type: Int, Default: new("11"), check: atLeast(1), Importance: Low, Ignored: true,
 		Doc: "Samples kept for the controller mutation quota.",
 	},
 	{
-		Name: "controller.quota.window.size.seconds", Type: Int, Default: new("1"), check: atLeast(1), Importance: Low,
+		Name: "controller.quota.window.size.seconds", Type: Int, Default: new("1"), check: atLeast(1), Importance: Low, Ignored: true,
 		Doc: "Length of one controller mutation quota sample.",
 	},
 	{
@@ -55,7 +55,7 @@ var netKeys = []Key{
 		Doc: "Addresses the broker listens on, each NAME://host:port; an empty host is every interface.",
 	},
 	{
-		Name: "max.connection.creation.rate", Type: Int, Default: new("2147483647"), check: atLeast(0), Importance: Medium, Update: ClusterWide,
+		Name: "max.connection.creation.rate", Type: Int, Default: new("2147483647"), check: atLeast(0), Importance: Medium, Update: ClusterWide, Protects: true,
 		Doc: "New connections per second the broker accepts.",
 	},
 	{
@@ -95,15 +95,15 @@ var netKeys = []Key{
 		Doc: "Waiting requests after which reading stops.",
 	},
 	{
-		Name: "quota.window.num", Type: Int, Default: new("11"), check: atLeast(1), Importance: Low,
+		Name: "quota.window.num", Type: Int, Default: new("11"), check: atLeast(1), Importance: Low, Ignored: true,
 		Doc: "Samples kept for client quotas.",
 	},
 	{
-		Name: "quota.window.size.seconds", Type: Int, Default: new("1"), check: atLeast(1), Importance: Low,
+		Name: "quota.window.size.seconds", Type: Int, Default: new("1"), check: atLeast(1), Importance: Low, Ignored: true,
 		Doc: "Length of one client quota sample.",
 	},
 	{
-		Name: "request.timeout.ms", Type: Int, Default: new("30000"), Importance: High,
+		Name: "request.timeout.ms", Type: Int, Default: new("30000"), Importance: High, Ignored: true,
 		Doc: "How long a request to another node may take.",
 	},
 	{

@@ -3,8 +3,8 @@ package config
 // securityKeys is the part of the table about TLS, SASL and authorization.
 var securityKeys = []Key{
 	{
-		Name: "authorizer.class.name", Type: String, Default: new(""), Importance: Low,
-		Doc: "Authorizer to use. Kafka's standard authorizer names turn bote's on; empty is none.",
+		Name: "authorizer.class.name", Type: String, Default: new(""), Importance: Low, Protects: true,
+		Doc: "Class that decides who may do what; empty is none.",
 	},
 	{
 		Name: "delegation.token.expiry.check.interval.ms", Type: Long, Default: new("3600000"), check: atLeast(1), Importance: Low, Ignored: true,
@@ -31,11 +31,11 @@ var securityKeys = []Key{
 		Doc: "Callback class of SASL clients.",
 	},
 	{
-		Name: "sasl.enabled.mechanisms", Type: List, Default: new("GSSAPI"), check: anyOf(), Importance: Medium, Update: PerBroker,
+		Name: "sasl.enabled.mechanisms", Type: List, Default: new("GSSAPI"), check: anyOf(), Importance: Medium, Update: PerBroker, Ignored: true,
 		Doc: "SASL mechanisms offered to clients.",
 	},
 	{
-		Name: "sasl.jaas.config", Type: Password, Importance: Medium, Update: PerBroker,
+		Name: "sasl.jaas.config", Type: Password, Importance: Medium, Update: PerBroker, Ignored: true,
 		Doc: "JAAS login line; with a listener and mechanism prefix it holds the users of PLAIN.",
 	},
 	{
@@ -107,7 +107,7 @@ var securityKeys = []Key{
 		Doc: "SASL mechanism towards controllers.",
 	},
 	{
-		Name: "sasl.mechanism.inter.broker.protocol", Type: String, Default: new("GSSAPI"), Importance: Medium, Update: PerBroker,
+		Name: "sasl.mechanism.inter.broker.protocol", Type: String, Default: new("GSSAPI"), Importance: Medium, Update: PerBroker, Ignored: true,
 		Doc: "SASL mechanism between brokers.",
 	},
 	{
@@ -219,7 +219,7 @@ var securityKeys = []Key{
 		Doc: "Callback class of SASL servers.",
 	},
 	{
-		Name: "sasl.server.max.receive.size", Type: Int, Default: new("524288"), Importance: Medium,
+		Name: "sasl.server.max.receive.size", Type: Int, Default: new("524288"), Importance: Medium, Ignored: true,
 		Doc: "Largest SASL message accepted during a login.",
 	},
 	{
@@ -235,15 +235,15 @@ var securityKeys = []Key{
 		Doc: "Whether a new key store may change the alternative names.",
 	},
 	{
-		Name: "ssl.cipher.suites", Type: List, Default: new(""), check: anyOf(), Importance: Medium, Update: PerBroker,
+		Name: "ssl.cipher.suites", Type: List, Default: new(""), check: anyOf(), Importance: Medium, Update: PerBroker, Ignored: true,
 		Doc: "Cipher suites offered; empty is the default choice.",
 	},
 	{
-		Name: "ssl.client.auth", Type: String, Default: new("none"), check: oneOf("required", "requested", "none"), Importance: Medium, Update: PerBroker,
+		Name: "ssl.client.auth", Type: String, Default: new("none"), check: oneOf("required", "requested", "none"), Importance: Medium, Update: PerBroker, Ignored: true,
 		Doc: "Whether TLS clients must, may or need not show a certificate.",
 	},
 	{
-		Name: "ssl.enabled.protocols", Type: List, Default: new("TLSv1.2,TLSv1.3"), check: anyOf(), Importance: Medium, Update: PerBroker,
+		Name: "ssl.enabled.protocols", Type: List, Default: new("TLSv1.2,TLSv1.3"), check: anyOf(), Importance: Medium, Update: PerBroker, Ignored: true,
 		Doc: "TLS versions offered.",
 	},
 	{
@@ -255,7 +255,7 @@ var securityKeys = []Key{
 		Doc: "Class that makes TLS engines.",
 	},
 	{
-		Name: "ssl.key.password", Type: Password, Importance: Medium, Update: PerBroker,
+		Name: "ssl.key.password", Type: Password, Importance: Medium, Update: PerBroker, Ignored: true,
 		Doc: "Password of the private key.",
 	},
 	{
@@ -263,27 +263,27 @@ var securityKeys = []Key{
 		Doc: "Algorithm of the Java key manager.",
 	},
 	{
-		Name: "ssl.keystore.certificate.chain", Type: Password, Importance: Medium, Update: PerBroker,
+		Name: "ssl.keystore.certificate.chain", Type: Password, Importance: Medium, Update: PerBroker, Ignored: true,
 		Doc: "Certificate chain in PEM, instead of a file.",
 	},
 	{
-		Name: "ssl.keystore.key", Type: Password, Importance: Medium, Update: PerBroker,
+		Name: "ssl.keystore.key", Type: Password, Importance: Medium, Update: PerBroker, Ignored: true,
 		Doc: "Private key in PEM, instead of a file.",
 	},
 	{
-		Name: "ssl.keystore.location", Type: String, Importance: Medium, Update: PerBroker,
+		Name: "ssl.keystore.location", Type: String, Importance: Medium, Update: PerBroker, Ignored: true,
 		Doc: "File with the broker's key and certificates.",
 	},
 	{
-		Name: "ssl.keystore.password", Type: Password, Importance: Medium, Update: PerBroker,
+		Name: "ssl.keystore.password", Type: Password, Importance: Medium, Update: PerBroker, Ignored: true,
 		Doc: "Password of that file.",
 	},
 	{
-		Name: "ssl.keystore.type", Type: String, Default: new("JKS"), Importance: Medium, Update: PerBroker,
+		Name: "ssl.keystore.type", Type: String, Default: new("JKS"), Importance: Medium, Update: PerBroker, Ignored: true,
 		Doc: "Format of that file: PEM, PKCS12 or JKS.",
 	},
 	{
-		Name: "ssl.principal.mapping.rules", Type: String, Default: new("DEFAULT"), Importance: Low,
+		Name: "ssl.principal.mapping.rules", Type: String, Default: new("DEFAULT"), Importance: Low, Ignored: true,
 		Doc: "Rules that make a principal's name of a certificate's distinguished name.",
 	},
 	{
@@ -303,19 +303,19 @@ var securityKeys = []Key{
 		Doc: "Algorithm of the Java trust manager.",
 	},
 	{
-		Name: "ssl.truststore.certificates", Type: Password, Importance: Medium, Update: PerBroker,
+		Name: "ssl.truststore.certificates", Type: Password, Importance: Medium, Update: PerBroker, Ignored: true,
 		Doc: "Trusted certificates in PEM, instead of a file.",
 	},
 	{
-		Name: "ssl.truststore.location", Type: String, Importance: Medium, Update: PerBroker,
+		Name: "ssl.truststore.location", Type: String, Importance: Medium, Update: PerBroker, Ignored: true,
 		Doc: "File with the trusted certificates.",
 	},
 	{
-		Name: "ssl.truststore.password", Type: Password, Importance: Medium, Update: PerBroker,
+		Name: "ssl.truststore.password", Type: Password, Importance: Medium, Update: PerBroker, Ignored: true,
 		Doc: "Password of that file.",
 	},
 	{
-		Name: "ssl.truststore.type", Type: String, Default: new("JKS"), Importance: Medium, Update: PerBroker,
+		Name: "ssl.truststore.type", Type: String, Default: new("JKS"), Importance: Medium, Update: PerBroker, Ignored: true,
 		Doc: "Format of that file: PEM, PKCS12 or JKS.",
 	},
 }

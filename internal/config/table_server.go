@@ -7,7 +7,7 @@ var serverKeys = []Key{
 		Doc: "Addresses given to clients; they must be reachable from where the clients are.",
 	},
 	{
-		Name: "alter.config.policy.class.name", Type: Class, Importance: Low, Ignored: true,
+		Name: "alter.config.policy.class.name", Type: Class, Importance: Low, Protects: true,
 		Doc: "Class that decides whether a config change is allowed.",
 	},
 	{
@@ -91,7 +91,7 @@ var serverKeys = []Key{
 		Doc: "Socket time-out between broker and controller.",
 	},
 	{
-		Name: "create.topic.policy.class.name", Type: Class, Importance: Low, Ignored: true,
+		Name: "create.topic.policy.class.name", Type: Class, Importance: Low, Protects: true,
 		Doc: "Class that decides whether a topic may be created.",
 	},
 	{
@@ -187,7 +187,7 @@ var serverKeys = []Key{
 		Doc: "What the node is: broker, controller, or both.",
 	},
 	{
-		Name: "telemetry.max.bytes", Type: Int, Default: new("1048576"), check: atLeast(1), Importance: Low,
+		Name: "telemetry.max.bytes", Type: Int, Default: new("1048576"), check: atLeast(1), Importance: Low, Ignored: true,
 		Doc: "Largest metrics push accepted from a client.",
 	},
 	{

@@ -23,7 +23,7 @@ var topicKeys = []Key{
 		Doc: "Level used when the broker itself compresses with zstd.",
 	},
 	{
-		Name: "delete.retention.ms", Type: Long, Default: new("86400000"), check: atLeast(0), Importance: Medium, Update: ClusterWide, Server: "log.cleaner.delete.retention.ms",
+		Name: "delete.retention.ms", Type: Long, Default: new("86400000"), check: atLeast(0), Importance: Medium, Update: ClusterWide, Server: "log.cleaner.delete.retention.ms", Ignored: true,
 		Doc: "How long a tombstone stays readable in a compacted topic after it was cleaned.",
 	},
 	{
@@ -59,7 +59,7 @@ var topicKeys = []Key{
 		Doc: "Time records of a tiered topic stay local; -2 means the same as retention.ms.",
 	},
 	{
-		Name: "max.compaction.lag.ms", Type: Long, Default: new("9223372036854775807"), check: atLeast(1), Importance: Medium, Update: ClusterWide, Server: "log.cleaner.max.compaction.lag.ms",
+		Name: "max.compaction.lag.ms", Type: Long, Default: new("9223372036854775807"), check: atLeast(1), Importance: Medium, Update: ClusterWide, Server: "log.cleaner.max.compaction.lag.ms", Ignored: true,
 		Doc: "Longest time a record may stay uncompacted in a compacted topic.",
 	},
 	{
@@ -79,11 +79,11 @@ var topicKeys = []Key{
 		Doc: "Whose clock stamps the records: CreateTime keeps the producer's, LogAppendTime writes the broker's.",
 	},
 	{
-		Name: "min.cleanable.dirty.ratio", Type: Double, Default: new("0.5"), check: between(0, 1), Importance: Medium, Update: ClusterWide, Server: "log.cleaner.min.cleanable.ratio",
+		Name: "min.cleanable.dirty.ratio", Type: Double, Default: new("0.5"), check: between(0, 1), Importance: Medium, Update: ClusterWide, Server: "log.cleaner.min.cleanable.ratio", Ignored: true,
 		Doc: "Share of uncleaned bytes at which a compacted log becomes worth cleaning.",
 	},
 	{
-		Name: "min.compaction.lag.ms", Type: Long, Default: new("0"), check: atLeast(0), Importance: Medium, Update: ClusterWide, Server: "log.cleaner.min.compaction.lag.ms",
+		Name: "min.compaction.lag.ms", Type: Long, Default: new("0"), check: atLeast(0), Importance: Medium, Update: ClusterWide, Server: "log.cleaner.min.compaction.lag.ms", Ignored: true,
 		Doc: "Time a record is left alone before compaction may drop it.",
 	},
 	{
@@ -91,7 +91,7 @@ var topicKeys = []Key{
 		Doc: "Replicas that must have a record before acks=all is answered. With one replica a higher value counts as 1.",
 	},
 	{
-		Name: "preallocate", Type: Boolean, Default: new("false"), Importance: Medium, Update: ClusterWide, Server: "log.preallocate",
+		Name: "preallocate", Type: Boolean, Default: new("false"), Importance: Medium, Update: ClusterWide, Server: "log.preallocate", Ignored: true,
 		Doc: "Whether a new segment file gets its full size at once.",
 	},
 	{

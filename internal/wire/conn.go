@@ -127,18 +127,18 @@ func (c *Conn) serve() (err error) {
 
 // request makes a request of a frame.
 func (c *Conn) request(f *frame) (*Request, error) {
-	h, body, ok := parseHeader(f.p, c.server.flexible)
+	h, body, ok := parseHeader(f.p, c.listener.flexible)
 	if !ok {
 		return nil, fmt.Errorf("%w: header", errMalformed)
 	}
 	r := &Request{Key: h.key, Version: h.version, CorrelationID: h.correlationID, ClientID: h.clientID, Conn: c, frame: f.buf, slot: f.slot}
-	if !c.server.handler.Accepts(h.key, h.version) {
+	if !c.listener.Handler.Accepts(h.key, h.version) {
 		if h.key != apiVersionsKey {
 			return nil, fmt.Errorf("%w: API key %d version %d is not served", errMalformed, h.key, h.version)
 		}
 		return r, nil
 	}
-	elements, err := c.server.handler.Count(h.key, h.version, body, c.server.cfg.MaxElements)
+	elements, err := c.listener.Handler.Count(h.key, h.version, body, c.server.cfg.MaxElements)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s version %d: %w", errMalformed, kmsg.NameForKey(h.key), h.version, err)
 	}
@@ -170,7 +170,7 @@ func (c *Conn) begin(r *Request) {
 			panic(p)
 		}
 	}()
-	c.server.handler.Serve(r)
+	c.listener.Handler.Serve(r)
 }
 
 // panicked tells of a panic while a request was served; the caller recovered it and

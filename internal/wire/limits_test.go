@@ -506,7 +506,7 @@ func TestAcceptRecovers(t *testing.T) {
 func TestConnectionLimitsByAddress(t *testing.T) {
 	t.Parallel()
 	var logged lines
-	b := newBench(t, wire.Config{MaxConnectionsPer: -1, MaxConnectionsOf: map[string]int{"127.0.0.1": 2}, Logger: slog.New(slog.NewTextHandler(&logged, nil))})
+	b := newBench(t, wire.Config{Limits: limits(wire.ConnectionLimits{Total: 10, Of: map[string]int{"127.0.0.1": 2}}), Logger: slog.New(slog.NewTextHandler(&logged, nil))})
 	first, second := b.dial(t), b.dial(t)
 	for _, c := range []net.Conn{first, second} {
 		send(t, c, metadata(1))
@@ -525,7 +525,7 @@ func TestConnectionLimitsByAddress(t *testing.T) {
 	closed(t, b.dial(t))
 	require.Equal(t, 1, strings.Count(logged.String(), "refusing connections"), logged.String())
 
-	none := newBench(t, wire.Config{MaxConnectionsPer: -1})
+	none := newBench(t, wire.Config{Limits: limits(wire.ConnectionLimits{Total: 10})})
 	closed(t, none.dial(t))
 }
 
@@ -633,4 +633,9 @@ func TestALargeFrameBeforeIsNoCredit(t *testing.T) {
 	}
 	gauged(t, reg, "bote_memory_used_bytes/records", clients<<20)
 	require.Less(t, inUse()-before, 16*clients<<20)
+}
+
+// limits is a wire.Config's Limits that never change.
+func limits(l wire.ConnectionLimits) func() wire.ConnectionLimits {
+	return func() wire.ConnectionLimits { return l }
 }

@@ -32,27 +32,49 @@ type Handler interface {
 
 // Config bounds what clients can take. Zero values mean the defaults.
 type Config struct {
-	MaxRequestBytes   int           // largest frame; default 100 MiB
-	MaxOtherBytes     int           // largest frame that is no Produce request: decoded, it is many times its size; default 4 MiB, and four times that for SyncGroup
-	MaxElements       int           // elements of all arrays of a request; default 500,000
-	IdleTimeout       time.Duration // how long a connection may say nothing, or take nothing; default 10 minutes
-	FrameTimeout      time.Duration // how long a MiB of a request may take, 16 seconds apart; default 30 seconds
-	StallTimeout      time.Duration // how long a client that holds memory for answers may take nothing, or less than 64 KiB/s, while it is short; default 30 seconds
-	MaxConnections    int           // in total; default no limit
-	MaxConnectionsPer int           // per client address; default no limit, negative allows none
-	// MaxConnectionsOf is the exceptions from MaxConnectionsPer by address.
-	MaxConnectionsOf map[string]int
-	BudgetBytes      int   // unanswered bytes of a connection; default 64 MiB
-	BudgetRequests   int   // unanswered requests of a connection; default 1000
-	RequestMemory    int64 // bytes of Produce requests in progress on all connections; others may take a quarter of it; default an eighth of the memory, 64 to 512 MiB
-	AnswerMemory     int64 // bytes of answers that have not left on all connections; default as RequestMemory
-	SendBuffer       int   // bytes of the kernel's send buffer of a connection; default what the system finds best, in a crowd 128 KiB; negative for the system's always
-	ReceiveBuffer    int   // the same for receiving
-	Logger           *slog.Logger
-	Registerer       prometheus.Registerer
+	MaxRequestBytes int           // largest frame; default 100 MiB
+	MaxOtherBytes   int           // largest frame that is no Produce request: decoded, it is many times its size; default 4 MiB, and four times that for SyncGroup
+	MaxElements     int           // elements of all arrays of a request; default 500,000
+	IdleTimeout     time.Duration // how long a connection may say nothing, or take nothing; default 10 minutes
+	FrameTimeout    time.Duration // how long a MiB of a request may take, 16 seconds apart; default 30 seconds
+	StallTimeout    time.Duration // how long a client that holds memory for answers may take nothing, or less than 64 KiB/s, while it is short; default 30 seconds
+	// Limits returns how many connections there may be. It is asked at each new one,
+	// so the answer may change; nil is no limit.
+	Limits         func() ConnectionLimits
+	BudgetBytes    int   // unanswered bytes of a connection; default 64 MiB
+	BudgetRequests int   // unanswered requests of a connection; default 1000
+	RequestMemory  int64 // bytes of Produce requests in progress on all connections; others may take a quarter of it; default an eighth of the memory, 64 to 512 MiB
+	AnswerMemory   int64 // bytes of answers that have not left on all connections; default as RequestMemory
+	SendBuffer     int   // bytes of the kernel's send buffer of a connection; default what the system finds best, in a crowd 128 KiB; negative for the system's always
+	ReceiveBuffer  int   // the same for receiving
+	Logger         *slog.Logger
+	Registerer     prometheus.Registerer
+}
+
+// ConnectionLimits bounds how many connections there may be.
+type ConnectionLimits struct {
+	Total   int            // of all clients
+	PerHost int            // of one client address
+	Of      map[string]int // exceptions from PerHost by address
+}
+
+// of is how many connections an address may have.
+func (l *ConnectionLimits) of(host string) int {
+	if n, ok := l.Of[host]; ok {
+		return n
+	}
+	return l.PerHost
+}
+
+// unlimited is the limits where none are set.
+func unlimited() ConnectionLimits {
+	return ConnectionLimits{Total: math.MaxInt, PerHost: math.MaxInt}
 }
 
 func (c *Config) setDefaults() {
+	if c.Limits == nil {
+		c.Limits = unlimited
+	}
 	c.MaxRequestBytes = orDefault(c.MaxRequestBytes, 100<<20)
 	c.MaxOtherBytes = orDefault(c.MaxOtherBytes, 4<<20)
 	c.MaxElements = orDefault(c.MaxElements, 500_000)
@@ -83,7 +105,9 @@ func orDefault[T int | time.Duration](v, otherwise T) T {
 type Listener struct {
 	// Name is the listener's name in the configuration, for example PLAINTEXT.
 	Name string
-	ln   net.Listener
+	// Handler answers its requests; nil is the server's. It is set before Serve.
+	Handler Handler
+	ln      net.Listener
 }
 
 // keepAlive finds out about clients that vanished without a word within two
@@ -156,6 +180,9 @@ func (s *Server) Serve(l *Listener) {
 		_ = l.Close() // it was never used
 		return
 	}
+	if l.Handler == nil {
+		l.Handler = s.handler
+	}
 	if s.listeners = append(s.listeners, l); !s.looking {
 		s.looking = true
 		s.wg.Go(s.closeHoards)
@@ -208,10 +235,9 @@ func (s *Server) welcome(l *Listener, nc net.Conn) {
 	}
 	s.sizeBuffers(nc)
 	c.raw = rawConn(nc)
-	host := c.RemoteHost()
+	host, limits := c.RemoteHost(), s.cfg.Limits()
 	s.mu.Lock()
-	tooMany := s.cfg.MaxConnections > 0 && len(s.conns) >= s.cfg.MaxConnections ||
-		s.perHost[host] >= s.mayHave(host)
+	tooMany := len(s.conns) >= limits.Total || s.perHost[host] >= limits.of(host)
 	if tooMany || s.closed {
 		s.mu.Unlock()
 		cancel()
@@ -265,21 +291,6 @@ func bufferSize(configured int, crowded bool) int {
 	return configured
 }
 
-// mayHave is how many connections an address may have.
-func (s *Server) mayHave(host string) int {
-	if n, ok := s.cfg.MaxConnectionsOf[host]; ok {
-		return n
-	}
-	switch n := s.cfg.MaxConnectionsPer; {
-	case n == 0:
-		return math.MaxInt
-	case n < 0:
-		return 0
-	default:
-		return n
-	}
-}
-
 // drop takes a connection that ended out of the books.
 func (s *Server) drop(c *Conn) {
 	host := c.RemoteHost()
@@ -322,8 +333,8 @@ func (s *Server) Close() {
 
 // flexible reports whether a request header has tagged fields. An ApiVersions
 // request of an unknown version is read as if it had.
-func (s *Server) flexible(key, version int16) bool {
-	if !s.handler.Accepts(key, version) {
+func (l *Listener) flexible(key, version int16) bool {
+	if !l.Handler.Accepts(key, version) {
 		return key == apiVersionsKey
 	}
 	msg := kmsg.RequestForKey(key)

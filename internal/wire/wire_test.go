@@ -209,7 +209,7 @@ func TestIdleConnections(t *testing.T) {
 
 func TestConnectionLimits(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, wire.Config{MaxConnections: 1})
+	b := newBench(t, wire.Config{Limits: limits(wire.ConnectionLimits{Total: 1, PerHost: 10})})
 	first := b.dial(t)
 	send(t, first, metadata(1))
 	r := <-b.requests

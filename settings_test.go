@@ -1,0 +1,137 @@
+package bote_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/botehq/bote"
+	"github.com/botehq/bote/botetest"
+)
+
+// to returns a client of one address that does not try again.
+func to(t *testing.T, addr string) *kgo.Client {
+	t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.RequestRetries(0), kgo.RetryTimeout(1))
+	require.NoError(t, err)
+	t.Cleanup(client.Close)
+	return client
+}
+
+// TestControllersListenerServesNoData: whoever reaches the controllers' port alone
+// finds what Kafka's controllers serve, and can neither read nor write.
+func TestControllersListenerServesNoData(t *testing.T) {
+	t.Parallel()
+	client := to(t, botetest.New(t).Addrs()["CONTROLLER"])
+	versions, err := kmsg.NewPtrApiVersionsRequest().RequestWith(t.Context(), client)
+	require.NoError(t, err)
+	var keys []int16
+	for _, k := range versions.ApiKeys {
+		keys = append(keys, k.ApiKey)
+	}
+	require.ElementsMatch(t, []int16{17, 18, 19, 20, 32, 33, 36, 37, 44, 46, 60}, keys)
+
+	cluster := kmsg.NewPtrDescribeClusterRequest()
+	cluster.EndpointType = 2
+	described, err := cluster.RequestWith(t.Context(), client)
+	require.NoError(t, err)
+	require.NoError(t, kerr.ErrorForCode(described.ErrorCode))
+	require.EqualValues(t, 2, described.EndpointType)
+	cluster.EndpointType = 1
+	described, err = cluster.RequestWith(t.Context(), client)
+	require.NoError(t, err)
+	require.ErrorIs(t, kerr.ErrorForCode(described.ErrorCode), kerr.MismatchedEndpointType)
+
+	_, err = kmsg.NewPtrMetadataRequest().RequestWith(t.Context(), client)
+	require.Error(t, err)
+	_, err = kmsg.NewPtrProduceRequest().RequestWith(t.Context(), client)
+	require.Error(t, err)
+	_, err = kmsg.NewPtrFetchRequest().RequestWith(t.Context(), client)
+	require.Error(t, err)
+}
+
+// TestUnservedProtectionRefusesTheStart: a broker that is thought to be shut must be
+// shut.
+func TestUnservedProtectionRefusesTheStart(t *testing.T) {
+	t.Parallel()
+	for setting, value := range map[string]string{
+		"listener.security.protocol.map": "PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT",
+		"authorizer.class.name":          "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+		"controller.quorum.voters":       "1@a:9093,2@b:9093,3@c:9093",
+	} {
+		_, err := bote.Open(t.Context(), bote.Config{InMemory: true, Listen: "127.0.0.1:0", Properties: map[string]string{setting: value}})
+		require.Error(t, err, setting)
+	}
+}
+
+// TestSettingsWithoutEffectAreNamedOnce shows the one line at the start.
+func TestSettingsWithoutEffectAreNamedOnce(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	b, err := bote.Open(t.Context(), bote.Config{
+		InMemory: true, Listen: "127.0.0.1:0", Logger: slog.New(slog.NewTextHandler(&log, nil)),
+		Properties: map[string]string{"num.io.threads": "16", "log.cleaner.threads": "2"},
+	})
+	require.NoError(t, err)
+	require.NoError(t, b.Close())
+	require.Contains(t, log.String(), `msg="settings without effect in bote" settings="log.cleaner.threads, num.io.threads"`)
+}
+
+// TestNodeIDComesFromBrokerID: files of old releases have broker.id alone.
+func TestNodeIDComesFromBrokerID(t *testing.T) {
+	t.Parallel()
+	client := to(t, botetest.New(t, botetest.WithProperty("broker.id", "7")).Addr())
+	meta, err := kadm.NewClient(client).BrokerMetadata(t.Context())
+	require.NoError(t, err)
+	require.EqualValues(t, 7, meta.Brokers[0].NodeID)
+}
+
+// TestDataDirFromTheEnvironment resolves a reference to a config provider.
+func TestDataDirFromTheEnvironment(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("BOTE_TEST_DATA", dir)
+	b, err := bote.Open(t.Context(), bote.Config{Listen: "127.0.0.1:0", Properties: map[string]string{"log.dirs": "${env:BOTE_TEST_DATA}"}})
+	require.NoError(t, err)
+	require.NoError(t, b.Close())
+	require.FileExists(t, dir+"/meta.properties")
+	_, err = bote.Open(t.Context(), bote.Config{Listen: "127.0.0.1:0", Properties: map[string]string{"log.dirs": "${env:BOTE_TEST_NONE}"}})
+	require.ErrorContains(t, err, "the environment variable BOTE_TEST_NONE is not set")
+}
+
+// TestConnectionLimitsChangeWhileTheBrokerRuns: kafka-configs may alter them, so they
+// are in force at the next connection.
+func TestConnectionLimitsChangeWhileTheBrokerRuns(t *testing.T) {
+	t.Parallel()
+	b := botetest.New(t)
+	first := to(t, b.Addr())
+	alter := func(name, value string) error {
+		res, err := kadm.NewClient(first).AlterBrokerConfigs(context.Background(), []kadm.AlterConfig{{Name: name, Value: &value}})
+		if err != nil {
+			return err
+		}
+		if res[0].Err != nil {
+			return fmt.Errorf("%w: %s", res[0].Err, res[0].ErrMessage)
+		}
+		return nil
+	}
+	require.NoError(t, to(t, b.Addr()).Ping(t.Context()))
+	for _, c := range []struct{ name, low, high string }{
+		{"max.connections", "1", "2147483647"},
+		{"max.connections.per.ip", "0", "2147483647"},
+		{"max.connections.per.ip.overrides", "127.0.0.1:0", ""},
+	} {
+		require.NoError(t, alter(c.name, c.low))
+		require.Error(t, to(t, b.Addr()).Ping(t.Context()), c.name)
+		require.NoError(t, alter(c.name, c.high))
+		require.NoError(t, to(t, b.Addr()).Ping(t.Context()), c.name)
+	}
+	require.ErrorContains(t, alter("max.connection.creation.rate", "5"), "does not serve")
+}
