@@ -36,6 +36,46 @@ var bugs = []bug{
 		"return unix.Syncfs(int(v.Fd()))", "return nil",
 		"./test/crash", "TestSystemCallsBeforeTheAnswer",
 	},
+	{
+		"intervals sync nothing", "internal/storage/commitlog/cleaner.go",
+		"\t\t\tc.flushDirty()\n", "\t\t\t_ = c.flushDirty\n",
+		"./internal/storage/commitlog", "TestFlushIntervalSyncsWhatIsDirty",
+	},
+	{
+		"no checkpoint by time", "internal/storage/commitlog/cleaner.go",
+		"case <-checkpoint.C:\n\t\t\tc.checkpoint()", "case <-checkpoint.C:",
+		"./internal/storage/commitlog", "TestCheckpointComesWithTime",
+	},
+	{
+		"no checkpoint by bytes", "internal/storage/commitlog/cleaner.go",
+		"case <-c.much:\n\t\t\tc.checkpoint()", "case <-c.much:",
+		"./internal/storage/commitlog", "TestCheckpointComesWithBytes",
+	},
+	{
+		"deleted files stay", "internal/storage/commitlog/cleaner.go",
+		"case now := <-removal.C:\n\t\t\tremoval.Reset(c.remove(now))", "case <-removal.C:",
+		"./internal/storage/commitlog", "TestDeletedFilesAreRemovedAfterTheDelay",
+	},
+	{
+		"retention beyond the high watermark", "internal/storage/commitlog/retention.go",
+		"if end > limit {\n", "if _ = limit; false {\n",
+		"./internal/storage/commitlog", "TestRetentionStopsAtTheHighWatermark",
+	},
+	{
+		"retention by size keeps one more", "internal/storage/commitlog/retention.go",
+		"surplus >= s.size.Load()", "surplus >= s.size.Load()+segments[n+1].size.Load()",
+		"./internal/storage/commitlog", "TestSizeRetentionKeepsWhatFitsAndNoMore",
+	},
+	{
+		"segments do not grow old", "internal/storage/commitlog/log.go",
+		"return age > set.SegmentMs-s.jitter", "return age < 0",
+		"./internal/storage/commitlog", "TestSegmentsRollByTheirAge",
+	},
+	{
+		"a cut is not synced", "internal/storage/commitlog/recover.go",
+		"if err := f.Sync(); err != nil {\n\t\treturn fmt.Errorf(\"sync segment %d: %w\", s.base, err)\n\t}\n\treturn nil", "return nil",
+		"./internal/storage/commitlog", "TestWhatASyncLostIsCutOffForGood",
+	},
 }
 
 // timeLimit is how long a test may run into a bug that makes it wait.

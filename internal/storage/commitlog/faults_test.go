@@ -6,6 +6,7 @@ import (
 	"math"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -126,6 +127,31 @@ func TestSyncErrorFailsTheLog(t *testing.T) {
 	after := openProbe(t, commitlog.Config{FS: mem.Crash()})
 	require.Equal(t, []string{"kept"}, after.values(t))
 	require.NoError(t, after.store.Close())
+}
+
+// TestWhatASyncLostIsCutOffForGood: the kernel may count the lost bytes as written, and
+// writes them some time later. The shorter file must reach the disk before that.
+func TestWhatASyncLostIsCutOffForGood(t *testing.T) {
+	t.Parallel()
+	faulty := vfs.NewFaulty(vfs.NewStrictMem())
+	p := openProbe(t, commitlog.Config{FS: faulty})
+	var mu sync.Mutex
+	var ops []vfs.Op
+	faulty.Inject(func(op vfs.Op, name string) error {
+		if !strings.HasSuffix(name, ".log") || op != vfs.OpSync && op != vfs.OpTruncate {
+			return nil
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if ops = append(ops, op); len(ops) == 1 {
+			return errDisk
+		}
+		return nil
+	})
+	require.NoError(t, p.Append(p.batch("lost")))
+	require.ErrorIs(t, <-p.failed, errDisk)
+	require.Error(t, p.store.Close())
+	require.Equal(t, []vfs.Op{vfs.OpSync, vfs.OpTruncate, vfs.OpSync}, ops)
 }
 
 // TestSyncErrorLeavesNoHole: where batches do not wait for syncs, what one fsync lost
