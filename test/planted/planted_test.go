@@ -76,6 +76,66 @@ var bugs = []bug{
 		"if err := f.Sync(); err != nil {\n\t\treturn fmt.Errorf(\"sync segment %d: %w\", s.base, err)\n\t}\n\treturn nil", "return nil",
 		"./internal/storage/commitlog", "TestWhatASyncLostIsCutOffForGood",
 	},
+	{
+		"fetch.max.bytes is not in force", "internal/api/fetch.go",
+		"min(int(q.MaxBytes), int(b.Config.Connections.FetchMaxBytes))", "int(q.MaxBytes)",
+		"./internal/broker", "TestFetchMaxBytesBoundsAnAnswer",
+	},
+	{
+		"auto.create.topics.enable is not in force", "internal/api/metadata.go",
+		"!allowed || !b.Config.AutoCreateTopics && !topic.IsInternal(name)", "!allowed",
+		"./internal/broker", "TestAutoCreateTopicsMayBeOff",
+	},
+	{
+		"delete.topic.enable is not in force", "internal/config/server.go",
+		"server.DeleteTopics = s.yes(\"delete.topic.enable\")", "server.DeleteTopics = true",
+		"./internal/broker", "TestDeleteTopicsMayBeOff",
+	},
+	{
+		"socket.request.max.bytes is not in force", "internal/broker/listeners.go",
+		"MaxRequestBytes: int(limits.RequestMaxBytes), ", "",
+		"./internal/broker", "TestSocketRequestMaxBytesBoundsARequest",
+	},
+	{
+		"group.max.size is not in force", "internal/broker/groups.go",
+		"MaxSize: int(g.MaxSize), ", "",
+		"./internal/broker", "TestGroupMaxSizeBoundsAGroup",
+	},
+	{
+		"advertised.listeners is not in force", "internal/broker/listeners.go",
+		"if a.Name == at.Name {", "if false && a.Name == at.Name {",
+		"./internal/broker", "TestAdvertisedListenersAreWhatClientsAreTold",
+	},
+	{
+		"segment.ms is not in force", "internal/broker/partitions.go",
+		"SegmentMs: c.SegmentMs, SegmentJitterMs", "SegmentMs: 1<<62, SegmentJitterMs",
+		"./internal/broker", "TestTopicSettingsReachTheLog",
+	},
+	{
+		"index sizes are swapped", "internal/config/topic.go",
+		"int32(l.topicInt(\"segment.index.bytes\"))", "int32(l.topicInt(\"index.interval.bytes\"))",
+		"./internal/broker", "TestTopicSettingsReachTheLog",
+	},
+	{
+		"retention.bytes is not in force", "internal/broker/partitions.go",
+		"RetentionBytes: c.RetentionBytes,", "RetentionBytes: -1,",
+		"./internal/broker", "TestRetentionBytesReachesTheLog",
+	},
+	{
+		"a changed config needs a restart", "internal/broker/partitions.go",
+		"if t != nil && t != last.of {", "if false && t != nil && t != last.of {",
+		"./internal/broker", "TestConfigChangeNeedsNoRestart",
+	},
+	{
+		"producer.id.expiration.ms is not in force", "internal/broker/partitions.go",
+		"ProducerExpiry: b.settings.Logs.ProducerIDExpiry,", "ProducerExpiry: 1<<62,",
+		"./internal/broker", "TestProducerIDExpires",
+	},
+	{
+		"max.connections is not in force", "internal/broker/listeners.go",
+		"Total: int(c.Max), ", "Total: 1<<62, ",
+		".", "TestConnectionLimitsChangeWhileTheBrokerRuns",
+	},
 }
 
 // timeLimit is how long a test may run into a bug that makes it wait.
