@@ -306,6 +306,28 @@ func TestLeavingFollowerRebalances(t *testing.T) {
 	})
 }
 
+// TestSyncOfAnOldGeneration: a member that missed a rebalance must not get the
+// assignment of the new generation for the old one.
+func TestSyncOfAnOldGeneration(t *testing.T) {
+	run(t, group.Config{}, func(h *harness) {
+		a, _ := h.stablePair("g")
+		a.generation--
+		require.Equal(t, kerr.IllegalGeneration.Code, a.syncs().ErrorCode)
+	})
+}
+
+// TestAnEmptyGroupIsAGenerationOfItsOwn: as in Kafka, so that nobody of the last one
+// with members can go on in the next.
+func TestAnEmptyGroupIsAGenerationOfItsOwn(t *testing.T) {
+	run(t, group.Config{}, func(h *harness) {
+		a := h.stable("g")
+		last := a.generation
+		require.Zero(t, h.leave(leaveRequest(5, "g", a.id)).Members[0].ErrorCode)
+		b := h.newMember("g")
+		require.Equal(t, last+2, b.joins().Generation)
+	})
+}
+
 func TestCloseAnswersWhoWaits(t *testing.T) {
 	run(t, group.Config{}, func(h *harness) {
 		a, b := joinedPair(h, "g")
