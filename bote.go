@@ -37,6 +37,9 @@ func (b *Broker) ConsoleAddrs() []string { return b.b.ConsoleAddrs() }
 // ClusterID is the ID in the data directory.
 func (b *Broker) ClusterID() string { return b.b.ClusterID() }
 
+// DataDir is the data directory.
+func (b *Broker) DataDir() string { return b.b.DataDir() }
+
 // Serve answers clients until ctx ends or Close is called. It does not close the
 // broker.
 func (b *Broker) Serve(ctx context.Context) error { return b.b.Serve(ctx) }

@@ -123,6 +123,9 @@ func Open(ctx context.Context, cfg Config) (_ *Broker, err error) {
 // ClusterID is the ID in the log directory.
 func (b *Broker) ClusterID() string { return b.node.ClusterID }
 
+// DataDir is the log directory.
+func (b *Broker) DataDir() string { return b.store.Dir() }
+
 // Serve answers clients until ctx ends or Close is called. It does not close the
 // broker.
 func (b *Broker) Serve(ctx context.Context) error {

@@ -22,7 +22,7 @@ import (
 func newDLTListCommand(s *streams, o *dltOptions) *cobra.Command {
 	f := &dltFilter{}
 	cmd := &cobra.Command{
-		Use:   "ls [topic]",
+		Use: "ls [TOPIC]", Aliases: []string{"list"},
 		Short: "List dead-letter topics, or the open records of one",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -247,7 +247,7 @@ func oneLine(s string, n int) string {
 // newDLTShowCommand is bote dlt show: one record with everything it has.
 func newDLTShowCommand(s *streams, o *dltOptions) *cobra.Command {
 	return &cobra.Command{
-		Use:   "show topic partition:offset",
+		Use:   "show TOPIC PARTITION:OFFSET",
 		Short: "Show one dead-lettered record with its headers",
 		Args:  cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -316,7 +316,7 @@ func bytesText(b []byte) string {
 func newDLTCountCommand(s *streams, o *dltOptions) *cobra.Command {
 	f := &dltFilter{}
 	cmd := &cobra.Command{
-		Use:   "count topic",
+		Use:   "count TOPIC",
 		Short: "Count the records of a dead-letter topic by reason, error class, origin and group",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -74,7 +74,7 @@ func actor() string {
 func newDLTRedriveCommand(s *streams, o *dltOptions) *cobra.Command {
 	r := &dltRedrive{}
 	cmd := &cobra.Command{
-		Use:   "redrive topic",
+		Use:   "redrive TOPIC",
 		Short: "Send records of a dead-letter topic back to be handled again",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -123,7 +123,7 @@ func newDLTDiscardCommand(s *streams, o *dltOptions) *cobra.Command {
 	var reason string
 	var everything bool
 	cmd := &cobra.Command{
-		Use:   "discard topic",
+		Use:   "discard TOPIC",
 		Short: "Note that records of a dead-letter topic need nothing any more",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

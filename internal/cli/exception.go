@@ -49,6 +49,15 @@ func (e *exception) named() string {
 	return e.class + ": " + e.text
 }
 
+// inFull is an error's sentence with the reason behind it, where Kafka's words leave that to a line of its own.
+func inFull(err error) string {
+	text := err.Error()
+	if x, ok := errors.AsType[*exception](err); ok && x.cause != nil && !strings.Contains(text, x.cause.Error()) {
+		text += ": " + x.cause.Error()
+	}
+	return text
+}
+
 func throw(class, format string, args ...any) *exception {
 	return &exception{class: class, text: fmt.Sprintf(format, args...)}
 }

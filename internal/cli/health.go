@@ -28,16 +28,18 @@ func (o *healthOptions) addFlags(c *cobra.Command) {
 func newHealthCommand(s *streams) *cobra.Command {
 	var o healthOptions
 	c := &cobra.Command{
-		Use:           "health",
-		Short:         "Ask a broker whether it is ready",
-		Long:          "Ask a broker whether it is ready: it must answer a client and know a leader for every partition. Exit code 0 if so, 1 if not.",
-		Example:       "  bote health --wait 30s -b localhost:9092",
-		Args:          cobra.NoArgs,
-		SilenceErrors: true,
-		RunE: func(c *cobra.Command, _ []string) error {
+		Use:     "health [HOST:PORT]",
+		Short:   "Ask a broker whether it is ready",
+		Long:    "Ask a broker whether it is ready: it must answer a client and know a leader for every partition. Exit code 0 if so, 1 if not.",
+		Example: "  bote health --wait 30s localhost:9092",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, addresses []string) error {
+			if len(addresses) > 0 {
+				o.bootstrap = addresses[0]
+			}
 			report, err := o.check(c.Context())
 			if err != nil {
-				return sayError(s, fmt.Errorf("%s is not ready: %w", o.bootstrap, err))
+				return fmt.Errorf("%s is not ready: %w", o.bootstrap, err)
 			}
 			s.printf("%s\n", report)
 			return nil

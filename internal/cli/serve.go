@@ -1,10 +1,13 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"maps"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -36,18 +39,21 @@ func (o *serveOptions) addFlags(c *cobra.Command) {
 func newServeCommand(s *streams) *cobra.Command {
 	var o serveOptions
 	c := &cobra.Command{
-		Use:   "serve",
+		Use:   "serve [FILE]",
 		Short: "Run the broker",
 		Long:  "Run the broker in the foreground until Ctrl-C or a termination signal. The log goes to stdout and, if LOG_DIR is set, to server.log in that directory.",
 		Example: "  bote serve\n" +
-			"  bote serve --config config/server.properties\n" +
+			"  bote serve config/server.properties\n" +
 			"  bote serve --data-dir data --listen localhost:9092",
-		Args:          cobra.NoArgs,
-		SilenceErrors: true,
-		RunE: func(c *cobra.Command, _ []string) error {
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, files []string) error {
+			if len(files) > 0 && o.config != "" {
+				return wordsError{fmt.Errorf("%s and --config %s both name the file of settings: give one", files[0], o.config)}
+			}
+			o.config = cmp.Or(o.config, strings.Join(files, ""))
 			values, err := o.values()
 			if err != nil {
-				return sayError(s, err)
+				return err
 			}
 			level := slog.LevelInfo
 			if o.debug {
@@ -69,6 +75,9 @@ func newServeCommand(s *streams) *cobra.Command {
 // values are the settings of the file with the flags laid over them.
 func (o *serveOptions) values() (map[string]string, error) {
 	values, err := optionalProperties(o.config)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no file %s", o.config)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read settings: %w", err)
 	}
@@ -86,18 +95,4 @@ func (o *serveOptions) values() (map[string]string, error) {
 		delete(values, "advertised.listeners")
 	}
 	return values, nil
-}
-
-// sayError prints why a verb failed.
-func sayError(s *streams, err error) error {
-	s.remark("Error: %s\n", err)
-	return codeError(exitError)
-}
-
-// codeOf is the exit code of a verb's error.
-func codeOf(err error) int {
-	if code, ok := errors.AsType[codeError](err); ok {
-		return int(code)
-	}
-	return exitError
 }

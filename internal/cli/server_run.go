@@ -3,7 +3,9 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"maps"
 	"net"
@@ -39,6 +41,7 @@ type serving struct {
 	values map[string]string
 	// strict refuses settings as Kafka does; otherwise missing ones get bote's defaults.
 	strict bool
+	serves bool // it has started
 }
 
 // newServing prepares the log: stdout, and server.log if LOG_DIR is set. closing ends the latter.
@@ -84,6 +87,9 @@ func (v *serving) run(ctx context.Context) int {
 	v.log.line("INFO", loggerInfo, "Kafka version: %s", Version)
 	v.log.line("INFO", "bote", "bote %s", buildVersion())
 	v.log.line("INFO", loggerRaft, "[KafkaRaftServer nodeId=%s] Kafka Server started", id)
+	v.serves = true
+	v.greet(b)
+	v.s.reportReady(ctx)
 	err = b.Serve(ctx)
 	if err = errors.Join(err, b.Close()); err != nil {
 		return v.fatal("Exiting Kafka due to fatal exception during shutdown.", err)
@@ -91,6 +97,22 @@ func (v *serving) run(ctx context.Context) int {
 	v.log.line("INFO", loggerBroker, "[BrokerServer id=%s] shut down completed", id)
 	v.log.line("INFO", loggerInfo, "App info kafka.server for %s unregistered", id)
 	return endedBy(stopped)
+}
+
+// greet says what somebody who runs the broker by hand wants to know.
+func (v *serving) greet(b *bote.Broker) {
+	if dir := b.DataDir(); within(os.TempDir(), dir) {
+		v.log.line(levelWarn, "bote", "The data is in %s, which may be gone after a reboot: choose another directory for data that matters, with log.dirs or --data-dir.", dir)
+	}
+	if !v.strict {
+		v.log.line("INFO", "bote", "Clients connect to %s. The data is in %s. Ctrl-C stops the broker.", b.Addr(), b.DataDir())
+	}
+}
+
+// within reports whether a path lies below a directory.
+func within(dir, path string) bool {
+	rest, err := filepath.Rel(dir, path)
+	return err == nil && filepath.IsLocal(rest)
 }
 
 // endedBy is the exit code for the signal that ended the broker.
@@ -175,8 +197,30 @@ func locked(dir string) bool {
 	return false
 }
 
+// advice says in plain words why bote serve fails, and what to do.
+func (v *serving) advice(err error) string {
+	dir := v.dataDir()
+	switch op, _ := errors.AsType[*net.OpError](err); {
+	case op != nil && errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Sprintf("another program listens on %s already. Stop it, or choose another address with --listen HOST:PORT.", shownAddress(op.Addr.String()))
+	case dir != "" && locked(dir):
+		return fmt.Sprintf("another broker uses %s. Stop it, or choose another directory with --data-dir DIR.", dir)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Sprintf("%s. Give the user who runs bote the right to write there, or choose another directory with --data-dir DIR.", err)
+	}
+	return inFull(err)
+}
+
 // fatal logs why there is no server, as Kafka does: the reason is the line below.
 func (v *serving) fatal(what string, err error) int {
+	if !v.strict {
+		failed := "Cannot start"
+		if v.serves {
+			failed = "Stopped, but not cleanly"
+		}
+		v.log.line(levelError, "bote", "%s: %s", failed, v.advice(err))
+		return exitError
+	}
 	v.log.line(levelError, loggerMain, "%s", what)
 	class, text := classRuntime, err.Error()
 	if e, ok := errors.AsType[*config.Error](err); ok {

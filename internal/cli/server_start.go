@@ -3,11 +3,8 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -31,7 +28,7 @@ func runServerStart(ctx context.Context, s *streams, args []string) int {
 		return exitError
 	}
 	if args[0] == "-daemon" {
-		return s.startDaemon(args[1:])
+		return s.startDaemon(ctx, args[1:])
 	}
 	if slices.Contains(args, "--help") {
 		return s.printUsage(p, serverStartUsage)
@@ -70,33 +67,4 @@ func (v *serving) start(ctx context.Context, p *optParser, args []string) int {
 	maps.Copy(values, overrides)
 	v.values = values
 	return v.run(ctx)
-}
-
-// startDaemon starts the same command in a session of its own and returns. What it prints goes to kafkaServer.out in LOG_DIR.
-func (s *streams) startDaemon(args []string) int {
-	if err := s.daemon(args); err != nil {
-		s.remark("%s\n", err)
-		return exitError
-	}
-	return exitOK
-}
-
-func (s *streams) daemon(args []string) error {
-	dir := s.getenv("LOG_DIR")
-	if dir == "" {
-		dir = "logs"
-	}
-	if err := os.MkdirAll(dir, 0o750); err != nil {
-		return fmt.Errorf("create log directory: %w", err)
-	}
-	out, err := os.Create(filepath.Join(dir, "kafkaServer.out"))
-	if err != nil {
-		return fmt.Errorf("create output file: %w", err)
-	}
-	defer out.Close()
-	self, err := os.Executable()
-	if err != nil {
-		return fmt.Errorf("find this program: %w", err)
-	}
-	return detach(self, append([]string{"kafka-server-start"}, args...), out)
 }

@@ -3,9 +3,7 @@
 package cli
 
 import (
-	"context"
 	"fmt"
-	"os"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -14,23 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// detach starts a program that outlives this one and the terminal.
-func detach(program string, args []string, out *os.File) error {
-	cmd := exec.CommandContext(context.Background(), program, args...)
-	cmd.Stdout, cmd.Stderr = out, out
+// detached has a program outlive this one and the terminal.
+func detached(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	for _, pair := range os.Environ() {
-		if !strings.HasPrefix(pair, "BOTE_TOOL=") {
-			cmd.Env = append(cmd.Env, pair)
-		}
-	}
-	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("start the server: %w", err)
-	}
-	if err := cmd.Process.Release(); err != nil {
-		return fmt.Errorf("let go of the server: %w", err)
-	}
-	return nil
 }
 
 // stopProcess sends a process the signal, TERM by default.

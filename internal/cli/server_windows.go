@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -12,18 +11,9 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// detach starts a program that outlives this one and its console.
-func detach(program string, args []string, out *os.File) error {
-	cmd := exec.CommandContext(context.Background(), program, args...)
-	cmd.Stdout, cmd.Stderr = out, out
+// detached has a program outlive this one and its console.
+func detached(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{CreationFlags: windows.DETACHED_PROCESS | windows.CREATE_NEW_PROCESS_GROUP}
-	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("start the server: %w", err)
-	}
-	if err := cmd.Process.Release(); err != nil {
-		return fmt.Errorf("let go of the server: %w", err)
-	}
-	return nil
 }
 
 // stopProcess ends a process at once, as Kafka's script does: there are no signals here. The log survives that.

@@ -3,6 +3,8 @@
 package tutorial
 
 import (
+	"bytes"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -98,7 +100,19 @@ func startAndStop(t *testing.T, s *shell) {
 	t.Log("as a daemon, on a directory that nobody formatted")
 	require.NoError(t, os.RemoveAll(s.data))
 	s.prints("", `bin/kafka-server-start.sh -daemon config/server.properties`)
-	require.FileExists(t, filepath.Join(s.root, "logs", "kafkaServer.out"))
+	conn, err := net.Dial("tcp", "localhost:9092")
+	require.NoError(t, err, "the port is open when the command returns")
+	require.NoError(t, conn.Close())
+	output := filepath.Join(s.root, "logs", "kafkaServer.out")
+	before, err := os.ReadFile(output)
+	require.NoError(t, err)
+	code, _, errs := s.typed(`bin/kafka-server-start.sh -daemon config/server.properties`)
+	require.Equal(t, 1, code, "a second one cannot start")
+	require.Contains(t, errs, "the server did not start")
+	require.Contains(t, errs, "Address already in use")
+	after, err := os.ReadFile(output)
+	require.NoError(t, err)
+	require.True(t, bytes.HasPrefix(after, before), "the first one's output is whole")
 	log := s.starts(`tail -n +1 -f  logs/kafkaServer.out`)
 	log.until(ready)
 	log.interrupted()

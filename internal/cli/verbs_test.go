@@ -1,0 +1,66 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestVerbsSayWhatIsWrong: no command ends with a code and without a word.
+func TestVerbsSayWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	for line, says := range map[string]string{
+		"serve --foo":                  "unknown flag: --foo",
+		"serve --port 9093":            "unknown flag: --port",
+		"serve --config":               "flag needs an argument: --config",
+		"serve none.properties":        "there is no file none.properties",
+		"serve a b":                    "usage: bote serve [FILE]",
+		"serve a.properties -c b":      "both name the file of settings",
+		"serve --set log.dirs":         "Invalid command line properties: log.dirs",
+		"health --foo":                 "unknown flag: --foo",
+		"health localhost:1":           "localhost:1 is not ready: ",
+		"health a b":                   "usage: bote health [HOST:PORT]",
+		"dlt nothing":                  `unknown command "nothing" for "bote dlt": it has `,
+		"dlt show topic":               "usage: bote dlt show TOPIC PARTITION:OFFSET",
+		"completion foo":               `unknown command "foo" for "bote completion": it has `,
+		"nothing":                      `unknown command "nothing" for "bote"`,
+		"dlt ls -b localhost":          "Invalid url in bootstrap.servers: localhost",
+		"check":                        "usage: bote check DIR",
+		"version --foo":                "unknown flag: --foo",
+		"dlt redrive -b localhost:1 t": "",
+	} {
+		var out, remarks bytes.Buffer
+		s := &streams{in: strings.NewReader(""), out: &out, err: &remarks, getenv: func(string) string { return "" }}
+		require.NotZero(t, runVerbs(t.Context(), s, strings.Fields(line)), line)
+		require.NotEmpty(t, remarks.String(), line)
+		require.Contains(t, remarks.String(), says, line)
+	}
+}
+
+func TestVersionByFlag(t *testing.T) {
+	t.Parallel()
+	for _, flag := range []string{"--version", "-v"} {
+		var out bytes.Buffer
+		s := &streams{out: &out, err: &out, getenv: func(string) string { return "" }}
+		require.Zero(t, runVerbs(t.Context(), s, []string{flag}))
+		require.Equal(t, "bote "+buildVersion()+"\n", out.String())
+	}
+}
+
+// TestServeTakesAFile: what every user of Kafka types. A setting that is refused shows
+// that the file was read, and plain words are what bote's own verb speaks.
+func TestServeTakesAFile(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "server.properties")
+	require.NoError(t, os.WriteFile(file, []byte("num.partitions=abc\n"), 0o600))
+	var out bytes.Buffer
+	s := &streams{out: &out, err: &out, getenv: func(string) string { return "" }}
+	require.Equal(t, exitError, runVerbs(context.Background(), s, []string{"serve", file}))
+	require.Contains(t, out.String(), "ERROR Cannot start: Invalid value abc for configuration num.partitions")
+	require.NotContains(t, out.String(), "Exception")
+}
