@@ -26,12 +26,19 @@ type committer struct {
 	positions map[topicPartition]kgo.EpochOffset
 	committed map[topicPartition]kgo.EpochOffset
 	last      time.Time
+
+	// behind is where reading goes on if a partition comes back that was lost, as all are when a broker is away for a while.
+	// What was read must not be shown again, committed or not.
+	behind map[topicPartition]int64
+	// anew are topics that were deleted and created again: they are read from their start.
+	anew map[string]bool
 }
 
 func newCommitter() *committer {
 	return &committer{
 		ready: make(chan struct{}), last: time.Now(),
 		positions: map[topicPartition]kgo.EpochOffset{}, committed: map[topicPartition]kgo.EpochOffset{},
+		behind: map[topicPartition]int64{}, anew: map[string]bool{},
 	}
 }
 
@@ -44,9 +51,41 @@ func (c *committer) start(client *connection) {
 // options are what the client must call back.
 func (c *committer) options() []kgo.Opt {
 	if !c.enabled {
-		return nil
+		return []kgo.Opt{kgo.AdjustFetchOffsetsFn(func(_ context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+			c.resume(offsets)
+			return offsets, nil
+		})}
 	}
 	return []kgo.Opt{kgo.AdjustFetchOffsetsFn(c.assigned), kgo.OnPartitionsRevoked(c.revoked), kgo.OnPartitionsLost(c.lost)}
+}
+
+// resume lets partitions that were read before go on behind what was read, and topics that were created anew begin at
+// their start.
+func (c *committer) resume(offsets map[string]map[int32]kgo.Offset) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for topic, parts := range offsets {
+		for id, o := range parts {
+			next, ok := c.behind[topicPartition{topic, id}]
+			switch {
+			case c.anew[topic] && !ok:
+				parts[id] = kgo.NewOffset().AtStart()
+			case ok && o.EpochOffset().Offset < next:
+				parts[id] = kgo.NewOffset().At(next)
+			}
+		}
+	}
+}
+
+// forget drops the positions in a topic that was deleted and created again.
+func (c *committer) forget(topic string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.anew[topic] = true
+	for _, m := range []map[topicPartition]kgo.EpochOffset{c.positions, c.committed} {
+		maps.DeleteFunc(m, func(p topicPartition, _ kgo.EpochOffset) bool { return p.topic == topic })
+	}
+	maps.DeleteFunc(c.behind, func(p topicPartition, _ int64) bool { return p.topic == topic })
 }
 
 // assigned turns "the beginning" and "the end" into offsets, so that they can be committed before anything is read.
@@ -56,6 +95,7 @@ func (c *committer) assigned(ctx context.Context, offsets map[string]map[int32]k
 		return offsets, nil
 	case <-c.ready:
 	}
+	c.resume(offsets)
 	places := map[int64][]topicPartition{}
 	for topic, parts := range offsets {
 		for id, o := range parts {
@@ -87,9 +127,13 @@ func (c *committer) set(p topicPartition, at kgo.EpochOffset) {
 
 // read moves the position behind a record.
 func (c *committer) read(rec *kgo.Record) {
+	p := topicPartition{rec.Topic, rec.Partition}
 	if c.enabled {
-		c.set(topicPartition{rec.Topic, rec.Partition}, kgo.EpochOffset{Epoch: rec.LeaderEpoch, Offset: rec.Offset + 1})
+		c.set(p, kgo.EpochOffset{Epoch: rec.LeaderEpoch, Offset: rec.Offset + 1})
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.behind[p] = rec.Offset + 1
 }
 
 // left says that a record was fetched and not read. Kafka's consumer seeks back to it, which forgets the epoch.
@@ -164,6 +208,13 @@ func (c *committer) revoked(ctx context.Context, _ *kgo.Client, parts map[string
 	<-c.ready
 	c.commit(ctx)
 	c.lost(ctx, nil, parts)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for topic, list := range parts {
+		for _, id := range list { // somebody else reads on from what was committed
+			delete(c.behind, topicPartition{topic, id})
+		}
+	}
 }
 
 func (c *committer) lost(_ context.Context, _ *kgo.Client, parts map[string][]int32) {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -124,6 +125,10 @@ func (c *consoleConsumer) read(ctx context.Context, conn *connection, out *bufio
 			return deadline.reason(deadline.ctx.Err())
 		}
 		for _, f := range fetches.Errors() {
+			if errors.Is(f.Err, kerr.UnknownTopicID) {
+				c.lookUpAgain(conn, commits, f.Topic)
+				continue
+			}
 			if denied := authenticationError(f.Err); denied != nil {
 				return denied
 			}
@@ -131,6 +136,20 @@ func (c *consoleConsumer) read(ctx context.Context, conn *connection, out *bufio
 				return f.Err
 			}
 		}
+	}
+}
+
+// lookUpAgain goes on with a topic that was deleted and created again. The client would ask for the ID of the old one for
+// ever.
+func (c *consoleConsumer) lookUpAgain(conn *connection, commits *committer, topic string) {
+	c.s.log(levelWarn, loggerMetadata, "%s Topic %s was deleted or created anew; it is looked up again.", conn.nodes.who, topic)
+	commits.forget(topic)
+	conn.PurgeTopicsFromConsuming(topic)
+	switch {
+	case c.set.has("partition"):
+		conn.AddConsumePartitions(map[string]map[int32]kgo.Offset{topic: {c.partition: kgo.NewOffset().AtStart()}})
+	case c.include == "":
+		conn.AddConsumeTopics(topic)
 	}
 }
 

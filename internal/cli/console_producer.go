@@ -6,8 +6,11 @@ import (
 	"maps"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/botehq/bote/internal/config"
@@ -139,6 +142,10 @@ type consoleProducer struct {
 	sync     bool
 	maxBytes int
 	gate     topicGate
+
+	forgetting sync.Mutex     // held while the topic is forgotten
+	lookups    atomic.Int64   // how often it was
+	again      sync.WaitGroup // records that are sent once more
 }
 
 func newConsoleProducer(ctx context.Context, s *streams, set *optSet) (*consoleProducer, error) {
@@ -284,13 +291,22 @@ func (c *consoleProducer) run(ctx context.Context) int {
 	}
 	flush, cancel := context.WithTimeout(context.WithoutCancel(ctx), config.Duration(120_000))
 	defer cancel()
-	if err := c.conn.Flush(flush); err != nil {
+	if err := c.flush(flush); err != nil {
 		code = c.s.producerFailed(err)
 	}
 	if ctx.Err() != nil {
 		return interrupted(ctx)
 	}
 	return code
+}
+
+// flush waits for all answers, those to records that are sent once more included.
+func (c *consoleProducer) flush(ctx context.Context) error {
+	if err := c.conn.Flush(ctx); err != nil {
+		return err //nolint:wrapcheck // it is the context's
+	}
+	c.again.Wait()
+	return c.conn.Flush(ctx) //nolint:wrapcheck // it is the context's
 }
 
 // send hands a record over. An error ends the program; the failure of a record that is not waited for is only logged.
@@ -303,18 +319,48 @@ func (c *consoleProducer) send(ctx context.Context, rec *kgo.Record) error {
 		return nil
 	}
 	if !c.sync {
-		c.conn.Produce(context.WithoutCancel(ctx), rec, func(rec *kgo.Record, err error) {
+		c.produce(context.WithoutCancel(ctx), rec, func(err error) {
 			if err != nil {
 				c.logFailure(rec, asException(err, "produce"))
 			}
 		})
 		return nil
 	}
-	if err := c.conn.ProduceSync(ctx, rec).FirstErr(); err != nil {
+	sent := make(chan error, 1)
+	c.produce(ctx, rec, func(err error) { sent <- err })
+	if err := <-sent; err != nil {
 		x := asException(err, "produce")
 		return &exception{class: classExecution, text: x.named(), cause: x}
 	}
 	return nil
+}
+
+// produce sends a record. If the topic was deleted and created again, it is looked up anew and the record sent once more:
+// the client would use the ID of the old one for ever.
+func (c *consoleProducer) produce(ctx context.Context, rec *kgo.Record, done func(error)) {
+	lookups := c.lookups.Load()
+	c.conn.Produce(ctx, rec, func(rec *kgo.Record, err error) {
+		if !errors.Is(err, kerr.UnknownTopicID) && (err == nil || c.lookups.Load() == lookups) {
+			done(err)
+			return
+		}
+		c.again.Go(func() { // the client's callbacks must not wait for it
+			c.lookUpAgain(lookups)
+			c.conn.Produce(ctx, rec, func(_ *kgo.Record, err error) { done(err) })
+		})
+	})
+}
+
+// lookUpAgain forgets the topic, once for all records that were on their way to the old one.
+func (c *consoleProducer) lookUpAgain(lookups int64) {
+	c.forgetting.Lock()
+	defer c.forgetting.Unlock()
+	if c.lookups.Load() != lookups {
+		return
+	}
+	c.s.log(levelWarn, loggerMetadata, "%s Topic %s was deleted or created anew; it is looked up again.", c.conn.nodes.who, c.topic)
+	c.conn.PurgeTopicsFromProducing(c.topic)
+	c.lookups.Add(1)
 }
 
 // refuses is what Kafka's producer finds out before it sends anything.
