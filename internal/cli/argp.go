@@ -117,7 +117,7 @@ func (s *streams) runArgs(p *argParser, args []string, run func(*argSet) error) 
 		s.remark("%s", wrapJustified(p.prog+": error: "+e.text+"\n", "", 0))
 		return exitError
 	}
-	s.remark("%s\n", err)
+	s.complain(err, "%s%s\n", err, causes(err))
 	return exitError
 }
 

@@ -26,7 +26,7 @@ func runBrokerAPIVersions(ctx context.Context, s *streams, args []string) int {
 	p := brokerAPIVersionsParser()
 	set, err := p.parse(args)
 	if err != nil {
-		s.remark("%s\n", err)
+		s.complain(err, "%s%s\n", err, causes(err))
 		return exitError
 	}
 	if code, done := s.begin(p, set, args, aboutAPIVersions); done {

@@ -26,7 +26,7 @@ func runConfigs(ctx context.Context, s *streams, args []string) int {
 	set, err := p.parse(args)
 	p.options = p.options[:len(p.options)-1] // accepted, not shown
 	if err != nil {
-		s.remark("%s\n", err)
+		s.complain(err, "%s%s\n", err, causes(err))
 		return exitError
 	}
 	if code, done := s.begin(p, set, args, aboutConfigs); done {
@@ -38,7 +38,7 @@ func runConfigs(ctx context.Context, s *streams, args []string) int {
 	}
 	x, ok := errors.AsType[*exception](err)
 	if ok && x.class != classArgument && x.class != commonErrors+"InvalidConfigurationException" {
-		s.remark("Error while executing config command with args '%s'\n%s\n", strings.Join(args, " "), x.named())
+		s.complain(err, "Error while executing config command with args '%s'\n%s%s\n", strings.Join(args, " "), x.named(), causes(err))
 		return exitError
 	}
 	return s.finish(p, err)
@@ -118,14 +118,11 @@ func (c *configsCommand) describe(ctx context.Context, e entity) error {
 
 // absent reports whether there is no topic of the name.
 func (c *configsCommand) absent(ctx context.Context, e entity) (bool, error) {
-	if e.typ != entityTopics || c.set.has("all") {
+	if e.isDefault() || c.set.has("all") {
 		return false, nil
 	}
-	topics, err := c.conn.topics(ctx, "listTopics")
-	if err != nil {
-		return false, execution(err)
-	}
-	return !slices.ContainsFunc(topics, func(t topicMetadata) bool { return t.name == *e.name }), nil
+	names, err := c.names(ctx, e.typ)
+	return err == nil && !slices.Contains(names, *e.name), err
 }
 
 // names returns all entities of a type; brokers end with the default.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 const (
@@ -79,6 +80,10 @@ type consoleConsumer struct {
 	settings  properties
 	group     string // empty when one partition is read
 	format    formatter
+
+	// included is the expression of --include if the client cannot match it; looked is when topics were last held against it.
+	included *javaRegex
+	looked   time.Time
 
 	count int64
 }
@@ -253,7 +258,7 @@ func (c *consoleConsumer) readFormatter() error {
 // failed writes the line about an error that ends the tool with exit code 1.
 func (c *consoleConsumer) failed(err error) int {
 	c.s.log(levelError, loggerConsumer, "Unknown error when running consumer: ")
-	c.s.remark("%s\n", named(err))
+	c.s.remark("%s%s\n", named(err), causes(err))
 	return exitError
 }
 

@@ -26,7 +26,11 @@ func (c *consoleConsumer) run(ctx context.Context) int {
 	if err != nil {
 		return c.failed(err)
 	}
-	opts = append(opts, c.subscription()...)
+	what, err := c.subscription(ctx)
+	if err != nil {
+		return c.end(ctx, err)
+	}
+	opts = append(opts, what...)
 	conn, err := c.s.connect(ctx, who, c.servers, c.settings, opts...)
 	if err != nil {
 		return c.failed(err)
@@ -72,7 +76,7 @@ func (c *consoleConsumer) end(ctx context.Context, err error) int {
 }
 
 // subscription says what is read.
-func (c *consoleConsumer) subscription() []kgo.Opt {
+func (c *consoleConsumer) subscription(ctx context.Context) ([]kgo.Opt, error) {
 	switch {
 	case c.set.has("partition"):
 		offset := kgo.NewOffset().At(c.offset)
@@ -82,11 +86,64 @@ func (c *consoleConsumer) subscription() []kgo.Opt {
 		case atLatest:
 			offset = kgo.NewOffset().AtEnd()
 		}
-		return []kgo.Opt{kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{c.topic: {c.partition: offset}})}
-	case c.include != "":
-		return []kgo.Opt{kgo.ConsumeRegex(), kgo.ConsumeTopics("^(?:" + c.include + ")$")}
+		return []kgo.Opt{kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{c.topic: {c.partition: offset}})}, nil
+	case c.include == "":
+		return []kgo.Opt{kgo.ConsumeTopics(c.topic)}, nil
 	}
-	return []kgo.Opt{kgo.ConsumeTopics(c.topic)}
+	re, err := compileJavaRegex(c.include)
+	if err != nil {
+		return nil, &exception{class: classRuntime, text: c.include + " is an invalid regex.", cause: err}
+	}
+	if re.linear != nil {
+		return []kgo.Opt{kgo.ConsumeRegex(), kgo.ConsumeTopics("^(?:" + c.include + ")$")}, nil
+	}
+	c.included = re
+	names, err := c.awaitIncluded(ctx)
+	return []kgo.Opt{kgo.ConsumeTopics(names...)}, err
+}
+
+// awaitIncluded waits until there is a topic that --include means. It is for expressions that the client does not know.
+func (c *consoleConsumer) awaitIncluded(ctx context.Context) ([]string, error) {
+	conn, err := c.s.connect(ctx, identity{kind: "Consumer", id: "console-consumer", extra: ", groupId=" + c.group, failure: "Failed to construct kafka consumer"}, c.servers, c.settings)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	for tries := 1; ; tries++ {
+		names, err := c.includedTopics(ctx, conn)
+		if err != nil || len(names) > 0 {
+			return names, err
+		}
+		if !sleep(ctx, backoff(tries)) {
+			return nil, ctx.Err()
+		}
+	}
+}
+
+func (c *consoleConsumer) includedTopics(ctx context.Context, conn *connection) ([]string, error) {
+	topics, err := conn.topics(ctx, "metadata")
+	if err != nil {
+		return nil, err
+	}
+	c.looked = time.Now()
+	var names []string
+	for _, t := range topics {
+		if c.included.MatchString(t.name) && !isInternal(t) {
+			names = append(names, t.name)
+		}
+	}
+	return names, nil
+}
+
+// includeNew adds topics that came after the start, as often as a client looks at the cluster.
+func (c *consoleConsumer) includeNew(ctx context.Context, conn *connection) {
+	settings := &clientSettings{properties: c.settings}
+	if c.included == nil || time.Since(c.looked) < settings.millis("metadata.max.age.ms", 300_000) {
+		return
+	}
+	if names, err := c.includedTopics(ctx, conn); err == nil { // else the next look will do
+		conn.AddConsumeTopics(names...)
+	}
 }
 
 func (c *consoleConsumer) read(ctx context.Context, conn *connection, out *bufio.Writer, commits *committer) error {
@@ -111,7 +168,8 @@ func (c *consoleConsumer) read(ctx context.Context, conn *connection, out *bufio
 		}
 	}
 	for {
-		fetches := poll(deadline.ctx, conn, commits)
+		c.includeNew(deadline.ctx, conn)
+		fetches := c.poll(deadline.ctx, conn, commits)
 		if fetches.NumRecords() > 0 {
 			deadline.restart()
 		}
@@ -153,15 +211,21 @@ func (c *consoleConsumer) lookUpAgain(conn *connection, commits *committer, topi
 	}
 }
 
-// poll waits for records, no longer than until the next commit is due.
-func poll(ctx context.Context, conn *connection, commits *committer) kgo.Fetches {
-	if !commits.enabled {
+// poll waits for records, no longer than until the next commit or the next look at the topics is due.
+func (c *consoleConsumer) poll(ctx context.Context, conn *connection, commits *committer) kgo.Fetches {
+	if commits.enabled {
+		commits.due(ctx)
+	}
+	wait := commits.interval
+	if c.included != nil && !commits.enabled {
+		wait = time.Second
+	}
+	if wait == 0 || !commits.enabled && c.included == nil {
 		return conn.PollFetches(ctx)
 	}
-	commits.due(ctx)
-	wait, cancel := context.WithTimeout(ctx, commits.interval)
+	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	return conn.PollFetches(wait)
+	return conn.PollFetches(ctx)
 }
 
 // write formats what was fetched, up to the limit, and marks it as read.

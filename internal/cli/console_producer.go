@@ -88,7 +88,7 @@ func runConsoleProducer(ctx context.Context, s *streams, args []string) int {
 // producerFailed writes an error as Kafka's producer does: refusals of options alone, anything else with its name.
 func (s *streams) producerFailed(err error) int {
 	if x, ok := errors.AsType[*exception](err); ok {
-		s.remark("%s\n", x.named())
+		s.remark("%s%s\n", x.named(), causes(err))
 		return exitError
 	}
 	s.remark("%s\n", err)

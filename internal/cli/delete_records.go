@@ -29,7 +29,7 @@ func runDeleteRecords(ctx context.Context, s *streams, args []string) int {
 	p := deleteRecordsParser()
 	set, err := p.parse(args)
 	if err != nil {
-		s.remark("%s\n", err)
+		s.complain(err, "%s%s\n", err, causes(err))
 		return exitError
 	}
 	if code, done := s.begin(p, set, args, aboutDeleteRecords); done {

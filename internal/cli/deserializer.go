@@ -18,8 +18,16 @@ type deserializer func(b, data []byte) ([]byte, error)
 // newDeserializer finds one of Kafka's deserializers by its class name. An unknown one is reported, and bytes stay as they are.
 func newDeserializer(s *streams, class string) deserializer {
 	switch strings.TrimPrefix(class, serializationPackage) {
-	case "", "StringDeserializer", "ByteArrayDeserializer", "BytesDeserializer", "ByteBufferDeserializer":
+	case "", "StringDeserializer", "ByteArrayDeserializer": // Java shows the address of an array
 		return nil
+	case "BytesDeserializer":
+		return showBytes
+	case "ByteBufferDeserializer":
+		return func(b, data []byte) ([]byte, error) {
+			return fmt.Appendf(b, "java.nio.HeapByteBuffer[pos=0 lim=%d cap=%d]", len(data), len(data)), nil
+		}
+	case "BooleanDeserializer":
+		return readBoolean
 	case "IntegerDeserializer":
 		return fixed(4, "IntegerDeserializer", func(d []byte) string { return strconv.Itoa(int(int32(binary.BigEndian.Uint32(d)))) })
 	case "LongDeserializer":
@@ -67,6 +75,28 @@ func readUUID(b, data []byte) ([]byte, error) {
 		}
 	}
 	return append(b, strings.ToLower(string(data))...), nil
+}
+
+// showBytes is Bytes.toString of Kafka: what is no printable ASCII, and the backslash, is \xHH.
+func showBytes(b, data []byte) ([]byte, error) {
+	for _, c := range data {
+		if c >= ' ' && c <= '~' && c != '\\' {
+			b = append(b, c)
+			continue
+		}
+		b = fmt.Appendf(b, `\x%02X`, c)
+	}
+	return b, nil
+}
+
+func readBoolean(b, data []byte) ([]byte, error) {
+	if len(data) != 1 {
+		return nil, serializationError("Size of data received by BooleanDeserializer is not 1")
+	}
+	if data[0] > 1 {
+		return nil, serializationError(fmt.Sprintf("Unexpected byte received by BooleanDeserializer: %d", int8(data[0])))
+	}
+	return strconv.AppendBool(b, data[0] == 1), nil
 }
 
 func serializationError(text string) error {

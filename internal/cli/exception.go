@@ -58,6 +58,23 @@ func inFull(err error) string {
 	return text
 }
 
+// causes are the lines that Java prints below an exception for what caused it, each with a newline before it.
+func causes(err error) string {
+	var b strings.Builder
+	for x, ok := errors.AsType[*exception](err); ok; {
+		var cause *exception
+		if !errors.As(x.cause, &cause) || cause == x || strings.Contains(x.text, cause.named()) {
+			break
+		}
+		b.WriteString("\nCaused by: " + cause.named())
+		x = cause
+	}
+	return b.String()
+}
+
+// isInterrupt reports whether a command failed because of Ctrl-C or a signal. It then ends without a word, as Kafka's tools do.
+func isInterrupt(err error) bool { return errors.Is(err, context.Canceled) }
+
 func throw(class, format string, args ...any) *exception {
 	return &exception{class: class, text: fmt.Sprintf(format, args...)}
 }

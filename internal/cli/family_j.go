@@ -93,6 +93,8 @@ func (s *streams) finish(p *optParser, err error) int {
 	if u, ok := errors.AsType[*usageError](err); ok {
 		return s.printUsage(p, u.text)
 	}
-	s.remark("%s\n", err)
+	if !isInterrupt(err) {
+		s.remark("%s%s\n", err, causes(err))
+	}
 	return exitError
 }

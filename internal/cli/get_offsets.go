@@ -31,7 +31,7 @@ func runGetOffsets(ctx context.Context, s *streams, args []string) int {
 	p := getOffsetsParser()
 	set, err := p.parse(args)
 	if err != nil {
-		s.remark("Error occurred: %s\n", err)
+		s.complain(err, "Error occurred: %s%s\n", err, causes(err))
 		return exitError
 	}
 	if code, done := s.begin(p, set, args, aboutGetOffsets); done {
@@ -41,7 +41,7 @@ func runGetOffsets(ctx context.Context, s *streams, args []string) int {
 		return s.finish(p, err)
 	}
 	if err := getOffsets(ctx, s, set); err != nil {
-		s.remark("Error occurred: %s\n", err)
+		s.complain(err, "Error occurred: %s%s\n", err, causes(err))
 		return exitError
 	}
 	return exitOK
@@ -138,7 +138,7 @@ func partitionFilter(set *optSet) (func(topicPartition) bool, error) {
 	if rules != "" {
 		return partitionRules(rules)
 	}
-	topics := regexp.MustCompile(`.*`)
+	topics := &javaRegex{linear: regexp.MustCompile(`.*`)}
 	if topic != "" {
 		var err error
 		if topics, err = topicPattern(topic); err != nil {
@@ -171,7 +171,7 @@ func partitionRules(text string) (func(topicPartition) bool, error) {
 		if m == nil {
 			return nil, &exception{class: classRuntime, text: classTerse + ": Invalid rule specification: " + word}
 		}
-		topics := regexp.MustCompile(`.*`)
+		topics := &javaRegex{linear: regexp.MustCompile(`.*`)}
 		if m[1] != "" {
 			var err error
 			if topics, err = topicPattern(m[1]); err != nil {

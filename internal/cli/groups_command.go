@@ -32,8 +32,11 @@ func runConsumerGroups(ctx context.Context, s *streams, args []string) int {
 	if u, ok := errors.AsType[*usageError](err); ok {
 		return s.printUsage(p, u.text)
 	}
+	if isInterrupt(err) {
+		return exitError
+	}
 	if err != nil {
-		s.printf("\nError: Executing consumer group command failed due to %s\n", err)
+		s.printf("\nError: Executing consumer group command failed due to %s%s\n", err, causes(err))
 	}
 	return exitOK
 }

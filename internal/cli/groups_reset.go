@@ -292,7 +292,7 @@ func parseDateTime(text string) (time.Time, error) {
 	if !strings.ContainsAny(clock, "+-Z") {
 		text += "Z"
 	}
-	for _, layout := range []string{"2006-01-02T15:04:05.000Z07:00", "2006-01-02T15:04:05.000Z0700", time.RFC3339, "2006-01-02T15:04:05Z0700"} {
+	for _, layout := range []string{"2006-01-02T15:04:05.000Z07:00", "2006-01-02T15:04:05.000Z0700", "2006-01-02T15:04:05.000Z07", time.RFC3339, "2006-01-02T15:04:05Z0700", "2006-01-02T15:04:05Z07"} {
 		if t, err := time.Parse(layout, text); err == nil {
 			return t, nil
 		}

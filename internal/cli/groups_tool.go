@@ -45,7 +45,10 @@ func runGroups(ctx context.Context, s *streams, args []string) int {
 		return s.finish(p, throw(classArgument, "--group-type must be a valid group type."))
 	}
 	if err := listGroups(ctx, s, set); err != nil {
-		s.printf("Error while executing groups command : %s\n", err)
+		if isInterrupt(err) {
+			return exitError
+		}
+		s.printf("Error while executing groups command : %s%s\n", err, causes(err))
 		s.log(levelError, "org.apache.kafka.tools.GroupsCommand", "%s\n", named(err))
 		return exitError
 	}

@@ -120,14 +120,13 @@ func (l *lineReader) lines(ctx context.Context) iter.Seq[[]byte] {
 }
 
 func (l *lineReader) read(ctx context.Context, found chan<- []byte) {
-	in := bufio.NewReaderSize(l.s.in, 64<<10)
+	in := javaLines{in: bufio.NewReaderSize(l.s.in, 64<<10)}
 	for {
 		if l.prompt {
 			l.s.printf(">")
 		}
-		line, err := in.ReadBytes('\n')
-		if len(line) > 0 {
-			line = bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))
+		line, ended, err := in.next()
+		if len(line) > 0 || ended {
 			select {
 			case <-ctx.Done():
 				return
@@ -139,6 +138,31 @@ func (l *lineReader) read(ctx context.Context, found chan<- []byte) {
 				l.failed <- fmt.Errorf("read standard input: %w", err)
 			}
 			return
+		}
+	}
+}
+
+// javaLines reads lines as Java's BufferedReader does: a line ends with \n, \r or \r\n, none of which belongs to it.
+type javaLines struct {
+	in     *bufio.Reader
+	skipLF bool // the last line ended with \r: a \n that follows belongs to that end
+}
+
+// next returns a line. ended reports whether its end was there; the last bytes of the input may have none.
+func (l *javaLines) next() (line []byte, ended bool, err error) {
+	for {
+		b, err := l.in.ReadByte()
+		if err != nil {
+			return line, false, err //nolint:wrapcheck // the caller does
+		}
+		skipped := l.skipLF && b == '\n'
+		l.skipLF = b == '\r'
+		switch {
+		case skipped:
+		case b == '\n' || b == '\r':
+			return line, true, nil
+		default:
+			line = append(line, b)
 		}
 	}
 }

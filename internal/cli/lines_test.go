@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"strings"
@@ -143,4 +144,73 @@ func TestCoordinatorFormatters(t *testing.T) {
 	want := `{"key":{"type":1,"data":{"group":"g<","topic":"t","partition":3}},"value":{"version":3,"data":{"offset":5,"leaderEpoch":-1,"metadata":"m","commitTimestamp":7}}}` +
 		`{"key":{"type":1,"data":{"group":"g<","topic":"t","partition":3}},"value":null}`
 	require.Equal(t, want, got)
+}
+
+func TestLinesEndAsInJava(t *testing.T) {
+	for in, want := range map[string][]string{
+		"a\rb\r\nc\nd": {"a", "b", "c", "d"}, "\r\r": {"", ""}, "\r\n": {""}, "a\n\rb\r": {"a", "", "b"}, "": nil,
+		strings.Repeat("x", 64<<10-1) + "\r\ny": {strings.Repeat("x", 64<<10-1), "y"}, // the buffer ends between the two
+	} {
+		var got []string
+		for line := range lineReaderOf(t, in, properties{}).lines(t.Context()) {
+			got = append(got, string(line))
+		}
+		require.Equal(t, want, got)
+	}
+}
+
+func TestDeserializersOfBytesAndBooleans(t *testing.T) {
+	s := &streams{out: io.Discard, err: io.Discard}
+	for _, c := range []struct{ class, data, want, err string }{
+		{"BytesDeserializer", "\xef\xbba\\~", `\xEF\xBBa\x5C~`, ""},
+		{"BooleanDeserializer", "\x01", "true", ""},
+		{"BooleanDeserializer", "\x00", "false", ""},
+		{"BooleanDeserializer", "\x02", "", "Unexpected byte received by BooleanDeserializer: 2"},
+		{"BooleanDeserializer", "", "", "Size of data received by BooleanDeserializer is not 1"},
+		{"ByteBufferDeserializer", "abc", "java.nio.HeapByteBuffer[pos=0 lim=3 cap=3]", ""},
+	} {
+		got, err := newDeserializer(s, serializationPackage+c.class)(nil, []byte(c.data))
+		if c.err != "" {
+			require.EqualError(t, err, c.err)
+			continue
+		}
+		require.NoError(t, err)
+		require.Equal(t, c.want, string(got))
+	}
+}
+
+func TestDurations(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		"PT5H": 5 * time.Hour, "pt5h": 5 * time.Hour, "P1DT1M1.5S": 24*time.Hour + time.Minute + 1500*time.Millisecond,
+		"-PT1S": -time.Second, "PT-1.5S": -1500 * time.Millisecond, "P106751D": 106751 * 24 * time.Hour,
+	} {
+		got, err := isoDuration(text)
+		require.NoError(t, err, text)
+		require.Equal(t, want, got, text)
+	}
+	for _, text := range []string{"", "P", "PT", "5h", "P106752D", "PT99999999999999999999S", "P9223372036854775807D"} {
+		_, err := isoDuration(text)
+		require.Error(t, err, text)
+	}
+	for _, text := range []string{"2024-01-01T00:00:00.000+02", "2024-01-01T00:00:00+02", "2024-01-01T00:00:00.000+02:00"} {
+		at, err := parseDateTime(text)
+		require.NoError(t, err, text)
+		require.Equal(t, "2023-12-31T22:00:00Z", at.UTC().Format(time.RFC3339))
+	}
+}
+
+// TestInterruptedToolsAreSilent: nobody needs to be told of their own Ctrl-C.
+func TestInterruptedToolsAreSilent(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, line := range []string{
+		"kafka-topics --list --bootstrap-server localhost:1", "kafka-consumer-groups --list --bootstrap-server localhost:1",
+		"kafka-get-offsets --topic t --bootstrap-server localhost:1", "kafka-configs --describe --entity-type topics --bootstrap-server localhost:1",
+		"kafka-groups --list --bootstrap-server localhost:1", "kafka-log-dirs --describe --bootstrap-server localhost:1",
+	} {
+		var out, errs bytes.Buffer
+		require.Equal(t, exitInterrupted, Main(ctx, strings.Fields(line), strings.NewReader(""), &out, &errs), line)
+		require.NotContains(t, out.String()+errs.String(), "nterrupted", line)
+		require.NotContains(t, out.String()+errs.String(), "Error", line)
+	}
 }

@@ -28,7 +28,7 @@ func runLogDirs(ctx context.Context, s *streams, args []string) int {
 	p := logDirsParser()
 	set, err := p.parse(args)
 	if err != nil {
-		s.remark("%s\n", err)
+		s.complain(err, "%s%s\n", err, causes(err))
 		return exitError
 	}
 	if code, done := s.begin(p, set, args, aboutLogDirs); done {

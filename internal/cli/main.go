@@ -29,6 +29,14 @@ func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io
 		args = []string{"bote"}
 	}
 	prepareConsole(stdout, stderr)
+	code := runNamed(ctx, s, args)
+	if code == exitError && ctx.Err() != nil {
+		return interrupted(ctx)
+	}
+	return code
+}
+
+func runNamed(ctx context.Context, s *streams, args []string) int {
 	if run, ok := toolNamed(s.getenv("BOTE_TOOL")); ok {
 		return run(ctx, s, args[1:])
 	}

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -84,11 +83,11 @@ func (c *connection) brokers(ctx context.Context) ([]node, error) {
 	return nodes, nil
 }
 
-// matching returns the names of the topics that a pattern means, in name order. exact lets a topic of just that name win over
-// the regular expression that the name would be.
-func matching(topics []topicMetadata, pattern string, excludeInternal, exact bool) ([]string, error) {
+// matching returns the names of the topics that a pattern means, in name order. A topic of just that name wins over the regular
+// expression that the name would be.
+func matching(topics []topicMetadata, pattern string, excludeInternal bool) ([]string, error) {
 	var names []string
-	if exact && slices.ContainsFunc(topics, func(t topicMetadata) bool { return t.name == pattern }) {
+	if slices.ContainsFunc(topics, func(t topicMetadata) bool { return t.name == pattern }) {
 		names = append(names, pattern)
 	}
 	allowed := func(string) bool { return true }
@@ -100,7 +99,7 @@ func matching(topics []topicMetadata, pattern string, excludeInternal, exact boo
 		allowed = re.MatchString
 	}
 	for _, t := range topics {
-		if len(names) == 1 && exact && names[0] == pattern {
+		if len(names) == 1 && names[0] == pattern {
 			break
 		}
 		if allowed(t.name) {
@@ -121,10 +120,10 @@ func isInternal(t topicMetadata) bool {
 
 // topicPattern reads a list of topics as Kafka's tools do: commas are alternatives, blanks and surrounding quotes do not
 // count, and the whole name must match.
-func topicPattern(pattern string) (*regexp.Regexp, error) {
+func topicPattern(pattern string) (*javaRegex, error) {
 	cleaned := strings.ReplaceAll(strings.ReplaceAll(strings.TrimSpace(pattern), ",", "|"), " ", "")
 	cleaned = strings.Trim(cleaned, `"'`)
-	re, err := regexp.Compile(`^(?:` + cleaned + `)$`)
+	re, err := compileJavaRegex(cleaned)
 	if err != nil {
 		return nil, &exception{class: classRuntime, text: cleaned + " is an invalid regex.", cause: err}
 	}

@@ -26,6 +26,13 @@ func (s *streams) printf(format string, args ...any) { _, _ = fmt.Fprintf(s.out,
 // remark writes to err.
 func (s *streams) remark(format string, args ...any) { _, _ = fmt.Fprintf(s.err, format, args...) }
 
+// complain is remark about an error, unless it is an interrupt's.
+func (s *streams) complain(err error, format string, args ...any) {
+	if !isInterrupt(err) {
+		s.remark(format, args...)
+	}
+}
+
 // The levels of Kafka's log lines.
 const (
 	levelWarn  = "WARN"

@@ -58,7 +58,7 @@ func runTopics(ctx context.Context, s *streams, args []string) int {
 	p := topicsParser()
 	set, err := p.parse(args)
 	if err != nil {
-		s.remark("%s\n", err)
+		s.complain(err, "%s%s\n", err, causes(err))
 		return exitError
 	}
 	if code, done := s.begin(p, set, args, "Create, delete, describe, or change a topic."); done {
@@ -96,6 +96,9 @@ func topicsSettings(set *optSet) (properties, error) {
 
 // topicsFailed reports a failure at run time: the message on stdout, a log line on stderr.
 func (s *streams) topicsFailed(err error) int {
+	if isInterrupt(err) {
+		return exitError
+	}
 	s.printf("Error while executing topic command : %s\n", err)
 	named := err.Error()
 	if x, ok := errors.AsType[*exception](err); ok {
@@ -103,7 +106,7 @@ func (s *streams) topicsFailed(err error) int {
 	} else if p, ok := errors.AsType[*parseError](err); ok {
 		named = p.class + ": " + p.text
 	}
-	s.log(levelError, loggerTopics, "%s\n", named)
+	s.log(levelError, loggerTopics, "%s%s\n", named, causes(err))
 	return exitError
 }
 
@@ -228,7 +231,7 @@ func (c *topicsCommand) list(ctx context.Context, pattern string) error {
 	if err != nil {
 		return err
 	}
-	names, err := matching(topics, pattern, c.set.has("exclude-internal"), false)
+	names, err := matching(topics, pattern, c.set.has("exclude-internal"))
 	if err != nil {
 		return err
 	}
@@ -242,14 +245,18 @@ func (c *topicsCommand) existing(ctx context.Context, pattern string) ([]topicMe
 	if err != nil {
 		return nil, err
 	}
-	names, err := matching(topics, pattern, c.set.has("exclude-internal"), true)
+	names, err := matching(topics, pattern, c.set.has("exclude-internal"))
 	if err != nil {
 		return nil, err
 	}
 	if len(names) == 0 && pattern != "" && !c.set.has("if-exists") {
 		return nil, throw(classArgument, "Topic '%s' does not exist as expected", pattern)
 	}
-	return slices.DeleteFunc(topics, func(t topicMetadata) bool { return !slices.Contains(names, t.name) }), nil
+	wanted := make(map[string]bool, len(names))
+	for _, name := range names {
+		wanted[name] = true
+	}
+	return slices.DeleteFunc(topics, func(t topicMetadata) bool { return !wanted[t.name] }), nil
 }
 
 // warnOfDots writes Kafka's warning about names that metrics cannot tell apart.
