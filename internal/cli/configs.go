@@ -118,7 +118,7 @@ func (c *configsCommand) describe(ctx context.Context, e entity) error {
 
 // absent reports whether there is no topic of the name.
 func (c *configsCommand) absent(ctx context.Context, e entity) (bool, error) {
-	if e.isDefault() || c.set.has("all") {
+	if e.isDefault() || c.set.has("all") || c.conn.controller { // a controller knows itself
 		return false, nil
 	}
 	names, err := c.names(ctx, e.typ)
