@@ -176,7 +176,9 @@ func (p *produced) check(q *kmsg.ProduceRequest, t *catalog.Topic, records []byt
 	if q.Version < 7 && len(records) >= record.HeaderSize && record.Batch(records).Codec() == record.Zstd {
 		return nil, kerr.UnsupportedCompressionType
 	}
-	return record.Check(records, rules(&t.Config, p.b.Now().UnixMilli()))
+	r := rules(&t.Config, p.b.Now().UnixMilli())
+	r.FramingOnly = p.b.Config.FramingOnly
+	return record.Check(records, r)
 }
 
 // rules are what a topic's configs ask of batches.
@@ -223,15 +225,14 @@ func (p *produced) refuse(e *batchFor, err error) {
 	if !errors.As(err, &refusal) {
 		return
 	}
-	text := refusal.Message
-	if refusal.Records != nil {
+	if refusal.Code != kerr.MessageTooLarge && refusal.Code != kerr.CorruptMessage {
 		e.at.LogStartOffset = e.part.LogStartOffset()
-		text = fmt.Sprintf("%s in topic partition %s-%d.", text, e.topic.Name, e.at.Partition)
 	}
-	e.at.ErrorMessage = &text
-	for _, index := range refusal.Records {
+	place := fmt.Sprintf("%s-%d", e.topic.Name, e.at.Partition)
+	e.at.ErrorMessage = new(refusal.MessageIn(place))
+	for _, fault := range refusal.Faults {
 		re := kmsg.NewProduceResponseTopicPartitionErrorRecord()
-		re.RelativeOffset, re.ErrorMessage = index, &text
+		re.RelativeOffset, re.ErrorMessage = fault.Index, new(fault.MessageIn(place))
 		e.at.ErrorRecords = append(e.at.ErrorRecords, re)
 	}
 }

@@ -34,6 +34,7 @@ type Server struct {
 
 	Durability               string // FlushCommit, FlushInterval or FlushOS
 	FlushInterval            time.Duration
+	FramingOnly              bool // record.validation=framing
 	ReplicationFactorClamp   bool
 	OffsetTopicIDs           bool
 	AutoCreateTopics         bool
@@ -227,6 +228,7 @@ func (s settings) fill(server *Server) {
 	server.QuorumServers = s.list("controller.quorum.bootstrap.servers")
 	server.Durability = s.text("log.flush")
 	server.FlushInterval = s.relatedMs("log.flush.interval.ms")
+	server.FramingOnly = s.text("record.validation") == ValidateFraming
 	server.OffsetTopicIDs = s.yes("offsets.topic.ids.enable")
 	server.ReplicationFactorClamp = s.yes("replication.factor.clamp")
 	server.AutoCreateTopics = s.yes("auto.create.topics.enable")

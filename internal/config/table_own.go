@@ -7,11 +7,21 @@ const (
 	FlushOS       = "os"
 )
 
+// The values of record.validation.
+const (
+	ValidateFull    = "full"
+	ValidateFraming = "framing"
+)
+
 // ownKeys is the part of the table that Kafka does not have.
 var ownKeys = []Key{
 	{
 		Name: "log.flush", Type: String, Default: new(FlushCommit), check: oneOf(FlushCommit, FlushInterval, FlushOS), Importance: High, Own: true,
 		Doc: "When records reach the disk: commit answers acks=1 and acks=all after a sync shared by all that wait, interval syncs every log.flush.interval.ms, os leaves it to the operating system as Kafka does.",
+	},
+	{
+		Name: "record.validation", Type: String, Default: new(ValidateFull), check: oneOf(ValidateFull, ValidateFraming), Importance: Medium, Own: true,
+		Doc: "How far compressed batches of producers are looked at: full unpacks them and checks each record, as Kafka does; framing saves that work for producers that are trusted: it looks at the header and at how the compressed data begins, and believes the header's maximum timestamp, by which retention and lookups by time go. Topics that are compacted or force a codec are unpacked in any case.",
 	},
 	{
 		Name: "group.members.max.bytes", Type: Long, Default: new("268435456"), check: atLeast(1), Importance: Low, Own: true,

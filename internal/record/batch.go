@@ -31,6 +31,7 @@ const (
 	attrLogAppendTime = 1 << 3
 	attrTransactional = 1 << 4
 	attrControl       = 1 << 5
+	attrUsed          = 0x7f // the bits that have a meaning; the highest is the delete horizon's
 )
 
 // NoProducer is the producer ID of batches that no idempotent producer wrote.
@@ -165,7 +166,8 @@ func (b Batch) SetBaseOffset(offset int64) { binary.BigEndian.PutUint64(b, uint6
 func (b Batch) SetLeaderEpoch(epoch int32) { binary.BigEndian.PutUint32(b[epochAt:], uint32(epoch)) }
 
 // SetTimestamps sets the timestamp type and the max timestamp, and renews the
-// CRC if one of them changed.
+// CRC if one of them changed. Then it clears the attributes without a meaning too, as
+// Kafka does.
 func (b Batch) SetTimestamps(logAppendTime bool, maxTimestamp int64) {
 	attributes := b.Attributes() &^ attrLogAppendTime
 	if logAppendTime {
@@ -174,7 +176,7 @@ func (b Batch) SetTimestamps(logAppendTime bool, maxTimestamp int64) {
 	if attributes == b.Attributes() && maxTimestamp == b.MaxTimestamp() {
 		return
 	}
-	binary.BigEndian.PutUint16(b[attributesAt:], uint16(attributes))
+	binary.BigEndian.PutUint16(b[attributesAt:], uint16(attributes&attrUsed))
 	binary.BigEndian.PutUint64(b[maxTimeAt:], uint64(maxTimestamp))
 	b.SealCRC()
 }

@@ -173,7 +173,9 @@ func TestCheckNamesTheRecords(t *testing.T) {
 	_, err := record.Check(encode(nil, kmsg.Record{}, kmsg.Record{Key: []byte("k")}, kmsg.Record{}), r)
 	var refusal *record.RefusedError
 	require.ErrorAs(t, err, &refusal)
-	require.Equal(t, []int32{0, 2}, refusal.Records)
+	require.Len(t, refusal.Faults, 2)
+	require.Equal(t, int32(0), refusal.Faults[0].Index)
+	require.Equal(t, int32(2), refusal.Faults[1].Index)
 }
 
 func TestTrap21MaxTimestampIsCorrected(t *testing.T) {

@@ -2,7 +2,9 @@ package record
 
 import (
 	"errors"
+	"fmt"
 	"math"
+	"strings"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 )
@@ -16,6 +18,9 @@ type Rules struct {
 	Now           int64 // the broker's clock
 	BeforeMax     int64 // how far before Now a timestamp may lie
 	AfterMax      int64 // how far after Now a timestamp may lie
+	// FramingOnly leaves compressed records alone where the topic does not need them
+	// unpacked, and believes what the header says of them.
+	FramingOnly bool
 	// Force is the codec that the topic stores, when Forced.
 	Forced bool
 	Force  Codec
@@ -23,11 +28,13 @@ type Rules struct {
 }
 
 // RefusedError says why a batch is refused: the code that the client gets, a text,
-// and the indexes of the records at fault if single records are.
+// and the records at fault if single records are.
 type RefusedError struct {
 	Code    *kerr.Error
 	Message string
-	Records []int32
+	// Faults are the first records at fault, by index, and FaultCount is how many there are.
+	Faults     []Fault
+	FaultCount int
 }
 
 // Error makes a RefusedError an error.
@@ -36,6 +43,38 @@ func (r *RefusedError) Error() string { return r.Code.Message + ": " + r.Message
 // Unwrap is the error that the client gets.
 func (r *RefusedError) Unwrap() error { return r.Code }
 
+// MessageIn is the text that the client gets. The partition is named where records
+// are at fault for it. The words are those of Kafka's LogValidator.
+func (r *RefusedError) MessageIn(partition string) string {
+	if len(r.Faults) == 0 || errors.Is(r.Code, kerr.InvalidTimestamp) {
+		return r.Message
+	}
+	const shown = 3
+	var texts []string
+	for _, f := range r.Faults[:min(shown, len(r.Faults))] {
+		texts = append(texts, fmt.Sprintf("RecordError(batchIndex=%d, message='%s')", f.Index, f.MessageIn(partition)))
+	}
+	return fmt.Sprintf("%s %d record errors in total, and only showing the first three errors at most: [%s]", r.Message, r.FaultCount, strings.Join(texts, ", "))
+}
+
+// Fault is what is wrong with one record: its key is null, or its timestamp
+// lies outside of a range.
+type Fault struct {
+	Index            int32
+	NullKey          bool
+	Timestamp        int64
+	Offset           int64 // relative to the batch
+	Earliest, Latest int64 // the range, in milliseconds
+}
+
+// MessageIn is the text that the client gets.
+func (f Fault) MessageIn(partition string) string {
+	if f.NullKey {
+		return "Compacted topic cannot accept message without key in topic partition " + partition
+	}
+	return fmt.Sprintf("Timestamp %d of message with offset %d is out of range. The timestamp should be within [%d, %d]", f.Timestamp, f.Offset, f.Earliest, f.Latest)
+}
+
 func refuse(code *kerr.Error, message string) error {
 	return &RefusedError{Code: code, Message: message}
 }
@@ -43,14 +82,18 @@ func refuse(code *kerr.Error, message string) error {
 // What a compressed batch may unpack to where the records must be looked at: so
 // many times its size, but not less than the floor and not more than the limit. It
 // bounds time, not memory: nothing holds the unpacked records.
+// The ratio is above what zstd makes of a batch of zeros.
 const (
 	unpackLimit = 256 << 20
 	unpackFloor = 16 << 20
-	unpackRatio = 1024
+	unpackRatio = 16 << 10
 )
 
 func unpackBound(packed int) int {
-	return min(unpackLimit, max(unpackFloor, unpackRatio*packed))
+	if packed >= unpackLimit/unpackRatio {
+		return unpackLimit
+	}
+	return max(unpackFloor, unpackRatio*packed)
 }
 
 // Check takes the record field of one partition of a produce request and
@@ -59,8 +102,8 @@ func unpackBound(packed int) int {
 // give a *RefusedError; bytes that cannot be walked at all give [ErrCorrupt], which
 // fails the whole request.
 //
-// Uncompressed records are walked; compressed ones only if the topic asks for
-// something that needs it. The order of the checks is that of Kafka's
+// The records are walked, unpacked a piece at a time if they are compressed; the max
+// timestamp is what they say it is. The order of the checks is that of Kafka's
 // LogValidator.
 func Check(field []byte, r Rules) (Batch, error) {
 	b, err := only(field)
@@ -70,20 +113,23 @@ func Check(field []byte, r Rules) (Batch, error) {
 	if err := checkHeader(b, r); err != nil {
 		return nil, err
 	}
-	if b.Codec() == None || r.Compacted || r.Forced && r.Force != b.Codec() {
+	if !r.FramingOnly || b.Codec() == None || r.Compacted || r.Forced && r.Force != b.Codec() {
 		return checkRecords(b, r)
 	}
+	return checkFraming(b, r)
+}
+
+// checkFraming looks at how a compressed batch begins, and at nothing behind that.
+func checkFraming(b Batch, r Rules) (Batch, error) {
 	if !looksLike(b.Codec(), b.Payload()) {
 		return nil, refuse(kerr.InvalidRecord, "the records are not "+b.Codec().String()+" data")
 	}
-	if r.LogAppendTime {
-		b.SetTimestamps(true, r.Now)
-		return b, nil
-	}
-	if err := checkTime(b.MaxTimestamp(), r); err != nil {
+	w := walk{rules: r, base: b.MaxTimestamp(), maxTime: math.MinInt64}
+	w.note(Summary{})
+	if err := w.refusal(); err != nil {
 		return nil, err
 	}
-	b.SetTimestamps(false, b.MaxTimestamp())
+	b.SetTimestamps(r.LogAppendTime, w.maxTimestamp())
 	return b, nil
 }
 
@@ -127,56 +173,70 @@ func checkHeader(b Batch, r Rules) error {
 
 // checkRecords walks the records, unpacking them if need be.
 func checkRecords(b Batch, r Rules) (Batch, error) {
-	w := walk{rules: r, base: b.BaseTimestamp(), maxTime: -1}
+	w := walk{rules: r, base: b.BaseTimestamp(), maxTime: noTimestamp}
 	var err error
 	if b.Codec() == None {
-		w.maxTime = math.MinInt64
 		err = w.plain(b)
 	} else {
 		err = w.packed(b)
 	}
+	if err == nil {
+		err = w.refusal()
+	}
 	if err != nil {
 		return nil, err
-	}
-	if len(w.keys)+len(w.times) > 0 {
-		return nil, refuseRecords(w.keys, w.times)
 	}
 	if r.Forced && r.Force != b.Codec() {
 		if b, err = recode(b, r); err != nil {
 			return nil, err
 		}
 	}
-	if r.LogAppendTime {
-		w.maxTime = r.Now
-	}
-	b.SetTimestamps(r.LogAppendTime, w.maxTime)
+	b.SetTimestamps(r.LogAppendTime, w.maxTimestamp())
 	return b, nil
 }
 
 const unfilled = "the records do not fill the batch as announced"
 
+// noTimestamp is the timestamp of a record that has none.
+const noTimestamp = -1
+
 // walk is what is found out on the way over the records.
 type walk struct {
-	rules       Rules
-	base        int64
-	maxTime     int64
-	index       int32
-	keys, times []int32 // indexes of records at fault, the first of them
+	rules   Rules
+	base    int64
+	maxTime int64
+	index   int32
+	skipped bool    // offset deltas are not 0, 1, 2 and so on
+	late    bool    // a timestamp is out of range
+	faults  []Fault // the first of them
+	count   int     // how many
 }
 
 // maxNamed is how many records at fault are named: the answer has a text for each.
 const maxNamed = 100
 
-func (w *walk) note(timestampDelta int64, nullKey bool) {
-	ts := w.base + timestampDelta
+func (w *walk) note(r Summary) {
+	ts := w.base + r.TimestampDelta
 	w.maxTime = max(w.maxTime, ts)
-	if w.rules.Compacted && nullKey && len(w.keys) < maxNamed {
-		w.keys = append(w.keys, w.index)
-	}
-	if !w.rules.LogAppendTime && len(w.times) < maxNamed && checkTime(ts, w.rules) != nil {
-		w.times = append(w.times, w.index)
+	w.skipped = w.skipped || r.OffsetDelta != w.index
+	switch {
+	case w.rules.Compacted && r.NullKey:
+		w.fault(Fault{NullKey: true})
+	case !w.rules.LogAppendTime && ts != noTimestamp && outOfRange(ts, w.rules):
+		w.late = true
+		w.fault(Fault{
+			Timestamp: ts, Offset: int64(r.OffsetDelta),
+			Earliest: w.rules.Now - w.rules.BeforeMax, Latest: w.rules.Now + w.rules.AfterMax,
+		})
 	}
 	w.index++
+}
+
+func (w *walk) fault(f Fault) {
+	if w.count++; len(w.faults) < maxNamed {
+		f.Index = w.index
+		w.faults = append(w.faults, f)
+	}
 }
 
 func (w *walk) plain(b Batch) error {
@@ -184,42 +244,70 @@ func (w *walk) plain(b Batch) error {
 		if err != nil {
 			return refuse(kerr.InvalidRecord, unfilled)
 		}
-		w.note(rec.TimestampDelta, rec.Key == nil)
+		w.note(Summary{rec.TimestampDelta, rec.OffsetDelta, rec.Key == nil})
 	}
+	w.skipped = false // Kafka does not look at the offset deltas of plain records
 	return nil
 }
 
 func (w *walk) packed(b Batch) error {
-	for rec, err := range Scan(b, unpackBound(len(b.Payload()))) {
-		if errors.Is(err, ErrRecords) {
-			return refuse(kerr.InvalidRecord, unfilled)
+	unpacking <- struct{}{}
+	defer func() { <-unpacking }()
+	s, err := scan(b, unpackBound(len(b.Payload())))
+	if err != nil {
+		return unreadable(b, err)
+	}
+	defer s.release()
+	for range b.Count() {
+		r, ok := s.record()
+		if !ok {
+			return unreadable(b, s.err)
 		}
-		if err != nil {
-			return refuse(kerr.InvalidRecord, "the records are not "+b.Codec().String()+" data")
-		}
-		if rec.OffsetDelta != w.index {
-			return refuse(kerr.InvalidRecord, "offset deltas of a compressed batch must be contiguous")
-		}
-		w.note(rec.TimestampDelta, rec.NullKey)
+		w.note(r)
+	}
+	if err := s.end(); err != nil {
+		return unreadable(b, err)
 	}
 	return nil
 }
 
-func refuseRecords(keys, times []int32) error {
-	if len(times) > 0 {
-		return &RefusedError{Code: kerr.InvalidTimestamp, Message: "the timestamp of a record is out of the topic's range", Records: append(times, keys...)}
+func unreadable(b Batch, err error) error {
+	switch {
+	case errors.Is(err, ErrRecords):
+		return refuse(kerr.InvalidRecord, unfilled)
+	case errors.Is(err, ErrTooLarge):
+		return refuse(kerr.InvalidRecord, err.Error())
+	default:
+		return refuse(kerr.InvalidRecord, "the records are not "+b.Codec().String()+" data as clients read it: "+err.Error())
 	}
-	return &RefusedError{Code: kerr.InvalidRecord, Message: "Compacted topic cannot accept message without key", Records: keys}
 }
 
-// checkTime refuses timestamps too far from the broker's clock; -1 means none.
-func checkTime(ts int64, r Rules) error {
-	if ts == -1 {
+// refusal is the error of a batch with records at fault, or nil.
+func (w *walk) refusal() error {
+	r := &RefusedError{Code: kerr.InvalidRecord, Faults: w.faults, FaultCount: w.count}
+	switch {
+	case w.late:
+		r.Code, r.Message = kerr.InvalidTimestamp, "One or more records have been rejected due to invalid timestamp"
+	case w.count > 0:
+		r.Message = "One or more records have been rejected due to"
+	case w.skipped:
+		r.Message = "the offset deltas of a compressed batch must count from 0"
+	default:
 		return nil
 	}
-	// The distance may be more than an int64 holds.
-	if ts < r.Now && uint64(r.Now)-uint64(ts) > uint64(r.BeforeMax) || ts > r.Now && uint64(ts)-uint64(r.Now) > uint64(r.AfterMax) {
-		return &RefusedError{Code: kerr.InvalidTimestamp, Message: "the timestamp of a record is out of the topic's range", Records: []int32{0}}
+	return r
+}
+
+// maxTimestamp is what the header must say.
+func (w *walk) maxTimestamp() int64 {
+	if w.rules.LogAppendTime {
+		return w.rules.Now
 	}
-	return nil
+	return w.maxTime
+}
+
+// outOfRange reports whether a timestamp is too far from the broker's clock. The
+// distance may be more than an int64 holds.
+func outOfRange(ts int64, r Rules) bool {
+	return ts < r.Now && uint64(r.Now)-uint64(ts) > uint64(r.BeforeMax) || ts > r.Now && uint64(ts)-uint64(r.Now) > uint64(r.AfterMax)
 }

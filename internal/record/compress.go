@@ -63,48 +63,17 @@ func looksLike(c Codec, p []byte) bool {
 	}
 }
 
-// maxWindow is the largest zstd window that is decoded, which is what Kafka's
-// decoder takes. Only what is used of it is touched.
-const maxWindow = 128 << 20
-
-// unpacker returns a reader of unpacked bytes that holds no more than a window or
-// block of them at a time.
-func unpacker(c Codec, p []byte) (io.ReadCloser, error) {
-	switch c {
-	case None:
-		return io.NopCloser(bytes.NewReader(p)), nil
-	case Gzip:
-		r, err := gzip.NewReader(bytes.NewReader(p))
-		if err != nil {
-			return nil, fmt.Errorf("gzip: %w", err)
-		}
-		return r, nil
-	case Snappy:
-		return newSnappyReader(p)
-	case LZ4:
-		return io.NopCloser(lz4.NewReader(bytes.NewReader(p))), nil
-	case Zstd:
-		r, err := zstd.NewReader(bytes.NewReader(p), zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
-		if err != nil {
-			return nil, fmt.Errorf("zstd: %w", err)
-		}
-		return r.IOReadCloser(), nil
-	default:
-		return nil, fmt.Errorf("unknown codec %d", c)
-	}
-}
-
 // Decompress unpacks a batch's records; limit bounds the result in bytes.
 func Decompress(c Codec, p []byte, limit int) ([]byte, error) {
 	if c == None {
 		return p, nil
 	}
-	r, err := unpacker(c, p)
+	in, err := open(c, p)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = r.Close() }() // it has no error of its own
-	return readAll(r, limit)
+	defer in.release()
+	return readAll(&streamReader{in: in}, limit)
 }
 
 func readAll(r io.Reader, limit int) ([]byte, error) {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"iter"
+	"math"
 )
 
 // ErrRecords says that records do not fill their batch exactly as announced.
@@ -21,8 +22,9 @@ type Record struct {
 // last, when the bytes are not exactly count records.
 func Records(payload []byte, count int32) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
+		var r Record
 		for range count {
-			r, rest, ok := next(payload)
+			rest, ok := r.read(payload)
 			if !ok {
 				yield(Record{}, ErrRecords)
 				return
@@ -38,88 +40,102 @@ func Records(payload []byte, count int32) iter.Seq2[Record, error] {
 	}
 }
 
-// next decodes one record with its headers and returns what follows it.
-func next(p []byte) (r Record, rest []byte, ok bool) {
-	size, n := varint(p)
-	if n <= 0 || size < 0 || int(size) > len(p)-n {
-		return r, nil, false
+// read decodes the record that p begins with, passes over its headers, and returns
+// what follows it.
+func (r *Record) read(p []byte) (rest []byte, ok bool) {
+	size, at := number(p, 0)
+	if size < 0 || size > len(p)-at {
+		return nil, false
 	}
-	rest = p[n+int(size):]
-	c := cursor{p: p[n : n+int(size)]}
-	c.skip(1) // attributes, unused
-	r.TimestampDelta = c.varlong()
-	r.OffsetDelta = c.varint()
-	r.Key = c.bytes(true)
-	r.Value = c.bytes(true)
-	headers := c.varint()
-	if headers < 0 || int(headers) > len(c.p) {
-		c.bad = true
+	rest = p[at+size:]
+	p = p[at : at+size]
+	var offset, headers int
+	r.TimestampDelta, at = longNumber(p, 1) // behind the attributes, which are unused
+	offset, at = number(p, at)
+	r.OffsetDelta = int32(offset)
+	r.Key, at = field(p, at)
+	r.Value, at = field(p, at)
+	headers, at = number(p, at)
+	if at <= len(p) && headers != 0 {
+		at = behindHeaders(p, at, headers)
 	}
-	for i := int32(0); i < headers && !c.bad; i++ {
-		c.bytes(false)
-		c.bytes(true)
-	}
-	return r, rest, !c.bad && len(c.p) == 0
+	return rest, at == len(p)
 }
 
-// varint is binary.Varint for a number of 32 bits, which Kafka and its clients take
-// from five bytes at most: a small number spelt with more is none.
-func varint(p []byte) (int32, int) {
-	v, n := binary.Varint(p[:min(len(p), binary.MaxVarintLen32)])
+// beyond is a position behind all bytes. What is read there is not there either.
+const beyond = math.MaxInt
+
+// number reads a number of 32 bits at a position and returns it with the position
+// behind it, or beyond. Kafka and its clients take such a number from five bytes at
+// most: a small number spelt with more is none.
+func number(p []byte, at int) (int, int) {
+	if at < len(p)-1 { // nearly all have one byte or two
+		first, second := uint(p[at]), uint(p[at+1])
+		if first < 0x80 {
+			return int(first>>1) ^ -int(first&1), at + 1
+		}
+		if second < 0x80 {
+			u := first&0x7f | second<<7
+			return int(u>>1) ^ -int(u&1), at + 2
+		}
+	}
+	u, at := unsigned(p, at, 7*binary.MaxVarintLen32)
+	v := int64(u>>1) ^ -int64(u&1)
 	if v != int64(int32(v)) {
-		return 0, -n
+		return 0, beyond
 	}
-	return int32(v), n
+	return int(v), at
 }
 
-// cursor reads the fields of one record; bad sticks.
-type cursor struct {
-	p   []byte
-	bad bool
+// longNumber is number for 64 bits.
+func longNumber(p []byte, at int) (int64, int) {
+	u, at := unsigned(p, at, 7*binary.MaxVarintLen64)
+	return int64(u>>1) ^ -int64(u&1), at
 }
 
-func (c *cursor) skip(n int) {
-	if len(c.p) < n {
-		c.bad = true
-		return
+// unsigned reads a number of at most so many bits, of which 64 count.
+func unsigned(p []byte, at, bits int) (u uint64, behind int) {
+	for shift := 0; shift < bits && at < len(p); shift += 7 {
+		b := p[at]
+		at++
+		u |= uint64(b&0x7f) << shift
+		if b < 0x80 {
+			if shift == 63 && b > 1 {
+				break
+			}
+			return u, at
+		}
 	}
-	c.p = c.p[n:]
+	return 0, beyond
 }
 
-func (c *cursor) varint() int32 {
-	v, n := varint(c.p)
-	c.pass(n)
-	return v
+// field reads a key or a value, which is nil if it is null.
+func field(p []byte, at int) ([]byte, int) {
+	n, at := number(p, at)
+	switch {
+	case n == -1:
+		return nil, at
+	case n < 0 || n > len(p)-at:
+		return nil, beyond
+	default:
+		return p[at : at+n : at+n], at + n
+	}
 }
 
-func (c *cursor) varlong() int64 {
-	v, n := binary.Varint(c.p)
-	c.pass(n)
-	return v
-}
-
-// pass goes behind a number of n bytes, which was none if n is not positive.
-func (c *cursor) pass(n int) {
-	if n <= 0 {
-		c.bad = true
-		return
+// behindHeaders returns the position behind so many headers. Their keys may not be
+// null.
+func behindHeaders(p []byte, at, count int) int {
+	if count < 0 || count > len(p)-at {
+		return beyond
 	}
-	c.p = c.p[n:]
-}
-
-func (c *cursor) bytes(nullable bool) []byte {
-	n := c.varint()
-	if c.bad || n == -1 && nullable {
-		return nil
+	for range count {
+		n, key := number(p, at)
+		if n < 0 || n > len(p)-key {
+			return beyond
+		}
+		if _, at = field(p, key+n); at > len(p) {
+			return beyond
+		}
 	}
-	if n < 0 || int(n) > len(c.p) {
-		c.bad = true
-		return nil
-	}
-	v := c.p[:n:n]
-	c.p = c.p[n:]
-	if v == nil {
-		v = []byte{}
-	}
-	return v
+	return at
 }

@@ -1,11 +1,11 @@
 package record
 
 import (
-	"bufio"
 	"encoding/binary"
 	"errors"
 	"io"
 	"iter"
+	"sync"
 )
 
 // Summary is what [Scan] tells of a record.
@@ -22,24 +22,15 @@ type Summary struct {
 // the codec's data.
 func Scan(b Batch, limit int) iter.Seq2[Summary, error] {
 	return func(yield func(Summary, error) bool) {
-		if b.Codec() == None {
-			for r, err := range Records(b.Payload(), b.Count()) {
-				if !yield(Summary{r.TimestampDelta, r.OffsetDelta, r.Key == nil}, err) {
-					return
-				}
-			}
-			return
-		}
-		in, err := unpacker(b.Codec(), b.Payload())
+		s, err := scan(b, limit)
 		if err != nil {
 			yield(Summary{}, err)
 			return
 		}
-		defer func() { _ = in.Close() }() // it has no error of its own
-		s := scanner{in: bufio.NewReaderSize(&limited{in, limit}, scanBuffer)}
+		defer s.release()
 		for range b.Count() {
-			r := s.record()
-			if s.err != nil {
+			r, ok := s.record()
+			if !ok {
 				yield(Summary{}, s.err)
 				return
 			}
@@ -53,31 +44,50 @@ func Scan(b Batch, limit int) iter.Seq2[Summary, error] {
 	}
 }
 
-const scanBuffer = 16 << 10
-
-// limited is a reader that fails behind a number of bytes.
-type limited struct {
-	in   io.Reader
-	left int
-}
-
-func (l *limited) Read(p []byte) (int, error) {
-	n, err := l.in.Read(p)
-	if l.left -= n; l.left < 0 {
-		return 0, ErrTooLarge
-	}
-	return n, err
-}
-
 // scanner reads records from a stream. The first error sticks.
+//
+// A record that lies within a piece of the stream is read where it lies. Of one that
+// does not, each field is read byte by byte.
 type scanner struct {
-	in   *bufio.Reader
-	left int64 // bytes of the record that are not read yet
-	err  error
+	in    stream
+	piece []byte // not read yet
+	limit int    // bytes that the stream may still give
+	left  int64  // bytes of the record that are not read yet
+	err   error
 }
 
-// record reads one record; see next for the same on bytes.
-func (s *scanner) record() (r Summary) {
+var scanners = sync.Pool{New: func() any { return new(scanner) }}
+
+// scan returns a scanner of a batch's records, for the caller to release.
+func scan(b Batch, limit int) (*scanner, error) {
+	in, err := open(b.Codec(), b.Payload())
+	if err != nil {
+		return nil, err
+	}
+	s := scanners.Get().(*scanner)
+	*s = scanner{in: in, limit: limit}
+	return s, nil
+}
+
+func (s *scanner) release() {
+	s.in.release()
+	*s = scanner{}
+	scanners.Put(s)
+}
+
+// record reads a record; it returns false when there is none, for the reason in err.
+func (s *scanner) record() (Summary, bool) {
+	var r Record
+	if rest, ok := r.read(s.piece); ok {
+		s.piece = rest
+		return Summary{r.TimestampDelta, r.OffsetDelta, r.Key == nil}, true
+	}
+	d := s.divided()
+	return d, s.err == nil
+}
+
+// divided reads a record of several pieces; see [Record] for the same on bytes.
+func (s *scanner) divided() (r Summary) {
 	s.left = binary.MaxVarintLen32 // at most, of the size
 	if s.left = s.varint(); s.left < 0 {
 		s.fail(ErrRecords)
@@ -103,35 +113,50 @@ func (s *scanner) record() (r Summary) {
 
 // end reports what there is behind the last record, if it is not the end.
 func (s *scanner) end() error {
-	_, err := s.in.ReadByte()
 	switch {
-	case err == nil:
+	case s.more():
 		return ErrRecords
-	case errors.Is(err, io.EOF):
+	case errors.Is(s.err, io.EOF):
 		return nil
 	default:
-		return err
+		return s.err
 	}
+}
+
+// more gets the next piece if this one is read. It returns false at the end of the
+// stream or after an error.
+func (s *scanner) more() bool {
+	if len(s.piece) > 0 {
+		return true
+	}
+	if s.err != nil {
+		return false
+	}
+	s.piece, s.err = s.in.next()
+	if s.limit -= len(s.piece); s.limit < 0 {
+		s.piece, s.err = nil, ErrTooLarge
+	}
+	return s.err == nil
 }
 
 // fail notes an error; the end of the stream within a record means that there are
 // too few of them.
 func (s *scanner) fail(err error) {
-	if s.err != nil {
-		return
-	}
-	if s.err = err; err == io.EOF { //nolint:errorlint // readers return it as it is
-		s.err = ErrRecords
+	if s.err == nil || errors.Is(s.err, io.EOF) {
+		s.err = err
 	}
 }
 
-// ReadByte implements io.ByteReader within the record.
-func (s *scanner) ReadByte() (byte, error) {
-	if s.left <= 0 {
-		return 0, ErrRecords
+// byte reads a byte of the record.
+func (s *scanner) byte() byte {
+	if s.left <= 0 || !s.more() {
+		s.fail(ErrRecords)
+		return 0
 	}
 	s.left--
-	return s.in.ReadByte()
+	b := s.piece[0]
+	s.piece = s.piece[1:]
+	return b
 }
 
 // varint reads a number of 32 bits; see the function of that name.
@@ -146,38 +171,34 @@ func (s *scanner) varint() int64 {
 }
 
 func (s *scanner) varlong() int64 {
-	if s.err != nil {
-		return 0
-	}
 	var u uint64
-	for shift := 0; ; shift += 7 {
-		b, err := s.ReadByte()
-		if err != nil {
-			s.fail(err)
-			return 0
-		}
+	for shift := 0; s.err == nil; shift += 7 {
+		b := s.byte()
 		if shift == 63 && b > 1 {
 			s.fail(ErrRecords)
-			return 0
 		}
 		u |= uint64(b&0x7f) << shift
 		if b < 0x80 {
-			return int64(u>>1) ^ -int64(u&1)
+			break
 		}
 	}
+	return int64(u>>1) ^ -int64(u&1)
 }
 
 func (s *scanner) skip(n int64) {
-	if s.err != nil {
-		return
-	}
 	if n > s.left {
 		s.fail(ErrRecords)
 		return
 	}
 	s.left -= n
-	if _, err := io.CopyN(io.Discard, s.in, n); err != nil {
-		s.fail(err)
+	for n > 0 {
+		if !s.more() {
+			s.fail(ErrRecords)
+			return
+		}
+		part := min(n, int64(len(s.piece)))
+		s.piece = s.piece[part:]
+		n -= part
 	}
 }
 

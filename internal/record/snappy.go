@@ -5,12 +5,17 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"sync"
 
+	"github.com/golang/snappy"
 	"github.com/klauspost/compress/s2"
 )
 
 // Snappy has two framings in use: one raw block, and xerial's: a 16-byte header,
 // then blocks with a 4-byte size before each. Both are read, xerial's is written.
+//
+// Blocks are decoded by golang/snappy: s2 is as fast, but takes repeated offsets too,
+// which only it can write and no decoder of Snappy reads.
 
 var xerialMagic = []byte{0x82, 'S', 'N', 'A', 'P', 'P', 'Y', 0}
 
@@ -66,73 +71,90 @@ func snappyElement(p []byte) (length, header, body int) {
 	}
 }
 
-// snappyReader unpacks a block at a time.
-type snappyReader struct {
+// snappyStream unpacks a block at a time, as xerial's SnappyInputStream does: fewer
+// than four bytes behind a block are the end, and the magic bytes in place of a size
+// begin another run of blocks.
+type snappyStream struct {
 	p      []byte // packed, and not read yet
 	framed bool
-	block  []byte // unpacked, in a buffer that is used again
-	rest   []byte // of block, not read yet
+	ended  bool
+	room   []byte // for a block that is unpacked
 }
 
-func newSnappyReader(p []byte) (*snappyReader, error) {
-	if !bytes.HasPrefix(p, xerialMagic) {
-		return &snappyReader{p: p}, nil
+var snappyStreams = sync.Pool{New: func() any { return new(snappyStream) }}
+
+// snappyKept is the largest block whose memory is kept for others.
+const snappyKept = 1 << 20
+
+func openSnappy(p []byte) stream {
+	s := snappyStreams.Get().(*snappyStream)
+	s.framed, s.ended = len(p) >= xerialHead && bytes.HasPrefix(p, xerialMagic), false
+	if s.framed {
+		p = p[xerialHead:]
 	}
-	if len(p) < xerialHead {
+	s.p = p
+	return s
+}
+
+func (s *snappyStream) release() {
+	s.p = nil
+	if cap(s.room) > snappyKept {
+		s.room = nil
+	}
+	snappyStreams.Put(s)
+}
+
+func (s *snappyStream) next() ([]byte, error) {
+	for !s.ended {
+		packed, err := s.packed()
+		if err != nil {
+			return nil, err
+		}
+		p, err := s.unpack(packed)
+		if err != nil || len(p) > 0 {
+			return p, err
+		}
+	}
+	return nil, io.EOF
+}
+
+// packed cuts off the next block; at the end it returns io.EOF.
+func (s *snappyStream) packed() ([]byte, error) {
+	if !s.framed {
+		s.ended = true
+		return s.p, nil
+	}
+	for len(s.p) >= xerialHead && bytes.HasPrefix(s.p, xerialMagic) {
+		s.p = s.p[xerialHead:]
+	}
+	if len(s.p) < 4 {
+		return nil, io.EOF
+	}
+	n := binary.BigEndian.Uint32(s.p)
+	if n == 0 || uint64(n) > uint64(len(s.p)-4) {
 		return nil, fmt.Errorf("snappy: %w", io.ErrUnexpectedEOF)
 	}
-	return &snappyReader{p: p[xerialHead:], framed: true}, nil
+	packed := s.p[4 : 4+n]
+	s.p = s.p[4+n:]
+	return packed, nil
 }
 
-// Close makes it an io.ReadCloser.
-func (r *snappyReader) Close() error { return nil }
-
-// Read implements io.Reader.
-func (r *snappyReader) Read(out []byte) (int, error) {
-	for len(r.rest) == 0 {
-		if len(r.p) == 0 && (r.framed || r.block != nil) {
-			return 0, io.EOF
-		}
-		if err := r.next(); err != nil {
-			return 0, err
-		}
-	}
-	n := copy(out, r.rest)
-	r.rest = r.rest[n:]
-	return n, nil
-}
-
-// next unpacks a block.
-func (r *snappyReader) next() error {
-	packed := r.p
-	if r.framed {
-		if len(r.p) < 4 {
-			return fmt.Errorf("snappy: %w", io.ErrUnexpectedEOF)
-		}
-		n := binary.BigEndian.Uint32(r.p)
-		if uint64(n) > uint64(len(r.p)-4) {
-			return fmt.Errorf("snappy: %w", io.ErrUnexpectedEOF)
-		}
-		packed = r.p[4 : 4+n]
-		r.p = r.p[4+n:]
-	} else {
-		r.p = nil
-	}
-	n, err := s2.DecodedLen(packed)
+func (s *snappyStream) unpack(packed []byte) ([]byte, error) {
+	n, err := snappy.DecodedLen(packed)
 	if err != nil {
-		return fmt.Errorf("snappy: %w", err)
+		return nil, fmt.Errorf("snappy: %w", err)
 	}
 	if n > snappyRatio*len(packed) {
-		return fmt.Errorf("snappy: %w", s2.ErrCorrupt)
+		return nil, fmt.Errorf("snappy: %w", snappy.ErrCorrupt)
 	}
-	if r.block, err = s2.Decode(r.block[:cap(r.block)], packed); err != nil {
-		return fmt.Errorf("snappy: %w", err)
+	if cap(s.room) < n {
+		s.room = make([]byte, n)
 	}
-	if r.block == nil {
-		r.block = []byte{}
+	p, err := snappy.Decode(s.room[:n], packed)
+	if err != nil {
+		return nil, fmt.Errorf("snappy: %w", err)
 	}
-	r.rest = r.block
-	return nil
+	return p, nil
 }
 
 // snappyWriter packs blocks of 32 KiB in xerial's framing.

@@ -69,13 +69,41 @@ func TestForcedCodecIsBounded(t *testing.T) {
 	require.Less(t, used, 7<<20)
 }
 
+// zeros is one record of zero bytes, packed to less than a hundredth of a percent.
+func zeros(size int) []byte {
+	const block = 128 << 10
+	head := append([]byte{0, 0, 0, 2, 'k'}, binary.AppendVarint(nil, int64(size))...)
+	head = append(binary.AppendVarint(nil, int64(len(head)+size+1)), head...)
+	p := zstdFrame(0, []byte{7 << 3}, head)
+	p[6] &^= 1 // not the last block
+	for ; size >= block; size -= block {
+		p = append(p, 1<<1, 0, 0x10, 0) // a block of one repeated byte
+	}
+	size++ // and no headers
+	return append(p, byte(1|1<<1|size<<3), byte(size>>5), byte(size>>13), 0)
+}
+
+// TestManyZeros: what a producer can make of a batch of zeros is taken.
+func TestManyZeros(t *testing.T) {
+	t.Parallel()
+	p := zeros(60 << 20)
+	require.Less(t, len(p), 2000)
+	_, err := record.Check(sent(record.Zstd, 1, zeros(15<<20)), rules)
+	require.NoError(t, err)
+	_, err = record.Check(bomb(t, record.Zstd, 100<<20), rules)
+	require.NoError(t, err)
+	_, err = record.Check(sent(record.Zstd, 1, p), rules)
+	require.ErrorContains(t, err, "unpack to more than")
+}
+
 // TestBombs: what unpacks to absurdly more than it is, or announces it, is refused.
 func TestBombs(t *testing.T) {
 	t.Parallel()
 	r := rules
 	r.Compacted = true
-	_, err := record.Check(bomb(t, record.Zstd, 32<<20), r)
+	_, err := record.Check(sent(record.Zstd, 1, zeros(300<<20)), r)
 	require.ErrorIs(t, err, kerr.InvalidRecord)
+	require.ErrorContains(t, err, "unpack to more than")
 	announced := bomb(t, record.Snappy, 100)
 	p := binary.AppendUvarint(nil, 1<<30) // a raw block of 1 GiB, of two bytes
 	b, err := record.Recode(announced, append(p, 0, 0), record.None, 0)

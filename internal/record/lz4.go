@@ -1,0 +1,226 @@
+package record
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math/bits"
+	"sync"
+
+	"github.com/pierrec/lz4/v4"
+)
+
+// LZ4 frames are walked here, and their blocks are decoded by the library. The walk
+// is that of Kafka's Lz4BlockInputStream, which takes less than the format allows:
+// blocks that do not refer to earlier ones, and no dictionary. It takes more in two
+// places: it does not look at the checksum of the content, nor at anything behind the
+// end mark. The library's own frame reader differs from it in all of this.
+
+const (
+	lz4Magic        = 0x184d2204
+	lz4Version      = 1 << 6 // of the two highest bits of the flags
+	lz4VersionMask  = 3 << 6
+	lz4Independent  = 1 << 5
+	lz4BlockSum     = 1 << 4
+	lz4ContentSize  = 1 << 3
+	lz4ContentSum   = 1 << 2
+	lz4Reserved     = 1<<1 | 1<<0 // the lower one announces a dictionary
+	lz4Uncompressed = 1 << 31     // of a block's size
+)
+
+// Where a block must end in literals, so that decoders may copy more than they are
+// asked to; see lz4_Block_format.md, "End of block conditions". Decoders in C and
+// Java insist on it.
+const (
+	lz4MatchTail   = 8  // a match's offset lies at least so far before the end of the block
+	lz4LiteralTail = 12 // literals that end so close to the largest block's end are the last
+)
+
+var errLZ4 = errors.New("lz4: malformed frame")
+
+// lz4Stream reads the blocks of one frame.
+type lz4Stream struct {
+	p     []byte // not read yet
+	flags byte
+	block []byte // as large as a block of this frame may be
+	room  []byte // what block is a part of
+	ended bool
+}
+
+var lz4Streams = sync.Pool{New: func() any { return new(lz4Stream) }}
+
+func openLZ4(p []byte) (stream, error) {
+	s := lz4Streams.Get().(*lz4Stream)
+	s.p, s.ended = p, false
+	if err := s.header(); err != nil {
+		s.release()
+		return nil, err
+	}
+	return s, nil
+}
+
+// header reads the frame's header.
+func (s *lz4Stream) header() error {
+	const fixed, smallest, largest = 6, 4, 7
+	if len(s.p) < fixed || binary.LittleEndian.Uint32(s.p) != lz4Magic {
+		return errLZ4
+	}
+	s.flags = s.p[4]
+	descriptor := s.p[5]
+	if s.flags&lz4VersionMask != lz4Version || s.flags&lz4Reserved != 0 {
+		return fmt.Errorf("lz4: flags %#x are not supported", s.flags)
+	}
+	if s.flags&lz4Independent == 0 {
+		return errors.New("lz4: linked blocks are not supported")
+	}
+	code := descriptor >> 4
+	if descriptor&0x0f != 0 || code < smallest || code > largest {
+		return fmt.Errorf("lz4: block descriptor %#x is not supported", descriptor)
+	}
+	size := fixed
+	if s.flags&lz4ContentSize != 0 {
+		size += 8
+	}
+	if len(s.p) <= size || s.p[size] != byte(xxh32(s.p[4:size])>>8) {
+		return errLZ4
+	}
+	s.p = s.p[size+1:]
+	largestBlock := 1 << (8 + 2*int(code))
+	if cap(s.room) < largestBlock {
+		s.room = make([]byte, largestBlock)
+	}
+	s.block = s.room[:largestBlock]
+	return nil
+}
+
+func (s *lz4Stream) next() ([]byte, error) {
+	for !s.ended {
+		p, err := s.read()
+		if err != nil || len(p) > 0 {
+			return p, err
+		}
+	}
+	return nil, io.EOF
+}
+
+// read reads a block or the end mark, which gives no bytes.
+func (s *lz4Stream) read() ([]byte, error) {
+	word, err := s.word()
+	if err != nil {
+		return nil, err
+	}
+	size := int(word &^ lz4Uncompressed)
+	if size == 0 {
+		s.ended = true
+		if s.flags&lz4ContentSum != 0 {
+			_, err = s.word()
+		}
+		return nil, err
+	}
+	if size > len(s.block) || size > len(s.p) {
+		return nil, errLZ4
+	}
+	packed := s.p[:size]
+	s.p = s.p[size:]
+	if s.flags&lz4BlockSum != 0 {
+		sum, err := s.word()
+		if err != nil || sum != xxh32(packed) {
+			return nil, errLZ4
+		}
+	}
+	if word&lz4Uncompressed != 0 {
+		return packed, nil
+	}
+	if !lz4EndsInLiterals(packed, len(s.block)) {
+		return nil, errLZ4
+	}
+	n, err := lz4.UncompressBlock(packed, s.block)
+	if err != nil {
+		return nil, fmt.Errorf("lz4: %w", err)
+	}
+	return s.block[:n], nil
+}
+
+func (s *lz4Stream) word() (uint32, error) {
+	if len(s.p) < 4 {
+		return 0, errLZ4
+	}
+	w := binary.LittleEndian.Uint32(s.p)
+	s.p = s.p[4:]
+	return w, nil
+}
+
+func (s *lz4Stream) release() {
+	s.p = nil
+	lz4Streams.Put(s)
+}
+
+// lz4EndsInLiterals walks the sequences of a block and reports whether it ends as the
+// format demands; room is what a block may unpack to. Everything else is the
+// decoder's to check.
+func lz4EndsInLiterals(p []byte, room int) bool {
+	out := 0
+	for i := 0; i < len(p); {
+		token := p[i]
+		literals, at := lz4Length(p, i+1, int(token>>4))
+		i = at + literals
+		out += literals
+		if i >= len(p) {
+			return i == len(p)
+		}
+		if i > len(p)-lz4MatchTail || out > room-lz4LiteralTail {
+			return false
+		}
+		match, at := lz4Length(p, i+2, int(token&15))
+		i = at
+		out += match + 4
+	}
+	return false
+}
+
+// lz4Length reads the bytes that a length of 15 goes on with, and returns the length
+// and where they end.
+func lz4Length(p []byte, i, length int) (int, int) {
+	if length != 15 {
+		return length, i
+	}
+	for i < len(p) {
+		b := p[i]
+		i++
+		length += int(b)
+		if b != 255 {
+			break
+		}
+	}
+	return length, i
+}
+
+// xxh32 is the checksum of LZ4 frames: XXH32 with seed 0.
+func xxh32(p []byte) uint32 {
+	const prime1, prime2, prime3, prime4, prime5 = 2654435761, 2246822519, 3266489917, 668265263, 374761393
+	size := uint32(len(p))
+	h := uint32(prime5)
+	if len(p) >= 16 {
+		var one uint32 = prime1 // arithmetic on variables wraps
+		v := [4]uint32{one + prime2, prime2, 0, -one}
+		for len(p) >= 16 {
+			for i := range v {
+				v[i] = bits.RotateLeft32(v[i]+binary.LittleEndian.Uint32(p[4*i:])*prime2, 13) * prime1
+			}
+			p = p[16:]
+		}
+		h = bits.RotateLeft32(v[0], 1) + bits.RotateLeft32(v[1], 7) + bits.RotateLeft32(v[2], 12) + bits.RotateLeft32(v[3], 18)
+	}
+	h += size
+	for len(p) >= 4 {
+		h = bits.RotateLeft32(h+binary.LittleEndian.Uint32(p)*prime3, 17) * prime4
+		p = p[4:]
+	}
+	for _, b := range p {
+		h = bits.RotateLeft32(h+uint32(b)*prime5, 11) * prime1
+	}
+	h = (h ^ h>>15) * prime2
+	h = (h ^ h>>13) * prime3
+	return h ^ h>>16
+}

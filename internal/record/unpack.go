@@ -1,0 +1,262 @@
+package record
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"sync"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+)
+
+// stream is the unpacked bytes of a batch, a piece at a time. It holds one window or
+// one block of them, never all.
+//
+// What a stream takes, and what it takes for the end, is what Apache Kafka takes: its
+// consumers read what is stored with the same classes that its broker checks it with.
+type stream interface {
+	// next returns the bytes that follow, at least one, valid until the next call;
+	// io.EOF at the end.
+	next() ([]byte, error)
+	// release gives back what the stream works with; nothing may be called after it.
+	release()
+}
+
+// open returns the stream of bytes packed by a codec. The caller releases it, also
+// after an error of next.
+func open(c Codec, p []byte) (stream, error) {
+	switch c {
+	case None:
+		return &plainStream{p}, nil
+	case Gzip:
+		return openGzip(p)
+	case Snappy:
+		return openSnappy(p), nil
+	case LZ4:
+		return openLZ4(p)
+	case Zstd:
+		return openZstd(p)
+	default:
+		return nil, fmt.Errorf("unknown codec %d", c)
+	}
+}
+
+// unpacking bounds how many batches of producers are unpacked at once. The work only
+// computes: more at once would be no faster, and would need more memory.
+var unpacking = make(chan struct{}, runtime.GOMAXPROCS(0))
+
+// plainStream is bytes that are not packed.
+type plainStream struct{ p []byte }
+
+func (s *plainStream) next() ([]byte, error) {
+	if len(s.p) == 0 {
+		return nil, io.EOF
+	}
+	p := s.p
+	s.p = nil
+	return p, nil
+}
+
+func (s *plainStream) release() {}
+
+// pieceSize is what the codecs without blocks of their own are read by.
+const pieceSize = 64 << 10
+
+// readPiece reads bytes, at least one unless there is an error.
+func readPiece(r io.Reader, piece []byte) ([]byte, error) {
+	for {
+		n, err := r.Read(piece)
+		if n > 0 {
+			return piece[:n], nil // an error comes again
+		}
+		if err != nil {
+			return nil, err //nolint:wrapcheck // the caller names the codec
+		}
+	}
+}
+
+// gzipStream reads the members one after another. As in Java's GZIPInputStream, what
+// follows a member and is not the header of another one is not looked at.
+type gzipStream struct {
+	in    bytes.Reader
+	z     gzip.Reader
+	piece []byte
+}
+
+var gzipStreams = sync.Pool{New: func() any { return &gzipStream{piece: make([]byte, pieceSize)} }}
+
+// gzipLeast is more than any member can be without: its header and its trailer.
+const gzipLeast = 18
+
+func openGzip(p []byte) (stream, error) {
+	s := gzipStreams.Get().(*gzipStream)
+	s.in.Reset(p)
+	if err := s.member(); err != nil {
+		s.release()
+		return nil, fmt.Errorf("gzip: %w", err)
+	}
+	return s, nil
+}
+
+func (s *gzipStream) member() error {
+	if err := s.z.Reset(&s.in); err != nil {
+		return err //nolint:wrapcheck // the caller does
+	}
+	s.z.Multistream(false)
+	return nil
+}
+
+func (s *gzipStream) next() ([]byte, error) {
+	for {
+		p, err := readPiece(&s.z, s.piece)
+		switch {
+		case err == nil:
+			return p, nil
+		case !errors.Is(err, io.EOF):
+			return nil, fmt.Errorf("gzip: %w", err)
+		case s.in.Len() <= gzipLeast || s.member() != nil:
+			return nil, io.EOF
+		}
+	}
+}
+
+func (s *gzipStream) release() {
+	s.in.Reset(nil)
+	gzipStreams.Put(s)
+}
+
+// maxWindow is the largest zstd window that is decoded, which is what Kafka's
+// decoder takes. Only what is used of it is touched.
+const maxWindow = 128 << 20
+
+// usualWindow is the largest window that decoders have that any number of goroutines
+// may use at once. It is what the highest level but three of the reference encoder
+// asks for.
+const usualWindow = 8 << 20
+
+// largeWindow is held by whoever decodes with a larger window.
+var largeWindow = make(chan struct{}, 1)
+
+// zstdStream reads frames one after another.
+type zstdStream struct {
+	in    bytes.Reader
+	piece []byte
+	z     *zstd.Decoder
+	large bool
+}
+
+var (
+	zstdUsual = sync.Pool{New: func() any { return newZstdStream(usualWindow) }}
+	zstdLarge = sync.Pool{New: func() any { return newZstdStream(maxWindow) }}
+)
+
+func newZstdStream(window uint64) *zstdStream {
+	z, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(window))
+	if err != nil {
+		panic(fmt.Sprintf("zstd: %v", err)) // an option is wrong
+	}
+	return &zstdStream{z: z, piece: make([]byte, pieceSize), large: window > usualWindow}
+}
+
+func openZstd(p []byte) (stream, error) {
+	pool := &zstdUsual
+	if wantsLargeWindow(p) {
+		largeWindow <- struct{}{}
+		pool = &zstdLarge
+	}
+	s := pool.Get().(*zstdStream)
+	s.in.Reset(p)
+	if err := s.z.Reset(&s.in); err != nil {
+		s.release()
+		return nil, fmt.Errorf("zstd: %w", err)
+	}
+	return s, nil
+}
+
+// wantsLargeWindow reports whether a frame of p has a window above the usual one that
+// is decoded nevertheless. It reads the headers of frames and blocks only, and stops
+// at what the decoder will refuse.
+func wantsLargeWindow(p []byte) bool {
+	for len(p) > 0 {
+		var h zstd.Header
+		if h.Decode(p) != nil {
+			return false
+		}
+		if h.Skippable {
+			p = p[min(len(p), h.HeaderSize+int(h.SkippableSize)):]
+			continue
+		}
+		window := h.WindowSize
+		if h.SingleSegment {
+			window = h.FrameContentSize
+		}
+		if window > usualWindow {
+			return window <= maxWindow
+		}
+		p = behindFrame(p[h.HeaderSize:], h.HasCheckSum)
+	}
+	return false
+}
+
+// behindFrame returns what follows the blocks that p begins with, nothing if they are
+// cut off.
+func behindFrame(p []byte, checksum bool) []byte {
+	const headerSize, typeRLE, checksumSize = 3, 1, 4
+	for last := false; !last; {
+		if len(p) < headerSize {
+			return nil
+		}
+		header := int(p[0]) | int(p[1])<<8 | int(p[2])<<16
+		last = header&1 != 0
+		size := header >> 3
+		if header>>1&3 == typeRLE {
+			size = 1
+		}
+		p = p[min(len(p), headerSize+size):]
+	}
+	if checksum {
+		p = p[min(len(p), checksumSize):]
+	}
+	return p
+}
+
+func (s *zstdStream) next() ([]byte, error) {
+	p, err := readPiece(s.z, s.piece)
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = fmt.Errorf("zstd: %w", err)
+	}
+	return p, err
+}
+
+func (s *zstdStream) release() {
+	_ = s.z.Reset(nil) // says that there is no input now
+	s.in.Reset(nil)
+	if s.large {
+		zstdLarge.Put(s)
+		<-largeWindow
+		return
+	}
+	zstdUsual.Put(s)
+}
+
+// streamReader makes a reader of a stream.
+type streamReader struct {
+	in   stream
+	rest []byte
+}
+
+// Read implements io.Reader.
+func (r *streamReader) Read(p []byte) (int, error) {
+	if len(r.rest) == 0 {
+		var err error
+		if r.rest, err = r.in.next(); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(p, r.rest)
+	r.rest = r.rest[n:]
+	return n, nil
+}
