@@ -12,6 +12,7 @@ import (
 
 	"github.com/botehq/bote/internal/catalog"
 	"github.com/botehq/bote/internal/config"
+	"github.com/botehq/bote/internal/topic"
 	"github.com/botehq/bote/internal/wire"
 )
 
@@ -96,7 +97,7 @@ func (b *Broker) alter(ctx context.Context, res resource, changes []change, twic
 	}
 	switch res.kind {
 	case kmsg.ConfigResourceTypeTopic:
-		return b.Catalog.AlterTopic(ctx, res.name, apply, validateOnly)
+		return b.alterTopic(ctx, res.name, changes, apply, validateOnly)
 	case kmsg.ConfigResourceTypeBroker:
 		kind = config.BrokerKind
 		cluster, err := b.brokerResource(res.name)
@@ -109,8 +110,11 @@ func (b *Broker) alter(ctx context.Context, res resource, changes []change, twic
 		return b.Catalog.AlterBroker(ctx, cluster, apply, validateOnly)
 	case kmsg.ConfigResourceTypeGroupConfig:
 		kind = config.GroupKind
+		if err := checkOperations(kind, changes); err != nil {
+			return err
+		}
 		if res.name == "" {
-			return invalid("Group name must not be empty.")
+			return invalid("Default group resources are not allowed.")
 		}
 		return b.Catalog.AlterGroup(ctx, res.name, func(effective func(string) string, set map[string]string) error {
 			if err := apply(effective, set); err != nil {
@@ -121,6 +125,48 @@ func (b *Broker) alter(ctx context.Context, res resource, changes []change, twic
 	case kmsg.ConfigResourceTypeUnknown, kmsg.ConfigResourceTypeBrokerLogger, kmsg.ConfigResourceTypeClientMetrics:
 	}
 	return invalid("Unsupported resource type: " + itoa(int64(res.kind)))
+}
+
+// alterTopic looks at the operations, the name and the values before it looks for
+// the topic, as Kafka's controller does.
+func (b *Broker) alterTopic(ctx context.Context, name string, changes []change, apply func(effective func(string) string, set map[string]string) error, validateOnly bool) error {
+	if err := checkOperations(config.TopicKind, changes); err != nil {
+		return err
+	}
+	if name == "" {
+		return invalid("Default topic resources are not allowed.")
+	}
+	if err := topic.Validate(name); err != nil {
+		return &catalog.RefusedError{Code: kerr.InvalidTopicException, Message: err.Error()}
+	}
+	snapshot := b.Catalog.Snapshot()
+	if snapshot.Topic(name) == nil {
+		if err := apply(snapshot.Layers(nil).TopicValue, map[string]string{}); err != nil {
+			return err
+		}
+		return &catalog.RefusedError{Code: kerr.UnknownTopicOrPartition, Message: "The topic '" + name + "' does not exist."}
+	}
+	return b.Catalog.AlterTopic(ctx, name, apply, validateOnly)
+}
+
+// checkOperations refuses operations that are unknown or not for the key they name.
+func checkOperations(kind config.Kind, changes []change) error {
+	for _, c := range changes {
+		switch c.op {
+		case kmsg.IncrementalAlterConfigOpSet, kmsg.IncrementalAlterConfigOpDelete:
+		case kmsg.IncrementalAlterConfigOpAppend, kmsg.IncrementalAlterConfigOpSubtract:
+			if key, ok := config.Lookup(kind, c.name); !ok || key.Type != config.List {
+				return notAList(c)
+			}
+		default:
+			return errors.New("unknown config operation")
+		}
+	}
+	return nil
+}
+
+func notAList(c change) error {
+	return &catalog.RefusedError{Code: kerr.InvalidConfig, Message: "Can't " + strings.ToUpper(opName(c.op)) + " to key " + c.name + " because its type is not LIST."}
 }
 
 func invalid(text string) error {
@@ -149,6 +195,9 @@ func checkChanges(changes []change) error {
 func checkDynamic(changes []change, cluster bool) error {
 	var fixed []string
 	for _, c := range changes {
+		if c.op == kmsg.IncrementalAlterConfigOpDelete {
+			continue // what is not set may be deleted
+		}
 		k, ok := config.Lookup(config.BrokerKind, c.name)
 		if ok && c.op != kmsg.IncrementalAlterConfigOpDelete && k.Unserved() {
 			return invalid("bote does not serve changes of " + c.name + " while it runs.")
@@ -167,6 +216,10 @@ func checkDynamic(changes []change, cluster bool) error {
 }
 
 func applyChange(kind config.Kind, c change, effective func(string) string, set map[string]string) error {
+	if c.op == kmsg.IncrementalAlterConfigOpDelete {
+		delete(set, c.name) // of any name: one that is unknown is not set
+		return nil
+	}
 	key, ok := config.Lookup(kind, c.name)
 	if !ok && kind != config.BrokerKind {
 		return &catalog.RefusedError{Code: kerr.InvalidConfig, Message: config.UnknownName(kind, c.name).Error()}
@@ -176,12 +229,9 @@ func applyChange(kind config.Kind, c change, effective func(string) string, set 
 		value = *c.value
 	}
 	switch c.op {
-	case kmsg.IncrementalAlterConfigOpDelete:
-		delete(set, c.name)
-		return nil
 	case kmsg.IncrementalAlterConfigOpAppend, kmsg.IncrementalAlterConfigOpSubtract:
 		if !ok || key.Type != config.List {
-			return &catalog.RefusedError{Code: kerr.InvalidConfig, Message: "Can't " + strings.ToUpper(opName(c.op)) + " to key " + c.name + " because its type is not LIST."}
+			return notAList(c)
 		}
 		value = editList(effective(c.name), value, c.op == kmsg.IncrementalAlterConfigOpAppend)
 	case kmsg.IncrementalAlterConfigOpSet:

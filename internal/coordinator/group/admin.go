@@ -176,33 +176,29 @@ func (g *group) tombstones(list []partition) []coordinator.KeyValue {
 func (c *Coordinator) OffsetDelete(req *kmsg.OffsetDeleteRequest, reply func(*kmsg.OffsetDeleteResponse)) {
 	resp := kmsg.NewPtrOffsetDeleteResponse()
 	resp.Version = req.Version
-	known := 0
 	for _, t := range req.Topics {
 		rt := kmsg.NewOffsetDeleteResponseTopic()
 		rt.Topic = t.Topic
-		_, _, ok := c.topics.Lookup(t.Topic)
+		_, partitions, ok := c.topics.Lookup(t.Topic)
 		for _, p := range t.Partitions {
 			rp := kmsg.NewOffsetDeleteResponseTopicPartition()
 			rp.Partition = p.Partition
-			if !ok {
+			if !ok || p.Partition < 0 || p.Partition >= partitions {
 				rp.ErrorCode = kerr.UnknownTopicOrPartition.Code
 			}
 			rt.Partitions = append(rt.Partitions, rp)
 		}
-		if ok {
-			known++
-		}
 		resp.Topics = append(resp.Topics, rt)
-	}
-	if known == 0 {
-		reply(resp)
-		return
 	}
 	answer := func(code int16) {
 		if code != 0 {
 			resp.ErrorCode, resp.Topics = code, nil
 		}
 		reply(resp)
+	}
+	if req.Group == "" {
+		answer(kerr.InvalidGroupID.Code)
+		return
 	}
 	c.do(req.Group, func(s *shard) { s.deleteOffsets(req.Group, resp.Topics, answer) }, answer)
 }

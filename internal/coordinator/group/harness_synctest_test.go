@@ -150,11 +150,15 @@ func (h *harness) deleteGroup(id string) int16 {
 	return c.get().Groups[0].ErrorCode
 }
 
-func (h *harness) deleteOffset(id, topic string) *kmsg.OffsetDeleteResponse {
+// deleteOffset deletes the offsets of partitions, of 0 if none is named.
+func (h *harness) deleteOffset(id, topic string, partitions ...int32) *kmsg.OffsetDeleteResponse {
 	req := kmsg.NewPtrOffsetDeleteRequest()
 	req.Group = id
 	rt := kmsg.NewOffsetDeleteRequestTopic()
-	rt.Topic, rt.Partitions = topic, make([]kmsg.OffsetDeleteRequestTopicPartition, 1)
+	rt.Topic, rt.Partitions = topic, make([]kmsg.OffsetDeleteRequestTopicPartition, max(1, len(partitions)))
+	for i, p := range partitions {
+		rt.Partitions[i].Partition = p
+	}
 	req.Topics = append(req.Topics, rt)
 	c, reply := newCall[*kmsg.OffsetDeleteResponse]()
 	h.c.OffsetDelete(req, reply)

@@ -450,6 +450,18 @@ func TestOffsetDelete(t *testing.T) {
 		require.Zero(t, h.deleteOffset("g", "t").Topics[0].Partitions[0].ErrorCode)
 		require.EqualValues(t, -1, h.offset("g", "t"))
 
+		require.Equal(t, kerr.GroupIDNotFound.Code, h.deleteOffset("none", "none").ErrorCode, "the group counts first")
+		require.Equal(t, kerr.InvalidGroupID.Code, h.deleteOffset("", "t").ErrorCode)
+		h.commit(commitRequest(8, "g", "t", 3))
+		_, partitions, _ := h.topics.Lookup("t")
+		for _, beyond := range []int32{partitions, -1} {
+			resp = h.deleteOffset("g", "t", beyond, 0)
+			require.Zero(t, resp.ErrorCode)
+			require.Equal(t, kerr.UnknownTopicOrPartition.Code, resp.Topics[0].Partitions[0].ErrorCode)
+			require.Zero(t, resp.Topics[0].Partitions[1].ErrorCode)
+		}
+		require.EqualValues(t, -1, h.offset("g", "t"))
+
 		m := h.stable("active")
 		m.commit(1)
 		require.Equal(t, kerr.GroupSubscribedToTopic.Code, h.deleteOffset("active", "t").Topics[0].Partitions[0].ErrorCode)
