@@ -2,9 +2,17 @@ package record_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/binary"
+	"errors"
+	"io"
+	"slices"
 	"testing"
 
+	"github.com/golang/snappy"
+	"github.com/klauspost/compress/s2"
+	"github.com/klauspost/compress/zstd"
+	"github.com/pierrec/lz4/v4"
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -118,11 +126,14 @@ func FuzzDecompress(f *testing.F) {
 	})
 }
 
-// FuzzCheckCompressed: records behind any codec are refused or right. The bytes are
-// packed and sealed, so that the fuzzer gets behind the checksum.
+// FuzzCheckCompressed: of records behind any codec, Check takes what kmsg reads and
+// finds right, with the same max timestamp, and nothing else. The bytes are packed and
+// sealed, so that the fuzzer gets behind the checksum.
 func FuzzCheckCompressed(f *testing.F) {
 	f.Add(int8(1), int32(2), record.Build(1, kv("a", "b")...).Payload())
 	f.Add(int8(4), int32(1), record.Build(1, kv("a")...).Payload())
+	f.Add(int8(3), int32(1), payload(kmsg.Record{Key: []byte("k"), TimestampDelta64: 3_600_001}))
+	f.Add(int8(2), int32(3), payload(three()...))
 	f.Fuzz(func(t *testing.T, codec int8, count int32, payload []byte) {
 		if codec < 0 || codec > 4 || count <= 0 {
 			return
@@ -135,20 +146,133 @@ func FuzzCheckCompressed(f *testing.F) {
 		r := rules
 		r.Compacted = true
 		checked, err := record.Check(b, r)
+		want := byKmsg(payload, count, r, codec != 0)
 		var refusal *record.RefusedError
 		if err != nil {
 			require.ErrorAs(t, err, &refusal)
+			require.False(t, want.right && want.asWritten, "kmsg finds nothing wrong: %v", err)
 			return
 		}
-		n := int32(0)
-		for rec, err := range record.Records(payload, count) {
-			require.NoError(t, err)
-			require.NotNil(t, rec.Key)
-			n++
-		}
-		require.Equal(t, count, n)
+		require.True(t, want.right)
+		require.Equal(t, want.maxTimestamp, checked.MaxTimestamp())
 		require.True(t, checked.ValidCRC())
 	})
+}
+
+// judged is what kmsg finds of records.
+type judged struct {
+	right        bool  // as many as announced, each as the rules ask
+	asWritten    bool  // kmsg would write them as they are
+	maxTimestamp int64 // -1 at least
+}
+
+func byKmsg(p []byte, count int32, r record.Rules, packed bool) judged {
+	found := judged{right: true, asWritten: true, maxTimestamp: -1}
+	for i := range count {
+		size, n := binary.Varint(p)
+		if n <= 0 || size < 0 || size > int64(len(p)-n) {
+			return judged{}
+		}
+		var k kmsg.Record
+		body := p[:n+int(size)]
+		if k.ReadFrom(body) != nil {
+			return judged{}
+		}
+		p = p[len(body):]
+		ts := 1_000_000 + k.TimestampDelta64
+		found.maxTimestamp = max(found.maxTimestamp, ts)
+		late := ts != -1 && ts > r.Now && uint64(ts)-uint64(r.Now) > uint64(r.AfterMax) || ts < r.Now && uint64(r.Now)-uint64(ts) > uint64(r.BeforeMax) && ts != -1
+		if packed && k.OffsetDelta != i || r.Compacted && k.Key == nil || late {
+			return judged{}
+		}
+		found.asWritten = found.asWritten && bytes.Equal(k.AppendTo(nil), body)
+	}
+	found.right = len(p) == 0
+	return found
+}
+
+// FuzzPieces: records in pieces of any size are the same as in one.
+func FuzzPieces(f *testing.F) {
+	f.Add(uint16(1), int32(2), record.Build(1, kv("a", "b")...).Payload())
+	f.Add(uint16(7), int32(1), encode(nil, kmsg.Record{Headers: []kmsg.Header{{Key: "h", Value: []byte("v")}, {Key: "n"}}})[61:])
+	f.Fuzz(func(t *testing.T, size uint16, count int32, payload []byte) {
+		if size == 0 || count < 0 || count > 1000 {
+			return
+		}
+		var blocks [][]byte
+		for piece := range slices.Chunk(payload, int(size)) {
+			blocks = append(blocks, lz4Block(uint32(len(piece))|1<<31, piece))
+		}
+		b := sent(record.LZ4, count, lz4Blocks(blocks...))
+		var want, got []record.Summary
+		var wantErr, gotErr error
+		for r, err := range record.Records(payload, count) {
+			if wantErr = err; err == nil {
+				want = append(want, record.Summary{TimestampDelta: r.TimestampDelta, OffsetDelta: r.OffsetDelta, NullKey: r.Key == nil})
+			}
+		}
+		for s, err := range record.Scan(b, 1<<20) {
+			if gotErr = err; err == nil {
+				got = append(got, s)
+			}
+		}
+		require.Equal(t, wantErr, gotErr)
+		require.Equal(t, want, got)
+	})
+}
+
+// FuzzUnpack: what is unpacked of any bytes is what the libraries unpack of them as a
+// whole. Of zstd the same is taken; the other codecs differ in what may follow.
+func FuzzUnpack(f *testing.F) {
+	for _, c := range codecs {
+		p, err := record.Compress(c, 1, bytes.Repeat([]byte("abc"), 100))
+		require.NoError(f, err)
+		f.Add(int8(c), p)
+	}
+	f.Add(int8(record.Snappy), snappy.Encode(nil, []byte("raw raw raw raw")))
+	f.Fuzz(func(t *testing.T, codec int8, p []byte) {
+		c := record.Codec(codec)
+		theirs, wrong := whole(c, p)
+		ours, err := record.Decompress(c, p, 1<<20)
+		if errors.Is(err, record.ErrTooLarge) || errors.Is(wrong, zstd.ErrDecoderSizeExceeded) || c == record.None {
+			return
+		}
+		if c == record.Zstd && len(p) > 0 {
+			require.Equal(t, wrong == nil, err == nil, "%v, but %v", wrong, err)
+		}
+		if err == nil && wrong == nil {
+			require.True(t, bytes.Equal(theirs, ours))
+		}
+	})
+}
+
+// whole unpacks with another way of the library, or another library.
+func whole(c record.Codec, p []byte) ([]byte, error) {
+	const limit = 2 << 20
+	switch c {
+	case record.Gzip:
+		r, err := gzip.NewReader(bytes.NewReader(p))
+		if err != nil {
+			return nil, err
+		}
+		return io.ReadAll(io.LimitReader(r, limit))
+	case record.Snappy:
+		if n, err := s2.DecodedLen(p); err != nil || n > limit {
+			return nil, errors.New("no raw block, or a large one")
+		}
+		return s2.Decode(nil, p)
+	case record.LZ4:
+		return io.ReadAll(io.LimitReader(lz4.NewReader(bytes.NewReader(p)), limit))
+	case record.Zstd:
+		r, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(128<<20), zstd.WithDecoderMaxMemory(limit))
+		if err != nil {
+			return nil, err
+		}
+		defer r.Close()
+		return r.DecodeAll(p, nil)
+	default:
+		return p, nil
+	}
 }
 
 // FuzzScan: reading records from a packed stream finds the same as unpacking and
