@@ -124,7 +124,8 @@ func checkFraming(b Batch, r Rules) (Batch, error) {
 	if !looksLike(b.Codec(), b.Payload()) {
 		return nil, refuse(kerr.InvalidRecord, "the records are not "+b.Codec().String()+" data")
 	}
-	w := walk{rules: r, base: b.MaxTimestamp(), maxTime: math.MinInt64}
+	w := newWalk(r, b.MaxTimestamp())
+	w.maxTime = b.MaxTimestamp()
 	w.note(Summary{})
 	if err := w.refusal(); err != nil {
 		return nil, err
@@ -173,7 +174,7 @@ func checkHeader(b Batch, r Rules) error {
 
 // checkRecords walks the records, unpacking them if need be.
 func checkRecords(b Batch, r Rules) (Batch, error) {
-	w := walk{rules: r, base: b.BaseTimestamp(), maxTime: noTimestamp}
+	w := newWalk(r, b.BaseTimestamp())
 	var err error
 	if b.Codec() == None {
 		err = w.plain(b)
@@ -202,14 +203,22 @@ const noTimestamp = -1
 
 // walk is what is found out on the way over the records.
 type walk struct {
-	rules   Rules
-	base    int64
+	rules Rules
+	base  int64
+	// Timestamps outside of these are refused.
+	earliest, latest int64
+
 	maxTime int64
 	index   int32
 	skipped bool    // offset deltas are not 0, 1, 2 and so on
 	late    bool    // a timestamp is out of range
 	faults  []Fault // the first of them
 	count   int     // how many
+}
+
+func newWalk(r Rules, base int64) walk {
+	earliest, latest := within(r)
+	return walk{rules: r, base: base, earliest: earliest, latest: latest, maxTime: noTimestamp}
 }
 
 // maxNamed is how many records at fault are named: the answer has a text for each.
@@ -220,14 +229,11 @@ func (w *walk) note(r Summary) {
 	w.maxTime = max(w.maxTime, ts)
 	w.skipped = w.skipped || r.OffsetDelta != w.index
 	switch {
-	case w.rules.Compacted && r.NullKey:
+	case r.NullKey && w.rules.Compacted:
 		w.fault(Fault{NullKey: true})
-	case !w.rules.LogAppendTime && ts != noTimestamp && outOfRange(ts, w.rules):
+	case (ts < w.earliest || ts > w.latest) && ts != noTimestamp:
 		w.late = true
-		w.fault(Fault{
-			Timestamp: ts, Offset: int64(r.OffsetDelta),
-			Earliest: w.rules.Now - w.rules.BeforeMax, Latest: w.rules.Now + w.rules.AfterMax,
-		})
+		w.fault(Fault{Timestamp: ts, Offset: int64(r.OffsetDelta), Earliest: w.earliest, Latest: w.latest})
 	}
 	w.index++
 }
@@ -306,8 +312,17 @@ func (w *walk) maxTimestamp() int64 {
 	return w.maxTime
 }
 
-// outOfRange reports whether a timestamp is too far from the broker's clock. The
-// distance may be more than an int64 holds.
-func outOfRange(ts int64, r Rules) bool {
-	return ts < r.Now && uint64(r.Now)-uint64(ts) > uint64(r.BeforeMax) || ts > r.Now && uint64(ts)-uint64(r.Now) > uint64(r.AfterMax)
+// within are the earliest and the latest timestamp that the rules take.
+func within(r Rules) (earliest, latest int64) {
+	if r.LogAppendTime { // what the records say does not count
+		return math.MinInt64, math.MaxInt64
+	}
+	earliest, latest = r.Now-r.BeforeMax, r.Now+r.AfterMax
+	if latest < r.Now { // more than an int64 holds
+		latest = math.MaxInt64
+	}
+	if earliest > r.Now {
+		earliest = math.MinInt64
+	}
+	return earliest, latest
 }

@@ -132,12 +132,12 @@ func (s *lz4Stream) read() ([]byte, error) {
 	if word&lz4Uncompressed != 0 {
 		return packed, nil
 	}
-	if !lz4EndsInLiterals(packed, len(s.block)) {
-		return nil, errLZ4
-	}
 	n, err := lz4.UncompressBlock(packed, s.block)
 	if err != nil {
 		return nil, fmt.Errorf("lz4: %w", err)
+	}
+	if !lz4EndsInLiterals(packed, n, len(s.block)) {
+		return nil, errLZ4
 	}
 	return s.block[:n], nil
 }
@@ -156,35 +156,48 @@ func (s *lz4Stream) release() {
 	lz4Streams.Put(s)
 }
 
-// lz4EndsInLiterals walks the sequences of a block and reports whether it ends as the
-// format demands; room is what a block may unpack to. Everything else is the
-// decoder's to check.
-func lz4EndsInLiterals(p []byte, room int) bool {
-	out := 0
+// lz4EndsInLiterals walks the sequences of a block that the decoder has found right,
+// and reports whether it ends as the format demands. It unpacked to n bytes; room is
+// what a block may unpack to.
+func lz4EndsInLiterals(p []byte, n, room int) bool {
+	lastMatch, lastToken := -1, byte(0)
 	for i := 0; i < len(p); {
 		token := p[i]
-		literals, at := lz4Length(p, i+1, int(token>>4))
-		i = at + literals
-		out += literals
+		i++
+		literals := int(token >> 4)
+		if literals == 15 {
+			literals, i = lz4Length(p, i)
+		}
+		i += literals
 		if i >= len(p) {
-			return i == len(p)
+			return i == len(p) && (lastMatch < 0 || lastMatch <= len(p)-lz4MatchTail && n-literals-lz4MatchLength(p, lastMatch, lastToken) <= room-lz4LiteralTail)
 		}
-		if i > len(p)-lz4MatchTail || out > room-lz4LiteralTail {
-			return false
+		lastMatch, lastToken = i, token
+		i += 2
+		if token&15 == 15 {
+			for i < len(p) && p[i] == 255 {
+				i++
+			}
+			i++
 		}
-		match, at := lz4Length(p, i+2, int(token&15))
-		i = at
-		out += match + 4
 	}
 	return false
 }
 
+// lz4MatchLength is the length of the match whose offset is at a position.
+func lz4MatchLength(p []byte, at int, token byte) int {
+	const shortest = 4
+	length := int(token & 15)
+	if length == 15 {
+		length, _ = lz4Length(p, at+2)
+	}
+	return length + shortest
+}
+
 // lz4Length reads the bytes that a length of 15 goes on with, and returns the length
 // and where they end.
-func lz4Length(p []byte, i, length int) (int, int) {
-	if length != 15 {
-		return length, i
-	}
+func lz4Length(p []byte, i int) (int, int) {
+	length := 15
 	for i < len(p) {
 		b := p[i]
 		i++
