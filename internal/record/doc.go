@@ -7,10 +7,11 @@
 // lie before the bytes that the CRC covers, so a broker can set them without
 // touching the rest.
 //
-// Three things need to look behind the header. [Check] proves that what a
-// producer sent is one well-formed batch. [Batch.Records] walks the records of
-// an uncompressed batch without copying them. [Recode] rebuilds a batch with
-// another codec for topics that force one.
+// Some things need to look behind the header. [Check] proves that what a
+// producer sent is one well-formed batch. [Records] walks the records of
+// an uncompressed batch without copying them, [Scan] those of any batch without
+// holding what they unpack to. [Recode] rebuilds a batch with another codec for
+// topics that force one.
 //
 // The package owns the layout; it does not own offsets, epochs or sequences:
 // those are decided in package partition. Every other Kafka codec is kmsg's, and
