@@ -525,7 +525,7 @@ func TestCheckAllocatesPerBatch(t *testing.T) {
 				require.NoError(t, err)
 			})
 		}
-		require.LessOrEqual(t, count(few), 2.0, c)
-		require.LessOrEqual(t, count(many), 2.0, c)
+		require.LessOrEqual(t, count(few), float64(checkAllocates), c)
+		require.LessOrEqual(t, count(many), float64(checkAllocates), c)
 	}
 }

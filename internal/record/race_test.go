@@ -1,0 +1,7 @@
+//go:build race
+
+package record_test
+
+// checkAllocates is how often a check allocates at most: with the race detector pools
+// lose some of what is put into them.
+const checkAllocates = 100
