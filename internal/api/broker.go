@@ -14,13 +14,13 @@ import (
 	"github.com/botehq/bote/internal/config"
 	"github.com/botehq/bote/internal/coordinator/group"
 	"github.com/botehq/bote/internal/partition"
-	"github.com/botehq/bote/internal/topic"
 	"github.com/botehq/bote/internal/wire"
 )
 
 // Deps is what handlers work with. All are required but Logger and Registerer.
 type Deps struct {
 	Node       *cluster.Node
+	Leaders    *cluster.Leaders
 	Catalog    *catalog.Catalog
 	Partitions *partition.Set
 	Groups     *group.Coordinator
@@ -120,23 +120,6 @@ func message(err error) *string {
 	}
 	text := kerr.UnknownServerError.Description
 	return &text
-}
-
-// find returns a live partition by the topic's name or, if byID, its ID.
-func (b *Broker) find(s *catalog.Snapshot, name string, id topic.ID, byID bool, index int32) (*catalog.Topic, *partition.Partition, error) {
-	t := s.Topic(name)
-	missing := error(kerr.UnknownTopicOrPartition)
-	if byID {
-		t, missing = s.TopicByID(id), kerr.UnknownTopicID
-	}
-	if t == nil {
-		return nil, nil, missing
-	}
-	p := b.Partitions.Get(t.ID, index)
-	if p == nil || index >= t.Partitions {
-		return t, nil, kerr.UnknownTopicOrPartition
-	}
-	return t, p, nil
 }
 
 // noOperations is what authorized operations are when nobody asked for them.

@@ -77,7 +77,7 @@ func (b *Broker) topicPage(s *catalog.Snapshot, q *kmsg.DescribeTopicPartitionsR
 			return resp
 		}
 		last := min(t.Partitions, first+left)
-		b.fillPartitions(s, &rt, t, first, last)
+		b.fillPartitions(&rt, t, first, last)
 		left -= max(0, last-first)
 		resp.Topics = append(resp.Topics, rt)
 		if last < t.Partitions {
@@ -88,12 +88,16 @@ func (b *Broker) topicPage(s *catalog.Snapshot, q *kmsg.DescribeTopicPartitionsR
 	return resp
 }
 
-func (b *Broker) fillPartitions(s *catalog.Snapshot, rt *kmsg.DescribeTopicPartitionsResponseTopic, t *catalog.Topic, first, last int32) {
+func (b *Broker) fillPartitions(rt *kmsg.DescribeTopicPartitionsResponseTopic, t *catalog.Topic, first, last int32) {
 	rt.TopicID, rt.IsInternal, rt.AuthorizedOperations = t.ID, topic.IsInternal(t.Name), topicOperations
-	epoch := s.LeaderEpoch(t)
 	for i := first; i < last; i++ {
 		p := kmsg.NewDescribeTopicPartitionsResponseTopicPartition()
-		p.Partition, p.LeaderID, p.LeaderEpoch = i, b.Node.ID, epoch
+		p.Partition, p.LeaderID = i, -1
+		if leader, ok := b.leader(t, i); ok {
+			p.LeaderID, p.LeaderEpoch = leader.Node.ID, leader.Epoch
+		} else {
+			p.ErrorCode = kerr.LeaderNotAvailable.Code
+		}
 		p.Replicas, p.ISR = b.Node.Replicas(), b.Node.Replicas()
 		p.EligibleLeaderReplicas, p.LastKnownELR, p.OfflineReplicas = []int32{}, []int32{}, []int32{}
 		rt.Partitions = append(rt.Partitions, p)

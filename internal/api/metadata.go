@@ -34,7 +34,7 @@ func (b *Broker) metadata(r *wire.Request, q *kmsg.MetadataRequest) {
 	s := b.Catalog.Snapshot()
 	if q.Topics == nil || q.Version == 0 && len(q.Topics) == 0 {
 		for _, t := range s.Topics() {
-			resp.Topics = append(resp.Topics, b.describeTopic(s, t, q))
+			resp.Topics = append(resp.Topics, b.describeTopic(t, q))
 		}
 		r.Reply(resp)
 		return
@@ -70,20 +70,20 @@ func (b *Broker) metadataTopic(r *wire.Request, q *kmsg.MetadataRequest, want *k
 		return refused
 	case want.Topic == nil || byID:
 		if t := s.TopicByID(topic.ID(want.TopicID)); t != nil {
-			return b.describeTopic(s, t, q)
+			return b.describeTopic(t, q)
 		}
 		refused.ErrorCode, refused.TopicID = kerr.UnknownTopicID.Code, want.TopicID
 		return refused
 	}
 	if t := s.Topic(*want.Topic); t != nil {
-		return b.describeTopic(s, t, q)
+		return b.describeTopic(t, q)
 	}
 	t, err := b.autoCreate(r.Conn.Context(), *want.Topic, q)
 	if err != nil {
 		refused.ErrorCode, refused.Topic = b.code(r, err), want.Topic
 		return refused
 	}
-	return b.describeTopic(b.Catalog.Snapshot(), t, q)
+	return b.describeTopic(t, q)
 }
 
 // autoCreate creates a topic that somebody asked for, if that is wanted.
@@ -118,19 +118,23 @@ func (b *Broker) policy() catalog.Policy {
 	}
 }
 
-func (b *Broker) describeTopic(s *catalog.Snapshot, t *catalog.Topic, q *kmsg.MetadataRequest) kmsg.MetadataResponseTopic {
+func (b *Broker) describeTopic(t *catalog.Topic, q *kmsg.MetadataRequest) kmsg.MetadataResponseTopic {
 	out := kmsg.NewMetadataResponseTopic()
 	out.Topic, out.TopicID, out.IsInternal = &t.Name, t.ID, topic.IsInternal(t.Name)
 	out.AuthorizedOperations = noOperations
 	if q.IncludeTopicAuthorizedOperations && q.Version >= 8 {
 		out.AuthorizedOperations = topicOperations
 	}
-	epoch := s.LeaderEpoch(t)
 	out.Partitions = make([]kmsg.MetadataResponseTopicPartition, t.Partitions)
 	for i := range out.Partitions {
 		p := &out.Partitions[i]
 		p.Default()
-		p.Partition, p.Leader, p.LeaderEpoch = int32(i), b.Node.ID, epoch
+		p.Partition = int32(i)
+		if leader, ok := b.leader(t, p.Partition); ok {
+			p.Leader, p.LeaderEpoch = leader.Node.ID, leader.Epoch
+		} else {
+			p.Leader, p.ErrorCode = -1, kerr.LeaderNotAvailable.Code
+		}
 		p.Replicas, p.ISR = b.Node.Replicas(), b.Node.Replicas()
 	}
 	return out

@@ -80,10 +80,17 @@ type Broker struct {
 	meta    meta.Store
 	catalog *catalog.Catalog
 	parts   *partition.Set
+	leaders *cluster.Leaders
 	groups  *group.Coordinator
 	api     *api.Broker
 	server  *wire.Server
 	console []*ops.Server
+
+	// lives is held by whoever ends lives of partitions or begins others in their
+	// place: deletion, and the healer, which opens logs again.
+	lives    chan struct{}
+	creating atomic.Pointer[catalog.Topic] // not in the catalog's snapshot yet
+	healer   *healer
 
 	opened, serving atomic.Bool
 	probing         sync.Mutex // the file that shows whether the disk takes data
@@ -96,7 +103,8 @@ type Broker struct {
 // wait until Serve.
 func Open(ctx context.Context, cfg Config) (_ *Broker, err error) {
 	cfg.setDefaults()
-	b := &Broker{cfg: cfg, settings: cfg.Settings, log: cfg.Logger, parts: partition.NewSet(), closing: make(chan struct{})}
+	b := &Broker{cfg: cfg, settings: cfg.Settings, log: cfg.Logger, parts: partition.NewSet(), lives: make(chan struct{}, 1), closing: make(chan struct{})}
+	b.healer = newHealer(b)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, b.Close())
@@ -109,10 +117,11 @@ func Open(ctx context.Context, cfg Config) (_ *Broker, err error) {
 		}
 	}
 	b.api = api.New(api.Deps{
-		Node: b.node, Catalog: b.catalog, Partitions: b.parts, Groups: b.groups, Config: b.settings, Dirs: b.store,
+		Node: b.node, Leaders: b.leaders, Catalog: b.catalog, Partitions: b.parts, Groups: b.groups, Config: b.settings, Dirs: b.store,
 		Now: b.cfg.Now, Logger: b.log, Registerer: b.cfg.Registerer,
 	})
 	b.groups.LoadAll()
+	b.healer.start()
 	b.server = wire.NewServer(b.api, b.wireConfig())
 	b.opened.Store(true)
 	b.log.Info("broker opened", slog.String("data", b.store.Dir()), slog.Int("topics", len(b.catalog.Snapshot().Topics())),
@@ -165,12 +174,13 @@ func (b *Broker) closeAll() error {
 	for _, l := range b.listeners {
 		_ = l.Close() // the server has closed those that it served
 	}
+	b.healer.stop()
 	if b.groups != nil {
 		b.groups.Close()
 	}
 	if b.store != nil {
 		for _, p := range b.parts.All() {
-			p.End(errClosing)
+			p.End(errNotHere)
 		}
 		if err := b.store.Close(); err != nil {
 			errs = append(errs, err)

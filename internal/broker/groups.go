@@ -3,10 +3,12 @@ package broker
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
+	"github.com/botehq/bote/internal/cluster"
 	"github.com/botehq/bote/internal/coordinator"
 	"github.com/botehq/bote/internal/coordinator/group"
 	"github.com/botehq/bote/internal/partition"
@@ -43,35 +45,73 @@ func (o *offsetsTopic) Exists() bool {
 	return o.b.catalog.Snapshot().Topic(topic.ConsumerOffsets) != nil
 }
 
+// Here implements coordinator.Logs.
+func (o *offsetsTopic) Here(index int32) bool {
+	t := o.b.catalog.Snapshot().Topic(topic.ConsumerOffsets)
+	return t != nil && o.b.leaders.Here(cluster.Partition{Topic: t.ID, Index: index})
+}
+
+// errNotWritable is returned by Open while the partition's log takes no batches: state
+// that cannot grow is not worth a replay.
+var errNotWritable = errors.New("the partition takes no batches")
+
 // Open implements coordinator.Logs.
 func (o *offsetsTopic) Open(ctx context.Context, index int32) (coordinator.Log, error) {
 	t, err := o.b.api.OffsetsTopic(ctx)
 	if err != nil {
 		return nil, err
 	}
-	p := o.b.parts.Get(t.ID, index)
+	l := offsetsLog{parts: o.b.parts, topic: t.ID, index: index}
+	p := o.b.parts.Get(l.topic, index)
 	if p == nil {
 		return nil, kerr.NotCoordinator
+	}
+	if err := p.Writable(); err != nil {
+		return nil, fmt.Errorf("%w: %v", errNotWritable, err) //nolint:errorlint // it is tried again, whatever a client would be told
 	}
 	// A shard that is loaded again may have left appends on their way, which replay
 	// would miss.
 	if err := p.Settle(ctx); err != nil {
 		return nil, fmt.Errorf("wait for what was appended: %w", err)
 	}
-	return offsetsLog{p}, nil
+	l.epoch = p.LeaderEpoch()
+	return l, nil
 }
 
-// offsetsLog is one partition of it.
-type offsetsLog struct{ p *partition.Partition }
+// offsetsLog is one life of a partition of it. It keeps no partition: each call looks
+// for the one that lives, and refuses another life than its own.
+type offsetsLog struct {
+	parts *partition.Set
+	topic topic.ID
+	index int32
+	epoch int32
+}
+
+// live returns the partition while this life of it lasts.
+func (l offsetsLog) live() (*partition.Partition, error) {
+	p := l.parts.Get(l.topic, l.index)
+	if p == nil || p.LeaderEpoch() != l.epoch {
+		return nil, kerr.NotCoordinator
+	}
+	return p, nil
+}
 
 // Append implements coordinator.Log.
 func (l offsetsLog) Append(batch []byte, done func(error)) (int64, error) {
-	return l.p.AppendOrdered(record.Batch(batch), func(_ partition.Appended, err error) { done(err) })
+	p, err := l.live()
+	if err != nil {
+		return -1, err
+	}
+	return p.AppendOrdered(record.Batch(batch), func(_ partition.Appended, err error) { done(err) })
 }
 
 // ReadAt implements coordinator.Log. The bytes are a copy: replay is rare.
 func (l offsetsLog) ReadAt(ctx context.Context, offset int64, maxBytes int) ([]byte, error) {
-	r, err := l.p.Read(ctx, partition.Read{Offset: offset, CurrentEpoch: -1, LastFetchedEpoch: -1, MaxBytes: maxBytes, AtLeastOne: true})
+	p, err := l.live()
+	if err != nil {
+		return nil, err
+	}
+	r, err := p.Read(ctx, partition.Read{Offset: offset, CurrentEpoch: -1, LastFetchedEpoch: -1, MaxBytes: maxBytes, AtLeastOne: true})
 	if err != nil {
 		return nil, err
 	}
@@ -80,10 +120,20 @@ func (l offsetsLog) ReadAt(ctx context.Context, offset int64, maxBytes int) ([]b
 }
 
 // StartOffset implements coordinator.Log.
-func (l offsetsLog) StartOffset() int64 { return l.p.LogStartOffset() }
+func (l offsetsLog) StartOffset() int64 {
+	if p, err := l.live(); err == nil {
+		return p.LogStartOffset()
+	}
+	return 0
+}
 
 // HighWatermark implements coordinator.Log.
-func (l offsetsLog) HighWatermark() int64 { return l.p.HighWatermark() }
+func (l offsetsLog) HighWatermark() int64 {
+	if p, err := l.live(); err == nil {
+		return p.HighWatermark()
+	}
+	return 0
+}
 
 // topicsView is the topics, as the group coordinator sees them.
 type topicsView struct{ b *Broker }

@@ -5,20 +5,22 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync/atomic"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/botehq/bote/internal/catalog"
+	"github.com/botehq/bote/internal/cluster"
 	"github.com/botehq/bote/internal/partition"
 	"github.com/botehq/bote/internal/storage"
 	"github.com/botehq/bote/internal/storage/commitlog"
 	"github.com/botehq/bote/internal/topic"
 )
 
-var errClosing error = kerr.NotLeaderForPartition
+// errNotHere is what a partition answers that has ended here, or whose next life has
+// begun: clients look for the leader, and try again.
+var errNotHere error = kerr.NotLeaderForPartition
 
 // openers is how many logs are opened at once when the broker starts.
 const openers = 8
@@ -35,65 +37,134 @@ func (b *Broker) openPartitions(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = b.openTopics(ctx, s.Topics(), func(*catalog.Topic) int32 { return 0 }, s.LeaderEpoch)
-	return err
+	var gains []cluster.Gain
+	for _, t := range s.Topics() {
+		gains = append(gains, gainsOf(t, 0, s.LeaderEpoch(t))...)
+	}
+	return b.leaders.Gain(ctx, gains)
 }
 
-// Created implements catalog.Applier: it opens partitions from an index on. If
-// one cannot be opened, all of them go: they are new.
+// gainsOf is the partitions of a topic from an index on.
+func gainsOf(t *catalog.Topic, from, leaderEpoch int32) []cluster.Gain {
+	gains := make([]cluster.Gain, 0, max(0, t.Partitions-from))
+	for i := from; i < t.Partitions; i++ {
+		gains = append(gains, cluster.Gain{Partition: cluster.Partition{Topic: t.ID, Index: i}, Epoch: leaderEpoch})
+	}
+	return gains
+}
+
+// Created implements catalog.Applier: this broker leads what is created. If one
+// partition cannot be opened, all of them go: they are new.
 func (b *Broker) Created(ctx context.Context, t *catalog.Topic, from, leaderEpoch int32) error {
-	opened, err := b.openTopics(ctx, []*catalog.Topic{t}, func(*catalog.Topic) int32 { return from }, func(*catalog.Topic) int32 { return leaderEpoch })
-	if err != nil {
-		return errors.Join(err, b.discard(opened))
+	b.creating.Store(t)
+	defer b.creating.Store(nil)
+	gains := gainsOf(t, from, leaderEpoch)
+	if err := b.leaders.Gain(ctx, gains); err != nil {
+		var logs []*commitlog.Log
+		for _, g := range gains {
+			if l := b.store.Opened(t.Name, g.Index); l != nil {
+				logs = append(logs, l)
+			}
+		}
+		return errors.Join(err, b.discard(logs))
 	}
 	return nil
 }
 
-// openTopics opens the partitions of topics, many at once, and adds them to the
-// set when all are open and durable. If it fails it returns those that it opened.
-func (b *Broker) openTopics(ctx context.Context, topics []*catalog.Topic, from, leaderEpoch func(*catalog.Topic) int32) ([]*partition.Partition, error) {
+// topicOf returns the topic of a partition, which may be about to be created.
+func (b *Broker) topicOf(p cluster.Partition) *catalog.Topic {
+	if t := b.creating.Load(); t != nil && t.ID == p.Topic {
+		return t
+	}
+	return b.catalog.Snapshot().TopicByID(p.Topic)
+}
+
+// Gained implements cluster.Listener: it opens partitions, many at once, and enters
+// them in the set when all are open and durable. One that is in the set already has a
+// log that failed, which is opened again.
+func (b *Broker) Gained(ctx context.Context, gains []cluster.Gain) error {
 	opening := b.store.NewOpening()
-	opened := make([][]*partition.Partition, len(topics))
+	opened := make([]*partition.Partition, len(gains))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(openers)
-	for i, t := range topics {
-		first := from(t)
-		opened[i] = make([]*partition.Partition, max(0, t.Partitions-first))
-		for j := range opened[i] {
-			group.Go(func() (err error) {
-				if err := ctx.Err(); err != nil {
-					return err
-				}
-				opened[i][j], err = b.openPartition(ctx, opening, t, first+int32(j), leaderEpoch(t))
+	for i, g := range gains {
+		group.Go(func() (err error) {
+			if err := ctx.Err(); err != nil {
 				return err
-			})
-		}
+			}
+			opened[i], err = b.openPartition(ctx, opening, g)
+			return err
+		})
 	}
 	err := group.Wait()
 	if err == nil {
 		err = opening.Settle()
 	}
 	if err != nil {
-		return slices.DeleteFunc(slices.Concat(opened...), func(p *partition.Partition) bool { return p == nil }), err
+		opening.Abandon()
+		return err
 	}
-	for i, t := range topics {
-		b.parts.Add(t.ID, opened[i]...)
+	for i, g := range gains {
+		if earlier := b.parts.Put(g.Topic, g.Index, opened[i]); earlier != nil {
+			earlier.End(errNotHere) // whoever waits looks again, and finds the new one
+		}
 	}
-	return nil, nil
+	return nil
 }
 
-func (b *Broker) openPartition(ctx context.Context, opening *commitlog.Opening, t *catalog.Topic, index, leaderEpoch int32) (*partition.Partition, error) {
-	id := storage.Partition{Topic: t.Name, ID: t.ID, Index: index}
+// Lost implements cluster.Listener: whoever waits is sent to the new leader, and the
+// log is closed.
+func (b *Broker) Lost(ctx context.Context, lost cluster.Partition) error {
+	release, err := b.takeLives(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	p := b.parts.Remove(lost.Topic, lost.Index)
+	if p == nil {
+		return nil
+	}
+	p.End(errNotHere)
+	b.healer.forget(lost)
+	if t := b.topicOf(lost); t != nil && t.Name == topic.ConsumerOffsets {
+		b.groups.Unload(lost.Index)
+	}
+	return p.Log().Close()
+}
+
+// takeLives waits until nobody else ends lives of partitions or begins others in their
+// place. What it returns lets the next one.
+func (b *Broker) takeLives(ctx context.Context) (release func(), err error) {
+	select {
+	case b.lives <- struct{}{}:
+		return func() { <-b.lives }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (b *Broker) openPartition(ctx context.Context, opening *commitlog.Opening, g cluster.Gain) (*partition.Partition, error) {
+	t := b.topicOf(g.Partition)
+	if t == nil {
+		return nil, fmt.Errorf("open partition %d of topic ID %s: %w", g.Index, g.Topic, kerr.UnknownTopicID)
+	}
+	id := storage.Partition{Topic: t.Name, ID: t.ID, Index: g.Index}
 	cache := settingsCache{b: b, id: t.ID}
 	cache.last.Store(&cachedSettings{of: t, is: b.storageSettings(t)})
-	p, err := partition.Open(ctx, func(h storage.Hooks) (storage.Log, storage.Recovered, error) {
-		return opening.OpenLog(ctx, id, h)
-	}, partition.Config{
-		Epoch: leaderEpoch, Settings: cache.get, ProducerExpiry: b.settings.Logs.ProducerIDExpiry, Now: b.cfg.Now,
-		Logger: b.log.With(slog.String("topic", t.Name), slog.Int("partition", int(index))),
+	open := func(h storage.Hooks) (storage.Log, storage.Recovered, error) { return opening.OpenLog(ctx, id, h) }
+	if earlier := b.parts.Get(g.Topic, g.Index); earlier != nil {
+		failed := earlier.Log().(*commitlog.Log) // there is one engine
+		open = func(h storage.Hooks) (storage.Log, storage.Recovered, error) {
+			return opening.ReopenLog(ctx, failed, h)
+		}
+	}
+	p, err := partition.Open(ctx, open, partition.Config{
+		Epoch: g.Epoch, Settings: cache.get, ProducerExpiry: b.settings.Logs.ProducerIDExpiry, Now: b.cfg.Now,
+		Failed: func(err error) { b.healer.failed(g.Partition, t.Name, err) },
+		Logger: b.log.With(slog.String("topic", t.Name), slog.Int("partition", int(g.Index))),
 	})
 	if err != nil {
-		return nil, fmt.Errorf("open partition %s-%d: %w", t.Name, index, err)
+		return nil, fmt.Errorf("open partition %s-%d: %w", t.Name, g.Index, err)
 	}
 	return p, nil
 }
@@ -138,21 +209,26 @@ func (b *Broker) storageSettings(t *catalog.Topic) storage.Settings {
 func (b *Broker) Changed(*catalog.Topic) {}
 
 // Deleted implements catalog.Applier: whoever waits is woken, and the logs go.
-func (b *Broker) Deleted(_ context.Context, t *catalog.Topic) error {
-	parts := b.parts.Remove(t.ID)
-	for _, p := range parts {
-		p.End(kerr.UnknownTopicOrPartition)
+func (b *Broker) Deleted(ctx context.Context, t *catalog.Topic) error {
+	release, err := b.takeLives(ctx)
+	if err != nil {
+		return err
 	}
-	return b.discard(parts)
-}
-
-func (b *Broker) discard(parts []*partition.Partition) error {
+	defer release()
 	var logs []*commitlog.Log
-	for _, p := range parts {
-		if l, ok := p.Log().(*commitlog.Log); ok {
-			logs = append(logs, l)
+	for i := range t.Partitions {
+		gone := cluster.Partition{Topic: t.ID, Index: i}
+		b.leaders.Forget(gone)
+		b.healer.forget(gone)
+		if p := b.parts.Remove(t.ID, i); p != nil {
+			p.End(kerr.UnknownTopicOrPartition)
+			logs = append(logs, p.Log().(*commitlog.Log))
 		}
 	}
+	return b.discard(logs)
+}
+
+func (b *Broker) discard(logs []*commitlog.Log) error {
 	if len(logs) == 0 {
 		return nil
 	}

@@ -59,6 +59,8 @@ func (b *Broker) openCatalog(ctx context.Context) (err error) {
 	b.catalog, err = catalog.Open(ctx, b.meta, b.settings.NodeID, b.settings.Static, !b.store.Clean())
 	if err == nil {
 		b.catalog.SetApplier(b)
+		b.leaders = cluster.NewLeaders(b.node)
+		b.leaders.SetListener(b)
 	}
 	return err
 }

@@ -7,7 +7,8 @@
 // sees a topic can use it. One change at a time is under way.
 //
 // Keys: "t/<topic>" a topic, "c/broker/<id>" and "c/group/<id>" configs, "pid" the
-// next free producer ID, "runs" how often the broker began after an unclean stop.
+// next free producer ID, "runs" how often logs were opened that had not been closed
+// cleanly: by a broker that began after an unclean stop, or after a log failed.
 // Values are JSON; see docs/formats/meta.md.
 package catalog
 
@@ -38,7 +39,7 @@ type Topic struct {
 	Overrides map[string]string
 	// Config is what is in force.
 	Config config.Topic
-	// Born is the broker's run in which the topic was created.
+	// Born is the run in which the topic was created.
 	Born int32
 }
 
@@ -63,7 +64,8 @@ func (s *Snapshot) TopicByID(id topic.ID) *Topic { return s.byID[id] }
 // Topics returns all topics, sorted by name.
 func (s *Snapshot) Topics() []*Topic { return s.sorted }
 
-// LeaderEpoch is the leader epoch of a topic's partitions in this run.
+// LeaderEpoch is the leader epoch that a partition of a topic gets which is opened
+// now. One that was opened in an earlier run keeps the epoch of that.
 func (s *Snapshot) LeaderEpoch(t *Topic) int32 { return s.run - t.Born }
 
 // Layers returns the configs of a topic, or of the broker if t is nil, in order
@@ -168,6 +170,20 @@ func (c *Catalog) countRun(ctx context.Context, unclean bool) (int32, error) {
 		}
 	}
 	return run, c.put(ctx, e, runKey, run)
+}
+
+// NextRun begins another run, so that partitions whose logs are opened again get a
+// leader epoch that none of their lives had. It is on the disk when NextRun returns.
+func (c *Catalog) NextRun(ctx context.Context) (*Snapshot, error) {
+	defer c.takeTurn()()
+	run, err := c.countRun(ctx, true)
+	if err != nil {
+		return nil, err
+	}
+	next := *c.Snapshot() // it shares its topics with the one before
+	next.run = run
+	c.current.Store(&next)
+	return &next, nil
 }
 
 // newClusterConfig is set in a new cluster, as Kafka does where eligible leader

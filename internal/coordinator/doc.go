@@ -27,7 +27,9 @@
 // not. A read that must not show what a crash can take back goes through
 // [Shard.Settled]. When an append fails the state is ahead of a log that will
 // never follow: the shard drops it, answers everybody NOT_COORDINATOR, opens the
-// log again and replays. Replay skips records that the machine cannot read, with
+// log again and replays. It waits before that, longer each time until the shard has
+// served for a while: a log that takes no batches must not be replayed all day.
+// [Runtime.Reload] ends the wait: the log is open again. Replay skips records that the machine cannot read, with
 // a line in the broker's log; a machine has to see to it that it appends none.
 //
 // The package owns loading, ordering, timers and failure. It does not know what

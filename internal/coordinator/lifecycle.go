@@ -3,6 +3,7 @@ package coordinator
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -84,6 +85,26 @@ func (s *Shard) stop(closed bool) {
 	}
 }
 
+// errAnotherLife is why a shard is loaded anew whose partition began another life.
+var errAnotherLife = fmt.Errorf("%w: the partition began another life", kerr.NotCoordinator)
+
+// reload has the shard loaded anew, without waiting if it waits for its next attempt.
+func (s *Shard) reload() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch s.state {
+	case idle, retiring: // it has nothing
+	case active:
+		s.items = append(s.items, item{op: func(Machine) { s.broken = errAnotherLife }, refuse: func(error) {}})
+		s.ring()
+	case opening, loading, failed:
+		select {
+		case s.again <- struct{}{}:
+		default:
+		}
+	}
+}
+
 // acknowledge is called by the log.
 func (s *Shard) acknowledge(a ack) {
 	s.mu.Lock()
@@ -108,39 +129,74 @@ func (s *Shard) take() (items []item, acks []ack) {
 	return items, acks
 }
 
-// The time between attempts to load a shard that failed.
+// The time between attempts to load a shard that failed. It doubles with each attempt
+// until the shard has served for calmAfter.
 const (
 	firstRetry = 500 * time.Millisecond
 	lastRetry  = 30 * time.Second
+	calmAfter  = lastRetry
 )
 
 // run is the shard's goroutine.
 func (s *Shard) run(ctx context.Context) {
-	wait := firstRetry
+	e := episode{s: s}
 	for ctx.Err() == nil {
 		empty, err := s.load(ctx)
 		if err == nil {
 			if !s.activate(empty) {
 				return
 			}
-			wait = firstRetry
+			e.serves()
 			err = s.serve(ctx)
 		}
 		s.drop(err)
-		if ctx.Err() != nil {
-			break
-		}
-		if errors.Is(err, errNotOurs) {
+		switch {
+		case ctx.Err() != nil:
+		case errors.Is(err, errNotOurs):
 			s.retire(err)
 			return
+		case errors.Is(err, errAnotherLife):
+			s.enter(opening)
+		default:
+			s.suspend(ctx, err, e.failed(err))
 		}
-		s.metrics.failures.Inc()
-		s.cfg.Logger.Error("coordinator shard failed, loading it again", slog.String("coordinator", s.cfg.Name),
-			slog.Int("partition", int(s.partition)), slog.Any("err", err))
-		s.suspend(ctx, err, wait)
-		wait = min(2*wait, lastRetry)
 	}
 	s.retire(kerr.NotCoordinator)
+}
+
+// episode is a shard that fails, once or again and again, until it has served for
+// calmAfter. The broker's log has two lines of it at most: that the shard failed, and
+// that it serves again.
+type episode struct {
+	s     *Shard
+	wait  time.Duration // the last, 0 if there is no episode
+	since time.Time     // when the shard began to serve
+	told  bool          // that it serves again
+}
+
+// failed returns how long to wait until the shard is loaded again.
+func (e *episode) failed(err error) time.Duration {
+	s := e.s
+	s.metrics.failures.Inc()
+	if !e.since.IsZero() && time.Since(e.since) >= calmAfter {
+		*e = episode{s: s}
+	}
+	if e.wait == 0 {
+		s.cfg.Logger.Error("coordinator shard failed; it is loaded again, as often as needed", slog.String("coordinator", s.cfg.Name),
+			slog.Int("partition", int(s.partition)), slog.Any("err", err))
+	}
+	e.since = time.Time{}
+	e.wait = max(firstRetry, min(2*e.wait, lastRetry))
+	return e.wait
+}
+
+// serves notes that the shard is loaded.
+func (e *episode) serves() {
+	e.since = time.Now()
+	if e.wait > 0 && !e.told {
+		e.told = true
+		e.s.cfg.Logger.Info("coordinator shard serves again", slog.String("coordinator", e.s.cfg.Name), slog.Int("partition", int(e.s.partition)))
+	}
 }
 
 // activate opens the shard for operations. It reports false when the partition
@@ -194,6 +250,7 @@ func (s *Shard) suspend(ctx context.Context, err error, d time.Duration) {
 	defer t.Stop()
 	select {
 	case <-t.C:
+	case <-s.again:
 	case <-ctx.Done():
 	}
 	s.enter(opening)

@@ -39,6 +39,9 @@ type Logs interface {
 	Partitions() int32
 	// Exists reports whether the topic exists; until then every shard is empty.
 	Exists() bool
+	// Here reports whether this broker leads a partition of the topic. The shards of
+	// the others are another broker's.
+	Here(partition int32) bool
 	// Open returns a recovered log, whose high watermark is its end, and creates
 	// the topic where it does not exist. It is called again after a log failed.
 	// If the error is a kerr, clients get that, else COORDINATOR_NOT_AVAILABLE.

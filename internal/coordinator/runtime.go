@@ -82,7 +82,7 @@ func (r *Runtime[M]) Do(partition int32, op func(M), refuse func(error)) {
 	s.submit(item{op: func(m Machine) { op(m.(M)) }, refuse: refuse})
 }
 
-// All runs op once on every shard that holds something and calls done when all
+// All runs op once on every shard of this broker that holds something and calls done when all
 // have called theirs, with the errors joined. Shards that cannot run it now, as
 // they are being loaded, count as having failed.
 func (r *Runtime[M]) All(op func(m M, done func(error)), done func(error)) {
@@ -112,6 +112,10 @@ func (r *Runtime[M]) all(op func(m M, done func(error)), done func(error), wait 
 	}
 	c := &countdown{left: int(n), done: done}
 	for p := range n {
+		if !r.cfg.Logs.Here(p) {
+			c.finish(nil)
+			continue
+		}
 		s := r.shard(p)
 		if s == nil {
 			c.finish(kerr.NotCoordinator)
@@ -131,6 +135,14 @@ func (r *Runtime[M]) all(op func(m M, done func(error)), done func(error), wait 
 func (r *Runtime[M]) Unload(partition int32) {
 	if s := r.shard(partition); s != nil {
 		s.stop(false)
+	}
+}
+
+// Reload has a shard loaded anew, at once, because its partition began another life:
+// whatever the shard has is of the one before.
+func (r *Runtime[M]) Reload(partition int32) {
+	if s := r.shard(partition); s != nil {
+		s.reload()
 	}
 }
 
@@ -165,6 +177,7 @@ func (r *Runtime[M]) shard(partition int32) *Shard {
 			slots:     r.slots,
 			running:   &r.running,
 			wake:      make(chan struct{}, 1),
+			again:     make(chan struct{}, 1),
 		}
 		r.shards[partition] = s
 	}

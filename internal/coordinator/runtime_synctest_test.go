@@ -516,3 +516,76 @@ func TestTimersEndWithTheShard(t *testing.T) {
 		require.False(t, timer.Armed())
 	})
 }
+
+// TestShardThatFailsAgainAndAgain: a log that can be read and takes no batches is not
+// replayed without end, and the broker's log has one line of it. After a shard has
+// served for a while, it waits no longer than at first.
+func TestShardThatFailsAgainAndAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		logs := coordinatortest.New(1)
+		logs.Put(0, record.Build(1, record.KeyValue{Key: []byte("k"), Value: []byte("1")}))
+		var out bytes.Buffer
+		r, err := coordinator.New(coordinator.Config{Name: "test", Logs: logs, Logger: slog.New(slog.NewTextHandler(&out, nil))}, newSum)
+		require.NoError(t, err)
+		t.Cleanup(r.Close)
+		fail := func(length time.Duration) (opens int) {
+			before := logs.Opens()
+			for end := time.Now().Add(length); time.Now().Before(end); {
+				logs.Hold()
+				adds(r, 0, 1)
+				synctest.Wait()
+				logs.Fail()
+				synctest.Wait()
+				time.Sleep(100 * time.Millisecond)
+			}
+			return logs.Opens() - before
+		}
+		require.Less(t, fail(5*time.Minute), 20)
+		require.Equal(t, 1, strings.Count(out.String(), "coordinator shard failed"))
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		require.Equal(t, 1, strings.Count(out.String(), "coordinator shard serves again"))
+		fail(time.Second)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		fine := total(r, 0)
+		synctest.Wait()
+		require.NoError(t, fine.err, "a new episode begins with a short wait")
+		require.Equal(t, 2, strings.Count(out.String(), "coordinator shard failed"))
+	})
+}
+
+// TestReload: a shard whose partition began another life is loaded anew, at once, even
+// if it waits for its next attempt; one that has nothing is left alone.
+func TestReload(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		logs := coordinatortest.New(2)
+		r := runtime(t, logs)
+		r.Reload(0)
+		r.Reload(7)
+		synctest.Wait()
+		require.Zero(t, logs.Opens())
+		require.NoError(t, settled(adds(r, 0, 1)).err)
+		opens := logs.Opens()
+		r.Reload(0)
+		synctest.Wait()
+		require.Equal(t, opens+1, logs.Opens())
+		require.Equal(t, 1, settled(total(r, 0)).total)
+
+		logs.RefuseOpen(errors.New("disk on fire"))
+		r.Reload(0)
+		synctest.Wait()
+		time.Sleep(10 * time.Minute)
+		require.ErrorIs(t, settled(total(r, 0)).err, kerr.CoordinatorNotAvailable)
+		logs.RefuseOpen(nil)
+		r.Reload(0)
+		synctest.Wait()
+		require.NoError(t, settled(total(r, 0)).err)
+	})
+}
+
+// settled waits until an operation has ended.
+func settled(o *outcome) *outcome {
+	synctest.Wait()
+	return o
+}

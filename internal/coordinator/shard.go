@@ -23,6 +23,7 @@ type Shard struct {
 	slots     chan struct{}
 	running   *sync.WaitGroup
 	wake      chan struct{} // one slot: something was queued
+	again     chan struct{} // one slot: the partition began another life
 
 	mu     sync.Mutex
 	state  state

@@ -33,6 +33,9 @@ func (p *Partition) Append(b record.Batch, done func(Appended, error)) {
 // AppendOrdered is Append for callers that need the offset before the batch is
 // durable. If it returns an error, nothing was appended and done is not called.
 func (p *Partition) AppendOrdered(b record.Batch, done func(Appended, error)) (base int64, err error) {
+	if err := p.Writable(); err != nil {
+		return -1, err // without waiting: whoever mends a log that failed has the turn for long
+	}
 	p.turn <- struct{}{}
 	defer func() { <-p.turn }()
 	if err := p.appendInTurn(b, done); err != nil {
@@ -43,7 +46,7 @@ func (p *Partition) AppendOrdered(b record.Batch, done func(Appended, error)) (b
 
 // appendInTurn returns an error if the batch was refused; done is then not called.
 func (p *Partition) appendInTurn(b record.Batch, done func(Appended, error)) error {
-	if err := p.writable(); err != nil {
+	if err := p.Writable(); err != nil {
 		return err
 	}
 	now := p.cfg.Now().UnixMilli()

@@ -23,13 +23,15 @@ type Config struct {
 	Settings func() storage.Settings
 	// ProducerExpiry is how long an idle producer ID is remembered.
 	ProducerExpiry time.Duration
+	// Failed is told, once, why the log takes no more batches. It must not block.
+	Failed func(err error)
 	// Now is the wall clock; nil is time.Now.
 	Now func() time.Time
 	// Logger gets what an operator would miss; nil discards it.
 	Logger *slog.Logger
 }
 
-// Opener opens the partition's log.
+// Opener opens the partition's log, or opens it again.
 type Opener func(storage.Hooks) (storage.Log, storage.Recovered, error)
 
 // Partition is one live partition. All methods may be called concurrently.
@@ -128,9 +130,6 @@ func (p *Partition) LogEndOffset() int64 { return p.log.End() }
 // HighWatermark is the first offset that readers may not see.
 func (p *Partition) HighWatermark() int64 { return p.high.Load() }
 
-// LastStableOffset is the first offset that readers of committed data may not see.
-func (p *Partition) LastStableOffset() int64 { return p.high.Load() }
-
 // Size is the bytes of the log.
 func (p *Partition) Size() int64 { return p.log.Size() }
 
@@ -166,9 +165,10 @@ func (p *Partition) advance(end int64) {
 	}
 }
 
-// fail answers everything that waits: the log takes no more batches.
-func (p *Partition) fail(err error) {
-	err = fmt.Errorf("%w: %w", kerr.KafkaStorageError, err)
+// fail answers everything that waits: the log takes no more batches. Another life of
+// the partition, on the log opened again, may take its place.
+func (p *Partition) fail(cause error) {
+	err := fmt.Errorf("%w: %w", kerr.KafkaStorageError, cause)
 	p.mu.Lock()
 	p.failed = err
 	waiting := p.pending
@@ -178,6 +178,9 @@ func (p *Partition) fail(err error) {
 		w.done(err)
 	}
 	p.wakeAll()
+	if p.cfg.Failed != nil {
+		p.cfg.Failed(cause)
+	}
 }
 
 // inTurn runs f while nothing is appended.
@@ -227,8 +230,8 @@ func (p *Partition) End(reason error) {
 	p.wakeAll()
 }
 
-// writable returns why nothing can be appended, or nil.
-func (p *Partition) writable() error {
+// Writable returns why nothing can be appended, or nil.
+func (p *Partition) Writable() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.gone != nil {

@@ -2,6 +2,7 @@ package model_test
 
 import (
 	"context"
+	"log/slog"
 	"net"
 	"sync"
 	"time"
@@ -33,6 +34,10 @@ var properties = map[string]string{
 }
 
 func startNode(ctx context.Context, set settings, fs vfs.FS, kept meta.Store) (*node, error) {
+	return startNodeThatLogs(ctx, set, fs, kept, nil)
+}
+
+func startNodeThatLogs(ctx context.Context, set settings, fs vfs.FS, kept meta.Store, logger *slog.Logger) (*node, error) {
 	server, _, err := config.ParseServer(properties)
 	if err != nil {
 		return nil, err
@@ -41,7 +46,7 @@ func startNode(ctx context.Context, set settings, fs vfs.FS, kept meta.Store) (*
 	server.Logs.RecoveryCheckpoint, server.Logs.RetentionCheck = set.checkpoint, set.retention
 	n := &node{doors: newDoors()}
 	n.broker, err = broker.Open(ctx, broker.Config{
-		Settings: server, FS: fs,
+		Settings: server, FS: fs, Logger: logger,
 		OpenMeta: func(string) (meta.Store, error) { return kept, nil },
 		Listen: func(_ context.Context, name, _ string) (*wire.Listener, error) {
 			if name == "PLAINTEXT" {

@@ -48,6 +48,9 @@ func New(n int32) *Logs { return &Logs{n: n, disks: make(map[int32]*disk)} }
 // Partitions implements [coordinator.Logs].
 func (l *Logs) Partitions() int32 { return l.n }
 
+// Here implements coordinator.Logs: all partitions are.
+func (l *Logs) Here(int32) bool { return true }
+
 // Exists implements [coordinator.Logs].
 func (l *Logs) Exists() bool {
 	l.mu.Lock()

@@ -68,6 +68,9 @@ func (c *Coordinator) LoadAll() { c.shards.LoadAll() }
 // parked members get NOT_COORDINATOR.
 func (c *Coordinator) Unload(partition int32) { c.shards.Unload(partition) }
 
+// Reload has the groups of a partition loaded anew, because its log was opened again.
+func (c *Coordinator) Reload(partition int32) { c.shards.Reload(partition) }
+
 // Close gives up all groups and answers parked members NOT_COORDINATOR. It may be
 // called twice.
 func (c *Coordinator) Close() { c.shards.Close() }

@@ -52,7 +52,10 @@ func (l *Log) saveProgress() (dirty bool, err error) {
 	end := l.End()
 	active, dirty := l.active(), end != l.progress
 	l.mu.RUnlock()
-	if !alive || !dirty {
+	if !alive { // its files may be another life's by now
+		return false, nil
+	}
+	if !dirty {
 		return false, l.giveBackIdle(active)
 	}
 	if err := active.saveProgress(); err != nil {

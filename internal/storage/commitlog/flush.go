@@ -95,8 +95,9 @@ func (p flushPoint) settle(err error) {
 	if err != nil {
 		l.fail(err)
 		l.inTurn(func() {
-			l.discardUnsynced()
-			l.rewriteAnnounced()
+			if err := errors.Join(l.discardUnsynced(), l.rewriteAnnounced()); err != nil {
+				l.log.Debug("what was not synced could not be cut off or written again yet", slog.Any("err", err))
+			}
 		})
 		return
 	}
@@ -143,55 +144,4 @@ func (l *Log) inTurn(f func()) {
 		f()
 		return nil
 	})
-}
-
-// discardUnsynced cuts off what an fsync failed to write and nobody was told of.
-// The kernel may count it as written: a process that starts before the machine
-// does would find it whole, and its own fsync would prove nothing.
-func (l *Log) discardUnsynced() {
-	l.mu.RLock()
-	segments := slices.Clone(l.segments[l.unsynced:])
-	l.mu.RUnlock()
-	announced := l.announced.Load()
-	for i, s := range segments {
-		size := int64(0)
-		var err error
-		switch {
-		case i+1 < len(segments) && segments[i+1].base <= announced:
-			continue
-		case s.base < announced:
-			size, err = s.seek(announced)
-		}
-		if err == nil {
-			s.size.Store(size)
-			err = l.cut(s, size)
-		}
-		if err != nil {
-			l.log.Warn("unsynced batches not cut off", slog.Int64("segment", s.base), slog.Any("err", err))
-		}
-	}
-}
-
-// rewriteAnnounced writes once more, in place, what was announced and not synced: where
-// batches do not wait for syncs there may be much. After a failed fsync the kernel counts
-// it as written, so a process that finds it would sync nothing and move its recovery
-// point past it; written anew it is something to be synced again, or to fail again.
-func (l *Log) rewriteAnnounced() {
-	l.mu.RLock()
-	segments, synced := slices.Clone(l.segments[l.unsynced:]), l.synced
-	l.mu.RUnlock()
-	for _, s := range segments {
-		from := int64(0)
-		var err error
-		if s.base < synced {
-			from, err = s.seek(synced)
-		}
-		if err == nil {
-			err = s.rewrite(from)
-		}
-		if err != nil {
-			l.log.Warn("batches that were not synced could not be written again; a power cut may leave a hole", slog.Int64("segment", s.base), slog.Any("err", err))
-			return
-		}
-	}
 }

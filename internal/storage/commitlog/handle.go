@@ -87,6 +87,13 @@ func (h *handle) isGone() bool {
 	return h.gone
 }
 
+// path is the file's name for now.
+func (h *handle) path() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.name
+}
+
 func (h *handle) rename(to string) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()

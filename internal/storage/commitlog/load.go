@@ -71,11 +71,18 @@ func parseName(name string) (base int64, suffix string) {
 // the tail behind the last index entry is looked at. Otherwise everything from
 // the recovery point on is checked, and cut at the first batch that is not whole;
 // what is left counts as synced up to the recovery point only.
-func (l *Log) load(ctx context.Context, clean bool, recoveryPoint, start int64) (storage.Recovered, error) {
+func (l *Log) load(ctx context.Context, clean bool, recoveryPoint, start int64) (rec storage.Recovered, err error) {
 	o, err := l.list()
 	if err != nil {
 		return storage.Recovered{}, err
 	}
+	defer func() {
+		if err != nil { // nobody else will close them
+			for _, s := range append(o.segments, l.segments...) {
+				s.log.retire()
+			}
+		}
+	}()
 	epochs, epochsOK := l.readEpochs()
 	l.epochs = slices.Clone(epochs)
 	if !clean {
@@ -133,7 +140,8 @@ func (l *Log) load(ctx context.Context, clean bool, recoveryPoint, start int64) 
 			return storage.Recovered{}, err
 		}
 	}
-	rec, dropped, err := l.findSnapshot(o.snapshots, clean)
+	var dropped bool
+	rec, dropped, err = l.findSnapshot(o.snapshots, clean)
 	if rec.SnapshotEnd < l.End() {
 		l.sinceSnapshot.Store(snapshotAfter)
 	}

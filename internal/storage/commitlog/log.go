@@ -58,6 +58,7 @@ type Log struct {
 	indexed   int64    // everything below is in index files that are on disk
 	promised  int64    // the recovery point as found; the end, if the stop was clean. Only used while the log is loaded
 	opened    int64    // the end when the log was opened
+	mended    bool     // the log failed, and since then mend has succeeded
 	newFiles  bool     // the directory has entries, or index files have bytes, that are not synced
 	written   []string // snapshots that are not synced
 	snapshots []int64  // ends of those that are there, oldest first
@@ -263,7 +264,8 @@ func (l *Log) announceOrQueue(end int64, set storage.Settings) {
 }
 
 // fail ends the log's writing life. What the kernel could not write may be gone
-// from its cache, so trying again would prove nothing.
+// from its cache, so trying again would prove nothing. Opening it anew does: see
+// [Opening.ReopenLog].
 func (l *Log) fail(err error) {
 	l.mu.Lock()
 	first := l.err == nil && !l.closed
@@ -273,7 +275,6 @@ func (l *Log) fail(err error) {
 	l.mu.Unlock()
 	if first {
 		l.store.metrics.failedLogs.Inc()
-		l.log.Error("log failed; it takes no more batches until the broker is restarted", slog.Any("err", err))
 		l.hooks.Failed(fmt.Errorf("%w: %w", storage.ErrFailed, err))
 	}
 }
@@ -320,6 +321,9 @@ func (l *Log) prepareClose() error {
 // retire marks the log closed and lets go of its files.
 func (l *Log) retire() {
 	l.mu.Lock()
+	if l.err != nil && !l.closed {
+		l.store.metrics.failedLogs.Dec()
+	}
 	l.closed = true
 	segments := l.segments
 	l.mu.Unlock()

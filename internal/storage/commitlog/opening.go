@@ -25,6 +25,7 @@ type Opening struct {
 	mu        sync.Mutex // guards what follows
 	created   []*Log     // or left by a process that was killed while it created them
 	recovered []*Log
+	reopened  []reopened
 	shrunk    bool // a log ends below its recovery point
 }
 
@@ -49,18 +50,15 @@ func (s *Store) OpenLog(ctx context.Context, p storage.Partition, hooks storage.
 func (o *Opening) OpenLog(ctx context.Context, p storage.Partition, hooks storage.Hooks) (*Log, storage.Recovered, error) {
 	s := o.s
 	name := dirName(p.Topic, p.Index)
-	l := &Log{
-		store: s, part: p, dir: filepath.Join(s.cfg.Dir, name), hooks: hooks, flushing: make(chan struct{}, 1), inside: make(chan struct{}, 1), changingEpochs: make(chan struct{}, 1),
-		log: s.log.With(slog.String("topic", p.Topic), slog.Int("partition", int(p.Index))),
-	}
+	l := s.newLog(p, hooks)
 	created, err := s.ensureDir(l)
 	if err != nil {
 		return nil, storage.Recovered{}, err
 	}
 	s.mu.Lock()
-	point, start := s.recovery[name], s.starts[name]
+	point, start, unseen := s.recovery[name], s.starts[name], s.unseen[name]
 	s.mu.Unlock()
-	rec, err := l.load(ctx, s.clean && !created, point, start)
+	rec, err := l.load(ctx, s.clean && !created && !unseen, point, start)
 	if err != nil {
 		if created {
 			err = errors.Join(err, s.undoCreate(l))
@@ -77,6 +75,15 @@ func (o *Opening) OpenLog(ctx context.Context, p storage.Partition, hooks storag
 	s.logs[name] = l
 	delete(s.unseen, name)
 	return l, rec, nil
+}
+
+// newLog returns a log that is not loaded.
+func (s *Store) newLog(p storage.Partition, hooks storage.Hooks) *Log {
+	return &Log{
+		store: s, part: p, dir: filepath.Join(s.cfg.Dir, dirName(p.Topic, p.Index)), hooks: hooks,
+		flushing: make(chan struct{}, 1), inside: make(chan struct{}, 1), changingEpochs: make(chan struct{}, 1),
+		log: s.log.With(slog.String("topic", p.Topic), slog.Int("partition", int(p.Index))),
+	}
 }
 
 // undoCreate takes the name from what is left of a partition that could not be
@@ -111,6 +118,9 @@ func (o *Opening) Settle() error {
 		return err
 	}
 	err := o.s.flusher.flushNow(o.recovered)
+	if err == nil {
+		err = o.settleReopened()
+	}
 	if err == nil && o.shrunk {
 		// What is appended from here on was not on the disk before.
 		err = o.s.WriteCheckpoints()

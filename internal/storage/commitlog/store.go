@@ -334,12 +334,25 @@ func movedName(topicName string, index int32, suffix string) string {
 // maxFileName is what common file systems take.
 const maxFileName = 255
 
-// forget takes a log that ended out of the books.
+// forget takes a log that ended out of the books. What the checkpoint files have to
+// say of it stays: it may be opened again.
 func (s *Store) forget(l *Log) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if name := dirName(l.part.Topic, l.part.Index); s.logs[name] == l {
-		delete(s.logs, name)
+	name := dirName(l.part.Topic, l.part.Index)
+	if s.logs[name] != l {
+		return
+	}
+	delete(s.logs, name)
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	s.recovery[name] = min(l.synced, l.indexed)
+	delete(s.starts, name)
+	if l.start > l.base {
+		s.starts[name] = l.start
+	}
+	if l.synced < l.end.Load() || l.err != nil {
+		s.unseen[name] = true // it has to be recovered
 	}
 }
 
@@ -349,6 +362,13 @@ func (s *Store) giveUp(l *Log) {
 	s.unseen[dirName(l.part.Topic, l.part.Index)] = true
 	s.mu.Unlock()
 	l.retire()
+}
+
+// Opened returns the open log of a partition, or nil.
+func (s *Store) Opened(topic string, index int32) *Log {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.logs[dirName(topic, index)]
 }
 
 func (s *Store) openLogs() []*Log {

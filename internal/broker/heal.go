@@ -1,0 +1,264 @@
+package broker
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/botehq/bote/internal/cluster"
+	"github.com/botehq/bote/internal/storage/commitlog"
+	"github.com/botehq/bote/internal/topic"
+)
+
+// healer opens logs again that their disk failed. It tries firstAttempt after the
+// failure, and waits twice as long after each attempt, lastAttempt at most. Attempts
+// that are due together are one round, with one new run of the catalog for all: so each
+// log that is opened again gets a leader epoch that it never had.
+//
+// What happens to one log from its failure until it has served for calmAfter is one
+// episode, in which the wait does not become shorter. In an episode the broker's log
+// has three lines at most: that the log failed, why it cannot be opened again, and that
+// it is open again.
+//
+// The healer owns one goroutine, and some more during a round. A disk that does not
+// answer at all holds them, and nothing else.
+type healer struct {
+	b      *Broker
+	wake   chan struct{} // one slot: a log failed
+	cancel context.CancelFunc
+	done   chan struct{} // nil until start
+
+	mu       sync.Mutex // guards what follows
+	episodes map[cluster.Partition]*episode
+}
+
+const (
+	firstAttempt = time.Second
+	lastAttempt  = time.Minute
+	calmAfter    = time.Minute
+	// together is how much earlier an attempt may be than it is due, to be in a round
+	// with others: logs of one disk fail within moments of each other.
+	together = firstAttempt / 2
+)
+
+// episode is one partition whose log failed, until it has served for a while.
+type episode struct {
+	topic    string
+	began    time.Time
+	attempts int
+	wait     time.Duration // before the next attempt
+	due      time.Time     // the next attempt; zero if the log is open
+	healed   time.Time     // the last success; zero if there was none
+	// What the broker's log has been told already.
+	toldRefused, toldHealed bool
+}
+
+func newHealer(b *Broker) *healer {
+	return &healer{b: b, wake: make(chan struct{}, 1), episodes: map[cluster.Partition]*episode{}}
+}
+
+func (h *healer) start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	h.cancel, h.done = cancel, make(chan struct{})
+	go h.run(ctx)
+}
+
+// stop ends the attempts and waits for one that is under way. It may be called before
+// start.
+func (h *healer) stop() {
+	if h.done == nil {
+		return
+	}
+	h.cancel()
+	<-h.done
+}
+
+// failed notes that a partition's log takes no more batches.
+func (h *healer) failed(p cluster.Partition, topicName string, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	now := time.Now()
+	e := h.episodes[p]
+	if e == nil || !e.healed.IsZero() && now.Sub(e.healed) >= calmAfter {
+		e = &episode{topic: topicName, began: now, wait: firstAttempt}
+		h.episodes[p] = e
+		h.b.log.Error("log failed; it takes no batches until it is opened again, which is tried from now on", e.attrs(p, slog.Any("err", err))...)
+	}
+	e.due = now.Add(e.wait)
+	select {
+	case h.wake <- struct{}{}:
+	default:
+	}
+}
+
+// forget drops a partition that is not here any more.
+func (h *healer) forget(p cluster.Partition) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.episodes, p)
+}
+
+func (e *episode) attrs(p cluster.Partition, more ...any) []any {
+	return append([]any{slog.String("topic", e.topic), slog.Int("partition", int(p.Index))}, more...)
+}
+
+func (h *healer) run(ctx context.Context) {
+	defer close(h.done)
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		due, next := h.look(time.Now())
+		if len(due) > 0 {
+			h.round(ctx, due)
+			continue
+		}
+		timer.Reset(next)
+		select {
+		case <-h.wake:
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+		if ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+// look returns what is due, with what soon will be, and how long it is until something else is. Episodes that
+// are over are dropped.
+func (h *healer) look(now time.Time) (due []cluster.Partition, next time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	next = time.Hour
+	for p, e := range h.episodes {
+		switch {
+		case e.due.IsZero() && now.Sub(e.healed) >= calmAfter:
+			delete(h.episodes, p)
+		case e.due.IsZero():
+			next = min(next, calmAfter-now.Sub(e.healed))
+		case !e.due.After(now.Add(together)):
+			due = append(due, p)
+		default:
+			next = min(next, e.due.Sub(now))
+		}
+	}
+	if !slices.ContainsFunc(due, func(p cluster.Partition) bool { return !h.episodes[p].due.After(now) }) {
+		for _, p := range due {
+			next = min(next, h.episodes[p].due.Sub(now))
+		}
+		due = nil
+	}
+	return due, next
+}
+
+// round tries to open logs again. Only if the disk answers again a new run begins.
+func (h *healer) round(ctx context.Context, due []cluster.Partition) {
+	due = h.each(ctx, due, h.mend)
+	if len(due) == 0 {
+		return
+	}
+	s, err := h.b.catalog.NextRun(ctx)
+	if err != nil {
+		for _, p := range due {
+			h.ended(p, err)
+		}
+		return
+	}
+	release, err := h.b.takeLives(ctx)
+	if err != nil {
+		return // the broker is closing
+	}
+	defer release()
+	h.each(ctx, due, func(ctx context.Context, p cluster.Partition) error {
+		t := s.TopicByID(p.Topic)
+		if t == nil || h.b.parts.Get(p.Topic, p.Index) == nil {
+			h.forget(p)
+			return nil
+		}
+		h.begins(p)
+		err := h.b.leaders.Gain(ctx, []cluster.Gain{{Partition: p, Epoch: s.LeaderEpoch(t)}})
+		h.ended(p, err)
+		if err == nil && t.Name == topic.ConsumerOffsets {
+			h.b.groups.Reload(p.Index)
+		}
+		return err
+	})
+}
+
+// each runs a step for partitions, some at once, and returns those for which it
+// succeeded.
+func (h *healer) each(ctx context.Context, parts []cluster.Partition, step func(context.Context, cluster.Partition) error) []cluster.Partition {
+	var group errgroup.Group
+	group.SetLimit(openers)
+	errs := make([]error, len(parts))
+	for i, p := range parts {
+		group.Go(func() error {
+			if errs[i] = ctx.Err(); errs[i] == nil {
+				errs[i] = step(ctx, p)
+			}
+			return nil
+		})
+	}
+	_ = group.Wait() // errs has them
+	var good []cluster.Partition
+	for i, p := range parts {
+		if errs[i] == nil {
+			good = append(good, p)
+		}
+	}
+	return good
+}
+
+// mend readies the files of a log that failed, which shows whether the disk answers.
+func (h *healer) mend(ctx context.Context, p cluster.Partition) error {
+	part := h.b.parts.Get(p.Topic, p.Index)
+	if part == nil {
+		h.forget(p)
+		return errNotHere
+	}
+	err := part.Log().(*commitlog.Log).Mend(ctx) // there is one engine
+	if err != nil {
+		h.ended(p, err)
+	}
+	return err
+}
+
+// begins notes that a log is being opened. If it fails again before that has ended,
+// another attempt is due.
+func (h *healer) begins(p cluster.Partition) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if e := h.episodes[p]; e != nil {
+		e.due = time.Time{}
+	}
+}
+
+// ended notes how an attempt ended.
+func (h *healer) ended(p cluster.Partition, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	e := h.episodes[p]
+	if e == nil {
+		return
+	}
+	e.attempts++
+	e.wait = min(2*e.wait, lastAttempt)
+	now := time.Now()
+	if err != nil {
+		e.due = now.Add(e.wait)
+		if !e.toldRefused {
+			h.b.log.Warn("log cannot be opened again yet; further attempts follow", e.attrs(p, slog.Any("err", err))...)
+		}
+		e.toldRefused = true
+		return
+	}
+	e.healed = now
+	if !e.toldHealed {
+		h.b.log.Info("log is open again", e.attrs(p, slog.Int("attempts", e.attempts), slog.Duration("took", now.Sub(e.began)))...)
+	}
+	e.toldHealed = true
+}

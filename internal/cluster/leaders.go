@@ -1,0 +1,106 @@
+package cluster
+
+import (
+	"context"
+	"sync"
+
+	"github.com/botehq/bote/internal/topic"
+)
+
+// Partition names a partition of a topic.
+type Partition struct {
+	Topic topic.ID
+	Index int32
+}
+
+// Leader is the broker that leads a partition, and its leader epoch.
+type Leader struct {
+	Node  *Node
+	Epoch int32
+}
+
+// Gain is a partition that this broker leads from now on, and in which epoch.
+type Gain struct {
+	Partition
+	Epoch int32
+}
+
+// Listener opens and closes partitions as this broker gains and loses them. It is
+// called for one partition by one goroutine at a time.
+type Listener interface {
+	// Gained opens partitions: when it returns they can be used. If it returns an
+	// error, none of them can. A partition that was gained before is gained again in
+	// a newer epoch: its log is opened anew.
+	Gained(ctx context.Context, gains []Gain) error
+	// Lost ends a partition. When it returns, nothing of it is read or written here.
+	Lost(ctx context.Context, p Partition) error
+}
+
+// Leaders is who leads each partition. Where there is one broker the answer is
+// always the same: it gains each partition when the partition is created or its log
+// is opened again, and it never loses one.
+//
+// A leader epoch belongs to its partition and never goes back.
+type Leaders struct {
+	self     *Node
+	listener Listener
+
+	mu     sync.RWMutex // guards what follows
+	leader map[Partition]Leader
+}
+
+// NewLeaders returns the leaders of no partition yet.
+func NewLeaders(self *Node) *Leaders {
+	return &Leaders{self: self, leader: map[Partition]Leader{}}
+}
+
+// SetListener must be called before the first gain.
+func (l *Leaders) SetListener(to Listener) { l.listener = to }
+
+// Leader returns the leader of a partition; ok is false if nobody is known to lead it.
+func (l *Leaders) Leader(p Partition) (leader Leader, ok bool) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	leader, ok = l.leader[p]
+	return leader, ok
+}
+
+// Here reports whether this broker leads a partition.
+func (l *Leaders) Here(p Partition) bool {
+	leader, ok := l.Leader(p)
+	return ok && leader.Node == l.self
+}
+
+// Gain makes this broker the leader of partitions. When it returns without an error
+// they can be used.
+func (l *Leaders) Gain(ctx context.Context, gains []Gain) error {
+	if err := l.listener.Gained(ctx, gains); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, g := range gains {
+		l.leader[g.Partition] = Leader{l.self, g.Epoch}
+	}
+	return nil
+}
+
+// Lose makes another broker the leader of a partition. Whoever asks is sent there
+// before the partition ends here.
+func (l *Leaders) Lose(ctx context.Context, p Partition, to Leader) error {
+	here := l.Here(p)
+	l.mu.Lock()
+	l.leader[p] = to
+	l.mu.Unlock()
+	if !here {
+		return nil
+	}
+	return l.listener.Lost(ctx, p)
+}
+
+// Forget drops a partition that was deleted.
+func (l *Leaders) Forget(p Partition) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.leader, p)
+}
