@@ -10,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/botehq/bote/internal/catalog"
+	"github.com/botehq/bote/internal/cluster"
 	"github.com/botehq/bote/internal/partition"
 	"github.com/botehq/bote/internal/topic"
 	"github.com/botehq/bote/internal/wire"
@@ -42,6 +43,7 @@ type fetchPart struct {
 	found      partition.Records
 	err        error
 	refused    bool // the error is that it cannot be read at all
+	hint       cluster.Leader
 	seenBefore int64
 }
 
@@ -54,6 +56,7 @@ type fetch struct {
 	full    bool     // all partitions are answered, changed or not
 	id      int32    // of the session, for the answer
 	parts   []fetchPart
+	hints   hints
 
 	maxBytes  int
 	minBytes  int
@@ -148,6 +151,7 @@ func newFetchPart(key partKey, p *kmsg.FetchRequestTopicPartition) fetchPart {
 func (f *fetch) read(ctx context.Context) (n int, settled bool) {
 	s := f.b.Catalog.Snapshot()
 	left, room := f.r.Reserve(f.maxBytes) // what is not read by other clients bounds what may be read here
+	f.hints = hints{}
 	waiting := 0
 	for i := range f.parts {
 		p := &f.parts[i]
@@ -166,11 +170,11 @@ func (f *fetch) read(ctx context.Context) (n int, settled bool) {
 }
 
 func (f *fetch) readPart(ctx context.Context, s *catalog.Snapshot, p *fetchPart, left int, first bool) {
-	_, part, err := f.b.find(s, p.name, p.id, f.version >= 13, p.index)
+	t, part, err := f.b.find(s, p.name, p.id, f.version >= 13, p.index)
 	if err == nil && f.follower {
 		err = kerr.NotLeaderForPartition // nobody follows: there is one replica
 	}
-	p.part, p.found, p.refused = part, partition.Records{}, err != nil
+	p.part, p.found, p.refused, p.hint = part, partition.Records{}, err != nil, cluster.Leader{}
 	if err == nil {
 		p.seenBefore = part.HighWatermark()
 		p.found, err = part.Read(ctx, partition.Read{
@@ -179,7 +183,13 @@ func (f *fetch) readPart(ctx context.Context, s *catalog.Snapshot, p *fetchPart,
 		})
 	}
 	p.err = err
+	if err != nil && f.version >= fetchHintsVersion && (errors.Is(err, kerr.NotLeaderForPartition) || errors.Is(err, kerr.FencedLeaderEpoch)) {
+		p.hint, _ = f.hints.hint(f.b, f.r, t, p.index)
+	}
 }
+
+// fetchHintsVersion is the first Fetch that can name leaders.
+const fetchHintsVersion = 16
 
 // answer sends what was read.
 func (f *fetch) answer() {

@@ -34,7 +34,7 @@ func (f *fetch) encode() []wire.Part {
 		}
 		e.noTags()
 	}
-	e.noTags()
+	f.encodeNodes(&e)
 	e.flush()
 	return e.parts
 }
@@ -84,15 +84,51 @@ func (f *fetch) encodePart(e *fetchEncoder, p *fetchPart) {
 	if !e.flexible {
 		return
 	}
-	if !p.found.Diverged {
+	tags := byte(0)
+	if p.found.Diverged {
+		tags++
+	}
+	if p.hint.Node != nil {
+		tags++
+	}
+	e.buf = append(e.buf, tags)
+	if p.found.Diverged { // tag 0: the diverging epoch, 12 bytes and its own empty tags
+		e.buf = append(e.buf, 0, 13)
+		e.int32(p.found.Diverging.Epoch)
+		e.int64(p.found.Diverging.Start)
+		e.buf = append(e.buf, 0)
+	}
+	if p.hint.Node != nil { // tag 1: the current leader, 8 bytes and its own empty tags
+		e.buf = append(e.buf, 1, 9)
+		e.int32(p.hint.Node.ID)
+		e.int32(p.hint.Epoch)
+		e.buf = append(e.buf, 0)
+	}
+}
+
+// encodeNodes writes the tags of the whole answer: one, number 0, if partitions name
+// their leaders.
+func (f *fetch) encodeNodes(e *fetchEncoder) {
+	if !e.flexible || len(f.hints.nodes) == 0 {
 		e.noTags()
 		return
 	}
-	// One tag, number 0: the diverging epoch, 12 bytes and its own empty tags.
-	e.buf = append(e.buf, 1, 0, 13)
-	e.int32(p.found.Diverging.Epoch)
-	e.int64(p.found.Diverging.Start)
-	e.buf = append(e.buf, 0)
+	nodes := fetchEncoder{flexible: true}
+	nodes.arrayLen(len(f.hints.nodes))
+	for _, n := range f.hints.nodes {
+		nodes.int32(n.ID)
+		nodes.string(n.at.Host)
+		nodes.int32(n.at.Port)
+		if n.Rack == nil {
+			nodes.buf = append(nodes.buf, 0)
+		} else {
+			nodes.string(*n.Rack)
+		}
+		nodes.noTags()
+	}
+	e.buf = append(e.buf, 1, 0)
+	e.buf = binary.AppendUvarint(e.buf, uint64(len(nodes.buf)))
+	e.buf = append(e.buf, nodes.buf...)
 }
 
 // fetchEncoder writes fields into buf and cuts it where records go.

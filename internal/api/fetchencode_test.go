@@ -8,6 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/botehq/bote/internal/cluster"
 	"github.com/botehq/bote/internal/partition"
 	"github.com/botehq/bote/internal/storage"
 	"github.com/botehq/bote/internal/topic"
@@ -33,6 +34,13 @@ func TestFetchEncoding(t *testing.T) {
 			if version >= 12 {
 				f.parts = append(f.parts, fetchPart{name: "c", id: topic.ID{3}, index: 3, found: diverged})
 			}
+			if version >= fetchHintsVersion {
+				rack := "r"
+				one, two := &cluster.Node{ID: 4, Rack: &rack}, &cluster.Node{ID: 5}
+				f.hints.nodes = []namedNode{{one, cluster.Endpoint{Host: "one", Port: 9}}, {two, cluster.Endpoint{Host: "two", Port: 10}}}
+				f.parts = append(f.parts, fetchPart{name: "c", id: topic.ID{3}, index: 4, err: kerr.OffsetOutOfRange, hint: cluster.Leader{Node: one, Epoch: 7}},
+					fetchPart{name: "c", id: topic.ID{3}, index: 5, err: kerr.OffsetOutOfRange, hint: cluster.Leader{Node: two, Epoch: 8}})
+			}
 			var got []byte
 			for _, p := range f.encode() {
 				got = append(got, p.Bytes...)
@@ -47,6 +55,11 @@ func TestFetchEncoding(t *testing.T) {
 func expected(f *fetch) *kmsg.FetchResponse {
 	resp := kmsg.NewPtrFetchResponse()
 	resp.Version, resp.SessionID = f.version, f.id
+	for _, n := range f.hints.nodes {
+		rb := kmsg.NewFetchResponseBroker()
+		rb.NodeID, rb.Host, rb.Port, rb.Rack = n.ID, n.at.Host, n.at.Port, n.Rack
+		resp.Brokers = append(resp.Brokers, rb)
+	}
 	for i := range f.parts {
 		p := &f.parts[i]
 		if n := len(resp.Topics); n == 0 || resp.Topics[n-1].Topic != p.name {
@@ -65,6 +78,9 @@ func expected(f *fetch) *kmsg.FetchResponse {
 		}
 		if p.found.Diverged {
 			rp.DivergingEpoch.Epoch, rp.DivergingEpoch.EndOffset = p.found.Diverging.Epoch, p.found.Diverging.Start
+		}
+		if p.hint.Node != nil {
+			rp.CurrentLeader.LeaderID, rp.CurrentLeader.LeaderEpoch = p.hint.Node.ID, p.hint.Epoch
 		}
 		topic := &resp.Topics[len(resp.Topics)-1]
 		topic.Partitions = append(topic.Partitions, rp)

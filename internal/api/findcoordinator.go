@@ -5,12 +5,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/botehq/bote/internal/catalog"
+	"github.com/botehq/bote/internal/cluster"
 	"github.com/botehq/bote/internal/wire"
 )
 
 // FindCoordinator, key 10, versions 0-6. 1 key types; 3 flexible; 4 many keys; 6
-// share groups. This broker coordinates everything that is coordinated:
-// groups. The topic of committed offsets is created on the way.
+// share groups. The leader of a partition of __consumer_offsets coordinates
+// its groups. The topic of committed offsets is created on the way.
 
 const groupKey = 0
 
@@ -20,14 +21,16 @@ func (b *Broker) findCoordinator(r *wire.Request, q *kmsg.FindCoordinatorRequest
 	if q.Version < 4 {
 		keys = []string{q.CoordinatorKey}
 	}
-	err := b.coordinates(r, q)
-	at := b.Node.Endpoint(r.Conn.Listener().Name)
+	t, err := b.coordinated(r, q)
 	for _, key := range keys {
 		c := kmsg.NewFindCoordinatorResponseCoordinator()
-		c.Key, c.NodeID, c.Host, c.Port = key, b.Node.ID, at.Host, at.Port
-		if err != nil {
-			c.NodeID, c.Host, c.Port = -1, "", -1
-			c.ErrorCode, c.ErrorMessage = b.code(r, err), message(err)
+		c.Key, c.NodeID, c.Port = key, -1, -1
+		leader, refused := b.coordinator(t, key, err)
+		if refused != nil {
+			c.ErrorCode, c.ErrorMessage = b.code(r, refused), message(refused)
+		} else {
+			at := endpoint(r, leader)
+			c.NodeID, c.Host, c.Port = leader.ID, at.Host, at.Port
 		}
 		resp.Coordinators = append(resp.Coordinators, c)
 	}
@@ -39,15 +42,27 @@ func (b *Broker) findCoordinator(r *wire.Request, q *kmsg.FindCoordinatorRequest
 	r.Reply(resp)
 }
 
-// coordinates says why keys of a type have no coordinator here.
-func (b *Broker) coordinates(r *wire.Request, q *kmsg.FindCoordinatorRequest) error {
+// coordinated returns the topic that keeps what is coordinated, or why keys of a type
+// have no coordinator.
+func (b *Broker) coordinated(r *wire.Request, q *kmsg.FindCoordinatorRequest) (*catalog.Topic, error) {
 	switch q.CoordinatorType {
 	case groupKey:
-		_, err := b.OffsetsTopic(r.Conn.Context())
-		return err
+		return b.OffsetsTopic(r.Conn.Context())
 	case 1:
-		return &catalog.RefusedError{Code: kerr.InvalidRequest, Message: "This broker does not serve transactions."}
+		return nil, &catalog.RefusedError{Code: kerr.InvalidRequest, Message: "This broker does not serve transactions."}
 	default:
-		return kerr.InvalidRequest
+		return nil, kerr.InvalidRequest
 	}
+}
+
+// coordinator returns the broker that leads the partition of a group.
+func (b *Broker) coordinator(t *catalog.Topic, group string, err error) (*cluster.Node, error) {
+	if err != nil {
+		return nil, err
+	}
+	leader, ok := b.leader(t, b.Groups.Partition(group))
+	if !ok {
+		return nil, kerr.CoordinatorNotAvailable
+	}
+	return leader.Node, nil
 }

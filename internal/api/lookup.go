@@ -1,12 +1,15 @@
 package api
 
 import (
+	"slices"
+
 	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/botehq/bote/internal/catalog"
 	"github.com/botehq/bote/internal/cluster"
 	"github.com/botehq/bote/internal/partition"
 	"github.com/botehq/bote/internal/topic"
+	"github.com/botehq/bote/internal/wire"
 )
 
 // find looks for a partition by the topic's name or, if byID, its ID. There are three
@@ -39,4 +42,30 @@ func (b *Broker) leader(t *catalog.Topic, index int32) (leader cluster.Leader, o
 		return cluster.Leader{Node: b.Node, Epoch: p.LeaderEpoch()}, true
 	}
 	return b.Leaders.Leader(cluster.Partition{Topic: t.ID, Index: index})
+}
+
+// hints are the leaders that an answer names, so that a client whose metadata is old
+// can go there at once (KIP-951).
+type hints struct{ nodes []namedNode }
+
+// namedNode is a broker and where the client finds it.
+type namedNode struct {
+	*cluster.Node
+	at cluster.Endpoint
+}
+
+// hint returns the leader of a partition, to be named in the answer to a request.
+func (h *hints) hint(b *Broker, r *wire.Request, t *catalog.Topic, index int32) (leader cluster.Leader, ok bool) {
+	if t == nil {
+		return leader, false
+	}
+	if leader, ok = b.leader(t, index); ok && !slices.ContainsFunc(h.nodes, func(n namedNode) bool { return n.Node == leader.Node }) {
+		h.nodes = append(h.nodes, namedNode{leader.Node, endpoint(r, leader.Node)})
+	}
+	return leader, ok
+}
+
+// endpoint is where a client that came in on a listener finds a node.
+func endpoint(r *wire.Request, n *cluster.Node) cluster.Endpoint {
+	return n.Endpoint(r.Conn.Listener().Name)
 }

@@ -34,6 +34,7 @@ type produced struct {
 	r       *wire.Request
 	resp    *kmsg.ProduceResponse
 	acks    int16
+	batches []batchFor
 	waiting atomic.Int32
 	failed  atomic.Bool
 }
@@ -51,6 +52,7 @@ func (b *Broker) produce(r *wire.Request, q *kmsg.ProduceRequest) {
 	resp := kmsg.NewPtrProduceResponse()
 	p := &produced{b: b, r: r, resp: resp, acks: q.Acks}
 	batches, corrupt := p.gather(q)
+	p.batches = batches
 	if corrupt != nil {
 		for i := range batches {
 			batches[i].err = corrupt
@@ -244,10 +246,36 @@ func (p *produced) finishOne() {
 	}
 	switch {
 	case p.acks != 0:
+		p.nameLeaders()
 		p.r.Reply(p.resp)
 	case p.failed.Load():
 		p.r.Hangup()
 	default:
 		p.r.Skip()
+	}
+}
+
+// leaderHintsVersion is the first Produce that can name leaders.
+const leaderHintsVersion = 10
+
+// nameLeaders adds the leaders of partitions that are not led here.
+func (p *produced) nameLeaders() {
+	if p.r.Version < leaderHintsVersion || !p.failed.Load() {
+		return
+	}
+	var h hints
+	for i := range p.batches {
+		e := &p.batches[i]
+		if e.at.ErrorCode != kerr.NotLeaderForPartition.Code {
+			continue
+		}
+		if leader, ok := h.hint(p.b, p.r, e.topic, e.at.Partition); ok {
+			e.at.CurrentLeader.LeaderID, e.at.CurrentLeader.LeaderEpoch = leader.Node.ID, leader.Epoch
+		}
+	}
+	for _, n := range h.nodes {
+		rb := kmsg.NewProduceResponseBroker()
+		rb.NodeID, rb.Host, rb.Port, rb.Rack = n.ID, n.at.Host, n.at.Port, n.Rack
+		p.resp.Brokers = append(p.resp.Brokers, rb)
 	}
 }
