@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"time"
@@ -44,6 +45,7 @@ type Broker struct {
 	table    *table
 	sessions *sessions
 	features []feature
+	disk     *wire.Episode // requests that a disk fails
 	// endpoints is the kind of nodes that DescribeCluster is asked for: those of the
 	// listeners that this Broker answers.
 	endpoints int8
@@ -56,6 +58,10 @@ func New(d Deps) *Broker {
 		b.log = slog.New(slog.DiscardHandler)
 	}
 	b.features, b.endpoints = features, brokerEndpoints
+	b.disk = wire.NewEpisode(
+		func(a ...any) { b.log.Error("the disk fails requests", a...) },
+		func(a ...any) { b.log.Info("the disk fails no more requests", a...) },
+	)
 	return b
 }
 
@@ -66,6 +72,9 @@ func (b *Broker) ForController() *Broker {
 	c.table, c.endpoints = b.table.forController(), controllerEndpoints
 	return &c
 }
+
+// Close ends what the broker has begun to log. It may be called twice.
+func (b *Broker) Close() { b.disk.Stop() }
 
 // Accepts implements wire.Handler.
 func (b *Broker) Accepts(key, version int16) bool {
@@ -91,17 +100,25 @@ func (b *Broker) Serve(r *wire.Request) {
 	b.table.lookup(r.Key).serve(b, r)
 }
 
-// code returns the error code that a client gets for an error. What is no error
-// of the protocol is logged, once, here.
+// code returns the error code that a client gets for an error. What is no error of the
+// protocol is logged here, so it is called once for each error. That a disk fails
+// requests is said once, however many they are: a client tries again at once.
 func (b *Broker) code(r *wire.Request, err error) int16 {
 	if err == nil {
 		return 0
 	}
 	var known *kerr.Error
-	if !errors.As(err, &known) {
+	switch {
+	case errors.As(err, &known):
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return kerr.RequestTimedOut.Code // whoever asked has left, or waits no longer
+	default:
 		known = kerr.UnknownServerError
 	}
-	if known == kerr.UnknownServerError || known == kerr.KafkaStorageError {
+	switch known {
+	case kerr.KafkaStorageError:
+		b.disk.Note(slog.String("api", kmsg.NameForKey(r.Key)), slog.Any("err", err))
+	case kerr.UnknownServerError:
 		b.log.Error("request failed", slog.String("api", kmsg.NameForKey(r.Key)), slog.Any("err", err))
 	}
 	return known.Code

@@ -42,9 +42,10 @@ type fetchPart struct {
 	part       *partition.Partition
 	found      partition.Records
 	err        error
-	refused    bool // the error is that it cannot be read at all
+	code       int16 // of err, as the client gets it
+	refused    bool  // the error is that it cannot be read at all
 	hint       cluster.Leader
-	seenBefore int64
+	seenBefore partition.Progress
 }
 
 // fetch is one request.
@@ -79,21 +80,20 @@ func (b *Broker) fetch(r *wire.Request, q *kmsg.FetchRequest) {
 		maxBytes: min(int(q.MaxBytes), int(b.Config.Connections.FetchMaxBytes)), toEnd: q.ReplicaID == debugReplica,
 		follower: q.ReplicaID >= 0 || q.ReplicaState.ID >= 0,
 	}
+	f.minBytes = min(f.minBytes, f.maxBytes)
 	if err := f.begin(q); err != nil {
 		resp := kmsg.NewPtrFetchResponse()
 		resp.ErrorCode = b.code(r, err)
 		r.Reply(resp)
 		return
 	}
-	n, settled := f.read(r.Conn.Context())
+	readable, settled := f.read(r.Conn.Context())
 	wait := time.Duration(q.MaxWaitMillis) * time.Millisecond
-	if settled || wait <= 0 || n >= f.minBytes {
+	if settled || wait <= 0 || readable >= f.minBytes {
 		f.answer()
 		return
 	}
-	f.release()
-	f.r.Unreserve()
-	f.park(int64(f.minBytes-n), wait)
+	f.park(int64(f.minBytes-readable), wait)
 }
 
 // begin finds out which partitions are meant, with or without a session.
@@ -146,27 +146,32 @@ func newFetchPart(key partKey, p *kmsg.FetchRequestTopicPartition) fetchPart {
 	}
 }
 
-// read reads all partitions in order. Settled says that the answer must not wait
-// for more: there is an error, a divergence, or nothing to wait for.
-func (f *fetch) read(ctx context.Context) (n int, settled bool) {
+// read reads all partitions in order. Readable is what counts towards min_bytes: as in
+// Kafka's DelayedFetch, a partition of which there is more than was asked for counts
+// with what was asked for, not with the whole batches that fit. Settled says that the
+// answer must not wait for more: there is an error, a divergence, a partition that is
+// read in an older segment than it ends in, or nothing to wait for.
+func (f *fetch) read(ctx context.Context) (readable int, settled bool) {
 	s := f.b.Catalog.Snapshot()
-	left, room := f.r.Reserve(f.maxBytes) // what is not read by other clients bounds what may be read here
+	left, room := f.r.Reserve(f.maxBytes) // answers that other clients have not taken yet reduce what this one may hold
+	n := 0
 	f.hints = hints{}
 	waiting := 0
 	for i := range f.parts {
 		p := &f.parts[i]
 		f.readPart(ctx, s, p, left, n == 0 && room)
 		n += p.found.Len()
+		readable += p.found.Readable
 		left = max(0, left-p.found.Len())
 		switch {
 		case p.refused:
-		case p.err != nil || p.found.Diverged:
+		case p.err != nil || p.found.Diverged || p.found.Sealed:
 			settled = true
 		default:
 			waiting++
 		}
 	}
-	return n, settled || waiting == 0
+	return readable, settled || waiting == 0
 }
 
 func (f *fetch) readPart(ctx context.Context, s *catalog.Snapshot, p *fetchPart, left int, first bool) {
@@ -176,13 +181,13 @@ func (f *fetch) readPart(ctx context.Context, s *catalog.Snapshot, p *fetchPart,
 	}
 	p.part, p.found, p.refused, p.hint = part, partition.Records{}, err != nil, cluster.Leader{}
 	if err == nil {
-		p.seenBefore = part.HighWatermark()
+		p.seenBefore = part.Progress()
 		p.found, err = part.Read(ctx, partition.Read{
 			Offset: p.offset, CurrentEpoch: p.leader, LastFetchedEpoch: p.fetched, ToLogEnd: f.toEnd,
 			MaxBytes: min(int(p.maxBytes), left), AtLeastOne: first, FileWanted: true,
 		})
 	}
-	p.err = err
+	p.err, p.code = err, f.errorCode(err)
 	if err != nil && f.version >= fetchHintsVersion && (errors.Is(err, kerr.NotLeaderForPartition) || errors.Is(err, kerr.FencedLeaderEpoch)) {
 		p.hint, _ = f.hints.hint(f.b, f.r, t, p.index)
 	}
@@ -220,8 +225,9 @@ type fetchWatch struct {
 }
 
 // park waits until enough bytes are there, the time is over, or the client is
-// gone. What arrived between the read and the registration is noticed after it.
+// gone. What happened between the read and the registration is noticed after it.
 func (f *fetch) park(needed int64, wait time.Duration) {
+	f.r.Unreserve()
 	f.needed.Store(needed)
 	f.watching = make([]fetchWatch, 0, len(f.parts))
 	f.parked = make(chan struct{})
@@ -236,9 +242,10 @@ func (f *fetch) park(needed int64, wait time.Duration) {
 		f.watching = f.watching[:len(f.watching)+1]
 		w := &f.watching[len(f.watching)-1]
 		w.f, w.part = f, p.part
-		w.left.Store(int64(p.maxBytes))
+		w.left.Store(int64(p.maxBytes) - int64(p.found.Readable))
+		p.found.Release() // it is read anew
 		p.part.Watch(w)
-		moved = moved || p.part.HighWatermark() != p.seenBefore
+		moved = moved || p.part.Progress() != p.seenBefore
 	}
 	close(f.parked)
 	if moved {
@@ -285,12 +292,10 @@ func (f *fetch) unpark() {
 const storageErrorVersion = 6
 
 // errorCode is a partition's error for the answer.
-func (f *fetch) errorCode(p *fetchPart) int16 {
-	if p.err == nil {
-		return 0
-	}
-	if f.version < storageErrorVersion && errors.Is(p.err, kerr.KafkaStorageError) {
+func (f *fetch) errorCode(err error) int16 {
+	code := f.b.code(f.r, err)
+	if code == kerr.KafkaStorageError.Code && f.version < storageErrorVersion {
 		return kerr.NotLeaderForPartition.Code
 	}
-	return f.b.code(f.r, p.err)
+	return code
 }

@@ -47,7 +47,7 @@ func (f *fetch) group() [][]*fetchPart {
 	var lastID topic.ID
 	for i := range f.parts {
 		p := &f.parts[i]
-		if p.session != nil && !p.session.changed(p, f.errorCode(p)) && !f.full {
+		if p.session != nil && !p.session.changed(p, p.code) && !f.full {
 			continue
 		}
 		if n := len(groups); n > 0 && p.name == lastName && p.id == lastID {
@@ -62,7 +62,7 @@ func (f *fetch) group() [][]*fetchPart {
 
 func (f *fetch) encodePart(e *fetchEncoder, p *fetchPart) {
 	e.int32(p.index)
-	e.int16(f.errorCode(p))
+	e.int16(p.code)
 	high, stable, start := p.found.HighWatermark, p.found.LastStableOffset, p.found.LogStartOffset
 	if p.err != nil {
 		high, stable, start = -1, -1, -1

@@ -25,7 +25,7 @@ func TestFetchEncoding(t *testing.T) {
 	parts := []fetchPart{
 		{name: "a", id: topic.ID{1}, index: 0, found: records("first")},
 		{name: "a", id: topic.ID{1}, index: 1, found: records("")},
-		{name: "b", id: topic.ID{2}, index: 5, err: kerr.OffsetOutOfRange},
+		{name: "b", id: topic.ID{2}, index: 5, err: kerr.OffsetOutOfRange, code: kerr.OffsetOutOfRange.Code},
 		{name: "c", id: topic.ID{3}, index: 2, found: records("last")},
 	}
 	for version := int16(4); version <= 18; version++ {
@@ -38,8 +38,8 @@ func TestFetchEncoding(t *testing.T) {
 				rack := "r"
 				one, two := &cluster.Node{ID: 4, Rack: &rack}, &cluster.Node{ID: 5}
 				f.hints.nodes = []namedNode{{one, cluster.Endpoint{Host: "one", Port: 9}}, {two, cluster.Endpoint{Host: "two", Port: 10}}}
-				f.parts = append(f.parts, fetchPart{name: "c", id: topic.ID{3}, index: 4, err: kerr.OffsetOutOfRange, hint: cluster.Leader{Node: one, Epoch: 7}},
-					fetchPart{name: "c", id: topic.ID{3}, index: 5, err: kerr.OffsetOutOfRange, hint: cluster.Leader{Node: two, Epoch: 8}})
+				f.parts = append(f.parts, fetchPart{name: "c", id: topic.ID{3}, index: 4, err: kerr.OffsetOutOfRange, code: kerr.OffsetOutOfRange.Code, hint: cluster.Leader{Node: one, Epoch: 7}},
+					fetchPart{name: "c", id: topic.ID{3}, index: 5, err: kerr.OffsetOutOfRange, code: kerr.OffsetOutOfRange.Code, hint: cluster.Leader{Node: two, Epoch: 8}})
 			}
 			var got []byte
 			for _, p := range f.encode() {

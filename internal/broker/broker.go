@@ -174,6 +174,9 @@ func (b *Broker) closeAll() error {
 	for _, l := range b.listeners {
 		_ = l.Close() // the server has closed those that it served
 	}
+	if b.api != nil {
+		b.api.Close()
+	}
 	b.healer.stop()
 	if b.groups != nil {
 		b.groups.Close()

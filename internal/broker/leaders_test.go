@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"maps"
 	"testing"
 	"time"
 
@@ -33,9 +34,7 @@ func serve(t *testing.T, fs vfs.FS, properties map[string]string) *served {
 		"controller.listener.names": "CONTROLLER", "controller.quorum.voters": "1@localhost:9093", "log.dirs": "/data",
 		"offsets.topic.num.partitions": "2", "group.initial.rebalance.delay.ms": "0",
 	}
-	for name, value := range properties {
-		props[name] = value
-	}
+	maps.Copy(props, properties)
 	server, _, err := config.ParseServer(props)
 	require.NoError(t, err)
 	kept := memmeta.New()

@@ -44,7 +44,8 @@ type Partition struct {
 	rebuilt atomic.Bool // state is whole
 
 	high  atomic.Int64
-	bytes int64 // appended in this life; guarded by turn
+	woken atomic.Int64 // how often all watchers were woken
+	bytes int64        // appended in this life; guarded by turn
 
 	mu       sync.Mutex // guards what follows
 	pending  []pending  // appends that are not durable yet, in order
@@ -205,7 +206,17 @@ func (p *Partition) Unwatch(w Watcher) {
 	p.watchers.remove(w)
 }
 
+// Progress is how far a partition has come: what changes it is told to watchers.
+type Progress struct {
+	high, woken int64
+}
+
+// Progress is compared by whoever looks at the partition and then watches it: what
+// happened in between was told to nobody.
+func (p *Partition) Progress() Progress { return Progress{p.high.Load(), p.woken.Load()} }
+
 func (p *Partition) wakeAll() {
+	p.woken.Add(1)
 	p.mu.Lock()
 	told := p.watchers.walk()
 	p.mu.Unlock()
@@ -259,8 +270,14 @@ func asClientError(err error) error {
 	case errors.Is(err, storage.ErrClosed):
 		return kerr.NotLeaderForPartition
 	}
-	if _, ok := errors.AsType[*kerr.Error](err); ok {
+	if _, ok := errors.AsType[*kerr.Error](err); ok || gaveUp(err) {
 		return err
 	}
 	return fmt.Errorf("%w: %w", kerr.KafkaStorageError, err)
+}
+
+// gaveUp reports whether whoever asked has left, or does not wait any longer: that says
+// nothing about the disk.
+func gaveUp(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }

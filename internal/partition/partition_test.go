@@ -486,4 +486,8 @@ func TestReadHonoursItsContext(t *testing.T) {
 	cancel()
 	_, err = b.Read(ctx, partition.Read{CurrentEpoch: -1, LastFetchedEpoch: -1, MaxBytes: 1, AtLeastOne: true})
 	require.ErrorIs(t, err, context.Canceled)
+	require.NotErrorIs(t, err, kerr.KafkaStorageError, "a reader that leaves is no broken disk")
+	_, _, err = b.FindTime(ctx, 0)
+	require.ErrorIs(t, err, context.Canceled)
+	require.NotErrorIs(t, err, kerr.KafkaStorageError)
 }

@@ -103,9 +103,16 @@ type Chunk struct {
 	Data []byte
 	// File, if not nil, has the batches in Size bytes from At on; Data is then
 	// empty. It may be read until Release.
-	File    *os.File
-	At      int64
-	Size    int
+	File *os.File
+	At   int64
+	Size int
+	// Readable is how many bytes a read with the same bounds could have found if it
+	// might end within a batch: at least Len, and MaxBytes where that was what ended the
+	// read. What is not known to be below Range.To does not count.
+	Readable int
+	// Sealed says that the batches are in a part of the log that does not grow any
+	// more, and that there are others behind it: a reader has no reason to wait here.
+	Sealed  bool
 	release func()
 }
 

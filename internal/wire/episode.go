@@ -73,6 +73,22 @@ func (e *episode) stop() {
 	}
 }
 
+// Episode is for a handler what the server has for its own conditions: many events
+// make two log lines.
+type Episode struct{ e episode }
+
+// NewEpisode returns an episode that has not begun. Begins gets the attributes of the
+// first event, ends the number of events and how long they lasted.
+func NewEpisode(begins, ends func(attrs ...any)) *Episode {
+	return &Episode{episode{begins: begins, ends: ends}}
+}
+
+// Note counts an event.
+func (e *Episode) Note(attrs ...any) { e.e.note(attrs...) }
+
+// Stop ends the episode now, and for good.
+func (e *Episode) Stop() { e.e.stop() }
+
 // episodes are the conditions of a server that last for a while.
 type episodes struct {
 	refused, unaccepted, malformed, late, stalled, records, others, answers *episode

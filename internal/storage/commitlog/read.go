@@ -33,10 +33,11 @@ func (l *Log) Read(ctx context.Context, r storage.Range) (storage.Chunk, error) 
 			return storage.Chunk{}, fmt.Errorf("read %s at %d: %w", l.dir, r.From, err)
 		}
 		if at < s.size.Load() {
-			if c, ok := l.fileChunk(s, at, r); ok {
-				return c, nil
+			visible := l.visibleIn(s, next, r.To)
+			c, ok := l.fileChunk(s, at, r)
+			if !ok {
+				c, err = l.readAt(s, at, r)
 			}
-			c, err := l.readAt(s, at, r)
 			if errors.Is(err, errGone) {
 				continue
 			}
@@ -46,6 +47,8 @@ func (l *Log) Read(ctx context.Context, r storage.Range) (storage.Chunk, error) 
 				l.forgetHint(hint{offset: r.From, base: s.base, at: at})
 				continue
 			}
+			c.Readable = max(c.Readable, c.Len(), int(min(int64(r.MaxBytes), visible-at)))
+			c.Sealed = next != nil && next.base <= r.To
 			return c, err
 		}
 		if next == nil {
@@ -56,6 +59,16 @@ func (l *Log) Read(ctx context.Context, r storage.Range) (storage.Chunk, error) 
 			return storage.Chunk{}, nil
 		}
 	}
+}
+
+// visibleIn returns up to where the bytes of a segment are known to be below an offset;
+// 0 if the offset may lie within it.
+func (l *Log) visibleIn(s, next *segment, to int64) int64 {
+	size := s.size.Load() // before the end: what is appended after it does not count
+	if next != nil && next.base <= to || next == nil && l.End() <= to {
+		return size
+	}
+	return 0
 }
 
 // locate finds the segment that may hold an offset, the one after it, and the
@@ -143,7 +156,11 @@ func (l *Log) readAt(s *segment, at int64, r storage.Range) (storage.Chunk, erro
 		return storage.Chunk{}, nil
 	}
 	l.remember(hint{offset: next, base: s.base, at: at + int64(n)})
-	return storage.NewChunk(p[:n], func() { buffers.Put(buf) }), nil
+	c := storage.NewChunk(p[:n], func() { buffers.Put(buf) })
+	if len(p)-n >= record.HeaderSize && record.Batch(p[n:]).BaseOffset() < r.To {
+		c.Readable = r.MaxBytes // another one is there, and does not fit
+	}
+	return c, nil
 }
 
 // sizeAt is the size of the batch whose header is at a position, if the segment has
