@@ -49,6 +49,7 @@ type Broker struct {
 	// endpoints is the kind of nodes that DescribeCluster is asked for: those of the
 	// listeners that this Broker answers.
 	endpoints int8
+	asides   chan struct{} // a slot for each request that may wait for a disk
 }
 
 // New returns a Broker.
@@ -58,6 +59,7 @@ func New(d Deps) *Broker {
 		b.log = slog.New(slog.DiscardHandler)
 	}
 	b.features, b.endpoints = features, brokerEndpoints
+	b.asides = make(chan struct{}, maxAside)
 	b.disk = wire.NewEpisode(
 		func(a ...any) { b.log.Error("the disk fails requests", a...) },
 		func(a ...any) { b.log.Info("the disk fails no more requests", a...) },
@@ -97,7 +99,31 @@ func (b *Broker) Serve(r *wire.Request) {
 		b.unknownAPIVersions(r)
 		return
 	}
-	b.table.lookup(r.Key).serve(b, r)
+	e := b.table.lookup(r.Key)
+	if e.aside {
+		b.aside(r, func() { e.serve(b, r) })
+		return
+	}
+	e.serve(b, r)
+}
+
+// maxAside is how many requests may wait for disks at a time, of all connections. A disk
+// that does not answer keeps as many goroutines, and no more.
+const maxAside = 1024
+
+// aside goes on with a request that may wait for a disk, on a goroutine of its own: the
+// connection's reader goes on with the next one.
+func (b *Broker) aside(r *wire.Request, f func()) {
+	r.Resume(func() {
+		ctx := r.Conn.Context()
+		select {
+		case b.asides <- struct{}{}:
+			defer func() { <-b.asides }()
+			f()
+		case <-ctx.Done():
+			r.Skip()
+		}
+	})
 }
 
 // code returns the error code that a client gets for an error. What is no error of the

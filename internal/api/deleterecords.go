@@ -5,6 +5,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/botehq/bote/internal/catalog"
+	"github.com/botehq/bote/internal/partition"
 	"github.com/botehq/bote/internal/topic"
 	"github.com/botehq/bote/internal/wire"
 )
@@ -21,10 +22,12 @@ func (b *Broker) deleteRecords(r *wire.Request, q *kmsg.DeleteRecordsRequest) {
 			last[partKey{name: qt.Topic, index: qp.Partition}] = qp.Offset
 		}
 	}
+	var d deletion
 	done := answered{}
 	for _, qt := range q.Topics {
 		rt := kmsg.NewDeleteRecordsResponseTopic()
 		rt.Topic = qt.Topic
+		rt.Partitions = make([]kmsg.DeleteRecordsResponseTopicPartition, 0, len(qt.Partitions)) // d points into it
 		for _, qp := range qt.Partitions {
 			if done.before(qt.Topic, qp.Partition) {
 				continue
@@ -35,17 +38,36 @@ func (b *Broker) deleteRecords(r *wire.Request, q *kmsg.DeleteRecordsRequest) {
 			if err == nil {
 				err = recordsDeletable(t)
 			}
-			if err == nil {
-				rp.LowWatermark, err = p.DeleteRecords(last[partKey{name: qt.Topic, index: qp.Partition}])
-			}
 			rp.ErrorCode = b.code(r, err)
 			rt.Partitions = append(rt.Partitions, rp)
+			if err == nil {
+				d.add(p, last[partKey{name: qt.Topic, index: qp.Partition}], &rt.Partitions[len(rt.Partitions)-1])
+			}
 		}
 		if len(rt.Partitions) > 0 || len(qt.Partitions) == 0 {
 			resp.Topics = append(resp.Topics, rt)
 		}
 	}
+	d.run(b, r)
 	r.Reply(resp)
+}
+
+// deletion is the partitions of a request whose records go, all at once.
+type deletion struct {
+	parts   []*partition.Partition
+	offsets []int64
+	answers []*kmsg.DeleteRecordsResponseTopicPartition
+}
+
+func (d *deletion) add(p *partition.Partition, offset int64, answer *kmsg.DeleteRecordsResponseTopicPartition) {
+	d.parts, d.offsets, d.answers = append(d.parts, p), append(d.offsets, offset), append(d.answers, answer)
+}
+
+func (d *deletion) run(b *Broker, r *wire.Request) {
+	starts, errs := partition.DeleteRecords(r.Conn.Context(), d.parts, d.offsets)
+	for i, answer := range d.answers {
+		answer.LowWatermark, answer.ErrorCode = starts[i], b.code(r, errs[i])
+	}
 }
 
 func recordsDeletable(t *catalog.Topic) error {

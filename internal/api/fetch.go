@@ -22,8 +22,11 @@ import (
 // and diverging epochs; 13 topic IDs; 15 replica state; 16 leader hints; 17 and 18
 // fields for followers, which there are none of.
 //
-// A fetch that finds too few bytes parks: it registers with its partitions and
-// sets a timer, holds no goroutine, and reads everything anew when it is woken.
+// The connection's reader looks at the partitions, which needs no disk, and reads what
+// is in memory. For the rest the fetch goes on aside, and reads some partitions at a
+// time (fetchread.go, decision 7). A fetch that finds too few bytes parks: it registers with its
+// partitions and sets a timer, holds no goroutine, and reads everything anew when it is
+// woken.
 // Records go from the log's buffer to the socket; only the bytes around them are
 // encoded (fetchencode.go).
 
@@ -39,8 +42,10 @@ type fetchPart struct {
 	leader     int32 // the leader epoch that the client knows, or -1
 	fetched    int32 // the epoch of the last batch it has, or -1
 	session    *sessionPart
+	topic      *catalog.Topic
 	part       *partition.Partition
 	found      partition.Records
+	more       bool // there are batches to be read
 	err        error
 	code       int16 // of err, as the client gets it
 	refused    bool  // the error is that it cannot be read at all
@@ -58,6 +63,10 @@ type fetch struct {
 	id      int32    // of the session, for the answer
 	parts   []fetchPart
 	hints   hints
+	room    bool // there is memory for an answer
+	left    int  // bytes that the answer may still have
+	found   int  // bytes that it has
+	late    bool // the time for reading was over before all was read
 
 	maxBytes  int
 	minBytes  int
@@ -87,8 +96,23 @@ func (b *Broker) fetch(r *wire.Request, q *kmsg.FetchRequest) {
 		r.Reply(resp)
 		return
 	}
-	readable, settled := f.read(r.Conn.Context())
 	wait := time.Duration(q.MaxWaitMillis) * time.Millisecond
+	if f.look() && !f.readCached(r.Conn.Context()) {
+		b.aside(r, func() { f.readAndAnswer(wait) })
+		return
+	}
+	f.answerOrPark(wait)
+}
+
+// readAndAnswer reads what is not in memory.
+func (f *fetch) readAndAnswer(wait time.Duration) {
+	f.readAll(f.r.Conn.Context())
+	f.answerOrPark(wait)
+}
+
+// answerOrPark answers, unless the fetch should wait for more.
+func (f *fetch) answerOrPark(wait time.Duration) {
+	readable, settled := f.judge()
 	if settled || wait <= 0 || readable >= f.minBytes {
 		f.answer()
 		return
@@ -146,23 +170,55 @@ func newFetchPart(key partKey, p *kmsg.FetchRequestTopicPartition) fetchPart {
 	}
 }
 
-// read reads all partitions in order. Readable is what counts towards min_bytes: as in
-// Kafka's DelayedFetch, a partition of which there is more than was asked for counts
-// with what was asked for, not with the whole batches that fit. Settled says that the
-// answer must not wait for more: there is an error, a divergence, a partition that is
-// read in an older segment than it ends in, or nothing to wait for.
-func (f *fetch) read(ctx context.Context) (readable int, settled bool) {
+// look finds the partitions and what of them can be read, without the disk. It reports
+// whether there are batches to be read.
+func (f *fetch) look() (more bool) {
 	s := f.b.Catalog.Snapshot()
-	left, room := f.r.Reserve(f.maxBytes) // answers that other clients have not taken yet reduce what this one may hold
-	n := 0
 	f.hints = hints{}
+	for i := range f.parts {
+		p := &f.parts[i]
+		f.lookAt(s, p)
+		more = more || p.more
+	}
+	return more
+}
+
+func (f *fetch) lookAt(s *catalog.Snapshot, p *fetchPart) {
+	t, part, err := f.b.find(s, p.name, p.id, f.version >= 13, p.index)
+	if err == nil && f.follower {
+		err = kerr.NotLeaderForPartition // nobody follows: there is one replica
+	}
+	p.topic, p.part, p.found, p.more, p.refused, p.hint = t, part, partition.Records{}, false, err != nil, cluster.Leader{}
+	if err == nil {
+		p.seenBefore = part.Progress()
+		p.found, p.more, err = part.Look(f.reading(p))
+	}
+	f.fail(p, err)
+}
+
+// reading is what a partition is asked for; how much is for later.
+func (f *fetch) reading(p *fetchPart) partition.Read {
+	return partition.Read{Offset: p.offset, CurrentEpoch: p.leader, LastFetchedEpoch: p.fetched, ToLogEnd: f.toEnd, FileWanted: true}
+}
+
+// fail enters how the look at a partition, or its reading, ended.
+func (f *fetch) fail(p *fetchPart, err error) {
+	p.err, p.code = err, f.errorCode(err)
+	if err != nil && f.version >= fetchHintsVersion && (errors.Is(err, kerr.NotLeaderForPartition) || errors.Is(err, kerr.FencedLeaderEpoch)) {
+		p.hint, _ = f.hints.hint(f.b, f.r, p.topic, p.index)
+	}
+}
+
+// judge says, after the reading, what counts towards min_bytes: as in Kafka's
+// DelayedFetch, a partition of which there is more than was asked for counts with what
+// was asked for, not with the whole batches that fit. Settled says that the answer must
+// not wait for more: there is an error, a divergence, a partition that is read in an
+// older segment than it ends in, no time left, or nothing to wait for.
+func (f *fetch) judge() (readable int, settled bool) {
 	waiting := 0
 	for i := range f.parts {
 		p := &f.parts[i]
-		f.readPart(ctx, s, p, left, n == 0 && room)
-		n += p.found.Len()
 		readable += p.found.Readable
-		left = max(0, left-p.found.Len())
 		switch {
 		case p.refused:
 		case p.err != nil || p.found.Diverged || p.found.Sealed:
@@ -171,26 +227,7 @@ func (f *fetch) read(ctx context.Context) (readable int, settled bool) {
 			waiting++
 		}
 	}
-	return readable, settled || waiting == 0
-}
-
-func (f *fetch) readPart(ctx context.Context, s *catalog.Snapshot, p *fetchPart, left int, first bool) {
-	t, part, err := f.b.find(s, p.name, p.id, f.version >= 13, p.index)
-	if err == nil && f.follower {
-		err = kerr.NotLeaderForPartition // nobody follows: there is one replica
-	}
-	p.part, p.found, p.refused, p.hint = part, partition.Records{}, err != nil, cluster.Leader{}
-	if err == nil {
-		p.seenBefore = part.Progress()
-		p.found, err = part.Read(ctx, partition.Read{
-			Offset: p.offset, CurrentEpoch: p.leader, LastFetchedEpoch: p.fetched, ToLogEnd: f.toEnd,
-			MaxBytes: min(int(p.maxBytes), left), AtLeastOne: first, FileWanted: true,
-		})
-	}
-	p.err, p.code = err, f.errorCode(err)
-	if err != nil && f.version >= fetchHintsVersion && (errors.Is(err, kerr.NotLeaderForPartition) || errors.Is(err, kerr.FencedLeaderEpoch)) {
-		p.hint, _ = f.hints.hint(f.b, f.r, t, p.index)
-	}
+	return readable, settled || f.late || waiting == 0
 }
 
 // fetchHintsVersion is the first Fetch that can name leaders.
@@ -278,12 +315,20 @@ func (f *fetch) unpark() {
 			f.watching[i].part.Unwatch(&f.watching[i])
 		}
 		ctx := f.r.Conn.Context()
+		if ctx.Err() == nil && f.look() && !f.readCached(ctx) {
+			select {
+			case f.b.asides <- struct{}{}:
+				f.readAll(ctx)
+				<-f.b.asides
+			case <-ctx.Done():
+			}
+		}
 		if ctx.Err() != nil {
+			f.release()
 			f.leaveSession()
 			f.r.Skip()
 			return
 		}
-		f.read(ctx)
 		f.answer()
 	})
 }

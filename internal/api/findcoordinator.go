@@ -6,6 +6,7 @@ import (
 
 	"github.com/botehq/bote/internal/catalog"
 	"github.com/botehq/bote/internal/cluster"
+	"github.com/botehq/bote/internal/topic"
 	"github.com/botehq/bote/internal/wire"
 )
 
@@ -16,6 +17,14 @@ import (
 const groupKey = 0
 
 func (b *Broker) findCoordinator(r *wire.Request, q *kmsg.FindCoordinatorRequest) {
+	if q.CoordinatorType == groupKey && b.Catalog.Snapshot().Topic(topic.ConsumerOffsets) == nil {
+		b.aside(r, func() { b.answerCoordinators(r, q) })
+		return
+	}
+	b.answerCoordinators(r, q)
+}
+
+func (b *Broker) answerCoordinators(r *wire.Request, q *kmsg.FindCoordinatorRequest) {
 	resp := kmsg.NewPtrFindCoordinatorResponse()
 	keys := q.CoordinatorKeys
 	if q.Version < 4 {

@@ -32,6 +32,26 @@ const (
 )
 
 func (b *Broker) listOffsets(r *wire.Request, q *kmsg.ListOffsetsRequest) {
+	if asksForTimes(q) {
+		b.aside(r, func() { b.answerOffsets(r, q) })
+		return
+	}
+	b.answerOffsets(r, q)
+}
+
+// asksForTimes reports whether a request needs to look into logs.
+func asksForTimes(q *kmsg.ListOffsetsRequest) bool {
+	for _, qt := range q.Topics {
+		for _, qp := range qt.Partitions {
+			if qp.Timestamp >= 0 || qp.Timestamp == maxTimestamp {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (b *Broker) answerOffsets(r *wire.Request, q *kmsg.ListOffsetsRequest) {
 	resp := kmsg.NewPtrListOffsetsResponse()
 	s := b.Catalog.Snapshot()
 	count := map[partKey]int{}

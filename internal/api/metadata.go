@@ -20,6 +20,29 @@ import (
 //
 // A topic that is created on the way can be used when the answer leaves.
 func (b *Broker) metadata(r *wire.Request, q *kmsg.MetadataRequest) {
+	if b.mayCreate(q) {
+		b.aside(r, func() { b.answerMetadata(r, q) })
+		return
+	}
+	b.answerMetadata(r, q)
+}
+
+// mayCreate reports whether a request names a topic that does not exist and wants it
+// created.
+func (b *Broker) mayCreate(q *kmsg.MetadataRequest) bool {
+	if q.Version >= 4 && !q.AllowAutoTopicCreation {
+		return false
+	}
+	s := b.Catalog.Snapshot()
+	for i := range q.Topics {
+		if name := q.Topics[i].Topic; name != nil && s.Topic(*name) == nil {
+			return true
+		}
+	}
+	return false
+}
+
+func (b *Broker) answerMetadata(r *wire.Request, q *kmsg.MetadataRequest) {
 	resp := kmsg.NewPtrMetadataResponse()
 	resp.ControllerID, resp.ClusterID = b.Node.ID, &b.Node.ClusterID
 	resp.AuthorizedOperations = noOperations

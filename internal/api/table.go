@@ -12,6 +12,7 @@ type api struct {
 	key, min, max int16
 	accepts       int16
 	onController  bool // served on controllers' listeners, too
+	aside         bool // it may wait for a disk: it does not run on the connection's reader
 	serve         func(*Broker, *wire.Request)
 	plans         []plan // by version, from accepts on
 }
@@ -41,6 +42,12 @@ func (a api) both() api {
 	return a
 }
 
+// mayWait keeps an API off the connection's reader.
+func (a api) mayWait() api {
+	a.aside = true
+	return a
+}
+
 // rows is the table: a row per API, by key.
 func rows() []api {
 	return []api{
@@ -59,22 +66,22 @@ func rows() []api {
 		serves(0, 5, (*Broker).listGroups),
 		serves(0, 1, (*Broker).saslHandshake).both(),
 		serves(0, 4, (*Broker).apiVersions).both(),
-		serves(2, 7, (*Broker).createTopics).both(),
-		serves(1, 6, (*Broker).deleteTopics).both(),
-		serves(0, 2, (*Broker).deleteRecords),
-		serves(0, 5, (*Broker).initProducerID),
+		serves(2, 7, (*Broker).createTopics).both().mayWait(),
+		serves(1, 6, (*Broker).deleteTopics).both().mayWait(),
+		serves(0, 2, (*Broker).deleteRecords).mayWait(),
+		serves(0, 5, (*Broker).initProducerID).mayWait(),
 		serves(2, 4, (*Broker).offsetForLeaderEpoch),
 		serves(1, 4, (*Broker).describeConfigs).both(),
-		serves(0, 2, (*Broker).alterConfigs).both(),
-		serves(1, 4, (*Broker).describeLogDirs),
+		serves(0, 2, (*Broker).alterConfigs).both().mayWait(),
+		serves(1, 4, (*Broker).describeLogDirs).mayWait(),
 		serves(0, 2, (*Broker).saslAuthenticate).both(),
-		serves(0, 3, (*Broker).createPartitions).both(),
+		serves(0, 3, (*Broker).createPartitions).both().mayWait(),
 		serves(0, 2, (*Broker).deleteGroups),
-		serves(0, 1, (*Broker).incrementalAlterConfigs).both(),
+		serves(0, 1, (*Broker).incrementalAlterConfigs).both().mayWait(),
 		serves(0, 0, (*Broker).listPartitionReassignments).both(),
 		serves(0, 0, (*Broker).offsetDelete),
 		serves(0, 2, (*Broker).describeCluster).both(),
-		serves(0, 0, (*Broker).describeProducers),
+		serves(0, 0, (*Broker).describeProducers).mayWait(),
 		serves(0, 1, (*Broker).listConfigResources),
 		serves(0, 0, (*Broker).describeTopicPartitions),
 	}

@@ -93,7 +93,7 @@ type Broker struct {
 	healer   *healer
 
 	opened, serving atomic.Bool
-	probing         sync.Mutex // the file that shows whether the disk takes data
+	probe           probe
 	closing         chan struct{}
 	closeOnce       sync.Once
 	closeErr        error
@@ -197,6 +197,7 @@ func (b *Broker) closeAll() error {
 	for _, s := range b.console {
 		s.Close()
 	}
+	b.probe.running.Wait()
 	if b.store != nil && len(errs) == 0 {
 		b.log.Info("broker closed")
 	}

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -67,9 +69,49 @@ func waiting(flag interface{ Load() bool }) func(context.Context) error {
 // probeFile is written and removed to see whether the disk takes data.
 const probeFile = ".ready-probe"
 
-func (b *Broker) writable(context.Context) error {
-	b.probing.Lock()
-	defer b.probing.Unlock()
+// probe looks whether the disk takes data, for all that ask. One look at a time is under
+// way: a disk that does not answer holds one goroutine, however often it is asked.
+type probe struct {
+	running sync.WaitGroup
+
+	mu  sync.Mutex
+	now *look // nil if none is under way
+}
+
+// look is one look at the disk.
+type look struct {
+	began time.Time
+	done  chan struct{}
+	err   error // valid when done is closed
+}
+
+// run waits for a look that is under way, or begins one.
+func (p *probe) run(ctx context.Context, try func() error) error {
+	p.mu.Lock()
+	l := p.now
+	if l == nil {
+		l = &look{began: time.Now(), done: make(chan struct{})}
+		p.now = l
+		p.running.Go(func() {
+			l.err = try()
+			p.mu.Lock()
+			p.now = nil
+			p.mu.Unlock()
+			close(l.done)
+		})
+	}
+	p.mu.Unlock()
+	select {
+	case <-l.done:
+		return l.err
+	case <-ctx.Done():
+		return fmt.Errorf("the disk has not answered for %v", time.Since(l.began).Round(time.Millisecond))
+	}
+}
+
+func (b *Broker) writable(ctx context.Context) error { return b.probe.run(ctx, b.writeProbe) }
+
+func (b *Broker) writeProbe() error {
 	name := filepath.Join(b.settings.LogDirs[0], probeFile)
 	f, err := b.cfg.FS.OpenFile(name, os.O_RDWR|os.O_CREATE)
 	if err != nil {

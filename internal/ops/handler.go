@@ -6,13 +6,14 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Check is one condition of readiness. Run must be safe for concurrent use and
-// quick.
+// Check is one condition of readiness. Run must be safe for concurrent use, and return
+// when its context ends.
 type Check struct {
 	Name string
 	Run  func(ctx context.Context) error
@@ -26,6 +27,10 @@ type Config struct {
 }
 
 const (
+	// checkTime is how long all checks of readiness may take together: what does not
+	// answer by then is not ready.
+	checkTime = 900 * time.Millisecond
+
 	maxSeries = 20_000
 	// scrapes is how many requests for metrics are answered at a time.
 	scrapes = 4
@@ -59,10 +64,12 @@ func alive(w http.ResponseWriter, _ *http.Request) { text(w, http.StatusOK, "ok\
 // ready answers 200 if all checks pass, else 503 and what failed.
 func (c Config) ready(w http.ResponseWriter, r *http.Request) {
 	verbose := r.URL.Query().Has("verbose")
+	ctx, cancel := context.WithTimeout(r.Context(), checkTime)
+	defer cancel()
 	code, last := http.StatusOK, "ready\n"
 	var out strings.Builder
 	for _, check := range c.Checks {
-		err := check.Run(r.Context())
+		err := check.Run(ctx)
 		if err != nil {
 			code, last = http.StatusServiceUnavailable, "not ready\n"
 			fmt.Fprintf(&out, "[-] %s: %s\n", check.Name, err)

@@ -270,7 +270,7 @@ func asClientError(err error) error {
 	case errors.Is(err, storage.ErrClosed):
 		return kerr.NotLeaderForPartition
 	}
-	if _, ok := errors.AsType[*kerr.Error](err); ok || gaveUp(err) {
+	if _, ok := errors.AsType[*kerr.Error](err); ok || gaveUp(err) || errors.Is(err, storage.ErrWouldWait) {
 		return err
 	}
 	return fmt.Errorf("%w: %w", kerr.KafkaStorageError, err)

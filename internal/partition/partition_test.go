@@ -420,7 +420,7 @@ func TestWatchers(t *testing.T) {
 	require.NoError(t, err)
 	<-w.moved
 	require.Equal(t, int64(len(batch)), w.bytes.Load())
-	_, err = b.DeleteRecords(1)
+	_, err = b.deleteRecords(t, 1)
 	require.NoError(t, err)
 	<-w.moved
 	require.Equal(t, int64(1), w.wakes.Load())
@@ -455,24 +455,31 @@ func TestEpochs(t *testing.T) {
 	require.Equal(t, storage.Epoch{Epoch: 0, Start: 2}, r.Diverging)
 }
 
+// deleteRecords deletes below one offset.
+func (b *bench) deleteRecords(t *testing.T, offset int64) (int64, error) {
+	t.Helper()
+	starts, errs := partition.DeleteRecords(t.Context(), []*partition.Partition{b.Partition}, []int64{offset})
+	return starts[0], errs[0]
+}
+
 func TestDeleteRecords(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	_, err := b.put(t, b.batch("a", "b", "c"))
 	require.NoError(t, err)
-	_, err = b.DeleteRecords(4)
+	_, err = b.deleteRecords(t, 4)
 	require.ErrorIs(t, err, kerr.OffsetOutOfRange)
-	_, err = b.DeleteRecords(-2)
+	_, err = b.deleteRecords(t, -2)
 	require.ErrorIs(t, err, kerr.OffsetOutOfRange)
-	start, err := b.DeleteRecords(2)
+	start, err := b.deleteRecords(t, 2)
 	require.NoError(t, err)
 	require.Equal(t, int64(2), start)
-	start, err = b.DeleteRecords(1)
+	start, err = b.deleteRecords(t, 1)
 	require.NoError(t, err)
 	require.Equal(t, int64(2), start)
 	b.crash(t)
 	require.Equal(t, int64(2), b.LogStartOffset(), "trap 89")
-	start, err = b.DeleteRecords(-1)
+	start, err = b.deleteRecords(t, -1)
 	require.NoError(t, err)
 	require.Equal(t, int64(3), start)
 }

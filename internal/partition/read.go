@@ -9,6 +9,10 @@ import (
 	"github.com/botehq/bote/internal/storage"
 )
 
+// ErrWouldWait is returned by ReadBatches for a Read with NoWait whose batches are not
+// known to be in memory.
+var ErrWouldWait = storage.ErrWouldWait
+
 // Read is one partition's part of a fetch.
 type Read struct {
 	Offset int64
@@ -21,6 +25,7 @@ type Read struct {
 	MaxBytes   int
 	AtLeastOne bool // return a first batch that is larger than MaxBytes
 	FileWanted bool // the batches may be given as part of a file
+	NoWait     bool // ErrWouldWait is returned instead of waiting for a disk
 }
 
 // Records is what a read found. The chunk must be released.
@@ -38,37 +43,57 @@ type Records struct {
 // Read returns whole batches from the one that holds the offset, up to the high
 // watermark. No batches at the end is not an error.
 func (p *Partition) Read(ctx context.Context, r Read) (Records, error) {
-	if err := p.alive(); err != nil {
+	out, more, err := p.Look(r)
+	if err != nil || !more {
+		return out, err
+	}
+	if out.Chunk, err = p.ReadBatches(ctx, r, out); err != nil {
 		return Records{}, err
+	}
+	return out, nil
+}
+
+// Look is what Read knows without the disk: all but the batches. More says that there
+// are some.
+func (p *Partition) Look(r Read) (out Records, more bool, err error) {
+	if err := p.alive(); err != nil {
+		return Records{}, false, err
 	}
 	if err := p.CheckEpoch(r.CurrentEpoch); err != nil {
-		return Records{}, err
+		return Records{}, false, err
 	}
-	out := Records{HighWatermark: p.HighWatermark(), LogStartOffset: p.LogStartOffset()}
+	out = Records{HighWatermark: p.HighWatermark(), LogStartOffset: p.LogStartOffset()}
 	out.LastStableOffset = out.HighWatermark
 	if r.LastFetchedEpoch >= 0 {
 		diverged, err := p.diverging(r)
 		if err != nil || diverged.Epoch >= 0 {
 			out.Diverged, out.Diverging = err == nil, diverged
-			return out, err
+			return out, false, err
 		}
 	}
 	if r.Offset < out.LogStartOffset || r.Offset > p.LogEndOffset() {
-		return Records{}, kerr.OffsetOutOfRange
+		return Records{}, false, kerr.OffsetOutOfRange
 	}
-	to := out.HighWatermark
+	return out, r.Offset < p.visibleEnd(r, out), nil
+}
+
+// visibleEnd is the first offset that a reader may not see, as of a look.
+func (p *Partition) visibleEnd(r Read, looked Records) int64 {
 	if r.ToLogEnd {
-		to = p.LogEndOffset()
+		return p.LogEndOffset()
 	}
-	if r.Offset >= to || r.MaxBytes <= 0 && !r.AtLeastOne {
-		return out, nil
+	return looked.HighWatermark
+}
+
+// ReadBatches returns the batches that a look has seen. It may wait for a disk.
+func (p *Partition) ReadBatches(ctx context.Context, r Read, looked Records) (storage.Chunk, error) {
+	if r.MaxBytes <= 0 && !r.AtLeastOne {
+		return storage.Chunk{}, nil
 	}
-	var err error
-	out.Chunk, err = p.log.Read(ctx, storage.Range{From: r.Offset, To: to, MaxBytes: r.MaxBytes, AtLeastOne: r.AtLeastOne, FileWanted: r.FileWanted})
-	if err != nil {
-		return Records{}, asClientError(err)
-	}
-	return out, nil
+	c, err := p.log.Read(ctx, storage.Range{
+		From: r.Offset, To: p.visibleEnd(r, looked), MaxBytes: r.MaxBytes, AtLeastOne: r.AtLeastOne, FileWanted: r.FileWanted, NoWait: r.NoWait,
+	})
+	return c, asClientError(err)
 }
 
 // CheckEpoch compares the leader epoch that a client knows with the current one.
@@ -141,9 +166,34 @@ func (p *Partition) FindMaxTime(ctx context.Context) (storage.Stamp, bool, error
 	return s, ok, asClientError(err)
 }
 
-// DeleteRecords forgets everything below an offset, durably, and returns the log
-// start offset. -1 is the high watermark.
-func (p *Partition) DeleteRecords(offset int64) (int64, error) {
+// DeleteRecords forgets everything below offsets of partitions, durably, and returns
+// their log start offsets. -1 is the high watermark. Partitions of one engine share
+// what the disk has to do. It may wait for a disk.
+func DeleteRecords(ctx context.Context, parts []*Partition, offsets []int64) (starts []int64, errs []error) {
+	starts, errs = make([]int64, len(parts)), make([]error, len(parts))
+	var moves []storage.NewStart
+	var places []int
+	for i, p := range parts {
+		var start int64
+		if start, errs[i] = p.deletable(offsets[i]); errs[i] == nil {
+			moves, places = append(moves, storage.NewStart{Log: p.log, Start: start}), append(places, i)
+		}
+	}
+	for j, err := range storage.SetStarts(ctx, moves) {
+		if err != nil {
+			errs[places[j]] = asClientError(fmt.Errorf("move the log start to %d: %w", moves[j].Start, err))
+		}
+	}
+	for i, p := range parts {
+		if starts[i] = -1; errs[i] == nil {
+			starts[i] = p.LogStartOffset()
+		}
+	}
+	return starts, errs
+}
+
+// deletable returns the offset below which records are to be deleted.
+func (p *Partition) deletable(offset int64) (int64, error) {
 	if err := p.alive(); err != nil {
 		return -1, err
 	}
@@ -154,8 +204,5 @@ func (p *Partition) DeleteRecords(offset int64) (int64, error) {
 	if offset < 0 || offset > high {
 		return -1, kerr.OffsetOutOfRange
 	}
-	if err := p.log.SetStart(offset); err != nil {
-		return -1, asClientError(fmt.Errorf("move the log start to %d: %w", offset, err))
-	}
-	return p.LogStartOffset(), nil
+	return offset, nil
 }

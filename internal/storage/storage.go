@@ -37,6 +37,10 @@ var ErrClosed = errors.New("log is closed")
 // ErrFailed is wrapped by what a log returns after its disk failed it.
 var ErrFailed = errors.New("log failed")
 
+// ErrWouldWait is returned by Read for a Range with NoWait whose batches are not known
+// to be in memory.
+var ErrWouldWait = errors.New("the read would wait")
+
 // ErrTooLarge is returned by Append for a batch that does not fit a segment.
 var ErrTooLarge = errors.New("batch larger than a segment")
 
@@ -146,6 +150,9 @@ type Range struct {
 	AtLeastOne bool
 	// FileWanted lets the result be part of a file, if it is worth that.
 	FileWanted bool
+	// NoWait has the read return ErrWouldWait where it may have to wait for a disk or a
+	// network. An engine that cannot tell always returns that.
+	NoWait bool
 }
 
 // Stamp is where a timestamp was found.
@@ -188,10 +195,39 @@ type Log interface {
 	// FindMaxTime returns the first record below to that has the largest
 	// timestamp.
 	FindMaxTime(ctx context.Context, to int64) (s Stamp, ok bool, err error)
-	// SetStart forgets everything below an offset, durably when it returns.
-	SetStart(start int64) error
+	// SetStart forgets everything below an offset, durably when it returns. If it
+	// returns the context's error, nothing has changed.
+	SetStart(ctx context.Context, start int64) error
 	// Sync makes everything appended so far durable before it returns.
 	Sync(ctx context.Context) error
 	// Close makes the log durable and ends it.
 	Close() error
+}
+
+// NewStart is a log and the offset below which it is to forget everything.
+type NewStart struct {
+	Log   Log
+	Start int64
+}
+
+// StartsSetter is a log whose engine can move the starts of many logs together, all of
+// them its own.
+type StartsSetter interface {
+	SetStarts(ctx context.Context, moves []NewStart) []error
+}
+
+// SetStarts is SetStart for many logs of one engine, with as few syncs as it needs. It
+// returns an error, or nil, for each.
+func SetStarts(ctx context.Context, moves []NewStart) []error {
+	if len(moves) == 0 {
+		return nil
+	}
+	if engine, ok := moves[0].Log.(StartsSetter); ok {
+		return engine.SetStarts(ctx, moves)
+	}
+	errs := make([]error, len(moves))
+	for i, m := range moves {
+		errs[i] = m.Log.SetStart(ctx, m.Start)
+	}
+	return errs
 }

@@ -111,10 +111,10 @@ func (r *Request) ReplyParts(flexible bool, parts []Part, release func()) {
 	r.finish(append([]Part{{Bytes: head}}, parts...), release)
 }
 
-// Resume goes on with a request on a goroutine of its own. A panic there closes the
-// connection, as it does in the handler.
+// Resume goes on with a request on a goroutine of its own, for which Close waits. A
+// panic there closes the connection, as it does in the handler.
 func (r *Request) Resume(f func()) {
-	go func() {
+	r.Conn.server.resumed(func() {
 		defer func() {
 			if p := recover(); p != nil {
 				r.abandon()
@@ -123,7 +123,7 @@ func (r *Request) Resume(f func()) {
 			}
 		}()
 		f()
-	}()
+	})
 }
 
 // abandon lets go of what the server counts for a request that will not be answered.

@@ -146,6 +146,12 @@ type Server struct {
 	episodes                 *episodes
 	records, others, answers budget
 
+	// Requests that go on without a goroutine of their connection. Close waits for those
+	// that began before drained; whoever wakes a request later finds its connection gone.
+	resuming sync.WaitGroup
+	waking   sync.Mutex // guards drained
+	drained  bool
+
 	mu        sync.Mutex // guards what follows
 	listeners []*Listener
 	conns     map[*Conn]struct{}
@@ -328,7 +334,22 @@ func (s *Server) Close() {
 		c.fail()
 	}
 	s.wg.Wait()
+	s.waking.Lock()
+	s.drained = true
+	s.waking.Unlock()
+	s.resuming.Wait()
 	s.episodes.stop()
+}
+
+// resumed runs f on a goroutine of its own.
+func (s *Server) resumed(f func()) {
+	s.waking.Lock()
+	defer s.waking.Unlock()
+	if s.drained {
+		go f()
+		return
+	}
+	s.resuming.Go(f)
 }
 
 // flexible reports whether a request header has tagged fields. An ApiVersions

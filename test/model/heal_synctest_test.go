@@ -101,6 +101,11 @@ func (w *ward) create(topic string) {
 
 func (w *ward) produce(topic, value string) (offset int64, err error) {
 	w.t.Helper()
+	got := w.ask(produceOf(topic, value)).(*kmsg.ProduceResponse).Topics[0].Partitions[0]
+	return got.BaseOffset, kerr.ErrorForCode(got.ErrorCode)
+}
+
+func produceOf(topic, value string) *kmsg.ProduceRequest {
 	req := kmsg.NewPtrProduceRequest()
 	req.Acks, req.TimeoutMillis = -1, 300_000
 	rt := kmsg.NewProduceRequestTopic()
@@ -109,8 +114,7 @@ func (w *ward) produce(topic, value string) (offset int64, err error) {
 	rp.Records = record.Build(time.Now().UnixMilli(), record.KeyValue{Value: []byte(value)})
 	rt.Partitions = append(rt.Partitions, rp)
 	req.Topics = append(req.Topics, rt)
-	got := w.ask(req).(*kmsg.ProduceResponse).Topics[0].Partitions[0]
-	return got.BaseOffset, kerr.ErrorForCode(got.ErrorCode)
+	return req
 }
 
 func fetchOf(topic string, offset int64, epoch, wait int32) *kmsg.FetchRequest {

@@ -165,7 +165,7 @@ func TestDirectoryBesideDeleteAndCreate(t *testing.T) {
 		}},
 		"start": {vfs.OpOpen, "log-start-offset-checkpoint.tmp", func(t *testing.T, _ *commitlog.Store, l *commitlog.Log) {
 			t.Helper()
-			require.NoError(t, l.SetStart(2))
+			require.NoError(t, l.SetStart(t.Context(), 2))
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -238,7 +238,7 @@ func TestDeleteRecordsBesideEpochs(t *testing.T) {
 				store := openStore(t, faulty)
 				l := openLog(t, store, testPartition, hooksOf(set))
 				fill(t, l, 10, "value")
-				begin, ended := meanwhile(func() { require.NoError(t, l.SetStart(c.start)) })
+				begin, ended := meanwhile(func() { require.NoError(t, l.SetStart(t.Context(), c.start)) })
 				faulty.Inject(before(c.op, c.suffix, begin))
 				c.do(t, store, l)
 				ended(t)

@@ -104,7 +104,7 @@ func newFlipBed(t *testing.T) *flipBed {
 		require.NoError(t, log.Append(batch))
 		end += flipRecords
 	}
-	require.NoError(t, log.SetStart(7))
+	require.NoError(t, log.SetStart(t.Context(), 7))
 	require.NoError(t, store.Close())
 	b.truth, err = b.view(t, b.mem.Fork())
 	require.NoError(t, err)

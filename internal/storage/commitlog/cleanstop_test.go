@@ -30,7 +30,7 @@ func stopped(t *testing.T) (mem *vfs.Mem, log []byte) {
 	for i := range 10 {
 		require.NoError(t, p.Append(p.batch(fmt.Sprint(i))))
 	}
-	require.NoError(t, p.SetStart(1))
+	require.NoError(t, p.SetStart(t.Context(), 1))
 	require.NoError(t, p.store.Close())
 	log, err := vfs.ReadFile(mem, stoppedLog)
 	require.NoError(t, err)

@@ -41,7 +41,7 @@ func (s *story) append(t *testing.T, n int) {
 
 func (s *story) setStart(t *testing.T, start int64) {
 	t.Helper()
-	require.NoError(t, s.SetStart(start))
+	require.NoError(t, s.SetStart(t.Context(), start))
 	s.floor.Store(start)
 }
 

@@ -198,7 +198,7 @@ func TestDeletionsBesideEverything(t *testing.T) {
 		func() { _ = store.Checkpoint() }, // a log may be closed when it is to be synced
 		func() {
 			if l := current.Load(); l != nil {
-				_ = l.SetStart(l.End() / 2) // or closed by now
+				_ = l.SetStart(t.Context(), l.End()/2) // or closed by now
 			}
 		},
 	} {

@@ -25,7 +25,8 @@
 // at a time too. Their order, of which anybody may leave some out: a log's directory
 // (Log.inside), the append turn of its partition (Hooks.Turn), the checkpoint files
 // (Store.writing), and the leader epochs of a log (Log.changingEpochs). Retention,
-// checkpoints, SetStart and [Store.Delete] work inside a directory; Delete ends the
+// checkpoints, SetStart and [Store.Delete] work inside a directory, and SetStart inside
+// several, which it takes in the order of their names; Delete ends the
 // log in its turn first, and lets go of that before it waits for the directory. A
 // flush has the flusher's turn and then the log's flushing token; where a sync failed,
 // it waits for the append turn too, so nobody who has that may flush.

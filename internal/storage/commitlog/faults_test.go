@@ -232,7 +232,7 @@ func TestUncuttableAppendFailsTheLog(t *testing.T) {
 		}
 		return nil
 	})
-	require.NoError(t, p.SetStart(0))
+	require.NoError(t, p.SetStart(t.Context(), 0))
 	// The first append writes the epoch checkpoint, which fails before the log does.
 	require.Error(t, p.Append(p.batch("x")))
 	faulty.Inject(nil)
@@ -284,7 +284,7 @@ func TestDeleteFreesTheName(t *testing.T) {
 		require.NoError(t, p.Append(p.batch(strings.Repeat("x", 200))))
 	}
 	p.await(t, 60)
-	require.NoError(t, p.SetStart(50))
+	require.NoError(t, p.SetStart(t.Context(), 50))
 	require.NoError(t, p.store.WriteCheckpoints())
 	p.settings.FileDeleteMs = 3_600_000
 	require.NoError(t, p.store.Delete([]*commitlog.Log{p.Log}))
@@ -329,7 +329,7 @@ func TestDeletionThatTheDiskRefused(t *testing.T) {
 				require.NoError(t, p.Append(p.batch("x")))
 			}
 			p.await(t, 10)
-			require.NoError(t, p.SetStart(4))
+			require.NoError(t, p.SetStart(t.Context(), 4))
 			faulty.Inject(func(_ vfs.Op, name string) error {
 				if strings.HasSuffix(strings.TrimSuffix(name, ".tmp"), refused) {
 					return syscall.EIO
@@ -428,7 +428,7 @@ func TestCheckpointsOfUnopenedLogs(t *testing.T) {
 		require.NoError(t, p.Append(p.batch("x")))
 	}
 	p.await(t, 5)
-	require.NoError(t, p.SetStart(3))
+	require.NoError(t, p.SetStart(t.Context(), 3))
 	require.NoError(t, p.store.Close())
 	store, err := commitlog.Open(commitlog.Config{FS: mem, Dir: "/data"})
 	require.NoError(t, err)

@@ -51,6 +51,17 @@ func (h *handle) acquire() (vfs.File, error) {
 	return h.file, nil
 }
 
+// acquireOpen is acquire for a file that is open; ok is false if it is not.
+func (h *handle) acquireOpen() (f vfs.File, ok bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.gone || h.file == nil {
+		return nil, false
+	}
+	h.refs++
+	return h.file, true
+}
+
 func (h *handle) release() {
 	h.mu.Lock()
 	defer h.mu.Unlock()

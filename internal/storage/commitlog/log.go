@@ -1,6 +1,7 @@
 package commitlog
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -83,6 +84,16 @@ func (l *Log) takeDir() (release func(), alive bool) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	return func() { <-l.inside }, l.aliveLocked() == nil
+}
+
+// waitForDir is takeDir for whoever may stop waiting.
+func (l *Log) waitForDir(ctx context.Context) (release func(), err error) {
+	select {
+	case l.inside <- struct{}{}:
+		return func() { <-l.inside }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 func dirName(topic string, partition int32) string { return fmt.Sprintf("%s-%d", topic, partition) }

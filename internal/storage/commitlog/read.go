@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"sort"
 	"sync"
 
@@ -22,6 +23,12 @@ func (l *Log) Read(ctx context.Context, r storage.Range) (storage.Chunk, error) 
 		s, next, at, err := l.locate(r.From)
 		if err != nil || s == nil {
 			return storage.Chunk{}, err
+		}
+		if r.NoWait && at < 0 {
+			if r.From != s.base {
+				return storage.Chunk{}, storage.ErrWouldWait // to find it takes more than one read
+			}
+			at = 0
 		}
 		if at < 0 {
 			at, err = s.seek(r.From)
@@ -44,6 +51,9 @@ func (l *Log) Read(ctx context.Context, r storage.Range) (storage.Chunk, error) 
 			if len(c.Data) >= record.HeaderSize && record.Batch(c.Data).LastOffset() < r.From {
 				// A damaged offset led here: a reader that gets nothing new asks for ever.
 				c.Release()
+				if r.NoWait {
+					return storage.Chunk{}, storage.ErrWouldWait
+				}
 				l.forgetHint(hint{offset: r.From, base: s.base, at: at})
 				continue
 			}
@@ -122,7 +132,7 @@ var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
 // readAt reads batches that begin at a position of a segment.
 func (l *Log) readAt(s *segment, at int64, r storage.Range) (storage.Chunk, error) {
-	f, err := s.log.acquire()
+	f, err := s.openFor(r)
 	if err != nil {
 		return storage.Chunk{}, fmt.Errorf("open segment %d: %w", s.base, err)
 	}
@@ -134,6 +144,7 @@ func (l *Log) readAt(s *segment, at int64, r storage.Range) (storage.Chunk, erro
 	buf := buffers.Get().(*[]byte)
 	p := grown(buf, int(want))
 	if err := readFull(f, p, at); err != nil {
+		buffers.Put(buf)
 		return storage.Chunk{}, fmt.Errorf("read segment %d at %d: %w", s.base, at, err)
 	}
 	n, next, err := wholeBatches(p, r.To)
@@ -163,6 +174,30 @@ func (l *Log) readAt(s *segment, at int64, r storage.Range) (storage.Chunk, erro
 	return c, nil
 }
 
+// openFor opens the segment's file as a read wants it. release of its handle must follow.
+func (s *segment) openFor(r storage.Range) (io.ReaderAt, error) {
+	if !r.NoWait {
+		return s.log.acquire()
+	}
+	f, ok := s.log.acquireOpen()
+	if !ok {
+		return nil, storage.ErrWouldWait
+	}
+	return cached{f}, nil
+}
+
+// cached is a file of which only what the system has in memory can be read.
+type cached struct{ vfs.File }
+
+// ReadAt implements io.ReaderAt.
+func (c cached) ReadAt(p []byte, at int64) (int, error) {
+	n, err := vfs.ReadCached(c.File, p, at)
+	if errors.Is(err, vfs.ErrWouldWait) {
+		err = storage.ErrWouldWait
+	}
+	return n, err
+}
+
 // sizeAt is the size of the batch whose header is at a position, if the segment has
 // as much: nothing is allocated because a damaged field says so.
 func (s *segment) sizeAt(h record.Batch, at int64) (int, error) {
@@ -186,15 +221,18 @@ func (l *Log) fileChunk(s *segment, at int64, r storage.Range) (storage.Chunk, b
 	if !r.FileWanted || min(int64(r.MaxBytes), s.size.Load()-at) < worthAFile {
 		return storage.Chunk{}, false
 	}
+	if r.NoWait && !s.indexLoaded() {
+		return storage.Chunk{}, false
+	}
 	end, last := s.boundary(at+int64(r.MaxBytes), r.To)
 	if end-at < worthAFile {
 		return storage.Chunk{}, false
 	}
-	f, err := s.log.acquire()
+	from, err := s.openFor(r)
 	if err != nil {
 		return storage.Chunk{}, false
 	}
-	file := vfs.OSFile(f)
+	file := osFileOf(from)
 	if file == nil {
 		s.log.release()
 		return storage.Chunk{}, false
@@ -202,7 +240,7 @@ func (l *Log) fileChunk(s *segment, at int64, r storage.Range) (storage.Chunk, b
 	// The batch behind the end tells where the next read goes on, and that the
 	// index does not lie.
 	var head [record.HeaderSize]byte
-	if readFull(f, head[:], end) != nil {
+	if readFull(from, head[:], end) != nil {
 		s.log.release()
 		return storage.Chunk{}, false
 	}
@@ -216,6 +254,27 @@ func (l *Log) fileChunk(s *segment, at int64, r storage.Range) (storage.Chunk, b
 	// so it is told, and of the next read too.
 	vfs.WillNeed(file, at, min(2*(end-at), s.size.Load()-at))
 	return storage.NewFileChunk(file, at, int(end-at), s.log.release), true
+}
+
+// indexLoaded reports whether the offset index is in memory and nobody is just reading
+// the other one, which may take long.
+func (s *segment) indexLoaded() bool {
+	if !s.mu.TryLock() {
+		return false
+	}
+	defer s.mu.Unlock()
+	return s.offsets.loaded
+}
+
+// osFileOf returns the system's file behind what openFor returned, or nil.
+func osFileOf(from io.ReaderAt) *os.File {
+	if c, ok := from.(cached); ok {
+		return vfs.OSFile(c.File)
+	}
+	if f, ok := from.(vfs.File); ok {
+		return vfs.OSFile(f)
+	}
+	return nil
 }
 
 // boundary returns the largest indexed position, at most limit, before which no

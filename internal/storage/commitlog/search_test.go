@@ -132,7 +132,7 @@ func TestSearchByTime(t *testing.T) {
 						require.Equal(t, wantLargest, stamp{got.Offset, got.Timestamp}, "largest from %d to %d", p.Start(), to)
 					}
 				}
-				require.NoError(t, p.SetStart(p.Start()+rng.Int64N(p.End()-p.Start())))
+				require.NoError(t, p.SetStart(t.Context(), p.Start()+rng.Int64N(p.End()-p.Start())))
 			}
 			require.NoError(t, p.store.Close())
 		})

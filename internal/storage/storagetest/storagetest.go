@@ -304,11 +304,11 @@ func snapshotCrash(t *testing.T, b *bed) {
 func start(t *testing.T, b *bed) {
 	t.Helper()
 	b.fill(t, 40)
-	require.NoError(t, b.log.SetStart(50))
+	require.NoError(t, b.log.SetStart(t.Context(), 50))
 	require.Equal(t, int64(50), b.log.Start())
 	_, err := b.log.Read(t.Context(), storage.Range{From: 49, To: math.MaxInt64, MaxBytes: 1})
 	require.ErrorIs(t, err, storage.ErrOutOfRange)
-	require.NoError(t, b.log.SetStart(10), "an offset below the start changes nothing")
+	require.NoError(t, b.log.SetStart(t.Context(), 10), "an offset below the start changes nothing")
 	require.Equal(t, int64(50), b.log.Start())
 	for _, stop := range []func(*testing.T){b.engine.Crash, b.engine.Restart} {
 		stop(t)
@@ -332,7 +332,7 @@ func epochs(t *testing.T, b *bed) {
 		b.open(t)
 		require.Equal(t, want, b.log.Epochs())
 	}
-	require.NoError(t, b.log.SetStart(3))
+	require.NoError(t, b.log.SetStart(t.Context(), 3))
 	require.Equal(t, []storage.Epoch{{Epoch: 0, Start: 3}, {Epoch: 4, Start: 6}}, b.log.Epochs())
 }
 

@@ -80,6 +80,18 @@ type Info struct {
 	Dir     bool
 }
 
+// ErrWouldWait is returned by ReadCached where the disk may have to be waited for.
+var ErrWouldWait = errors.New("the read would wait for the disk")
+
+// ReadCached reads all of p if that is in the system's memory, and does not wait for a
+// disk. What is not known to be there is not read.
+func ReadCached(f File, p []byte, at int64) (int, error) {
+	if o := OSFile(f); o != nil {
+		return readCached(o, p, at)
+	}
+	return 0, ErrWouldWait
+}
+
 // ErrLocked is returned by Lock when another process holds the lock.
 var ErrLocked error = lockedError{}
 

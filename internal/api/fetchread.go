@@ -1,0 +1,175 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/botehq/bote/internal/partition"
+)
+
+// sideBySide is how many partitions of a fetch are read at a time: more than that does
+// not make a disk faster.
+const sideBySide = 8
+
+// readingTime is how long a fetch may be at reading until it answers with what it has.
+// A read that is under way is waited for: its bytes belong to the answer.
+const readingTime = time.Second
+
+// fetchReading is the reading of a fetch's partitions, several at a time. What they may
+// take of the answer is given to them in their order; what one did not need is given
+// back, and a partition waits for that if there is nothing left.
+type fetchReading struct {
+	f     *fetch
+	began time.Time
+
+	mu      sync.Mutex // guards what follows
+	back    sync.Cond  // something was given back, or a read ended
+	next    int        // the partition that is looked at next
+	reading int        // partitions
+}
+
+// readCached reads, on the connection's reader, what is in memory. It reports whether
+// that was all; the rest is for readAll.
+func (f *fetch) readCached(ctx context.Context) (all bool) {
+	f.reserve()
+	for i := range f.parts {
+		p := &f.parts[i]
+		if !p.more {
+			continue
+		}
+		if f.left <= 0 && (f.found > 0 || !f.room) {
+			return true // the answer is full
+		}
+		err := f.readPart(ctx, p, max(0, min(int(p.maxBytes), f.left)), f.found == 0 && f.room, true)
+		if errors.Is(err, partition.ErrWouldWait) {
+			return false
+		}
+		if err != nil {
+			f.fail(p, err)
+		}
+		p.more = false
+		f.left -= p.found.Len()
+		f.found += p.found.Len()
+	}
+	return true
+}
+
+// reserve begins the reading: nothing is found yet.
+func (f *fetch) reserve() {
+	f.left, f.room = f.r.Reserve(f.maxBytes) // answers that other clients have not taken yet reduce what this one may hold
+	f.found, f.late = 0, false
+}
+
+// readAll reads the partitions that are left and have batches. The first of the fetch
+// gives a batch even if it is larger than an answer may be.
+func (f *fetch) readAll(ctx context.Context) {
+	wanted := 0
+	var only *fetchPart
+	for i := range f.parts {
+		if p := &f.parts[i]; p.more {
+			only = p
+			wanted++
+		}
+	}
+	if wanted > 1 {
+		f.readSideBySide(ctx, wanted)
+		return
+	}
+	if err := f.readPart(ctx, only, max(0, min(int(only.maxBytes), f.left)), f.found == 0 && f.room, false); err != nil {
+		f.fail(only, err)
+	}
+}
+
+// readPart reads one partition, or returns partition.ErrWouldWait if only what is in
+// memory may be read.
+func (f *fetch) readPart(ctx context.Context, p *fetchPart, limit int, first, inMemory bool) (err error) {
+	r := f.reading(p)
+	r.MaxBytes, r.AtLeastOne, r.NoWait = limit, first, inMemory
+	p.found.Chunk, err = p.part.ReadBatches(ctx, r, p.found)
+	if err != nil && !errors.Is(err, partition.ErrWouldWait) {
+		p.found = partition.Records{}
+	}
+	return err
+}
+
+func (f *fetch) readSideBySide(ctx context.Context, wanted int) {
+	rd := &fetchReading{f: f, began: time.Now()}
+	rd.back.L = &rd.mu
+	first := f.found == 0 && f.room
+	p, limit := rd.take(first)
+	if p == nil {
+		return
+	}
+	var helpers sync.WaitGroup
+	for range min(sideBySide, wanted) - 1 {
+		helpers.Go(func() { rd.work(ctx) })
+	}
+	rd.read(ctx, p, limit, first)
+	rd.work(ctx)
+	helpers.Wait()
+	for i := range f.parts {
+		// Where the batches of the first turned out to be gone, another one is the first.
+		if p := &f.parts[i]; f.found == 0 && f.room && p.more && p.err == nil && !f.late {
+			rd.reading++
+			rd.read(ctx, p, 0, true)
+		}
+	}
+}
+
+// work reads partitions until there is none left.
+func (rd *fetchReading) work(ctx context.Context) {
+	for {
+		p, limit := rd.take(false)
+		if p == nil {
+			return
+		}
+		rd.read(ctx, p, limit, false)
+	}
+}
+
+// read reads what take returned, and gives back what it did not need.
+func (rd *fetchReading) read(ctx context.Context, p *fetchPart, limit int, first bool) {
+	err := rd.f.readPart(ctx, p, limit, first, false)
+	n := p.found.Len()
+	rd.mu.Lock()
+	defer rd.mu.Unlock()
+	if err != nil {
+		rd.f.fail(p, err)
+	}
+	rd.reading--
+	rd.f.left += limit - n
+	rd.f.found += n
+	rd.back.Broadcast()
+}
+
+// take returns the next partition to be read, nil if there is none, and how many bytes
+// it may have.
+func (rd *fetchReading) take(first bool) (p *fetchPart, limit int) {
+	f := rd.f
+	rd.mu.Lock()
+	defer rd.mu.Unlock()
+	for rd.f.left <= 0 && rd.reading > 0 {
+		rd.back.Wait()
+	}
+	for ; rd.next < len(f.parts); rd.next++ {
+		p := &f.parts[rd.next]
+		if !p.more {
+			continue
+		}
+		if rd.f.left <= 0 && !first {
+			return nil, 0
+		}
+		if time.Since(rd.began) >= readingTime {
+			f.late = true
+			return nil, 0
+		}
+		rd.next++
+		rd.reading++
+		limit = max(0, min(int(p.maxBytes), rd.f.left))
+		rd.f.left -= limit
+		return p, limit
+	}
+	return nil, 0
+}

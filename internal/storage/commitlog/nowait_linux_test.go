@@ -1,0 +1,74 @@
+package commitlog_test
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/botehq/bote/internal/storage"
+	"github.com/botehq/bote/internal/storage/commitlog"
+	"github.com/botehq/bote/internal/storage/vfs"
+)
+
+// TestReadThatMustNotWait: what the system has in memory is read, what it has not is
+// refused, and so is what takes a search. Nothing is ever read that a waiting read would
+// not find.
+func TestReadThatMustNotWait(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	p := openProbe(t, commitlog.Config{Dir: dir})
+	p.settings.SegmentBytes = 1 << 20
+	const batches = 200
+	for i := range batches {
+		require.NoError(t, p.Append(p.batch(fmt.Sprint(i))))
+	}
+	p.await(t, batches)
+	read := func(from int64, noWait bool) ([]byte, error) {
+		c, err := p.Read(t.Context(), storage.Range{From: from, To: math.MaxInt64, MaxBytes: 1000, AtLeastOne: true, NoWait: noWait})
+		data := append([]byte{}, c.Data...)
+		c.Release()
+		return data, err
+	}
+	name := filepath.Join(dir, "t-0", "00000000000000000000.log")
+	require.True(t, cachedBySystem(t, name), "this file system cannot tell what is in memory")
+	want, err := read(0, false)
+	require.NoError(t, err)
+	got, err := read(0, true)
+	require.NoError(t, err)
+	require.Equal(t, want, got)
+	_, err = read(100, true)
+	require.ErrorIs(t, err, storage.ErrWouldWait, "it takes a search")
+	_, err = read(100, false)
+	require.NoError(t, err)
+
+	f, err := os.Open(name)
+	require.NoError(t, err)
+	require.NoError(t, f.Sync())
+	require.NoError(t, unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED))
+	require.NoError(t, f.Close())
+	if cachedBySystem(t, name) {
+		t.Log("the system keeps the file in memory; a file in memory only cannot be dropped")
+	} else {
+		_, err = read(0, true)
+		require.ErrorIs(t, err, storage.ErrWouldWait)
+		got, err = read(0, false)
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
+	require.NoError(t, p.store.Close())
+}
+
+// cachedBySystem reports whether the beginning of a file is in the system's memory.
+func cachedBySystem(t *testing.T, name string) bool {
+	t.Helper()
+	f, err := vfs.OS{}.OpenFile(name, os.O_RDONLY)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, f.Close()) }()
+	_, err = vfs.ReadCached(f, make([]byte, 100), 0)
+	return err == nil
+}

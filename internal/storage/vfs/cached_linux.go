@@ -1,0 +1,30 @@
+package vfs
+
+import (
+	"errors"
+	"os"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+)
+
+// cachedReads says whether the system knows reads that do not wait. It is a fact of the
+// kernel and of file systems, which is learned once.
+type cachedReads struct{ unknown atomic.Bool }
+
+var systemReads cachedReads
+
+// readCached reads what the system has in memory.
+func readCached(f *os.File, p []byte, at int64) (n int, err error) {
+	if systemReads.unknown.Load() {
+		return 0, ErrWouldWait
+	}
+	n, err = unix.Preadv2(int(f.Fd()), [][]byte{p}, at, unix.RWF_NOWAIT)
+	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOSYS) {
+		systemReads.unknown.Store(true)
+	}
+	if err != nil || n < len(p) {
+		return 0, ErrWouldWait // whoever reads again sees an error, if it is one
+	}
+	return n, nil
+}

@@ -1,0 +1,8 @@
+//go:build !linux
+
+package vfs
+
+import "os"
+
+// readCached does not know what the system has in memory.
+func readCached(*os.File, []byte, int64) (int, error) { return 0, ErrWouldWait }

@@ -1,0 +1,215 @@
+package model_test
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/botehq/bote/internal/storage/commitlog"
+	"github.com/botehq/bote/internal/storage/vfs"
+)
+
+// TestHungDiskHoldsOnlyWhoNeedsIt: a request that waits for a disk which does not answer
+// keeps neither its connection from being read nor other connections from being
+// served. When the disk answers, so does the request.
+func TestHungDiskHoldsOnlyWhoNeedsIt(t *testing.T) {
+	reads := func(op vfs.Op, name string) bool { return op == vfs.OpRead && strings.Contains(name, "slow-0") }
+	changes := func(op vfs.Op, name string) bool {
+		return op == vfs.OpRename && strings.Contains(filepath.Base(name), "checkpoint") || op == vfs.OpMkdir
+	}
+	for name, c := range map[string]struct {
+		req   func() kmsg.Request
+		hangs func(vfs.Op, string) bool
+		code  func(kmsg.Response) int16
+	}{
+		"fetch": {
+			func() kmsg.Request { return fetchOf("slow", 0, -1, 0) }, reads,
+			func(resp kmsg.Response) int16 { return resp.(*kmsg.FetchResponse).Topics[0].Partitions[0].ErrorCode },
+		},
+		"list offsets by time": {func() kmsg.Request {
+			req := kmsg.NewPtrListOffsetsRequest()
+			rt := kmsg.NewListOffsetsRequestTopic()
+			rt.Topic = "slow"
+			rp := kmsg.NewListOffsetsRequestTopicPartition()
+			rp.Timestamp, rp.CurrentLeaderEpoch = 1, -1
+			rt.Partitions = append(rt.Partitions, rp)
+			req.Topics = append(req.Topics, rt)
+			return req
+		}, reads, func(resp kmsg.Response) int16 {
+			return resp.(*kmsg.ListOffsetsResponse).Topics[0].Partitions[0].ErrorCode
+		}},
+		"delete records": {func() kmsg.Request {
+			req := kmsg.NewPtrDeleteRecordsRequest()
+			rt := kmsg.NewDeleteRecordsRequestTopic()
+			rt.Topic = "slow"
+			rt.Partitions = append(rt.Partitions, kmsg.DeleteRecordsRequestTopicPartition{Offset: 1})
+			req.Topics = append(req.Topics, rt)
+			return req
+		}, changes, func(resp kmsg.Response) int16 {
+			return resp.(*kmsg.DeleteRecordsResponse).Topics[0].Partitions[0].ErrorCode
+		}},
+		"create a topic": {func() kmsg.Request {
+			req := kmsg.NewPtrCreateTopicsRequest()
+			rt := kmsg.NewCreateTopicsRequestTopic()
+			rt.Topic, rt.NumPartitions, rt.ReplicationFactor = "new", 1, 1
+			req.Topics = append(req.Topics, rt)
+			return req
+		}, changes, func(resp kmsg.Response) int16 { return resp.(*kmsg.CreateTopicsResponse).Topics[0].ErrorCode }},
+		"metadata that creates a topic": {func() kmsg.Request {
+			req := kmsg.NewPtrMetadataRequest()
+			rt := kmsg.NewMetadataRequestTopic()
+			rt.Topic = new("new")
+			req.Topics, req.AllowAutoTopicCreation = append(req.Topics, rt), true
+			return req
+		}, changes, func(resp kmsg.Response) int16 { return resp.(*kmsg.MetadataResponse).Topics[0].ErrorCode }},
+		"delete a topic": {func() kmsg.Request {
+			req := kmsg.NewPtrDeleteTopicsRequest()
+			rt := kmsg.NewDeleteTopicsRequestTopic()
+			rt.Topic = new("other")
+			req.Topics = append(req.Topics, rt)
+			return req
+		}, changes, func(resp kmsg.Response) int16 { return resp.(*kmsg.DeleteTopicsResponse).Topics[0].ErrorCode }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWard(t, commitlog.FlushOS)
+				for _, topic := range []string{"slow", "other", "fast"} {
+					w.create(topic)
+					for range 3 {
+						_, err := w.produce(topic, "x")
+						require.NoError(t, err)
+					}
+				}
+				other, err := dial(w.node.doors)
+				require.NoError(t, err)
+				second := &ward{t: t, node: w.node, client: other}
+				gate, open := make(chan struct{}), atomic.Bool{}
+				w.disk.Inject(func(op vfs.Op, name string) error {
+					if c.hangs(op, name) && !open.Load() {
+						<-gate
+					}
+					return nil
+				})
+				began := time.Now()
+				hangs := w.client.send(c.req())
+				synctest.Wait()
+				select {
+				case <-hangs.done:
+					t.Fatal("it does not need the disk")
+				default:
+				}
+				behind := w.client.send(produceOf("fast", "behind"))
+				synctest.Wait()
+				require.Equal(t, "x,x,x,behind", second.values("fast"), "the connection is read on")
+				offset, err := second.produce("fast", "beside")
+				require.NoError(t, err)
+				require.Equal(t, int64(4), offset)
+				_, err = second.produce("slow", "beside")
+				require.NoError(t, err)
+				require.Zero(t, time.Since(began))
+				open.Store(true)
+				close(gate)
+				resp, err := hangs.wait()
+				require.NoError(t, err)
+				require.NoError(t, kerr.ErrorForCode(c.code(resp)))
+				_, err = behind.wait()
+				require.NoError(t, err)
+				other.close()
+				require.NoError(t, w.close())
+			})
+		})
+	}
+}
+
+// TestFetchReadsSideBySide: of many partitions on a slow disk some are read at a time,
+// and a fetch that is at it for long answers with what it has.
+func TestFetchReadsSideBySide(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWard(t, commitlog.FlushOS)
+		const topics = 16
+		req := fetchOf("t0", 0, -1, 0)
+		req.Topics, req.MaxBytes = nil, 50<<20
+		for i := range topics {
+			name := fmt.Sprintf("t%d", i)
+			w.create(name)
+			_, err := w.produce(name, "x")
+			require.NoError(t, err)
+			req.Topics = append(req.Topics, fetchOf(name, 0, -1, 0).Topics...)
+		}
+		var slow time.Duration
+		w.disk.Inject(func(op vfs.Op, name string) error {
+			if op == vfs.OpRead && strings.HasSuffix(name, ".log") {
+				time.Sleep(slow)
+			}
+			return nil
+		})
+		fetch := func(each time.Duration) (found int, took time.Duration) {
+			slow = each
+			began := time.Now()
+			for _, rt := range w.ask(req).(*kmsg.FetchResponse).Topics {
+				require.NoError(t, kerr.ErrorForCode(rt.Partitions[0].ErrorCode))
+				require.Equal(t, int64(1), rt.Partitions[0].HighWatermark)
+				if len(rt.Partitions[0].RecordBatches) > 0 {
+					found++
+				}
+			}
+			return found, time.Since(began)
+		}
+		fetch(0) // opens files
+		found, took := fetch(10 * time.Millisecond)
+		require.Equal(t, topics, found)
+		require.LessOrEqual(t, took, topics*2*10*time.Millisecond/8, "two reads each, eight partitions at a time")
+		found, took = fetch(2 * time.Second)
+		require.Equal(t, topics/2, found, "as many as are read at a time")
+		require.Less(t, took, 10*time.Second)
+		require.NoError(t, w.close())
+	})
+}
+
+// TestDeleteRecordsOfManyPartitions: all of a request cost one write of the file of log
+// starts.
+func TestDeleteRecordsOfManyPartitions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWard(t, commitlog.FlushOS)
+		req := kmsg.NewPtrDeleteRecordsRequest()
+		for i := range 50 {
+			name := fmt.Sprintf("t%d", i)
+			w.create(name)
+			for range 2 {
+				_, err := w.produce(name, "x")
+				require.NoError(t, err)
+			}
+			rt := kmsg.NewDeleteRecordsRequestTopic()
+			rt.Topic = name
+			rt.Partitions = append(rt.Partitions, kmsg.DeleteRecordsRequestTopicPartition{Offset: 1})
+			req.Topics = append(req.Topics, rt)
+		}
+		writes, syncs := atomic.Int64{}, atomic.Int64{}
+		w.disk.Inject(func(op vfs.Op, name string) error {
+			if op == vfs.OpRename && filepath.Base(name) == "log-start-offset-checkpoint" {
+				writes.Add(1)
+			}
+			if op == vfs.OpSync || op == vfs.OpSyncDir || op == vfs.OpSyncFS {
+				syncs.Add(1)
+			}
+			return nil
+		})
+		for _, rt := range w.ask(req).(*kmsg.DeleteRecordsResponse).Topics {
+			require.NoError(t, kerr.ErrorForCode(rt.Partitions[0].ErrorCode))
+			require.Equal(t, int64(1), rt.Partitions[0].LowWatermark)
+		}
+		require.Equal(t, int64(1), writes.Load())
+		require.Equal(t, int64(2), syncs.Load(), "the file and its directory")
+		w.disk.Inject(nil)
+		w.mem = w.mem.Crash()
+		require.NoError(t, w.close())
+	})
+}
