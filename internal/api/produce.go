@@ -4,7 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync/atomic"
+	"sync"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -27,6 +28,10 @@ import (
 // otherwise independent. The answer leaves when the last batch is durable, for
 // acks 1 as for acks all: there is one replica. Acks 0 is never answered; if it
 // fails, the connection is closed so that the client looks again.
+//
+// An answer that is not complete within the request's timeout says REQUEST_TIMED_OUT of
+// what is missing. Those batches go on: one that an idempotent producer sends again
+// shares the outcome of the first.
 
 // produced collects the results of one request.
 type produced struct {
@@ -35,8 +40,12 @@ type produced struct {
 	resp    *kmsg.ProduceResponse
 	acks    int16
 	batches []batchFor
-	waiting atomic.Int32
-	failed  atomic.Bool
+
+	mu       sync.Mutex // guards what follows, and the answer until it is given
+	waiting  int        // batches without an outcome, and one more while they are appended
+	failed   bool
+	answered bool
+	timer    *time.Timer
 }
 
 // batchFor is one partition of a request.
@@ -46,6 +55,7 @@ type batchFor struct {
 	batch record.Batch
 	at    *kmsg.ProduceResponseTopicPartition
 	err   error
+	done  bool
 }
 
 func (b *Broker) produce(r *wire.Request, q *kmsg.ProduceRequest) {
@@ -58,7 +68,7 @@ func (b *Broker) produce(r *wire.Request, q *kmsg.ProduceRequest) {
 			batches[i].err = corrupt
 		}
 	}
-	p.waiting.Store(int32(len(batches)) + 1)
+	p.waiting = len(batches) + 1
 	for i := range batches {
 		e := &batches[i]
 		if e.err != nil {
@@ -66,8 +76,10 @@ func (b *Broker) produce(r *wire.Request, q *kmsg.ProduceRequest) {
 			continue
 		}
 		e.part.Append(e.batch, func(a partition.Appended, err error) { p.done(e, a, err) })
+		e.batch = nil
 	}
-	p.finishOne()
+	r.ReleaseFrame() // the log has copied it
+	p.appended(time.Duration(q.TimeoutMillis) * time.Millisecond)
 }
 
 // gather resolves and checks every partition of a request. Corrupt is what fails
@@ -207,8 +219,13 @@ func rules(c *config.Topic, now int64) record.Rules {
 
 // done enters one partition's result.
 func (p *produced) done(e *batchFor, a partition.Appended, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.answered {
+		return
+	}
+	e.done = true
 	if err != nil {
-		p.failed.Store(true)
 		p.refuse(e, err)
 	} else {
 		e.at.BaseOffset, e.at.LogAppendTime = a.BaseOffset, a.AppendTime
@@ -217,7 +234,35 @@ func (p *produced) done(e *batchFor, a partition.Appended, err error) {
 	p.finishOne()
 }
 
+// appended answers if everything has its outcome; otherwise the rest of the answer may
+// take as long as the client waits.
+func (p *produced) appended(timeout time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.finishOne()
+	if !p.answered && timeout > 0 && p.acks != 0 {
+		p.timer = time.AfterFunc(timeout, p.expire)
+	}
+}
+
+// expire answers with what there is.
+func (p *produced) expire() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.answered {
+		return
+	}
+	for i := range p.batches {
+		if e := &p.batches[i]; !e.done {
+			p.refuse(e, kerr.RequestTimedOut)
+		}
+	}
+	p.answer()
+}
+
+// refuse enters an error. The caller holds mu, as of all that follow.
 func (p *produced) refuse(e *batchFor, err error) {
+	p.failed = true
 	e.at.BaseOffset, e.at.LogAppendTime, e.at.LogStartOffset = -1, -1, -1
 	e.at.ErrorCode = p.b.code(p.r, err)
 	if e.at.ErrorCode == kerr.KafkaStorageError.Code && p.r.Version < 4 {
@@ -241,14 +286,21 @@ func (p *produced) refuse(e *batchFor, err error) {
 
 // finishOne answers when the last partition is done.
 func (p *produced) finishOne() {
-	if p.waiting.Add(-1) != 0 {
-		return
+	if p.waiting--; p.waiting == 0 {
+		p.answer()
+	}
+}
+
+func (p *produced) answer() {
+	p.answered = true
+	if p.timer != nil {
+		p.timer.Stop()
 	}
 	switch {
 	case p.acks != 0:
 		p.nameLeaders()
 		p.r.Reply(p.resp)
-	case p.failed.Load():
+	case p.failed:
 		p.r.Hangup()
 	default:
 		p.r.Skip()
@@ -260,7 +312,7 @@ const leaderHintsVersion = 10
 
 // nameLeaders adds the leaders of partitions that are not led here.
 func (p *produced) nameLeaders() {
-	if p.r.Version < leaderHintsVersion || !p.failed.Load() {
+	if p.r.Version < leaderHintsVersion || !p.failed {
 		return
 	}
 	var h hints

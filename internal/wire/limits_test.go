@@ -198,6 +198,34 @@ func TestProducersWaitForMemory(t *testing.T) {
 	gauged(t, reg, "bote_memory_waits_total/records", 1)
 }
 
+// copying is a handler that needs no request's bytes any more when it has served it.
+type copying struct{ every }
+
+func (h copying) Serve(r *wire.Request) {
+	r.ReleaseFrame()
+	h.every.Serve(r)
+}
+
+// TestMemoryOfRequestsThatWait: a request that needs its bytes no more holds no memory
+// while it waits for its answer, neither of all connections nor of its own.
+func TestMemoryOfRequestsThatWait(t *testing.T) {
+	t.Parallel()
+	reg := prometheus.NewRegistry()
+	h := copying{every{&handler{requests: make(chan *wire.Request, 10_000)}}}
+	b := newServed(t, h.handler, h, wire.Config{RequestMemory: 4 << 20, BudgetBytes: 1 << 20, BudgetRequests: 100, Registerer: reg})
+	c := b.dial(t)
+	var held []*wire.Request
+	for i := range int32(10) {
+		sendAll(t, c, produce(1<<20, i))
+		held = append(held, b.next(t))
+	}
+	gauged(t, reg, "bote_memory_used_bytes/records", 0)
+	for i, r := range held {
+		r.Reply(kmsg.NewPtrProduceResponse())
+		require.Equal(t, int32(i), correlation(t, c))
+	}
+}
+
 // TestLargeFramesDoNotStopEachOther: many frames of several steps are under way
 // while there is memory for one step only, and all arrive.
 func TestLargeFramesDoNotStopEachOther(t *testing.T) {

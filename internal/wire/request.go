@@ -165,6 +165,22 @@ func (r *Request) finish(parts []Part, release func()) {
 	r.slot.request.release()
 }
 
+// ReleaseFrame gives the memory of the request back, because nothing of it is needed for
+// the answer. The handler calls it on the connection's reader, before anybody can
+// answer; neither Body nor what was taken from it may be used afterwards.
+func (r *Request) ReleaseFrame() {
+	frame, c := r.frame, r.Conn
+	r.frame = nil
+	c.mu.Lock()
+	if !c.broken {
+		c.held -= r.slot.bytes
+	}
+	r.slot.bytes = 0
+	c.mu.Unlock()
+	putBuffer(frame)
+	r.slot.request.release()
+}
+
 // Reserve says how many of the wanted bytes the answer may take of the memory
 // that all connections share, and keeps them for it. It is false if nothing is
 // left: the answer should then be empty. What counts in the end is the answer's

@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/botehq/bote/internal/record"
 	"github.com/botehq/bote/internal/storage/commitlog"
 	"github.com/botehq/bote/internal/storage/vfs"
 )
@@ -210,6 +211,77 @@ func TestDeleteRecordsOfManyPartitions(t *testing.T) {
 		require.Equal(t, int64(2), syncs.Load(), "the file and its directory")
 		w.disk.Inject(nil)
 		w.mem = w.mem.Crash()
+		require.NoError(t, w.close())
+	})
+}
+
+// TestProduceHonoursItsTimeout: a batch that is not durable in time is answered
+// REQUEST_TIMED_OUT and goes on. A retry of it shares its outcome; it is there once.
+func TestProduceHonoursItsTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWard(t, commitlog.FlushCommit)
+		w.create("slow")
+		gate := make(chan struct{})
+		w.disk.Inject(func(op vfs.Op, name string) error {
+			if op == vfs.OpSync && strings.Contains(name, "slow-0") || op == vfs.OpSyncFS {
+				<-gate
+			}
+			return nil
+		})
+		request := func(timeout int32) *kmsg.ProduceRequest {
+			req := produceOf("slow", "once")
+			req.TimeoutMillis = timeout
+			batch := record.Batch(req.Topics[0].Partitions[0].Records)
+			batch.SetProducer(7, 0, 0)
+			return req
+		}
+		began := time.Now()
+		got := w.ask(request(1500)).(*kmsg.ProduceResponse).Topics[0].Partitions[0]
+		require.ErrorIs(t, kerr.ErrorForCode(got.ErrorCode), kerr.RequestTimedOut)
+		require.Equal(t, int64(-1), got.BaseOffset)
+		require.Equal(t, 1500*time.Millisecond, time.Since(began))
+		require.Empty(t, w.values("slow"))
+		again := w.client.send(request(3_600_000))
+		synctest.Wait()
+		select {
+		case <-again.done:
+			t.Fatal("it is not durable")
+		default:
+		}
+		close(gate)
+		resp, err := again.wait()
+		require.NoError(t, err)
+		got = resp.(*kmsg.ProduceResponse).Topics[0].Partitions[0]
+		require.NoError(t, kerr.ErrorForCode(got.ErrorCode))
+		require.Zero(t, got.BaseOffset)
+		require.Equal(t, "once", w.values("slow"))
+		time.Sleep(2 * time.Hour)
+		require.NoError(t, w.close())
+	})
+}
+
+// TestProduceThatTimesOutInPart: what is durable is said to be.
+func TestProduceThatTimesOutInPart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWard(t, commitlog.FlushCommit)
+		w.create("slow")
+		w.create("fast")
+		gate := make(chan struct{})
+		w.disk.Inject(func(op vfs.Op, name string) error {
+			if op == vfs.OpSync && strings.Contains(name, "slow-0") {
+				<-gate
+			}
+			return nil
+		})
+		req := produceOf("fast", "x")
+		req.Topics = append(req.Topics, produceOf("slow", "x").Topics...)
+		req.TimeoutMillis = 1000
+		topics := w.ask(req).(*kmsg.ProduceResponse).Topics
+		require.NoError(t, kerr.ErrorForCode(topics[0].Partitions[0].ErrorCode))
+		require.ErrorIs(t, kerr.ErrorForCode(topics[1].Partitions[0].ErrorCode), kerr.RequestTimedOut)
+		close(gate)
+		synctest.Wait()
+		require.Equal(t, "x", w.values("slow"))
 		require.NoError(t, w.close())
 	})
 }
