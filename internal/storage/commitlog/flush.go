@@ -107,10 +107,7 @@ func (p flushPoint) settle(err error) {
 		l.unsynced = max(l.unsynced, i)
 	}
 	l.mu.Unlock()
-	if l.announced.Load() < p.end {
-		l.announced.Store(p.end)
-		l.hooks.Durable(p.end)
-	}
+	l.announce(p.end)
 }
 
 // noFiles reports whether a sync failed only because no more files can be opened.

@@ -29,15 +29,21 @@ var errGone = errors.New("file was deleted")
 
 func newHandle(fs vfs.FS, name string) *handle { return &handle{fs: fs, name: name} }
 
-// acquire returns the open file; release must follow.
-func (h *handle) acquire() (vfs.File, error) {
+// acquire returns the open file; release must follow. A file that is not there is not
+// made: what is missing must not look like what is empty.
+func (h *handle) acquire() (vfs.File, error) { return h.open(os.O_RDWR) }
+
+// create is acquire for a file that may have to be made.
+func (h *handle) create() (vfs.File, error) { return h.open(os.O_RDWR | os.O_CREATE) }
+
+func (h *handle) open(flag int) (vfs.File, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.gone {
 		return nil, errGone
 	}
 	if h.file == nil {
-		f, err := h.fs.OpenFile(h.name, os.O_RDWR|os.O_CREATE)
+		f, err := h.fs.OpenFile(h.name, flag)
 		h.reading = errors.Is(err, syscall.EROFS)
 		if h.reading {
 			f, err = h.fs.OpenFile(h.name, os.O_RDONLY)

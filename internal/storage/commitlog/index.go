@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"sort"
+	"time"
 
 	"github.com/botehq/bote/internal/storage/vfs"
 )
@@ -28,8 +29,9 @@ type index struct {
 	entry  int    // bytes of one entry
 	raw    []byte // valid if loaded
 	loaded bool
-	saved  int  // bytes of raw that the file has, -1 if that is unknown
-	longer bool // the file has more than that
+	used   time.Time // when it was last asked for
+	saved  int       // bytes of raw that the file has, -1 if that is unknown
+	longer bool      // the file has more than that
 }
 
 func newIndex(fs vfs.FS, log *handle, name string, entry int) *index {
@@ -39,6 +41,7 @@ func newIndex(fs vfs.FS, log *handle, name string, entry int) *index {
 // load reads the file; a missing file is an error, which is errGone once the segment
 // was given up.
 func (x *index) load() error {
+	x.used = time.Now()
 	if x.loaded {
 		return nil
 	}
@@ -56,9 +59,9 @@ func (x *index) load() error {
 // reset makes the index empty; the file follows at the next save.
 func (x *index) reset() { x.raw, x.saved, x.longer, x.loaded = nil, -1, true, true }
 
-// drop forgets a loaded index whose file is complete.
-func (x *index) drop() {
-	if x.loaded && x.complete() {
+// drop forgets a loaded index whose file is complete and that nobody used since a time.
+func (x *index) drop(since time.Time) {
+	if x.loaded && x.complete() && x.used.Before(since) {
 		x.raw, x.loaded = nil, false
 	}
 }

@@ -270,8 +270,24 @@ func (l *Log) announceOrQueue(end int64, set storage.Settings) {
 		l.store.flusher.add(l)
 		return
 	}
-	l.announced.Store(end)
-	l.hooks.Durable(end)
+	l.announce(end)
+}
+
+// announce tells the partition that everything below end is durable, unless it has
+// been told of more. Where batches do not wait for syncs, an append and a flush may
+// announce at the same time, and announced must not go back: after a failed sync what
+// lies above it is cut off.
+func (l *Log) announce(end int64) {
+	for {
+		told := l.announced.Load()
+		if told >= end {
+			return
+		}
+		if l.announced.CompareAndSwap(told, end) {
+			l.hooks.Durable(end)
+			return
+		}
+	}
 }
 
 // fail ends the log's writing life. What the kernel could not write may be gone

@@ -69,18 +69,23 @@ func createSegment(fs vfs.FS, dir string, base int64) (*segment, error) {
 	s.offsets.reset()
 	s.times.reset()
 	s.timesKnown = true
-	f, err := s.log.acquire()
-	if err != nil {
-		return nil, fmt.Errorf("create segment %d: %w", base, err)
-	}
-	defer s.log.release()
-	if err := f.Truncate(0); err != nil {
-		return nil, fmt.Errorf("create segment %d: %w", base, err)
-	}
-	if err := s.saveIndexes(); err != nil {
+	if err := s.createFiles(); err != nil {
+		s.log.retire() // nobody else has it: what is left of the files is another's to remove
 		return nil, fmt.Errorf("create segment %d: %w", base, err)
 	}
 	return s, nil
+}
+
+func (s *segment) createFiles() error {
+	f, err := s.log.create()
+	if err != nil {
+		return err
+	}
+	defer s.log.release()
+	if err := f.Truncate(0); err != nil {
+		return err
+	}
+	return s.saveIndexes()
 }
 
 // saveIndexes writes the entries that the files do not have; sync makes them
@@ -322,8 +327,8 @@ func (s *segment) closeIdle(since time.Time, active bool) {
 	if !active {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.offsets.drop()
-		s.times.drop()
+		s.offsets.drop(since)
+		s.times.drop(since)
 	}
 }
 
