@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"sync"
@@ -10,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/botehq/bote/internal/cluster"
+	"github.com/botehq/bote/internal/storage"
 	"github.com/botehq/bote/internal/storage/commitlog"
 	"github.com/botehq/bote/internal/topic"
 )
@@ -77,8 +79,12 @@ func (h *healer) stop() {
 	<-h.done
 }
 
-// failed notes that a partition's log takes no more batches.
+// failed notes that a partition's log takes no more batches. One that another broker
+// has taken over is not opened again.
 func (h *healer) failed(p cluster.Partition, topicName string, err error) {
+	if errors.Is(err, storage.ErrFenced) {
+		return
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := time.Now()

@@ -85,6 +85,7 @@ func (p *Partition) appendInTurn(b record.Batch, done func(Appended, error)) err
 	if b.ProducerID() >= 0 {
 		p.state.add(b)
 	}
+	p.stateEnd = end
 	return nil
 }
 

@@ -36,10 +36,11 @@ type Opener func(storage.Hooks) (storage.Log, storage.Recovered, error)
 
 // Partition is one live partition. All methods may be called concurrently.
 type Partition struct {
-	cfg   Config
-	log   storage.Log
-	turn  chan struct{} // held by whoever appends
-	state *producers    // guarded by turn
+	cfg      Config
+	log      storage.Log
+	turn     chan struct{} // held by whoever appends
+	state    *producers    // guarded by turn
+	stateEnd int64         // everything below is in state, and nothing else; guarded by turn
 
 	rebuilt atomic.Bool // state is whole
 
@@ -112,6 +113,7 @@ func Open(ctx context.Context, open Opener, cfg Config) (*Partition, error) {
 		return nil, errors.Join(fmt.Errorf("rebuild producers from %d: %w", from, err), log.Close())
 	}
 	p.high.Store(log.End())
+	p.stateEnd = log.End()
 	p.rebuilt.Store(true)
 	return p, nil
 }
@@ -169,7 +171,7 @@ func (p *Partition) advance(end int64) {
 // fail answers everything that waits: the log takes no more batches. Another life of
 // the partition, on the log opened again, may take its place.
 func (p *Partition) fail(cause error) {
-	err := fmt.Errorf("%w: %w", kerr.KafkaStorageError, cause)
+	err := asClientError(cause)
 	p.mu.Lock()
 	p.failed = err
 	waiting := p.pending
@@ -267,8 +269,8 @@ func asClientError(err error) error {
 		return kerr.RecordListTooLarge
 	case errors.Is(err, storage.ErrOutOfRange):
 		return kerr.OffsetOutOfRange
-	case errors.Is(err, storage.ErrClosed):
-		return kerr.NotLeaderForPartition
+	case errors.Is(err, storage.ErrClosed), errors.Is(err, storage.ErrFenced):
+		return fmt.Errorf("%w: %w", kerr.NotLeaderForPartition, err)
 	}
 	if _, ok := errors.AsType[*kerr.Error](err); ok || gaveUp(err) || errors.Is(err, storage.ErrWouldWait) {
 		return err

@@ -133,9 +133,9 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 var errSnapshot = errors.New("producer snapshot is damaged")
 
-// snapshot returns the state, or nil if there are no producers. The log calls it
-// from the goroutine that has the turn.
-func (p *Partition) snapshot() []byte { return p.state.encode() }
+// snapshot returns the state, or nil if there are no producers, and the offset behind
+// the last batch that is in it. The log calls it from the goroutine that has the turn.
+func (p *Partition) snapshot() (state []byte, end int64) { return p.state.encode(), p.stateEnd }
 
 func (s *producers) encode() []byte {
 	if len(s.byID) == 0 {

@@ -41,6 +41,11 @@ var ErrFailed = errors.New("log failed")
 // to be in memory.
 var ErrWouldWait = errors.New("the read would wait")
 
+// ErrFenced is wrapped by what a log returns, and Hooks.Failed gets, after another broker
+// took its partition over: nothing is wrong with the log, it is not this broker's any
+// more. The other reason why a log fails is a disk that failed it.
+var ErrFenced = errors.New("log belongs to another broker")
+
 // ErrTooLarge is returned by Append for a batch that does not fit a segment.
 var ErrTooLarge = errors.New("batch larger than a segment")
 
@@ -83,9 +88,10 @@ type Hooks struct {
 	Durable func(end int64)
 	// Failed says that the log takes no more batches.
 	Failed func(err error)
-	// Snapshot returns the partition's state after the last appended batch. It
-	// is called by the goroutine that appends.
-	Snapshot func() []byte
+	// Snapshot returns the partition's state, nil if it has none, and the offset that it
+	// describes: all batches below it, and no other. It is called in the partition's
+	// turn, by the goroutine that appends or within Turn.
+	Snapshot func() (state []byte, end int64)
 	// Rebuilt reports whether the partition has its whole state, which it has not
 	// while it is being opened. Until then no snapshot is taken. Without it, it has.
 	Rebuilt func() bool

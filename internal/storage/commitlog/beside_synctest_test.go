@@ -23,7 +23,7 @@ func hooksOf(set *storage.Settings) storage.Hooks {
 	turn := make(chan struct{}, 1)
 	return storage.Hooks{
 		Settings: func() storage.Settings { return *set }, Durable: func(int64) {}, Failed: func(error) {},
-		Snapshot: func() []byte { return nil }, Deletable: func() int64 { return math.MaxInt64 }, StartMoved: func(int64) {},
+		Snapshot: func() ([]byte, int64) { return nil, 0 }, Deletable: func() int64 { return math.MaxInt64 }, StartMoved: func(int64) {},
 		Turn: func(f func() error) error {
 			turn <- struct{}{}
 			defer func() { <-turn }()

@@ -43,7 +43,7 @@ type flipView struct {
 	snapshot   string
 }
 
-func (b *flipBed) hooks(state func() []byte) storage.Hooks {
+func (b *flipBed) hooks(state func() ([]byte, int64)) storage.Hooks {
 	set := storage.Settings{SegmentBytes: 3000, SegmentMs: math.MaxInt64, IndexBytes: 1 << 20, IndexInterval: 150, RetentionMs: -1, RetentionBytes: -1}
 	return storage.Hooks{
 		Settings: func() storage.Settings { return set }, Durable: func(int64) {}, Failed: func(error) {},
@@ -91,7 +91,7 @@ func newFlipBed(t *testing.T) *flipBed {
 	store, err := commitlog.Open(commitlog.Config{FS: b.mem, Dir: flipDir})
 	require.NoError(t, err)
 	end := int64(0)
-	log, _, err := store.OpenLog(t.Context(), b.part, b.hooks(func() []byte { return flipSnapshot(end - 1) }))
+	log, _, err := store.OpenLog(t.Context(), b.part, b.hooks(func() ([]byte, int64) { return flipSnapshot(end - 1), end }))
 	require.NoError(t, err)
 	for i := range flipBatches {
 		var records []record.KeyValue
@@ -128,7 +128,7 @@ func (b *flipBed) view(t *testing.T, fs *vfs.Mem) (v flipView, err error) {
 	if err != nil {
 		return v, err
 	}
-	log, rec, err := store.OpenLog(t.Context(), b.part, b.hooks(func() []byte { return nil }))
+	log, rec, err := store.OpenLog(t.Context(), b.part, b.hooks(func() ([]byte, int64) { return nil, 0 }))
 	if err != nil {
 		return v, err
 	}

@@ -50,7 +50,7 @@ func startAgain(t *testing.T, mem *vfs.Mem, change ...func(*storage.Hooks)) (rec
 	defer func() { require.NoError(t, store.Close()) }()
 	hooks := storage.Hooks{
 		Settings: func() storage.Settings { return storagetest.Settings }, Durable: func(int64) {}, Failed: func(error) {},
-		Snapshot: func() []byte { return nil }, Turn: func(f func() error) error { return f() },
+		Snapshot: func() ([]byte, int64) { return nil, 0 }, Turn: func(f func() error) error { return f() },
 	}
 	for _, f := range change {
 		f(&hooks)
@@ -128,7 +128,7 @@ func TestDamagedSnapshotAfterACleanStop(t *testing.T) {
 	t.Parallel()
 	mem := vfs.NewMem()
 	hooks := func(h *storage.Hooks) {
-		h.Snapshot = func() []byte { return []byte("state") }
+		h.Snapshot = func() ([]byte, int64) { return []byte("state"), 1 }
 		h.ValidSnapshot = func(raw []byte) bool { return string(raw) == "state" }
 	}
 	store, err := commitlog.Open(commitlog.Config{FS: mem, Dir: "/data"})

@@ -52,7 +52,7 @@ func openProbe(t *testing.T, cfg commitlog.Config) *probe {
 			}
 		},
 		Failed:     func(err error) { p.failed <- err },
-		Snapshot:   func() []byte { return nil },
+		Snapshot:   func() ([]byte, int64) { return nil, 0 },
 		Deletable:  func() int64 { return math.MaxInt64 },
 		Turn:       func(f func() error) error { return f() },
 		StartMoved: func(int64) {},
@@ -289,7 +289,7 @@ func TestDeleteFreesTheName(t *testing.T) {
 	p.settings.FileDeleteMs = 3_600_000
 	require.NoError(t, p.store.Delete([]*commitlog.Log{p.Log}))
 	again, _, err := p.store.OpenLog(t.Context(), storage.Partition{Topic: "t", ID: topic.ID{9}}, storage.Hooks{
-		Settings: func() storage.Settings { return p.settings }, Durable: func(int64) {}, Snapshot: func() []byte { return nil },
+		Settings: func() storage.Settings { return p.settings }, Durable: func(int64) {}, Snapshot: func() ([]byte, int64) { return nil, 0 },
 		Deletable: func() int64 { return 0 }, StartMoved: func(int64) {},
 	})
 	require.NoError(t, err)
@@ -339,7 +339,7 @@ func TestDeletionThatTheDiskRefused(t *testing.T) {
 			require.ErrorIs(t, p.store.Delete([]*commitlog.Log{p.Log}), syscall.EIO)
 			faulty.Inject(nil)
 			other, hooks := storage.Partition{Topic: "t", ID: topic.ID{9}}, storage.Hooks{
-				Settings: func() storage.Settings { return p.settings }, Durable: func(int64) {}, Snapshot: func() []byte { return nil },
+				Settings: func() storage.Settings { return p.settings }, Durable: func(int64) {}, Snapshot: func() ([]byte, int64) { return nil, 0 },
 				Deletable: func() int64 { return 0 }, StartMoved: func(int64) {},
 			}
 			again, _, err := p.store.OpenLog(t.Context(), other, hooks)

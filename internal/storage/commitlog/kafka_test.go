@@ -111,7 +111,7 @@ func checkKafkaPartition(t *testing.T, store *commitlog.Store, want kafkaPartiti
 	require.NoError(t, err)
 	log, _, err := store.OpenLog(t.Context(), storage.Partition{Topic: want.Topic, ID: topic.ID(id)}, storage.Hooks{
 		Settings: func() storage.Settings { return storagetest.Settings }, Durable: func(int64) {},
-		Snapshot: func() []byte { return nil }, Deletable: func() int64 { return math.MaxInt64 }, StartMoved: func(int64) {},
+		Snapshot: func() ([]byte, int64) { return nil, 0 }, Deletable: func() int64 { return math.MaxInt64 }, StartMoved: func(int64) {},
 	})
 	require.NoError(t, err)
 	require.Equal(t, want.LogStartOffset, log.Start())

@@ -336,13 +336,16 @@ func (l *Log) prepareClose() error {
 	if err != nil || clean {
 		return err
 	}
-	if err := errors.Join(active.seal(), active.giveBack()); err != nil {
-		return err
-	}
-	l.mu.Lock()
-	l.newFiles, l.progress = true, l.End()
-	l.mu.Unlock()
-	return l.saveSnapshot()
+	l.inTurn(func() { // an append may be under way
+		if err = errors.Join(active.seal(), active.giveBack()); err != nil {
+			return
+		}
+		l.mu.Lock()
+		l.newFiles, l.progress = true, l.End()
+		l.mu.Unlock()
+		err = l.saveSnapshot()
+	})
+	return err
 }
 
 // retire marks the log closed and lets go of its files.

@@ -86,7 +86,7 @@ func TestCreateIsUndone(t *testing.T) {
 	p := testPartition
 	hooks := storage.Hooks{
 		Settings: func() storage.Settings { return storagetest.Settings }, Durable: func(int64) {}, Failed: func(error) {},
-		Snapshot: func() []byte { return nil }, Deletable: func() int64 { return 0 }, Turn: func(f func() error) error { return f() }, StartMoved: func(int64) {},
+		Snapshot: func() ([]byte, int64) { return nil, 0 }, Deletable: func() int64 { return 0 }, Turn: func(f func() error) error { return f() }, StartMoved: func(int64) {},
 	}
 	_, _, err = store.OpenLog(t.Context(), p, hooks)
 	require.ErrorIs(t, err, syscall.EMFILE)

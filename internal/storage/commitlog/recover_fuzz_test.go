@@ -57,7 +57,7 @@ func FuzzRecovery(f *testing.F) {
 				Settings: func() storage.Settings {
 					return storage.Settings{SegmentBytes: 1 << 20, SegmentMs: 1 << 40, IndexBytes: 1 << 16, IndexInterval: 64, RetentionMs: -1, RetentionBytes: -1}
 				},
-				Durable: func(int64) {}, Failed: func(err error) { t.Error(err) }, Snapshot: func() []byte { return nil },
+				Durable: func(int64) {}, Failed: func(err error) { t.Error(err) }, Snapshot: func() ([]byte, int64) { return nil, 0 },
 				Turn: func(f func() error) error { return f() }, Deletable: func() int64 { return 0 }, StartMoved: func(int64) {},
 			})
 			if mayRefuse && store.Clean() && err != nil {

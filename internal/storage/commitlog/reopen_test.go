@@ -28,7 +28,7 @@ func (p *probe) reopen(t *testing.T) error {
 			}
 		},
 		Failed:     func(err error) { p.failed <- err },
-		Snapshot:   func() []byte { return []byte("state") },
+		Snapshot:   func() ([]byte, int64) { return []byte("state"), p.End() },
 		Deletable:  func() int64 { return math.MaxInt64 },
 		Turn:       func(f func() error) error { return f() },
 		StartMoved: func(int64) {},
@@ -210,7 +210,7 @@ func TestClosedLogIsOpenedByItsCheckpoint(t *testing.T) {
 	require.NoError(t, p.SetStart(t.Context(), 5))
 	require.NoError(t, p.Close())
 	l, _, err := p.store.OpenLog(t.Context(), testPartition, storage.Hooks{
-		Settings: func() storage.Settings { return p.settings }, Durable: func(int64) {}, Snapshot: func() []byte { return nil },
+		Settings: func() storage.Settings { return p.settings }, Durable: func(int64) {}, Snapshot: func() ([]byte, int64) { return nil, 0 },
 		Deletable: func() int64 { return 0 }, StartMoved: func(int64) {},
 	})
 	require.NoError(t, err)

@@ -29,7 +29,7 @@ func TestSearchNeedsNoMemory(t *testing.T) {
 		Settings: func() storage.Settings {
 			return storage.Settings{SegmentBytes: 1 << 20, SegmentMs: 1 << 40, IndexBytes: 1 << 16, IndexInterval: 4096, RetentionMs: -1, RetentionBytes: -1}
 		},
-		Durable: func(int64) {}, Failed: func(err error) { t.Error(err) }, Snapshot: func() []byte { return nil },
+		Durable: func(int64) {}, Failed: func(err error) { t.Error(err) }, Snapshot: func() ([]byte, int64) { return nil, 0 },
 	})
 	require.NoError(t, err)
 	plain := record.Build(1000, record.KeyValue{Value: make([]byte, size)}, record.KeyValue{Value: []byte("last")})

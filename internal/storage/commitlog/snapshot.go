@@ -18,18 +18,17 @@ import (
 // its file: their headers are what a start after a crash has to read.
 const snapshotAfter = 4 << 20
 
-// saveSnapshot stores the partition's state at the end of the log. Whoever calls
-// it appends or has the append turn. Without the file a restart reads more
+// saveSnapshot stores the partition's state, at the offset that it describes. Whoever
+// calls it appends or has the append turn. Without the file a restart reads more
 // headers, so an error is only worth a line in the log; but a clean stop needs it.
 func (l *Log) saveSnapshot() error {
 	if l.hooks.Snapshot == nil || l.hooks.Rebuilt != nil && !l.hooks.Rebuilt() {
 		return nil
 	}
-	state := l.hooks.Snapshot()
+	state, end := l.hooks.Snapshot()
 	if state == nil {
 		return nil
 	}
-	end := l.End()
 	name := fileName(end, snapshotSuffix)
 	if err := vfs.WriteUnsynced(l.store.fs, l.dir, name, state); err != nil {
 		l.log.Warn("snapshot not written", slog.Int64("offset", end), slog.Any("err", err))

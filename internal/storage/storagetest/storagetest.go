@@ -44,7 +44,7 @@ func Run(t *testing.T, newEngine func(t *testing.T) Engine) {
 		"whole batches from the middle": middle, "durable is announced in order": durable, "restart": restart,
 		"crash keeps what was durable": crash, "snapshot": snapshot, "snapshot after a crash": snapshotCrash,
 		"start": start, "epochs": epochs, "times": times, "headers": headers, "closed": closedLog, "gaps": gaps,
-		"cancelled": cancelled, "crashes in a row": crashes,
+		"cancelled": cancelled, "crashes in a row": crashes, "no wait": noWait, "several starts": severalStarts,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -73,7 +73,7 @@ func (b *bed) open(t *testing.T) {
 		Settings:   func() storage.Settings { return Settings },
 		Durable:    func(end int64) { b.durable <- end },
 		Failed:     func(err error) { t.Errorf("log failed: %v", err) },
-		Snapshot:   func() []byte { return sealed(b.state) },
+		Snapshot:   func() ([]byte, int64) { return sealed(b.state), b.log.End() },
 		Deletable:  func() int64 { return math.MaxInt64 },
 		StartMoved: func(int64) {},
 		ValidSnapshot: func(snapshot []byte) bool {
@@ -404,6 +404,53 @@ func gaps(t *testing.T, b *bed) {
 	back := b.batch(1, 10)
 	back.SetBaseOffset(50)
 	require.Error(t, b.log.Append(back), "offsets never go back")
+}
+
+// noWait: a read that must not wait finds what one that may wait finds, or says that it
+// would wait. Readable covers what is returned, and reaches the limit where that ended
+// the read.
+func noWait(t *testing.T, b *bed) {
+	b.fill(t, 20)
+	for from := range b.log.End() {
+		r := storage.Range{From: from, To: b.log.End(), MaxBytes: 1500, AtLeastOne: true}
+		want, err := b.log.Read(t.Context(), r)
+		require.NoError(t, err)
+		require.GreaterOrEqual(t, want.Readable, want.Len())
+		r.NoWait = true
+		got, err := b.log.Read(t.Context(), r)
+		if err != nil {
+			require.ErrorIs(t, err, storage.ErrWouldWait)
+		} else {
+			require.Equal(t, want.Data, got.Data)
+		}
+		want.Release()
+		got.Release()
+	}
+}
+
+// severalStarts: starts of several logs move together, and stay moved after a crash. A
+// context that has ended changes nothing.
+func severalStarts(t *testing.T, b *bed) {
+	b.fill(t, 20)
+	other := &bed{engine: b.engine, part: storage.Partition{Topic: "u", ID: topic.NewID()}}
+	other.open(t)
+	other.fill(t, 20)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	moves := []storage.NewStart{{Log: b.log, Start: 7}, {Log: other.log, Start: 12}}
+	for _, err := range storage.SetStarts(ctx, moves) {
+		if err != nil { // it may be too late
+			require.ErrorIs(t, err, context.Canceled)
+		}
+	}
+	for _, err := range storage.SetStarts(t.Context(), moves) {
+		require.NoError(t, err)
+	}
+	require.Equal(t, []int64{7, 12}, []int64{b.log.Start(), other.log.Start()})
+	b.engine.Crash(t)
+	b.open(t)
+	other.open(t)
+	require.Equal(t, []int64{7, 12}, []int64{b.log.Start(), other.log.Start()})
 }
 
 func cancelled(t *testing.T, b *bed) {
