@@ -49,7 +49,7 @@ type Broker struct {
 	// endpoints is the kind of nodes that DescribeCluster is asked for: those of the
 	// listeners that this Broker answers.
 	endpoints int8
-	asides   chan struct{} // a slot for each request that may wait for a disk
+	asides    chan struct{} // a slot for each request that may wait for a disk
 }
 
 // New returns a Broker.
