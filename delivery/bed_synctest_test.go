@@ -111,7 +111,7 @@ func bubble(t *testing.T, f func(t *testing.T, b *bed), opts ...ClientOption) {
 
 func (b *bed) dial(opts ...ClientOption) *Client {
 	b.t.Helper()
-	c, err := Dial([]string{"localhost:9092"}, append([]ClientOption{WithKgo(kgo.Dialer(b.net.dial))}, opts...)...)
+	c, err := Dial([]string{"localhost:9092"}, append([]ClientOption{WithKgo(kgo.Dialer(b.net.dial)), WithLogger(slog.New(slog.DiscardHandler))}, opts...)...)
 	require.NoError(b.t, err)
 	b.t.Cleanup(c.Close)
 	return c

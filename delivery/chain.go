@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -17,6 +18,35 @@ type chain struct {
 	drained  []string // retry topics of earlier configurations
 	dlt      string   // "" if there is none
 	routes   []route
+	ahead    time.Duration // see maxAhead
+}
+
+// parked is the topic of records that went round in a circle.
+func (c *chain) parked() string { return c.main + parkedSuffix }
+
+// maxAhead is how far ahead a due time may lie on a retry topic before it is
+// taken for garbage: twice the longest delay with its jitter, so that clocks
+// may differ. Topics of earlier configurations tell their delay by their name.
+func (c *chain) maxAhead() time.Duration { return c.ahead }
+
+func (c *chain) longestAhead(jitter float64) time.Duration {
+	longest := time.Duration(0)
+	for _, t := range c.tiers {
+		longest = max(longest, t.delay+time.Duration(float64(t.delay)*jitter))
+	}
+	for _, topic := range c.drained {
+		longest = max(longest, namedDelay(topic))
+	}
+	return max(minAhead, 2*longest)
+}
+
+// namedDelay is the delay that a retry topic is named after, 0 if it is not.
+func namedDelay(topic string) time.Duration {
+	ms, err := strconv.ParseInt(topic[strings.LastIndexByte(topic, '-')+1:], 10, 64)
+	if err != nil || ms < 0 || ms > longestDelay.Milliseconds() {
+		return 0
+	}
+	return time.Duration(ms) * time.Millisecond
 }
 
 // tier is one retry topic. A reused tier takes all remaining attempts.
@@ -42,13 +72,14 @@ const (
 
 // newChain names the topics of a chain. A nil retry plan means no tiers.
 func newChain(main string, retry *retryPlan, dl *deadLetterPlan) (*chain, error) {
-	c := &chain{main: main, attempts: 1}
+	c := &chain{main: main, attempts: 1, ahead: minAhead}
 	if retry != nil {
 		c.attempts = retry.attempts
 		c.tiers = retryTiers(main, retry)
 		for _, s := range retry.drain {
 			c.drained = append(c.drained, main+s)
 		}
+		c.ahead = c.longestAhead(retry.jitter)
 	}
 	if dl != nil {
 		c.dlt = main + dl.suffix

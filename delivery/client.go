@@ -8,7 +8,6 @@ import (
 	"os"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -20,8 +19,9 @@ const recordTimeout = 30 * time.Second
 // Client is the connection to a cluster that topics send through and
 // listeners are made from. It is safe for concurrent use.
 //
-// A Client owns two producers: one for Send, which gives up after 30 s, and
-// one for retry and dead-letter records, which never does.
+// A Client owns three producers: one for Send, which gives up after 30 s, one
+// for retry and dead-letter records, which never does, and one for those of
+// them that are large, which writes one record at a time.
 type Client struct {
 	brokers []string
 	log     *slog.Logger
@@ -35,7 +35,9 @@ type Client struct {
 
 	sends    *kgo.Client
 	forwards *kgo.Client
-	contact  atomic.Int64 // unix ns of the last answer of any broker
+	alone    *kgo.Client // forwards what does not fit into a batch of others
+	contact  *contact
+	gate     *logGate
 
 	mu      sync.Mutex
 	running map[laneKey][]*lane // lanes that have not ended, by group and partition
@@ -46,11 +48,12 @@ type Client struct {
 // ClientOption changes a Client.
 type ClientOption func(*Client)
 
-// WithLogger sets the logger. The default discards everything.
+// WithLogger sets the logger. The default is slog.Default.
 func WithLogger(l *slog.Logger) ClientOption { return func(c *Client) { c.log = l } }
 
 // WithKgo adds options to every franz-go client that is opened, such as
-// kgo.SASL or kgo.DialTLS.
+// kgo.SASL or kgo.DialTLS. Dial refuses, with a ConfigError, options that the
+// library sets itself: brokers, partitioner, acks, idempotence, transactions.
 func WithKgo(opts ...kgo.Opt) ClientOption {
 	return func(c *Client) { c.kgoOpts = append(c.kgoOpts, opts...) }
 }
@@ -82,7 +85,7 @@ func Dial(brokers []string, opts ...ClientOption) (*Client, error) {
 	}
 	c := &Client{
 		brokers: slices.Clone(brokers),
-		log:     slog.New(slog.DiscardHandler),
+		log:     slog.Default(),
 		clock:   systemClock{},
 		metrics: noMetrics{},
 		random:  newRandom(),
@@ -92,35 +95,62 @@ func Dial(brokers []string, opts ...ClientOption) (*Client, error) {
 	for _, o := range opts {
 		o(c)
 	}
-	c.contact.Store(time.Now().UnixNano())
-	var err error
-	if c.sends, err = c.newProducer(kgo.RecordPartitioner(sendPartitioner())); err != nil {
-		return nil, fmt.Errorf("dial: %w", err)
+	if problems := refusedOpts("WithKgo", c.kgoOpts, slices.Concat(ownedByClient, ownedByListener)...); len(problems) > 0 {
+		return nil, fmt.Errorf("dial: %w", &ConfigError{Problems: problems})
 	}
-	if c.forwards, err = c.newProducer(kgo.RecordPartitioner(forwardPartitioner())); err != nil {
-		c.sends.Close()
+	c.contact = &contact{clock: c.clock}
+	c.contact.answered()
+	c.gate = newLogGate(c.clock)
+	if err := c.openProducers(); err != nil {
 		return nil, fmt.Errorf("dial: %w", err)
 	}
 	return c, nil
 }
 
-func (c *Client) newProducer(opts ...kgo.Opt) (*kgo.Client, error) {
-	base := []kgo.Opt{
-		kgo.RequiredAcks(kgo.AllISRAcks()),
-		kgo.ProducerLinger(0), // a lane waits for its forward.
+func (c *Client) openProducers() error {
+	var err error
+	if c.sends, err = c.newProducer(nil, kgo.RecordPartitioner(sendPartitioner())); err != nil {
+		return err
 	}
-	return c.newKgo("bote", append(base, opts...)...)
+	if c.forwards, err = c.newProducer(nil, kgo.RecordPartitioner(forwardPartitioner())); err != nil {
+		c.sends.Close()
+		return err
+	}
+	// One record at a time fills no batch with others, so the only limit left
+	// is the topic's own. zstd writes what a producer with a better
+	// compression than franz-go's default has made small enough.
+	c.alone, err = c.newProducer(
+		[]kgo.Opt{kgo.ProducerBatchCompression(kgo.ZstdCompression(), kgo.GzipCompression())},
+		kgo.RecordPartitioner(forwardPartitioner()),
+		kgo.MaxBufferedRecords(1), kgo.MaxBufferedBytes(0), kgo.ProducerBatchMaxBytes(largestBatch), kgo.BrokerMaxWriteBytes(largestBatch))
+	if err != nil {
+		c.sends.Close()
+		c.forwards.Close()
+	}
+	return err
 }
 
-// newKgo opens a franz-go client; the user's options come last and win.
-func (c *Client) newKgo(prefix string, opts ...kgo.Opt) (*kgo.Client, error) {
+// largestBatch bounds a record that is copied alone: what a broker reads in
+// one request by default (socket.request.max.bytes).
+const largestBatch = 100 << 20
+
+// newProducer opens a producer. A lane waits for its forward, so nothing
+// lingers unless the user asks for it.
+func (c *Client) newProducer(defaults []kgo.Opt, owned ...kgo.Opt) (*kgo.Client, error) {
+	owned = append(owned, kgo.RequiredAcks(kgo.AllISRAcks()))
+	return c.newKgo("bote", c.log, append(defaults, kgo.ProducerLinger(0)), nil, owned)
+}
+
+// newKgo opens a franz-go client. The options of the user override defaults,
+// and owned options override those.
+func (c *Client) newKgo(prefix string, log *slog.Logger, defaults, user, owned []kgo.Opt) (*kgo.Client, error) {
 	base := []kgo.Opt{
 		kgo.SeedBrokers(c.brokers...),
 		kgo.ClientID(c.clientID(prefix)),
-		kgo.WithLogger(kgoLogger{c.log}),
-		kgo.WithHooks(contactHook{&c.contact}),
+		kgo.WithLogger(kgoLogger{log, c.gate}),
+		kgo.WithHooks(c.contact),
 	}
-	cl, err := kgo.NewClient(slices.Concat(base, opts, c.kgoOpts)...)
+	cl, err := kgo.NewClient(slices.Concat(base, defaults, c.kgoOpts, user, owned)...)
 	if err != nil {
 		return nil, fmt.Errorf("open client: %w", err)
 	}
@@ -152,7 +182,9 @@ func (c *Client) Kgo() *kgo.Client { return c.sends }
 
 // NewKgo opens a franz-go client with the options of this Client and more. The
 // caller closes it.
-func (c *Client) NewKgo(opts ...kgo.Opt) (*kgo.Client, error) { return c.newKgo("bote", opts...) }
+func (c *Client) NewKgo(opts ...kgo.Opt) (*kgo.Client, error) {
+	return c.newKgo("bote", c.log, nil, opts, nil)
+}
 
 // Logger is the logger the Client was given.
 func (c *Client) Logger() *slog.Logger { return c.log }
@@ -160,13 +192,14 @@ func (c *Client) Logger() *slog.Logger { return c.log }
 // Clock is the clock the Client was given.
 func (c *Client) Clock() Clock { return c.clock }
 
-// Close ends both producers; records not yet acknowledged fail. Listeners
+// Close ends all producers; records not yet acknowledged fail. Listeners
 // must have been stopped. A second Close does nothing.
 func (c *Client) Close() {
 	c.once.Do(func() {
 		close(c.closed)
 		c.sends.Close()
 		c.forwards.Close()
+		c.alone.Close()
 	})
 }
 
@@ -197,8 +230,8 @@ type Runner interface {
 }
 
 // Run runs all until ctx ends or one of them fails, then stops the others:
-// Clients last, after everything that sends through them. The errors of all
-// are joined.
+// Clients last, after everything that sends through them. With nothing but
+// Clients it also returns once all are closed. The errors of all are joined.
 func Run(ctx context.Context, runners ...Runner) error {
 	var clients, others []Runner
 	for _, r := range runners {
@@ -212,13 +245,13 @@ func Run(ctx context.Context, runners ...Runner) error {
 	defer stopClients()
 	waitClients := start(clientCtx, stopClients, clients)
 
+	if len(others) == 0 {
+		defer context.AfterFunc(ctx, stopClients)()
+		return waitClients()
+	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	wait := start(ctx, stop, others)
-	if len(others) == 0 {
-		<-ctx.Done()
-	}
-	err := wait()
+	err := start(ctx, stop, others)()
 	stopClients()
 	return errors.Join(err, waitClients())
 }

@@ -58,9 +58,9 @@ type pollBatch struct {
 	open    atomic.Int64
 }
 
-func (b *pollBatch) add() {
-	b.records++
-	b.open.Add(1)
+func (b *pollBatch) add(n int) {
+	b.records += n
+	b.open.Add(int64(n))
 }
 
 // committer commits the watermarks of one consumer. One commit is under way at
@@ -72,8 +72,10 @@ type committer struct {
 	turn   chan struct{} // held by whoever commits
 	ended  sync.WaitGroup
 
+	dirty atomic.Int64 // records done since the last commit began
+	armed atomic.Bool  // timer is set
+
 	mu    sync.Mutex
-	dirty int         // records done since the last commit began
 	timer func() bool // runs from the first dirty record on
 }
 
@@ -121,20 +123,22 @@ func (cm *committer) note(b *pollBatch) {
 		return
 	case commitEvery, commitManual, commitNow:
 	}
-	cm.mu.Lock()
-	defer cm.mu.Unlock()
-	cm.dirty++
-	if cm.dirty >= cm.policy.count {
-		cm.dirty = 0
+	if cm.dirty.Add(1) >= int64(cm.policy.count) {
+		cm.dirty.Store(0)
 		cm.kick()
 		return
 	}
-	cm.arm(cm.policy.interval)
+	if !cm.armed.Load() {
+		cm.arm(cm.policy.interval)
+	}
 }
 
-// arm runs the timer if it does not run. Callers hold mu.
+// arm runs the timer if it does not run.
 func (cm *committer) arm(d time.Duration) {
+	cm.mu.Lock()
+	defer cm.mu.Unlock()
 	if cm.timer == nil {
+		cm.armed.Store(true)
 		cm.timer = cm.c.l.client.clock.AfterFunc(d, cm.kick)
 	}
 }
@@ -145,19 +149,16 @@ func (cm *committer) stopTimer() {
 	if cm.timer != nil {
 		cm.timer()
 		cm.timer = nil
+		cm.armed.Store(false)
 	}
 }
 
 // background commits what is due, and comes back after a failure.
 func (cm *committer) background(ctx context.Context) {
 	cm.stopTimer()
-	cm.mu.Lock()
-	cm.dirty = 0
-	cm.mu.Unlock()
+	cm.dirty.Store(0)
 	if err := cm.commit(ctx, cm.c.all()); err != nil && ctx.Err() == nil {
-		cm.mu.Lock()
 		cm.arm(commitRetry)
-		cm.mu.Unlock()
 	}
 }
 
@@ -268,7 +269,7 @@ func (ln *lane) uncommitted() (int64, bool) {
 	ln.mu.Lock()
 	defer ln.mu.Unlock()
 	at := ln.tracker.watermark()
-	return at, at >= 0 && at != ln.committed && (ln.committed >= 0 || ln.tracker.moved())
+	return at, !ln.gone && at >= 0 && at != ln.committed && (ln.committed >= 0 || ln.tracker.moved())
 }
 
 func (ln *lane) noteCommitted(at int64) {
@@ -279,7 +280,7 @@ func (ln *lane) noteCommitted(at int64) {
 
 // ack is Message.Ack.
 func (ln *lane) ack(ctx context.Context, it *item) error {
-	policy := ln.c.l.cfg.commit
+	policy := ln.l.cfg.commit
 	if !policy.manual() {
 		return ErrAckUnused
 	}

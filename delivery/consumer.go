@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,6 +19,18 @@ import (
 // fetchWait is how long a fetch waits for records. It bounds how late a
 // partition that was paused is fetched again.
 const fetchWait = 500 * time.Millisecond
+
+// fetchErrorLasts is how long a fetch error counts that does not come again.
+// A partition that is refused is fetched, and refused, several times in it, so
+// its silence means that fetches succeed, also where no record comes.
+const fetchErrorLasts = 10 * time.Second
+
+// heartbeatsPerSession is how many heartbeats fit into a session timeout, as
+// in Java's defaults.
+const heartbeatsPerSession = 15
+
+// errorPause spaces polls that bring nothing but errors.
+const errorPause = 100 * time.Millisecond
 
 // manyRetries leaves the end of retries to patience.
 const manyRetries = 1 << 20
@@ -54,13 +67,21 @@ type consumer struct {
 	stopPoll context.CancelFunc
 	idle     *idleWatch
 
+	assigned   atomic.Bool  // partitions were assigned at least once, perhaps none
 	dialFailed atomic.Int64 // unix ns of the last connection that could not be opened
+
+	roomy     chan struct{} // has a token when a lane may have room
+	laneCount atomic.Int64
 
 	mu        sync.Mutex
 	lanes     map[TP]*lane
 	suspended map[TP]*lane // ended by an outage, may still run
 	seeks     []*seek
 	interrupt context.CancelFunc // ends the poll that waits
+
+	// recreated are the partitions of topics that were found to be deleted or
+	// created anew, and how far the deleted topic was read. Guarded by mu.
+	recreated map[TP]int64
 }
 
 func newConsumer(l *Listener, plan Membership) (*consumer, error) {
@@ -70,6 +91,7 @@ func newConsumer(l *Listener, plan Membership) (*consumer, error) {
 		log:   l.log.With(slog.String("member_of", plan.Group)),
 		turn:  make(chan struct{}, 1),
 		lanes: make(map[TP]*lane),
+		roomy: make(chan struct{}, 1),
 
 		suspended: make(map[TP]*lane),
 	}
@@ -77,31 +99,38 @@ func newConsumer(l *Listener, plan Membership) (*consumer, error) {
 	if plan.Role == RoleMain {
 		start = l.cfg.start
 	}
-	opts := []kgo.Opt{
+	defaults := []kgo.Opt{
+		kgo.FetchMaxWait(fetchWait),
+		kgo.FetchMaxBytes(fetchBytes),
+		kgo.FetchMaxPartitionBytes(fetchPartitionBytes),
+		kgo.RequestRetries(manyRetries),
+		kgo.RetryTimeoutFn(patience),
+	}
+	if d := l.cfg.sessionTimeout; d > 0 {
+		defaults = append(defaults, kgo.SessionTimeout(d), kgo.HeartbeatInterval(d/heartbeatsPerSession))
+	}
+	owned := []kgo.Opt{
 		kgo.ConsumerGroup(plan.Group),
 		kgo.ConsumeTopics(plan.Topics...),
 		kgo.ConsumeStartOffset(start.kgoOffset()),
-		kgo.ConsumeResetOffset(start.resetOffset()),
+		kgo.ConsumeResetOffset(kgo.NoResetOffset()), // see outOfRange.
 		kgo.DisableAutoCommit(),
 		kgo.BlockRebalanceOnPoll(),
 		kgo.RebalanceTimeout(rebalanceTimeout),
-		kgo.FetchMaxWait(fetchWait),
-		kgo.RequestRetries(manyRetries),
-		kgo.RetryTimeoutFn(patience),
 		kgo.OnPartitionsAssigned(c.onAssigned),
 		kgo.OnPartitionsRevoked(c.onRevoked),
 		kgo.OnPartitionsLost(c.onLost),
 		kgo.AdjustFetchOffsetsFn(c.adjustOffsets),
-		kgo.WithHooks(dialHook{&c.dialFailed}),
+		kgo.WithHooks(dialHook{l.client.clock, &c.dialFailed}),
 	}
 	if l.cfg.instanceID != "" {
-		opts = append(opts, kgo.InstanceID(l.cfg.instanceID))
+		owned = append(owned, kgo.InstanceID(l.cfg.instanceID))
 	}
 	c.commits = newCommitter(c)
 	c.idle = newIdleWatch(l, plan.Role)
 	c.turn <- struct{}{} // the client joins at once: callbacks wait until c is whole.
 	defer func() { <-c.turn }()
-	cl, err := l.client.newKgo(plan.Group, append(opts, l.cfg.kgoOpts...)...)
+	cl, err := l.client.newKgo(plan.Group, c.log, defaults, l.cfg.kgoOpts, owned)
 	if err != nil {
 		return nil, fmt.Errorf("consume %v: %w", plan.Topics, err)
 	}
@@ -118,8 +147,9 @@ func (c *consumer) start(ctx context.Context) {
 	c.idle.start()
 }
 
-// poll moves records from the client to the lanes. It never waits for a
-// handler, so the member stays in its group however slow handlers are.
+// poll moves records from the client to the lanes. It waits for room in a
+// lane, but not for a handler; heartbeats go on meanwhile, so the member stays
+// in its group however slow handlers are.
 func (c *consumer) poll(ctx context.Context) {
 	for ctx.Err() == nil {
 		wait, cancel := context.WithCancel(ctx)
@@ -130,68 +160,94 @@ func (c *consumer) poll(ctx context.Context) {
 		if pending {
 			cancel()
 		}
-		fetches := c.cl.PollRecords(wait, c.l.cfg.queueRecords)
+		c.awaitRoom(wait)
+		fetches := c.cl.PollFetches(wait)
 		cancel()
-		c.enqueue(fetches)
+		found := c.enqueue(fetches)
+		c.applyResets(ctx, found.outOfRange)
 		c.applySeeks(ctx)
 		c.cl.AllowRebalance()
 		if fetches.IsClientClosed() {
 			return
 		}
+		c.forgetTopics(found.gone)
+		if found.refused {
+			c.pauseAfterErrors(ctx)
+		}
 	}
 }
 
-// enqueue hands a poll to the lanes. A rebalance is blocked meanwhile, but a
-// record of a partition revoked before that has no lane and is dropped.
-func (c *consumer) enqueue(fetches kgo.Fetches) {
+// pauseAfterErrors keeps a partition that is refused from being fetched, and
+// refused, without a pause.
+func (c *consumer) pauseAfterErrors(ctx context.Context) {
+	expired, stop := timerChan(systemClock{}, errorPause) // the network is real, whatever the clock says.
+	defer stop()
+	select {
+	case <-expired:
+	case <-ctx.Done():
+	}
+}
+
+// findings are what a poll brought besides records.
+type findings struct {
+	outOfRange []outOfRange
+	gone       []string // topics that were deleted or created anew
+	refused    bool     // an error, and no record
+}
+
+// enqueue hands a poll to the lanes, and returns what else it brought. A
+// rebalance is blocked meanwhile, but a record of a partition revoked before
+// that has no lane and is dropped.
+func (c *consumer) enqueue(fetches kgo.Fetches) (found findings) {
 	batch := &pollBatch{}
 	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
-		if p.Err != nil {
-			c.fetchError(p)
-		}
 		tp := TP{p.Topic, p.Partition}
-		if p.Err == nil {
-			c.l.health.clear("fetch " + p.Topic)
+		switch {
+		case p.Err == nil:
+			c.l.health.clear("fetch " + tp.String())
+		case outOfRangeError(p.Err):
+			found.outOfRange = append(found.outOfRange, outOfRange{tp, p.Err})
+		case errors.Is(p.Err, kerr.UnknownTopicID):
+			if !slices.Contains(found.gone, p.Topic) {
+				found.gone = append(found.gone, p.Topic)
+			}
+		default:
+			found.refused = c.fetchError(p) || found.refused
 		}
-		if ln := c.lane(tp); ln != nil {
-			ln.offer(p.FetchPartition, batch)
+		ln := c.lane(tp)
+		if ln == nil {
+			return
+		}
+		if at, ok := ln.offer(p.FetchPartition, batch); !ok {
+			found.outOfRange = append(found.outOfRange, outOfRange{tp, fmt.Errorf("%w: record %d lies below the position", kerr.OffsetOutOfRange, at)})
 		}
 	})
 	if batch.records > 0 {
+		found.refused = false
 		c.idle.touch()
 	}
+	return found
 }
 
 // fetchError logs what kept a partition from being fetched. franz-go tries
-// again by itself.
-func (c *consumer) fetchError(p kgo.FetchTopicPartition) {
+// again by itself. It reports false for what is no error of the cluster.
+func (c *consumer) fetchError(p kgo.FetchTopicPartition) bool {
 	err := p.Err
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, kgo.ErrClientClosed) {
-		return
+		return false
 	}
 	if _, ok := errors.AsType[*kgo.ErrGroupSession](err); ok {
 		c.l.health.degrade("group "+c.plan.Group, err.Error())
-		return
+		return true
 	}
-	key := "fetch " + p.Topic
-	if _, ok := errors.AsType[*kgo.ErrDataLoss](err); ok || errors.Is(err, kerr.OffsetOutOfRange) {
-		c.l.count(MetricOffsetReset, p.Topic, "")
-		c.log.Error("offset out of range, position was reset",
-			slog.String("topic", p.Topic), slog.Int("partition", int(p.Partition)), slog.Any("err", err))
-		if c.l.cfg.start.kind == atCommit && c.plan.Role == RoleMain {
-			c.l.halt(fmt.Errorf("partition %s-%d: %w", p.Topic, p.Partition, err))
-		}
-		return
-	}
+	key := "fetch " + TP{p.Topic, p.Partition}.String()
 	if authError(err) && c.l.cfg.haltOnAuth {
 		c.l.halt(fmt.Errorf("fetch %s: %w", p.Topic, err))
-		return
+		return true
 	}
-	c.l.health.degrade(key, err.Error())
-	if ok, suppressed := c.l.gate.allow(key); ok {
-		c.log.Warn("fetch", slog.String("topic", p.Topic), slog.Int("partition", int(p.Partition)),
-			slog.Any("err", err), slog.Int("suppressed", suppressed))
-	}
+	c.l.health.degradeFor(key, err.Error(), fetchErrorLasts)
+	c.warn(key, "fetch", slog.String("topic", p.Topic), slog.Int("partition", int(p.Partition)), slog.Any("err", err))
+	return true
 }
 
 // authError tells whether the cluster knows us and refuses.
@@ -243,6 +299,13 @@ func (c *consumer) adjustOffsets(ctx context.Context, offsets map[string]map[int
 		for p, o := range ps {
 			tp := TP{topic, p}
 			at := o.EpochOffset().Offset
+			if start, ok := c.startOfRecreated(ctx, tp, at); ok {
+				ps[p] = kgo.NewOffset().At(start)
+				if ln := c.lane(tp); ln != nil {
+					ln.begin(start, true)
+				}
+				continue
+			}
 			if at == -1 && c.plan.Role == RoleMain && c.l.cfg.start.kind == atLatest {
 				end, err := Latest().resolve(ctx, c.adm, tp, 0)
 				if err != nil {

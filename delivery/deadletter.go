@@ -1,12 +1,10 @@
 package delivery
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"time"
-
-	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // ExhaustedAction is what becomes of a record whose attempts are used up.
@@ -24,35 +22,14 @@ const (
 	customAction
 )
 
-// forward sends a failed record to its next retry tier, or gives it up.
-func (t *task) forward(err error, v verdict) {
-	l := t.l()
-	if limit := l.chainTimeout(); limit > 0 && t.now().Sub(t.originalTime()) > limit {
-		t.giveUp(err, ReasonExpired)
-		return
-	}
-	to, ok := l.chain.next(t.ln.pos, t.attempt, v.after)
-	if !ok {
-		t.giveUp(err, v.reason)
-		return
-	}
-	delay := l.cfg.tiers.jittered(to.delay, l.client.random())
-	h := t.hop(err, "")
-	h.retry = t.stamp(t.now().Add(delay))
-	if t.ln.publish(t.record(to.topic, h)) {
-		l.count(MetricRetries, t.ln.tp.Topic, to.topic)
-		t.ln.finish(t.it)
-	}
-}
+// maxDeadLetters is how often a record may be dead-lettered without a redrive
+// in between. More often means that listeners pass it round in a circle, each
+// taking the dead letters of another: it is parked then.
+const maxDeadLetters = 8
 
-// chainTimeout is how long after its first timestamp a record is retried, 0
-// for any time.
-func (l *Listener) chainTimeout() time.Duration {
-	if l.cfg.tiers != nil {
-		return l.cfg.tiers.timeout
-	}
-	return 0
-}
+// parkedSuffix names the topic, behind the main topic, of records that went
+// round in a circle. No listener reads it by itself.
+const parkedSuffix = "-parked"
 
 // giveUp ends the retries of a record as OnExhausted says.
 func (t *task) giveUp(err error, reason Reason) {
@@ -65,7 +42,7 @@ func (t *task) recover(a ExhaustedAction, err error, reason Reason) {
 		t.deadLetter(err, reason)
 	case LogAndSkip:
 		t.l().count(MetricSkipped, t.ln.tp.Topic, string(reason))
-		t.logFailure(slog.LevelError, "record skipped", err, reason)
+		t.logFailure(slog.LevelError, "record skipped", err, slog.String("reason", string(reason)))
 		t.ln.finish(t.it)
 	case HaltListener:
 		t.l().halt(fmt.Errorf("record %s@%d: %w", t.ln.tp, t.it.rec.Offset, err))
@@ -74,14 +51,15 @@ func (t *task) recover(a ExhaustedAction, err error, reason Reason) {
 	}
 }
 
-// recoverCustom calls the user's function until it succeeds.
+// recoverCustom calls the user's function until it succeeds. It is a handler
+// like any other: the gate holds it, and a stop names it.
 func (t *task) recoverCustom(failure error) {
 	p := publishBackOff()
-	f := func(ctx context.Context, m *Message[[]byte]) error {
-		return t.l().cfg.onExhausted(ctx, m, failure)
-	}
-	for n := 1; ; n++ {
-		err := call(t.ln.ctx, f, newMessage(t.delivery(1)))
+	for n := 1; t.admit(); n++ {
+		m := newMessage(t, 1)
+		err := isolate(func() error { return t.l().cfg.onExhausted(t.ln.ctx, m, failure) })
+		t.ln.leave(t.it)
+		t.release()
 		if t.interrupted(err) {
 			return
 		}
@@ -89,7 +67,7 @@ func (t *task) recoverCustom(failure error) {
 			t.ln.finish(t.it)
 			return
 		}
-		t.logFailure(slog.LevelError, "recoverer failed", err, failureReason(err))
+		t.logFailure(slog.LevelError, "recoverer failed", err)
 		if !t.ln.park(t.now().Add(p.backOff(n))) {
 			return
 		}
@@ -100,35 +78,44 @@ func (t *task) recoverCustom(failure error) {
 // record is done once all in-sync replicas have it there.
 func (t *task) deadLetter(err error, reason Reason) {
 	l := t.l()
-	topic := l.chain.deadLetterFor(err)
 	h := t.hop(err, reason)
-	if len(l.chain.tiers) > 0 || l.cfg.tiers != nil {
+	if l.cfg.tiers != nil {
 		h.retry = t.stamp(t.now())
+		if reason == ReasonExpired && notDelivered(err) {
+			h.retry = t.stampAs(t.attempt, t.now())
+		}
 	}
 	if len(l.chain.tiers) > 0 {
 		h.firstTier = l.chain.tiers[0].topic
 	}
-	if reason == ReasonExpired && t.ln.pos != posDLT && h.retry != nil && t.notDelivered(err) {
-		h.retry.attempts--
+	h.deadLetters = deadLetterCount(t.headers()) + 1
+	topic := l.chain.deadLetterFor(err)
+	if h.deadLetters > maxDeadLetters {
+		topic = l.chain.parked()
 	}
 	pub := t.record(topic, h)
 	pub.tooLarge = t.tooLargeForDeadLetter(err)
 	if !t.ln.publish(pub) {
 		return
 	}
+	t.reportDeadLetter(topic, err, reason)
+	t.ln.finish(t.it)
+}
+
+func (t *task) reportDeadLetter(topic string, err error, reason Reason) {
+	l, rec := t.l(), t.it.rec
 	l.count(MetricDeadLetters, t.ln.tp.Topic, string(reason))
-	t.logFailure(slog.LevelError, "record dead-lettered", err, reason)
-	rec := t.it.rec
+	msg := "record dead-lettered"
+	if topic == l.chain.parked() {
+		msg = "record parked, listeners pass it round in a circle"
+	}
+	o := ReadOrigin(rec)
+	t.logFailure(slog.LevelError, msg, err, slog.String("reason", string(reason)), slog.String("to", topic),
+		slog.String("origin", fmt.Sprintf("%s@%d", TP{o.Topic, o.Partition}, o.Offset)))
 	l.emit(Event{
 		Kind: EventDeadLettered, Topic: rec.Topic, Partition: rec.Partition, Offset: rec.Offset,
 		DeadLetterTopic: topic, Reason: reason, Err: err,
 	})
-	t.ln.finish(t.it)
-}
-
-// notDelivered tells a record that expired before this delivery.
-func (t *task) notDelivered(err error) bool {
-	return err == ErrExpired //nolint:errorlint // the value itself, as set by run.
 }
 
 // tooLargeForDeadLetter is what OnRecoveryFailure asks for, nil to wait.
@@ -142,56 +129,57 @@ func (t *task) tooLargeForDeadLetter(err error) func() {
 
 // deadLetterFailed decides after a failed delivery on a dead-letter topic. The
 // record stays where it is, whatever happens.
-func (t *task) deadLetterFailed(err error, v verdict, n int) (again bool, wait time.Duration) {
+func (t *task) deadLetterFailed(err error, v verdict) (again bool, wait time.Duration) {
 	l := t.l()
 	switch {
 	case v.kind == verdictPermanent || l.cfg.dltFailure == dltSkip:
-		t.logFailure(slog.LevelError, "dead-letter handler gave up", err, v.reason)
+		t.logFailure(slog.LevelError, "dead-letter handler gave up", err, slog.String("reason", string(v.reason)))
 		t.ln.finish(t.it)
 		return false, 0
 	case l.cfg.dltFailure == dltRequeue:
-		h := t.hop(err, v.reason)
-		h.retry = t.stamp(t.now())
-		h.firstTier = t.headers().Text(HeaderFirstTier)
-		if t.ln.publish(t.record(t.ln.tp.Topic, h)) {
-			t.ln.finish(t.it)
-		}
+		t.requeue(err, v)
 		return false, 0
 	case v.after > 0:
-		return true, v.after
+		wait = v.after
+	default:
+		p := deadLetterBackOff()
+		wait = p.backOff(t.n)
 	}
-	p := deadLetterBackOff()
-	return true, p.backOff(n)
+	t.noteFailure(err, step{inPlace: true, wait: wait, due: t.now().Add(wait)})
+	return true, wait
 }
 
-func (t *task) hop(err error, reason Reason) hop {
-	return hop{
-		family: t.l().cfg.family, group: t.l().group,
-		fromMain: t.ln.pos == posMain, err: err, reason: reason,
+// requeue puts the dead letter at the end of its topic after a wait, which
+// grows with each time it was put there: without it a topic of nothing but
+// failures would spin.
+func (t *task) requeue(err error, v verdict) {
+	h := t.hop(err, v.reason)
+	h.deadLetters = deadLetterCount(t.headers())
+	h.requeues = headerCount(t.headers(), HeaderRequeueCount) + 1
+	p := requeueBackOff()
+	wait := p.backOff(h.requeues)
+	due := t.now().Add(wait)
+	t.noteFailure(err, step{tier: t.ln.tp.Topic, due: due})
+	if !t.ln.park(due) {
+		return
+	}
+	h.retry = t.stamp(t.now())
+	h.firstTier = t.headers().Text(HeaderFirstTier)
+	if t.ln.publish(t.record(t.ln.tp.Topic, h)) {
+		t.ln.finish(t.it)
 	}
 }
 
-// stamp counts the attempt that was just made.
-func (t *task) stamp(due time.Time) *retryStamp {
-	return &retryStamp{
-		attempts: min(t.attempt+1, 1<<15-1),
-		original: t.originalTime().UnixMilli(),
-		due:      due,
-	}
-}
+// deadLetterCount is how often a record was dead-lettered since its last
+// redrive. A dead letter without a count is one of Spring's or of an earlier
+// version.
+func deadLetterCount(h Headers) int { return headerCount(h, HeaderDeadLetterCount) }
 
-// record is the copy of the task's record for another topic: the same bytes,
-// the same partition, the headers of the hop.
-func (t *task) record(topic string, h hop) publication {
-	src := t.it.rec
-	return publication{topic: topic, partition: src.Partition, build: func(tr trim) *kgo.Record {
-		h.trim = tr
-		if tr > trimOptional {
-			h.reason = ReasonOversize
-		}
-		return &kgo.Record{
-			Topic: topic, Partition: src.Partition, Key: src.Key, Value: src.Value,
-			Headers: h.headers(src), Timestamp: t.now(),
-		}
-	}}
+// headerCount reads a decimal count of a header, 0 unless it is a sensible one.
+func headerCount(h Headers, name string) int {
+	n, err := strconv.Atoi(h.Text(name))
+	if err != nil || n < 0 || n > 1<<20 {
+		return 0
+	}
+	return n
 }

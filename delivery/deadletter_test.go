@@ -151,6 +151,12 @@ func TestDeadLetterHandler(t *testing.T) {
 			return nil
 		}, delivery.DLTRequeue()))
 		h.Publish(topic, "k", "a")
+		h.ExpectDeadLetter("m-dlt", 1)
+		h.Advance(time.Second)
+		h.ExpectDeadLetter("m-dlt", 2)
+		h.Advance(time.Second)
+		h.ExpectDeadLetter("m-dlt", 2)
+		h.Advance(time.Second)
 		dead := h.ExpectDeadLetter("m-dlt", 3)
 		for i, d := range dead {
 			require.Equal(t, byte(i+2), delivery.Headers(d.Record.Headers).Text(delivery.HeaderAttempts)[3])
@@ -193,7 +199,7 @@ func TestOversize(t *testing.T) {
 	limit := map[string]string{"max.message.bytes": "2000"}
 	t.Run("trimmed", func(t *testing.T) {
 		h := deliverytest.New(t)
-		require.NoError(t, h.Cluster().CreateTopic("m-dlt", 1, limit))
+		require.NoError(t, h.Cluster().CreateTopic("m-dlt", 1, map[string]string{"max.message.bytes": "1500"}))
 		listen(t, h, "g", func(context.Context, *message) error { return errors.New(long) }, once)
 		h.Publish(topic, "k", "v"+noise(800, 2))
 		dead := h.ExpectDeadLetter("m-dlt", 1)[0]

@@ -56,11 +56,11 @@ type TopicError struct {
 func (e *TopicError) Error() string { return fmt.Sprintf("topic %s: %v", e.Topic, e.Err) }
 func (e *TopicError) Unwrap() error { return e.Err }
 
-// ConfigError collects what is wrong with the options of a listener.
+// ConfigError collects what is wrong with the options of a listener or a client.
 type ConfigError struct{ Problems []string }
 
 func (e *ConfigError) Error() string {
-	return "listener options: " + strings.Join(e.Problems, "; ")
+	return "options: " + strings.Join(e.Problems, "; ")
 }
 
 // PanicError is the failure of a handler that panicked.
@@ -85,7 +85,8 @@ func (e *DecodeError) Error() string { return "decode value: " + e.Err.Error() }
 func (e *DecodeError) Unwrap() error { return e.Err }
 
 // HungError is returned by Run and Stop when handlers did not return within
-// DrainTimeout and KillGrace. Their records are not committed.
+// DrainTimeout and KillGrace, also those whose partition was given up before.
+// It names at least one. Their records are not committed.
 type HungError struct{ Handlers []string }
 
 func (e *HungError) Error() string {
@@ -97,6 +98,50 @@ type HaltError struct{ Err error }
 
 func (e *HaltError) Error() string { return "listener halted: " + e.Err.Error() }
 func (e *HaltError) Unwrap() error { return e.Err }
+
+// BatchError is returned by SendBatch when records failed.
+type BatchError struct {
+	Failed int // records that failed
+	Total  int
+	errs   []error // of the records that failed, in their order
+}
+
+// Error counts the records, and gives the first error of each text.
+func (e *BatchError) Error() string {
+	var texts []string
+	counts := map[string]int{}
+	for _, err := range e.errs {
+		if counts[err.Error()]++; counts[err.Error()] == 1 {
+			texts = append(texts, err.Error())
+		}
+	}
+	const most = 3
+	for i, text := range texts {
+		texts[i] = fmt.Sprintf("%s (%d)", text, counts[text])
+	}
+	if len(texts) > most {
+		texts = append(texts[:most], fmt.Sprintf("and %d other errors", len(texts)-most))
+	}
+	return fmt.Sprintf("%d of %d records failed: %s", e.Failed, e.Total, strings.Join(texts, "; "))
+}
+
+// Unwrap gives the errors of the records that failed.
+func (e *BatchError) Unwrap() []error { return e.errs }
+
+// newBatchError is nil if no record failed.
+func newBatchError(results []Result) error {
+	e := &BatchError{Total: len(results)}
+	for _, r := range results {
+		if r.Err != nil {
+			e.Failed++
+			e.errs = append(e.errs, r.Err)
+		}
+	}
+	if e.Failed == 0 {
+		return nil
+	}
+	return e
+}
 
 // ruling is what a handler decided about its own failure.
 type ruling int
@@ -141,9 +186,15 @@ func Drop(err error) error { return rule(err, ruleDrop, 0) }
 // by whoever starts next.
 func Halt(err error) error { return rule(err, ruleHalt, 0) }
 
-// ErrorClass is the name an error has in headers: the import path and type
-// name of err without the marks of this package.
+// ErrorClass is the name an error has in headers and logs: the import path and
+// type name of the first error in the tree of err, depth first, whose type is
+// not one of errors and fmt, which tell nothing. An error may name itself with
+// a method ErrorClass() string. If the tree has nothing better it is the type
+// of err without the marks of this package.
 func ErrorClass(err error) string {
+	if class, ok := telling(err); ok {
+		return class
+	}
 	for {
 		r, ok := err.(*ruledError) //nolint:errorlint // only the outermost mark is taken off.
 		if !ok {
@@ -151,6 +202,42 @@ func ErrorClass(err error) string {
 		}
 		err = r.err
 	}
+}
+
+// telling is the class of the first error of a tree whose type tells something.
+func telling(err error) (string, bool) {
+	if err == nil {
+		return "", false
+	}
+	if named, ok := err.(interface{ ErrorClass() string }); ok { //nolint:errorlint // this walks the tree itself.
+		return named.ErrorClass(), true
+	}
+	if !generic(err) {
+		return typeName(err), true
+	}
+	switch e := err.(type) { //nolint:errorlint // this walks the tree itself.
+	case interface{ Unwrap() error }:
+		return telling(e.Unwrap())
+	case interface{ Unwrap() []error }:
+		for _, branch := range e.Unwrap() {
+			if class, ok := telling(branch); ok {
+				return class, true
+			}
+		}
+	}
+	return "", false
+}
+
+// generic tells the types that wrap or hold a text and nothing else.
+func generic(err error) bool {
+	if _, ok := err.(*ruledError); ok { //nolint:errorlint // the type itself is asked for.
+		return true
+	}
+	t := reflect.TypeOf(err)
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return t.PkgPath() == "errors" || t.PkgPath() == "fmt"
 }
 
 // rootClass is the class of the innermost error; of joined errors the first.

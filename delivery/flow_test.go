@@ -110,9 +110,14 @@ func TestBackpressure(t *testing.T) {
 		require.NoError(t, err)
 	}
 	require.Eventually(t, func() bool { return slices.Contains(l.Snapshot()[0].Paused, "backpressure") }, 10*time.Second, time.Millisecond)
-	require.Less(t, l.Snapshot()[0].Open, 21)
+	held := l.Snapshot()[0].Open
+	require.Less(t, held, 42)
+	_, err := topic.Send(t.Context(), h.Client(), "k", "last")
+	require.NoError(t, err)
+	h.Settle()
+	require.Equal(t, held, l.Snapshot()[0].Open, "nothing more is taken while the lane is full")
 	h.Advance(2 * time.Minute)
-	require.Len(t, c.list(), 42)
+	require.Len(t, c.list(), 43)
 	require.Empty(t, l.Snapshot()[0].Paused)
 }
 
@@ -139,8 +144,12 @@ func TestPauseAndResume(t *testing.T) {
 	require.Equal(t, []string{"a", "b"}, c.list())
 	l.PauseNow(delivery.TP{Topic: "m"})
 	require.Equal(t, []string{"user", "user-now"}, l.Snapshot()[0].Paused)
+	h.Publish(topic, "k", "c")
+	require.Equal(t, []string{"a", "b"}, c.list())
 	l.Resume(delivery.TP{Topic: "m"})
 	require.Empty(t, l.Snapshot()[0].Paused)
+	h.Settle()
+	require.Equal(t, []string{"a", "b", "c"}, c.list())
 	mu.Lock()
 	defer mu.Unlock()
 	require.Equal(t, []delivery.EventKind{delivery.EventAssigned, delivery.EventPaused, delivery.EventResumed, delivery.EventPaused, delivery.EventResumed}, events)

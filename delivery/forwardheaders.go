@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -43,6 +44,9 @@ type hop struct {
 	firstTier string // "" unless a dead-letter topic behind tiers
 	retry     *retryStamp
 	trim      trim
+
+	deadLetters int // how often it was dead-lettered, this time included; 0 on the way to a retry topic
+	requeues    int // how often DLTRequeue put it back
 }
 
 // retryStamp fills the three retry_topic headers.
@@ -88,6 +92,12 @@ func (p hop) headers(rec *kgo.Record) []kgo.RecordHeader {
 	if p.firstTier != "" && p.trim < trimOptional {
 		add(HeaderFirstTier, []byte(p.firstTier))
 	}
+	if p.deadLetters > 0 {
+		add(HeaderDeadLetterCount, strconv.AppendInt(nil, int64(p.deadLetters), 10))
+	}
+	if p.requeues > 0 {
+		add(HeaderRequeueCount, strconv.AppendInt(nil, int64(p.requeues), 10))
+	}
 	return out
 }
 
@@ -96,7 +106,8 @@ func (p hop) headers(rec *kgo.Record) []kgo.RecordHeader {
 // an earlier life its retry topics would skip it as foreign.
 func (p hop) replaces(name string) bool {
 	return strippedHeader(name) || retryHeader(name) || failureHeader(name) ||
-		name == HeaderErrorClass || name == HeaderFirstTier ||
+		name == HeaderErrorClass || name == HeaderFirstTier || name == HeaderRequeueCount ||
+		name == HeaderDeadLetterCount && p.deadLetters > 0 ||
 		p.fromMain && name == HeaderOriginGroup
 }
 
@@ -161,6 +172,7 @@ func RedriveHeaders(h Headers, id string, group string, onlyGroup bool) []kgo.Re
 	out := slices.DeleteFunc(slices.Clone([]kgo.RecordHeader(h)), func(e kgo.RecordHeader) bool {
 		return strippedHeader(e.Key) || retryHeader(e.Key) || failureHeader(e.Key) ||
 			strings.HasPrefix(e.Key, "bote-redrive-") || e.Key == HeaderErrorClass || e.Key == HeaderFirstTier ||
+			e.Key == HeaderDeadLetterCount || e.Key == HeaderRequeueCount ||
 			group != "" && e.Key == HeaderOriginGroup
 	})
 	add := func(name, value string) {

@@ -58,6 +58,12 @@ const (
 	HeaderRedriveCount = "bote-redrive-count"
 	HeaderRedriveID    = "bote-redrive-id"
 	HeaderRedriveGroup = "bote-redrive-group"
+
+	// HeaderDeadLetterCount is how often the record was dead-lettered since
+	// its last redrive.
+	HeaderDeadLetterCount = "bote-dead-letter-count"
+	// HeaderRequeueCount is how often DLTRequeue put the record back.
+	HeaderRequeueCount = "bote-requeue-count"
 )
 
 // The two families of origin and failure headers differ by prefix.
@@ -88,10 +94,11 @@ const (
 	maxStackBytes   = 4 << 10
 )
 
-// maxAhead is how far a due time may lie ahead before it is taken for garbage.
-const maxAhead = 24 * time.Hour
+// minAhead is how far at least a due time may lie ahead before it is taken for
+// garbage, as in Spring.
+const minAhead = 24 * time.Hour
 
-// strippedHeaders are never forwarded. Two of them hold Java-serialised
+// strippedHeader tells headers that are never forwarded. Two of them hold Java-serialised
 // objects, which nobody should read.
 func strippedHeader(name string) bool {
 	switch name {
@@ -149,9 +156,9 @@ func readOriginalTimestamp(h Headers, fallback int64) int64 {
 	return fallback
 }
 
-// readDue is when the record may be handled. garbage reports a due time so
-// far ahead that it was ignored.
-func readDue(h Headers, now time.Time) (due time.Time, garbage bool) {
+// readDue is when the record may be handled. garbage reports a due time further
+// ahead than maxAhead, which is ignored.
+func readDue(h Headers, now time.Time, maxAhead time.Duration) (due time.Time, garbage bool) {
 	v, _ := h.Get(HeaderBackOffTimestamp)
 	ms, ok := decodeMillis(v)
 	if !ok {

@@ -61,7 +61,7 @@ func TestReadAttempts(t *testing.T) {
 func TestReadDue(t *testing.T) {
 	now := time.UnixMilli(1700000000000)
 	due := func(v []byte) (time.Duration, bool) {
-		at, garbage := readDue(Headers{header(HeaderBackOffTimestamp, v)}, now)
+		at, garbage := readDue(Headers{header(HeaderBackOffTimestamp, v)}, now, minAhead)
 		return at.Sub(now), garbage
 	}
 	for _, tc := range []struct {
@@ -205,14 +205,25 @@ type smtpError struct{ code int }
 
 func (e *smtpError) Error() string { return "smtp" }
 
+// named is an error that says its class itself.
+type named struct{}
+
+func (named) Error() string      { return "named" }
+func (named) ErrorClass() string { return "orders.Rejected" }
+
 func TestErrorClasses(t *testing.T) {
 	inner := &smtpError{550}
 	err := Permanent(RetryAfter(fmt.Errorf("send: %w", inner), time.Second))
-	require.Equal(t, "fmt.wrapError", ErrorClass(err))
+	require.Equal(t, "github.com/botehq/bote/delivery.smtpError", ErrorClass(err))
 	require.Equal(t, "github.com/botehq/bote/delivery.smtpError", rootClass(err))
 	joined := errors.Join(inner, errors.New("x"))
 	require.Equal(t, "github.com/botehq/bote/delivery.smtpError", rootClass(joined))
-	require.Equal(t, "errors.joinError", ErrorClass(joined))
+	require.Equal(t, "github.com/botehq/bote/delivery.smtpError", ErrorClass(joined))
+	require.Equal(t, "github.com/botehq/bote/delivery.smtpError", ErrorClass(fmt.Errorf("%w: %w", ErrHandlerTimeout, inner)))
+	require.Equal(t, "errors.errorString", ErrorClass(Permanent(errors.New("x"))))
+	require.Equal(t, "fmt.wrapError", ErrorClass(fmt.Errorf("x: %w", errors.New("y"))))
+	require.Equal(t, "orders.Rejected", ErrorClass(fmt.Errorf("x: %w", named{})))
+	require.Empty(t, ErrorClass(nil))
 }
 
 func TestClassify(t *testing.T) {
@@ -275,8 +286,8 @@ func TestHeaderGarbage(t *testing.T) {
 		ReadFailure(rec.Headers)
 		RestoreBytes(rec)
 		now := time.UnixMilli(1700000000000)
-		due, _ := readDue(rec.Headers, now)
-		require.False(t, due.After(now.Add(maxAhead)))
+		due, _ := readDue(rec.Headers, now, minAhead)
+		require.False(t, due.After(now.Add(minAhead)))
 		RedriveHeaders(rec.Headers, "id", "g", true)
 
 		hops, topic := 0, "m"

@@ -20,59 +20,126 @@ type Health struct {
 // Status is the short form of a Health.
 type Status string
 
-// The statuses. A halted listener does nothing until it is started anew.
+// The statuses. Only StatusOK means that records are handled as they should
+// be. A listener is starting until each of its groups has assigned partitions
+// once, also before Run. A halted listener does nothing until it is started
+// anew; nor does one whose Run has returned, with an error (failed) or without
+// (stopped).
 const (
 	StatusOK       Status = "ok"
+	StatusStarting Status = "starting"
 	StatusDegraded Status = "degraded"
 	StatusHalted   Status = "halted"
+	StatusStopped  Status = "stopped"
+	StatusFailed   Status = "failed"
 )
 
-// Health is how the listener is right now.
+// Health is how the listener is right now. It is degraded while the cluster
+// does not answer or refuses something, while a handler is stuck, while a
+// watermark stands for StuckAfter although nothing waits for a known time, and
+// while a retry or dead-letter topic does not take a record.
 func (l *Listener) Health() Health {
 	h := l.health.now()
-	if h.Status == StatusHalted {
+	switch {
+	case h.Status == StatusHalted:
 		return h
+	case l.hasEnded():
+		if l.runErr != nil {
+			return Health{Status: StatusFailed, Reasons: []string{l.runErr.Error()}}
+		}
+		return Health{Status: StatusStopped, Reasons: []string{"Run has returned"}}
 	}
-	last := time.Unix(0, l.client.contact.Load())
-	if quiet := time.Since(last); quiet > contactLimit && len(l.current()) > 0 {
+	if quiet := l.client.contact.quiet(l.client.clock.Now()); quiet > contactLimit && len(l.current()) > 0 {
 		h.Status = StatusDegraded
 		h.Reasons = append(h.Reasons, fmt.Sprintf("no broker has answered for %s", quiet.Round(time.Second)))
+	}
+	if h.Status == StatusOK && l.starting() {
+		return Health{Status: StatusStarting, Reasons: []string{"partitions are not assigned yet"}}
 	}
 	return h
 }
 
+// hasEnded tells whether Run has returned. runErr is set then.
+func (l *Listener) hasEnded() bool {
+	select {
+	case <-l.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// starting tells whether a group has not assigned anything yet.
+func (l *Listener) starting() bool {
+	consumers := l.current()
+	return len(consumers) < len(l.Memberships()) ||
+		slices.ContainsFunc(consumers, func(c *consumer) bool { return !c.assigned.Load() })
+}
+
 // health collects reasons by what they are about.
 type health struct {
-	emit func(Event)
+	clock Clock
+	emit  func(Event)
 
 	mu      sync.Mutex
-	reasons map[string]string
+	reasons map[string]*reason
 	halted  string
 }
 
-func newHealth(emit func(Event)) *health {
-	return &health{emit: emit, reasons: make(map[string]string)}
+// reason is why health is degraded.
+type reason struct {
+	why   string
+	until time.Time // when it goes by itself, zero if it does not
 }
 
-func (h *health) degrade(what, why string) {
+func newHealth(clock Clock, emit func(Event)) *health {
+	return &health{clock: clock, emit: emit, reasons: make(map[string]*reason)}
+}
+
+func (h *health) degrade(what, why string) { h.set(what, &reason{why: why}) }
+
+// degradeFor is degrade for something that is over unless it is said again
+// within lasts.
+func (h *health) degradeFor(what, why string, lasts time.Duration) {
+	r := &reason{why: why, until: h.clock.Now().Add(lasts)}
+	h.set(what, r)
+	h.clock.AfterFunc(lasts, func() { h.expire(what, r) })
+}
+
+func (h *health) set(what string, r *reason) {
 	h.mu.Lock()
 	first := len(h.reasons) == 0
-	h.reasons[what] = why
+	h.reasons[what] = r
 	h.mu.Unlock()
 	if first {
-		h.emit(Event{Kind: EventDegraded, Text: what + ": " + why})
+		h.emit(Event{Kind: EventDegraded, Text: what + ": " + r.why})
 	}
 }
 
 func (h *health) clear(what string) {
 	h.mu.Lock()
-	_, had := h.reasons[what]
-	delete(h.reasons, what)
-	last := had && len(h.reasons) == 0
+	last := h.remove(what)
 	h.mu.Unlock()
 	if last {
 		h.emit(Event{Kind: EventHealthy})
 	}
+}
+
+// expire is clear for a reason that was not said again.
+func (h *health) expire(what string, r *reason) {
+	h.mu.Lock()
+	last := h.reasons[what] == r && h.remove(what)
+	h.mu.Unlock()
+	if last {
+		h.emit(Event{Kind: EventHealthy})
+	}
+}
+
+// remove reports whether it took the last reason. Callers hold mu.
+func (h *health) remove(what string) (last bool) {
+	_, had := h.reasons[what]
+	delete(h.reasons, what)
+	return had && len(h.reasons) == 0
 }
 
 func (h *health) halt(why string) {
@@ -92,7 +159,7 @@ func (h *health) now() Health {
 	}
 	out := Health{Status: StatusDegraded}
 	for _, what := range slices.Sorted(maps.Keys(h.reasons)) {
-		out.Reasons = append(out.Reasons, what+": "+h.reasons[what])
+		out.Reasons = append(out.Reasons, what+": "+h.reasons[what].why)
 	}
 	return out
 }

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"net"
@@ -56,39 +57,81 @@ func (p *fixedTopicPartitioner) Partition(r *kgo.Record, n int) int {
 	return p.byKey.Partition(r, n)
 }
 
-// contactHook notes when a broker last answered.
-type contactHook struct{ last *atomic.Int64 }
+// contact knows whether brokers answer.
+type contact struct {
+	clock   Clock
+	last    atomic.Int64 // unix ns of the last answer of any broker
+	failing atomic.Bool  // something went wrong since
+}
+
+// quiet is how long no broker has answered although one was asked.
+func (c *contact) quiet(now time.Time) time.Duration {
+	if !c.failing.Load() {
+		return 0
+	}
+	return now.Sub(time.Unix(0, c.last.Load()))
+}
+
+func (c *contact) answered() {
+	c.last.Store(c.clock.Now().UnixNano())
+	c.failing.Store(false)
+}
 
 // OnBrokerRead implements kgo.HookBrokerRead.
-func (h contactHook) OnBrokerRead(_ kgo.BrokerMetadata, _ int16, _ int, _, _ time.Duration, err error) {
-	if err == nil {
-		h.last.Store(time.Now().UnixNano())
+func (c *contact) OnBrokerRead(_ kgo.BrokerMetadata, _ int16, _ int, _, _ time.Duration, err error) {
+	switch {
+	case err == nil:
+		c.answered()
+	case !errors.Is(err, context.Canceled):
+		c.failing.Store(true)
+	}
+}
+
+// OnBrokerConnect implements kgo.HookBrokerConnect.
+func (c *contact) OnBrokerConnect(_ kgo.BrokerMetadata, _ time.Duration, _ net.Conn, err error) {
+	if err != nil && !errors.Is(err, context.Canceled) {
+		c.failing.Store(true)
 	}
 }
 
 // dialHook notes when a connection could not be opened.
-type dialHook struct{ last *atomic.Int64 }
+type dialHook struct {
+	clock Clock
+	last  *atomic.Int64
+}
 
 // OnBrokerConnect implements kgo.HookBrokerConnect.
 func (h dialHook) OnBrokerConnect(_ kgo.BrokerMetadata, _ time.Duration, _ net.Conn, err error) {
 	if err != nil {
-		h.last.Store(time.Now().UnixNano())
+		h.last.Store(h.clock.Now().UnixNano())
 	}
 }
 
-// kgoLogger passes franz-go's warnings and errors on.
-type kgoLogger struct{ log *slog.Logger }
+// kgoLogger passes franz-go's warnings and errors on, as many of one text as
+// the gate lets through: an outage repeats the same few texts without end.
+type kgoLogger struct {
+	log  *slog.Logger
+	gate *logGate
+}
 
 // Level implements kgo.Logger.
 func (kgoLogger) Level() kgo.LogLevel { return kgo.LogLevelWarn }
 
 // Log implements kgo.Logger.
 func (l kgoLogger) Log(level kgo.LogLevel, msg string, keyvals ...any) {
+	ok, suppressed := l.gate.allow("kafka client " + msg)
+	if !ok {
+		return
+	}
 	at := slog.LevelWarn
 	if level == kgo.LogLevelError {
 		at = slog.LevelError
 	}
-	l.log.Log(context.Background(), at, "kafka client", append([]any{"detail", msg}, keyvals...)...)
+	args := append([]any{"detail", msg}, keyvals...)
+	if suppressed > 0 {
+		args = append(args, "suppressed", suppressed)
+	}
+	l.log.Log(context.Background(), at, "kafka client", args...)
 }
 
 // newRandom gives numbers in [0, 1) to any goroutine.

@@ -2,8 +2,11 @@ package delivery
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -21,6 +24,8 @@ import (
 // All methods may be called from any goroutine.
 type lane struct {
 	c      *consumer
+	l      *Listener
+	role   Role
 	tp     TP
 	pos    int // position of the topic in the chain
 	serial bool
@@ -38,22 +43,27 @@ type lane struct {
 	drainOnce sync.Once
 	leaveOnce sync.Once
 	tasks     sync.WaitGroup
+	working   atomic.Int64 // records handed out whose task has not ended
 
 	mu        sync.Mutex
 	tracker   *tracker
 	queue     []*item
 	held      int // records not done
 	heldBytes int
-	inFlight  map[*item]time.Time // handlers running, and since when
+	inFlight  []flight // handlers running
 	parks     map[*park]struct{}
 	pauses    pauseSet
-	fetching  bool // as franz-go was last told
+	resumed   chan struct{} // closed when PauseNow is taken back; nil unless it holds
+	choked    bool          // full for so long that it is paused
+	fetching  bool          // as franz-go was last told
 	frozen    bool
+	gone      bool      // the topic was deleted: nothing is committed any more
 	committed int64     // last offset that was committed, -1 if unknown
 	end       int64     // end of the partition as last seen
-	working   int       // records handed out whose task has not ended
 	handled   int64     // deliveries, ever
 	stood     time.Time // since when the watermark stands, while records are open
+	parked    time.Time // when a wait last ended
+	standing  bool      // reported as standing
 }
 
 // laneKey names a partition among all listeners of a Client.
@@ -70,17 +80,29 @@ type item struct {
 	done  bool // guarded by lane.mu
 }
 
+// recordOverhead is what a record occupies in memory besides its bytes: the
+// record of franz-go, the item, and the tracker's entry.
+const recordOverhead = 256
+
+// flight is a handler that runs.
+type flight struct {
+	it       *item
+	since    time.Time
+	reported time.Time // when it was last reported as stuck
+}
+
 // park is a wait with a known end.
 type park struct{ until time.Time }
 
 // newLane makes the lane of a newly assigned partition.
 func newLane(c *consumer, tp TP) *lane {
 	ctx, cancel := context.WithCancelCause(context.Background())
-	pos := c.l.chain.position(tp.Topic)
 	return &lane{
 		c:         c,
+		l:         c.l,
+		role:      c.plan.Role,
 		tp:        tp,
-		pos:       pos,
+		pos:       c.l.chain.position(tp.Topic),
 		serial:    !c.l.cfg.unordered || c.plan.Role != RoleMain,
 		log:       c.log.With(slog.String("topic", tp.Topic), slog.Int("partition", int(tp.Partition))),
 		ctx:       ctx,
@@ -90,7 +112,6 @@ func newLane(c *consumer, tp TP) *lane {
 		done:      make(chan struct{}),
 		wake:      make(chan struct{}, 1),
 		tracker:   newTracker(-1),
-		inFlight:  make(map[*item]time.Time),
 		parks:     make(map[*park]struct{}),
 		fetching:  true,
 		committed: -1,
@@ -115,37 +136,83 @@ func (ln *lane) begin(offset int64, commit bool) {
 
 // run hands out records until the lane drains.
 func (ln *lane) run() {
-	defer close(ln.done)
-	defer ln.c.l.client.unregister(ln)
-	if !ln.awaitPriors() {
-		return
+	switch {
+	case !ln.awaitPriors():
+		ln.finished()
+	case ln.serial:
+		ln.runSerial(&task{ln: ln}, false)
+	default:
+		ln.runUnordered()
 	}
+}
+
+// runSerial hands out one record after the other, and calls the handler
+// itself. A handler that calls runtime.Goexit takes this goroutine with it;
+// another one then goes on with the same task, resumed.
+func (ln *lane) runSerial(t *task, resumed bool) {
+	returned := false
+	defer func() {
+		if returned {
+			ln.finished()
+		} else {
+			go ln.runSerial(t, true) // ends by itself; shutdown waits for ln.done.
+		}
+	}()
+	for {
+		if !resumed {
+			it, ok := ln.take()
+			if !ok {
+				break
+			}
+			t.begin(it)
+		}
+		t.run(resumed)
+		ln.working.Add(-1)
+		resumed = false
+	}
+	returned = true
+}
+
+// runUnordered runs a goroutine for each record, up to the listener's
+// concurrency.
+func (ln *lane) runUnordered() {
 	for {
 		it, ok := ln.take()
 		if !ok {
 			break
 		}
-		t := newTask(ln, it)
-		if ln.serial {
-			ln.work(t)
-			continue
-		}
+		t := &task{ln: ln}
+		t.begin(it)
 		if !t.acquire() {
+			ln.working.Add(-1)
 			break
 		}
-		ln.tasks.Go(func() { ln.work(t) })
+		ln.tasks.Add(1)
+		go ln.runTask(t, false) // finished waits for it.
 	}
 	ln.tasks.Wait()
+	ln.finished()
 }
 
-// work runs a task to its end.
-func (ln *lane) work(t *task) {
+// runTask runs one task to its end, over a runtime.Goexit as runSerial does.
+func (ln *lane) runTask(t *task, resumed bool) {
+	returned := false
 	defer func() {
-		ln.mu.Lock()
-		ln.working--
-		ln.mu.Unlock()
+		if !returned {
+			go ln.runTask(t, true) // finished waits for it.
+			return
+		}
+		ln.working.Add(-1)
+		ln.tasks.Done()
 	}()
-	t.run()
+	t.run(resumed)
+	returned = true
+}
+
+// finished says that no goroutine of the lane runs any more.
+func (ln *lane) finished() {
+	ln.l.client.unregister(ln)
+	close(ln.done)
 }
 
 // awaitPriors waits for handlers of earlier assignments: one record is never
@@ -161,43 +228,39 @@ func (ln *lane) awaitPriors() bool {
 	return true
 }
 
-// offer appends polled records to the queue.
-func (ln *lane) offer(p kgo.FetchPartition, batch *pollBatch) {
+// offer appends polled records to the queue. It reports the offset of a record
+// that lies below the lane's position: the log was replaced below it, and
+// nothing was taken.
+func (ln *lane) offer(p kgo.FetchPartition, batch *pollBatch) (below int64, ok bool) {
 	ln.mu.Lock()
 	defer ln.mu.Unlock()
 	if ln.frozen {
-		return
+		return 0, true
 	}
-	ln.end = max(ln.end, p.HighWatermark)
+	ln.end = p.HighWatermark
+	if len(p.Records) == 0 {
+		return 0, true
+	}
+	if first := p.Records[0].Offset; first < ln.tracker.next {
+		return first, false
+	}
 	if ln.held == 0 {
-		ln.stood = ln.c.l.client.clock.Now()
+		ln.stood = ln.l.client.clock.Now()
+		ln.l.watch.need(ln.stood)
 	}
-	ln.noteReset(p.LogStartOffset)
-	for _, r := range p.Records {
-		if !ln.tracker.add(r.Offset) {
-			continue
-		}
-		it := &item{rec: r, size: len(r.Key) + len(r.Value) + 64, batch: batch}
-		batch.add()
+	items := make([]item, len(p.Records))
+	for i, r := range p.Records {
+		ln.tracker.add(r.Offset)
+		it := &items[i]
+		it.rec, it.batch, it.size = r, batch, len(r.Key)+len(r.Value)+recordOverhead
 		ln.queue = append(ln.queue, it)
-		ln.held++
 		ln.heldBytes += it.size
 	}
+	batch.add(len(items))
+	ln.held += len(items)
 	ln.settlePauses()
 	ln.signal()
-}
-
-// noteReset reports that the log now starts behind the position: what lay
-// between was deleted before it was read.
-func (ln *lane) noteReset(logStart int64) {
-	next := ln.tracker.next
-	if next < 0 || logStart <= next || ln.held > 0 {
-		return
-	}
-	ln.tracker.skipTo(logStart)
-	ln.c.l.count(MetricOffsetReset, ln.tp.Topic, "")
-	ln.log.Error("records were deleted before they were read",
-		slog.Int64("offset", next), slog.Int64("log_start_offset", logStart))
+	return 0, true
 }
 
 // take waits for the next record to hand out. It reports false when the lane
@@ -223,35 +286,103 @@ func (ln *lane) take() (*item, bool) {
 func (ln *lane) pop() *item {
 	ln.mu.Lock()
 	defer ln.mu.Unlock()
-	if len(ln.queue) == 0 || ln.pauses.has(pauseNow) || ln.pauses.has(pauseGap) {
+	if len(ln.queue) == 0 || ln.closed() || ln.pauses.has(pauseGap) {
 		return nil
 	}
 	it := ln.queue[0]
 	ln.queue[0] = nil
 	ln.queue = ln.queue[1:]
-	ln.working++
+	ln.working.Add(1)
 	return it
 }
 
-// finish marks a record as done. It reports false, and does nothing, when the
-// assignment is over or the record was done before.
-func (ln *lane) finish(it *item) bool {
+// closed is the gate before the handler: after a Halt and under PauseNow
+// nothing passes it, from the queue, from a wait, or from waiting for a slot.
+// Callers hold mu.
+func (ln *lane) closed() bool { return ln.pauses.has(pauseNow) || ln.l.halted.Load() != nil }
+
+// enter notes that a handler runs. If the gate is closed it does not, and
+// gives the channel that is closed when the gate may be open again; nil if
+// that will not happen.
+func (ln *lane) enter(it *item, at time.Time) (again <-chan struct{}, ok bool) {
 	ln.mu.Lock()
-	if ln.frozen || it.done || !ln.tracker.finish(it.rec.Offset) {
-		ln.mu.Unlock()
-		return false
+	defer ln.mu.Unlock()
+	if ln.closed() {
+		if ln.l.halted.Load() != nil {
+			return nil, false
+		}
+		return ln.resumed, false
 	}
-	it.done = true
-	if ln.tracker.watermark() > it.rec.Offset {
-		ln.stood = ln.c.l.client.clock.Now()
-	}
-	ln.held--
-	ln.heldBytes -= it.size
-	ln.settlePauses()
-	ln.signal()
+	ln.inFlight = append(ln.inFlight, flight{it: it, since: at})
+	ln.handled++
+	return nil, true
+}
+
+// leave notes that the handler has returned.
+func (ln *lane) leave(it *item) {
+	ln.mu.Lock()
+	stuck := ln.land(it)
 	ln.mu.Unlock()
-	ln.c.commits.note(it.batch)
-	return true
+	if stuck {
+		ln.l.stuck(ln.tp.Topic, -1)
+	}
+}
+
+// land removes a flight, and tells whether it was reported as stuck. Callers
+// hold mu.
+func (ln *lane) land(it *item) (stuck bool) {
+	for i := range ln.inFlight {
+		if ln.inFlight[i].it == it {
+			stuck = !ln.inFlight[i].reported.IsZero()
+			last := len(ln.inFlight) - 1
+			ln.inFlight[i] = ln.inFlight[last]
+			ln.inFlight[last] = flight{}
+			ln.inFlight = ln.inFlight[:last]
+			return stuck
+		}
+	}
+	return false
+}
+
+// finish marks a record as done; its handler, if one ran, has returned. It
+// reports false when the assignment is over or the record was done before.
+func (ln *lane) finish(it *item) bool {
+	now := ln.l.client.clock.Now()
+	ln.mu.Lock()
+	stuck := ln.land(it)
+	counts := !ln.frozen && !it.done && ln.tracker.finish(it.rec.Offset)
+	stood := false
+	if counts {
+		it.done = true
+		ln.held--
+		ln.heldBytes -= it.size
+		if ln.tracker.watermark() > it.rec.Offset {
+			stood, ln.standing = ln.standing, false
+			ln.stood = now
+		}
+		ln.settlePauses()
+		if !ln.serial {
+			ln.signal()
+		}
+	}
+	ln.mu.Unlock()
+	if stuck {
+		ln.l.stuck(ln.tp.Topic, -1)
+	}
+	if stood {
+		ln.l.health.clear(ln.standsKey())
+	}
+	if counts {
+		ln.c.commits.note(it.batch)
+	}
+	return counts
+}
+
+// wasDone tells whether a record is done.
+func (ln *lane) wasDone(it *item) bool {
+	ln.mu.Lock()
+	defer ln.mu.Unlock()
+	return it.done
 }
 
 // stop ends the handing out and all waits.
@@ -302,13 +433,18 @@ func (ln *lane) doneBefore(offset int64) bool {
 // freeze ends the assignment: results no longer count.
 func (ln *lane) freeze() {
 	ln.mu.Lock()
-	defer ln.mu.Unlock()
 	ln.frozen = true
 	ln.queue = nil
 	ln.parks = make(map[*park]struct{})
+	stood := ln.standing
+	ln.standing = false
+	ln.mu.Unlock()
+	if stood {
+		ln.l.health.clear(ln.standsKey())
+	}
 }
 
-// over tells whether results still count.
+// over tells whether results no longer count.
 func (ln *lane) over() bool {
 	ln.mu.Lock()
 	defer ln.mu.Unlock()
@@ -322,7 +458,7 @@ func (ln *lane) park(due time.Time) bool { return ln.parkUnless(due, ln.drain) }
 // parkUnless arms the timer before the wait shows in the lane's state: whoever
 // moves a clock by that state then finds the timer.
 func (ln *lane) parkUnless(due time.Time, end <-chan struct{}) bool {
-	clock := ln.c.l.client.clock
+	clock := ln.l.client.clock
 	for {
 		d := due.Sub(clock.Now())
 		if d <= 0 {
@@ -343,13 +479,15 @@ func (ln *lane) parkUnless(due time.Time, end <-chan struct{}) bool {
 }
 
 func (ln *lane) setPark(p *park, on bool) {
+	now := ln.l.client.clock.Now()
 	ln.mu.Lock()
 	defer ln.mu.Unlock()
 	if on {
 		ln.parks[p] = struct{}{}
-	} else {
-		delete(ln.parks, p)
+		return
 	}
+	delete(ln.parks, p)
+	ln.parked = now
 }
 
 // watermark is the offset to commit, -1 if nothing is known to be done.
@@ -365,4 +503,28 @@ func (ln *lane) signal() {
 	case ln.wake <- struct{}{}:
 	default:
 	}
+}
+
+// handlers names the handlers of the lane that still run; if none does, the
+// record that the lane is at.
+func (ln *lane) handlers() []string {
+	ln.mu.Lock()
+	defer ln.mu.Unlock()
+	name := func(offset int64) string { return fmt.Sprintf("%s %s@%d", ln.l.group, ln.tp, offset) }
+	if len(ln.inFlight) == 0 {
+		return []string{name(ln.tracker.watermark())}
+	}
+	var out []string
+	for _, f := range ln.inFlight {
+		out = append(out, name(f.it.rec.Offset))
+	}
+	slices.Sort(out)
+	return out
+}
+
+// idle tells whether no handler of the lane runs.
+func (ln *lane) idle() bool {
+	ln.mu.Lock()
+	defer ln.mu.Unlock()
+	return len(ln.inFlight) == 0
 }

@@ -25,7 +25,6 @@ var (
 )
 
 // calls are the deliveries a handler saw.
-
 type calls struct {
 	mu  sync.Mutex
 	all []string
@@ -74,48 +73,7 @@ func committed(t *testing.T, h *deliverytest.Harness, group string) int64 {
 }
 
 // awaitCommit waits for the commit of group g that is under way.
-
 func awaitCommit(t *testing.T, h *deliverytest.Harness, want int64) {
 	t.Helper()
 	require.Eventually(t, func() bool { return committed(t, h, "g") == want }, 10*time.Second, time.Millisecond)
 }
-
-// The default: ten deliveries in place over some twenty seconds, in order,
-
-// then the dead-letter topic with the headers of the plain family.
-
-// Two errors taking turns stop at Attempts: changing errors reset no counter.
-
-// Two groups with default names on one topic: each handles its own retries
-
-// and no others.
-
-// A group that was renamed handles what its old name left on retry topics.
-
-// The publish to the dead-letter topic is refused a thousand times: the
-
-// handler ran once.
-
-// Halt stops the listener; the record is neither committed nor forwarded.
-
-// A panic and a Goexit are failed attempts like any other.
-
-// Decoding happens once, is never retried, and the bytes go on untouched.
-
-// Retry topics with fewer partitions than the main topic: records go by key.
-
-// A missing dead-letter topic is created again when it is needed.
-
-// noise is text that does not compress.
-
-// A record that is too large with its headers loses the stack, then the
-
-// message; one that is too large by itself waits, or is skipped on request.
-
-// Records of one partition side by side, but no more than Concurrency; the
-
-// commit waits for the oldest.
-
-// Acks in any order: the commit stops at the oldest record that is not acked.
-
-// Run starts all, stops all when one fails, and stops clients last.

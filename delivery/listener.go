@@ -24,6 +24,8 @@ type Listener struct {
 	log     *slog.Logger
 	gate    *logGate
 	health  *health
+	events  *events
+	watch   *watch
 	pauses  *pauses
 	slots   chan struct{} // one per handler that may run
 
@@ -95,8 +97,28 @@ func newListener(c *Client, topic, group string, handler Handler, cfg *config) (
 		stopping: make(chan struct{}),
 		ended:    make(chan struct{}),
 	}
-	l.health = newHealth(func(e Event) { l.emit(e) })
+	l.watch = &watch{l: l}
+	l.events = &events{f: cfg.events, log: l.log, gate: l.gate}
+	l.health = newHealth(c.clock, l.emit)
+	l.guardPredicates()
 	return l, nil
+}
+
+// guardPredicates keeps functions of the user that judge errors from ending
+// the process: one that panics means a retry, not in place, and the general
+// dead-letter topic.
+func (l *Listener) guardPredicates() {
+	wrap := func(what string, match func(error) bool, fallback bool) func(error) bool {
+		if match == nil {
+			return nil
+		}
+		return func(err error) bool { return l.ask(what, match, err, fallback) }
+	}
+	l.cfg.retryIf = wrap("RetryIf", l.cfg.retryIf, true)
+	l.cfg.blockingIf = wrap("BlockingIf", l.cfg.blockingIf, false)
+	for i, r := range l.chain.routes {
+		l.chain.routes[i].match = wrap("DeadLetterIf", r.match, false)
+	}
 }
 
 // Group is the listener's group.
@@ -122,6 +144,7 @@ func (l *Listener) Run(ctx context.Context) error {
 	err := l.run(ctx)
 	l.runErr = err
 	close(l.ended)
+	l.events.flush()
 	return err
 }
 
@@ -218,15 +241,20 @@ func (l *Listener) Memberships() []Membership {
 	return plans
 }
 
-// emit calls the user's event function.
+// emit hands an event to the user's event function. It does not wait for it.
 func (l *Listener) emit(e Event) {
 	e.Group = l.group
-	l.cfg.events(e)
+	l.events.add(e)
 }
 
-// ours tells whether a retry record belongs to this listener's group.
-func (l *Listener) ours(h Headers) bool {
-	g, ok := h.Get(HeaderOriginGroup)
+// PendingEvents is how many events wait for the function of OnEvent, or for
+// its return. Package deliverytest settles by it.
+func (l *Listener) PendingEvents() int { return l.events.pending() }
+
+// ours tells whether a record belongs to this listener's group by the given
+// header. A record without it belongs to all.
+func (l *Listener) ours(h Headers, header string) bool {
+	g, ok := h.Get(header)
 	return !ok || string(g) == l.group || slices.Contains(l.cfg.aliases, string(g))
 }
 

@@ -67,7 +67,7 @@ func (g *logGate) allowOnce(class string) bool {
 
 // logFailure logs one failure of the task's record: never its value, and its
 // key only on request. ERROR lines are all written, others are bounded.
-func (t *task) logFailure(level slog.Level, msg string, err error, reason Reason) {
+func (t *task) logFailure(level slog.Level, msg string, err error, more ...slog.Attr) {
 	l := t.l()
 	ctx := context.Background()
 	if !t.ln.log.Enabled(ctx, level) {
@@ -80,16 +80,19 @@ func (t *task) logFailure(level slog.Level, msg string, err error, reason Reason
 			return
 		}
 	}
-	attrs := []slog.Attr{
+	attrs := append([]slog.Attr{
 		slog.Int64("offset", t.it.rec.Offset),
 		slog.Int("attempt", t.attempt),
-		slog.String("error_class", string(reason)),
+		slog.String("error_class", ErrorClass(err)),
 		slog.Any("err", err),
-	}
+	}, more...)
 	if l.cfg.logKeys {
 		attrs = append(attrs, slog.String("key", string(t.it.rec.Key)))
 	} else if t.it.rec.Key != nil {
 		attrs = append(attrs, slog.String("key_hash", keyHash(t.it.rec.Key)))
+	}
+	if stack := stackOf(err); stack != "" {
+		attrs = append(attrs, slog.String("stack", cutText(stack, maxStackBytes)))
 	}
 	if suppressed > 0 {
 		attrs = append(attrs, slog.Int("suppressed", suppressed))

@@ -26,9 +26,10 @@ type Message[T any] struct {
 // attempt is what Message knows about its delivery; nil for hand-made ones.
 type attempt struct {
 	rec    *kgo.Record
+	ln     *lane
+	it     *item
 	chain  int // number of this delivery in the chain, from the header
 	local  int // number of this delivery in its lane
-	ackNow func(context.Context) error
 }
 
 // Attempt is the number of the attempt in the retry chain: 1 on the main
@@ -72,7 +73,7 @@ func (m *Message[T]) Ack(ctx context.Context) error {
 	if m.delivery == nil {
 		return nil
 	}
-	return m.delivery.ackNow(ctx)
+	return m.delivery.ln.ack(ctx, m.delivery.it)
 }
 
 // Raw is the record as it was read. It must not be changed.
@@ -86,13 +87,22 @@ func (m *Message[T]) Raw() *kgo.Record {
 	}
 }
 
-// newMessage is the undecoded message middleware sees.
-func newMessage(a *attempt) *Message[[]byte] {
-	r := a.rec
-	return &Message[[]byte]{
-		Key: r.Key, Value: r.Value, Headers: r.Headers, Topic: r.Topic,
-		Partition: r.Partition, Offset: r.Offset, Timestamp: r.Timestamp, delivery: a,
+// newMessage is delivery n of a task's record, undecoded, as middleware sees
+// it. It is not used again: handlers keep messages to Ack them later.
+func newMessage(t *task, n int) *Message[[]byte] {
+	r := t.it.rec
+	both := &struct {
+		m Message[[]byte]
+		a attempt
+	}{
+		m: Message[[]byte]{
+			Key: r.Key, Value: r.Value, Headers: r.Headers, Topic: r.Topic,
+			Partition: r.Partition, Offset: r.Offset, Timestamp: r.Timestamp,
+		},
+		a: attempt{rec: r, ln: t.ln, it: t.it, chain: t.attempt, local: n},
 	}
+	both.m.delivery = &both.a
+	return &both.m
 }
 
 // withValue is m with a decoded value.

@@ -20,8 +20,8 @@ type Handler = func(ctx context.Context, m *Message[[]byte]) error
 // decoding happens in the innermost handler, so next returns a DecodeError.
 type Middleware func(next Handler) Handler
 
-// config is what the options of a listener say. Zero fields are set by
-// newConfig, so that an option can set them to zero on purpose.
+// config is what the options of a listener say. newConfig fills in defaults
+// before it applies options, so zero is a legal choice.
 type config struct {
 	unordered   bool
 	concurrency int
@@ -47,6 +47,7 @@ type config struct {
 	aliases      []string
 	queueRecords int
 	queueBytes   int
+	bufferBytes  int
 	gapLimit     int
 
 	handlerTimeout time.Duration
@@ -59,6 +60,8 @@ type config struct {
 
 	start         Position
 	instanceID    string
+
+	sessionTimeout time.Duration
 	requireTopics bool
 	haltOnAuth    bool
 	logKeys       bool
@@ -80,8 +83,9 @@ func newConfig(opts []Option) *config {
 		blocking:     defaultBlocking(),
 		deadLetter:   &deadLetterPlan{suffix: "-dlt"},
 		autoCreate:   true,
-		queueRecords: 500,
+		queueRecords: 5000,
 		queueBytes:   16 << 20,
+		bufferBytes:  24 << 20,
 		gapLimit:     10_000,
 		stuckAfter:   time.Minute,
 		revokeWait:   min(20*time.Second, rebalanceTimeout/2),
@@ -137,8 +141,10 @@ func RetryTopics(opts ...RetryOption) Option {
 	}
 }
 
-// RetryIf limits retries of both kinds to errors for which match is true. All
-// other errors are permanent.
+// RetryIf limits retries of both kinds to errors for which match is true; other
+// errors are permanent. It is not asked about panics, timeouts and errors with
+// a mark (RetryAfter, Permanent, Drop, Halt): panics and timeouts are always
+// retried.
 func RetryIf(match func(error) bool) Option { return func(c *config) { c.retryIf = match } }
 
 // CommitEach commits after each record.
@@ -204,11 +210,17 @@ func GroupAliases(old ...string) Option {
 	return func(c *config) { c.aliases = append(c.aliases, old...) }
 }
 
-// QueueLimit sets how many records and bytes of one partition are held. The
-// default is 500 records and 16 MiB.
+// QueueLimit sets how many records and bytes of one partition are held before
+// no more are fetched. The answer to one fetch, by default 256 KiB for a
+// partition, may exceed it. The default is 5000 records and 16 MiB.
 func QueueLimit(records, bytes int) Option {
 	return func(c *config) { c.queueRecords, c.queueBytes = records, bytes }
 }
+
+// BufferLimit sets how many bytes of records each group of the listener holds,
+// all its partitions together; each partition gets an equal share. The memory
+// of the records counts, not their size on the wire. The default is 24 MiB.
+func BufferLimit(bytes int) Option { return func(c *config) { c.bufferBytes = bytes } }
 
 // GapLimit sets how many records may be done behind one that is not before
 // the partition waits for it. The default is 10000.
@@ -247,6 +259,13 @@ func IdleAfter(d time.Duration) Option { return func(c *config) { c.idleAfter = 
 // Earliest. Retry and dead-letter topics always start at the earliest record.
 func StartAt(p Position) Option { return func(c *config) { c.start = p } }
 
+// SessionTimeout sets how long the group waits for the heartbeats of a member
+// that vanished, as after kill -9, before it gives the member's partitions to
+// others. Until then they stand still. The default is 45 s, as in Java; the
+// broker refuses what lies outside its group.min.session.timeout.ms and
+// group.max.session.timeout.ms. Heartbeats are sent 15 times as often.
+func SessionTimeout(d time.Duration) Option { return func(c *config) { c.sessionTimeout = d } }
+
 // InstanceID makes the listener a static member of its group.
 func InstanceID(id string) Option { return func(c *config) { c.instanceID = id } }
 
@@ -270,10 +289,15 @@ func Use(m ...Middleware) Option {
 	return func(c *config) { c.middleware = append(c.middleware, m...) }
 }
 
-// OnEvent calls f for each event. f must be quick: the partition waits for it.
+// OnEvent calls f for each event, one after the other in the order they
+// happen, in a goroutine of its own: f may call any method of the listener.
+// Events that f is too slow for wait; beyond some thousands they are dropped,
+// and a warning is logged.
 func OnEvent(f func(Event)) Option { return func(c *config) { c.events = f } }
 
-// Kgo adds options to the franz-go clients of this listener.
+// Kgo adds options to the franz-go clients of this listener. Listen refuses
+// options that the library sets itself, such as groups, topics, offsets,
+// callbacks and commits.
 func Kgo(opts ...kgo.Opt) Option {
 	return func(c *config) { c.kgoOpts = append(c.kgoOpts, opts...) }
 }
@@ -385,14 +409,25 @@ func (c *config) validate() {
 	}
 	check(c.concurrency >= 1, "concurrency must be at least 1")
 	check(c.queueRecords >= 1 && c.queueBytes >= 1, "queue limit must be at least 1 record and 1 byte")
+	check(c.bufferBytes >= 1, "buffer limit must be at least 1 byte")
 	check(c.gapLimit >= 1, "gap limit must be at least 1")
 	check(c.commit.valid(), "CommitEvery needs a positive interval and count")
-	for name, d := range map[string]time.Duration{
-		"handler timeout": c.handlerTimeout, "stuck after": c.stuckAfter, "expire after": c.expireAfter,
-		"revoke wait": c.revokeWait, "drain timeout": c.drainTimeout, "kill grace": c.killGrace, "idle after": c.idleAfter,
+	for _, e := range []struct {
+		name string
+		d    time.Duration
+	}{
+		{"handler timeout", c.handlerTimeout},
+		{"stuck after", c.stuckAfter},
+		{"expire after", c.expireAfter},
+		{"revoke wait", c.revokeWait},
+		{"drain timeout", c.drainTimeout},
+		{"kill grace", c.killGrace},
+		{"idle after", c.idleAfter},
+		{"session timeout", c.sessionTimeout},
 	} {
-		check(d >= 0, name+" must not be negative")
+		check(e.d >= 0, e.name+" must not be negative")
 	}
+	c.problems = append(c.problems, refusedOpts("Kgo", c.kgoOpts, slices.Concat(ownedByClient, ownedByListener)...)...)
 	check(c.revokeWait < rebalanceTimeout, fmt.Sprintf("revoke wait must be below the rebalance timeout of %s", rebalanceTimeout))
 	check(c.exhausted != customAction || c.onExhausted != nil, "OnExhaustedFunc needs a function")
 	c.problems = append(c.problems, c.blocking.problems("blocking retry")...)

@@ -3,7 +3,7 @@ package delivery
 import "sync"
 
 // pauseReason is why a partition is not fetched or not handed out. Reasons are
-// a set; a partition is fetched only while the fetch reasons are empty.
+// a set.
 type pauseReason uint8
 
 const (
@@ -12,9 +12,6 @@ const (
 	pauseBackpressure                         // the queue is full
 	pauseGap                                  // too much is done behind one record that is not
 )
-
-// fetchReasons keep a partition from being fetched.
-const fetchReasons = pauseUser | pauseNow | pauseBackpressure
 
 // pauseSet is a set of reasons.
 type pauseSet uint8
@@ -82,8 +79,8 @@ func (p *pauses) set(tps []TP, s pauseSet) {
 // until Resume, also over rebalances.
 func (l *Listener) Pause(tps ...TP) { l.setPause(tps, pauseSet(pauseUser), EventPaused) }
 
-// PauseNow is Pause that also keeps fetched records waiting: only handlers
-// that run finish.
+// PauseNow is Pause that also keeps fetched records waiting, and those that
+// wait for a retry: only handlers that run finish.
 func (l *Listener) PauseNow(tps ...TP) { l.setPause(tps, pauseSet(pauseUser|pauseNow), EventPaused) }
 
 // Resume takes Pause and PauseNow back. Without partitions it resumes all.
@@ -111,11 +108,21 @@ func (ln *lane) repause() {
 	if ln.frozen {
 		return
 	}
-	user := ln.c.l.pauses.of(ln.tp)
+	user := ln.l.pauses.of(ln.tp)
 	ln.pauses.set(pauseUser, user.has(pauseUser))
 	ln.pauses.set(pauseNow, user.has(pauseNow))
+	switch {
+	case user.has(pauseNow) && ln.resumed == nil:
+		ln.resumed = make(chan struct{})
+	case !user.has(pauseNow) && ln.resumed != nil:
+		close(ln.resumed)
+		ln.resumed = nil
+		ln.parked = ln.l.client.clock.Now()
+		ln.l.watch.need(ln.parked)
+	}
 	ln.settlePauses()
 	ln.signal()
+	ln.c.signalRoom()
 }
 
 // resumeAfresh starts a new lane: franz-go keeps a partition paused over
@@ -125,18 +132,19 @@ func (ln *lane) resumeAfresh() {
 	ln.repause()
 }
 
-// settlePauses computes the lane's own reasons and tells franz-go. Above the
-// queue limit fetching pauses, below half of it fetching goes on. Callers hold
-// mu; franz-go only notes the call.
+// settlePauses computes the lane's own reasons and tells franz-go. A lane is
+// full at its limit, until half of it is done. Callers hold mu; franz-go only
+// notes the call.
 func (ln *lane) settlePauses() {
-	cfg := ln.c.l.cfg
-	full := ln.held >= cfg.queueRecords || ln.heldBytes >= cfg.queueBytes
-	half := ln.held <= cfg.queueRecords/2 && ln.heldBytes <= cfg.queueBytes/2
-	if full || half {
-		ln.pauses.set(pauseBackpressure, full)
+	if ln.overLimit(1) {
+		ln.pauses.set(pauseBackpressure, true)
+	} else if ln.pauses.has(pauseBackpressure) && !ln.overLimit(2) {
+		ln.pauses.set(pauseBackpressure, false)
+		ln.choked = false
+		ln.c.signalRoom()
 	}
-	ln.pauses.set(pauseGap, ln.tracker.gap() >= cfg.gapLimit)
-	fetch := ln.pauses&pauseSet(fetchReasons) == 0
+	ln.pauses.set(pauseGap, ln.tracker.gap() >= ln.l.cfg.gapLimit)
+	fetch := !ln.choked && ln.pauses&pauseSet(pauseUser|pauseNow) == 0
 	if fetch == ln.fetching || ln.frozen {
 		return
 	}
@@ -147,4 +155,10 @@ func (ln *lane) settlePauses() {
 	} else {
 		ln.c.cl.PauseFetchPartitions(part)
 	}
+}
+
+// overLimit tells whether the lane holds its limit divided by share, or more.
+// Callers hold mu.
+func (ln *lane) overLimit(share int) bool {
+	return ln.held*share > ln.l.cfg.queueRecords-1 || ln.heldBytes*share >= ln.c.laneBytes()
 }

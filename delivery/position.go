@@ -103,15 +103,3 @@ func (p Position) resolve(ctx context.Context, adm *kadm.Client, tp TP, here int
 	}
 	return o.Offset, nil
 }
-
-// resetOffset is the position after an offset was found out of range.
-func (p Position) resetOffset() kgo.Offset {
-	switch p.kind {
-	case atLatest:
-		return kgo.NewOffset().AtEnd()
-	case atCommit:
-		return kgo.NoResetOffset()
-	case atEarliest, atOffset, atTime, fromEnd, fromHere:
-	}
-	return kgo.NewOffset().AtStart()
-}

@@ -27,7 +27,7 @@ func (c *Client) admin() *kadm.Client { return kadm.NewClient(c.sends) }
 // chainTopic is a topic of the chain that must exist before it is needed.
 type chainTopic struct {
 	name      string
-	delay     time.Duration
+	delay     time.Duration // the longest, with jitter
 	retention time.Duration
 }
 
@@ -36,11 +36,11 @@ type chainTopic struct {
 func (l *Listener) chainTopics() []chainTopic {
 	longest := time.Duration(0)
 	for _, t := range l.chain.tiers {
-		longest = max(longest, t.delay)
+		longest = max(longest, l.cfg.tiers.jittered(t.delay, 1))
 	}
 	var out []chainTopic
 	for _, t := range l.chain.tiers {
-		out = append(out, chainTopic{t.topic, t.delay, max(retryRetention, 4*longest)})
+		out = append(out, chainTopic{t.topic, l.cfg.tiers.jittered(t.delay, 1), max(retryRetention, 4*longest)})
 	}
 	for _, t := range l.chain.deadLetterTopics() {
 		out = append(out, chainTopic{t, 0, deadLetterRetention})
@@ -124,7 +124,7 @@ func (l *Listener) patiently(ctx context.Context, what string, f func() error) e
 		l.health.degrade(what, err.Error())
 		if now := l.client.clock.Now(); warned.IsZero() || now.Sub(warned) >= missingWarn {
 			warned = now
-			l.log.Warn("cannot start yet", slog.String("step", what), slog.Any("err", err))
+			l.log.Warn("cannot start yet", slog.String("step", what), slog.Any("err", err), slog.String("hint", startHint(err)))
 		}
 		expired, stop := timerChan(l.client.clock, missingCheck)
 		select {
@@ -134,6 +134,15 @@ func (l *Listener) patiently(ctx context.Context, what string, f func() error) e
 			return ctx.Err()
 		}
 	}
+}
+
+// startHint says what a person can do about an error that keeps a listener from
+// starting.
+func startHint(err error) string {
+	if errors.Is(err, ErrTopicMissing) {
+		return "a main topic is never created by a listener: create it, as with kafka-topics.sh --create"
+	}
+	return "it is tried again"
 }
 
 // described is what metadata says of a topic; partitions 0 = it is missing.
@@ -216,10 +225,17 @@ func (l *Listener) provisionTopic(ctx context.Context, t chainTopic, found descr
 	return nil
 }
 
+// headerRoom is what the headers of a copy may add to a record at the limit of
+// the main topic.
+const headerRoom = 16 << 10
+
 func (l *Listener) create(ctx context.Context, t chainTopic, partitions int32) error {
 	configs := map[string]*string{
 		"cleanup.policy": new("delete"),
 		"retention.ms":   new(millis(t.retention)),
+	}
+	if limit, ok := l.mainLimit(ctx); ok {
+		configs["max.message.bytes"] = new(strconv.Itoa(limit + headerRoom))
 	}
 	_, err := l.client.admin().CreateTopic(ctx, partitions, -1, configs, t.name)
 	if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
@@ -229,6 +245,22 @@ func (l *Listener) create(ctx context.Context, t chainTopic, partitions int32) e
 		l.log.Info("topic created", slog.String("topic", t.name), slog.Int("partitions", int(partitions)))
 	}
 	return nil
+}
+
+// mainLimit is the main topic's max.message.bytes, if it can be known. Copies
+// of its records must fit into the topics that are created for them.
+func (l *Listener) mainLimit(ctx context.Context) (int, bool) {
+	described, err := l.client.admin().DescribeTopicConfigs(ctx, l.chain.main)
+	if err != nil || len(described) != 1 || described[0].Err != nil {
+		return 0, false
+	}
+	for _, c := range described[0].Configs {
+		if c.Key == "max.message.bytes" {
+			n, err := strconv.Atoi(c.MaybeValue())
+			return n, err == nil && n > 0 && n <= largestBatch
+		}
+	}
+	return 0, false
 }
 
 // checkConfigs refuses topics that would lose records.
@@ -271,10 +303,10 @@ func checkConfig(t chainTopic, d kadm.ResourceConfig) error {
 
 // createIfMissing creates a topic of the chain that a publish did not find.
 func (l *Listener) createIfMissing(ctx context.Context, topic string, cause error) {
-	if !l.cfg.autoCreate || !errors.Is(cause, kerr.UnknownTopicOrPartition) {
+	if !l.cfg.autoCreate || !errors.Is(cause, kerr.UnknownTopicOrPartition) && !errors.Is(cause, kerr.UnknownTopicID) {
 		return
 	}
-	topics := l.chainTopics()
+	topics := append(l.chainTopics(), chainTopic{l.chain.parked(), 0, deadLetterRetention})
 	i := slices.IndexFunc(topics, func(t chainTopic) bool { return t.name == topic })
 	if i < 0 {
 		return

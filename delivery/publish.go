@@ -2,7 +2,9 @@ package delivery
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -21,6 +23,7 @@ const (
 type publication struct {
 	topic     string
 	partition int32
+	offset    int64 // where the record lies now
 	build     func(trim) *kgo.Record
 	tooLarge  func() // instead of waiting when the smallest form is too large
 }
@@ -29,40 +32,48 @@ type publication struct {
 // tries without end, with the lane waiting and the handler not run again, and
 // reports false only when the assignment ends first. The assignment is checked
 // right before each try: what then is under way may become a duplicate.
+//
+// A record that is too large for a batch of the common producer is written
+// alone, which leaves the topic's own limit; one that is too large for that is
+// trimmed.
 func (ln *lane) publish(p publication) bool {
-	l := ln.c.l
-	key := "publish to " + p.topic
+	l := ln.l
+	key := fmt.Sprintf("publish to %s from %s@%d", p.topic, ln.tp, p.offset)
 	defer l.health.clear(key)
 	backOff := publishBackOff()
-	size := trimNothing
+	size, producer := trimNothing, l.client.forwards
 	var logged time.Time
 	for n := 1; ; {
 		if ln.over() || ln.ctx.Err() != nil {
 			return false
 		}
 		l.client.at("before publish")
-		err := ln.produce(key, p.build(size), p.partition)
+		err := ln.produce(producer, key, p.build(size), p.partition)
 		l.client.at("published")
+		tooLarge := errors.Is(err, kerr.MessageTooLarge)
 		switch {
 		case err == nil:
 			return !ln.over()
-		case errors.Is(err, kerr.MessageTooLarge) && size < trimOptional:
-			size++
-			continue
-		case errors.Is(err, kerr.MessageTooLarge) && p.tooLarge != nil:
-			p.tooLarge()
-			return false
 		case ln.ctx.Err() != nil:
 			return false
-		}
-		if errors.Is(err, kerr.MessageTooLarge) && size == trimOptional {
-			size++ // class oversize from here on.
+		case tooLarge && producer != l.client.alone:
+			producer = l.client.alone
+			continue
+		case tooLarge && size < trimOptional:
+			size++
+			continue
+		case tooLarge && p.tooLarge != nil:
+			p.tooLarge()
+			return false
+		case tooLarge:
+			size = trimOptional + 1 // class oversize from here on.
 		}
 		l.health.degrade(key, err.Error())
 		if now := l.client.clock.Now(); logged.IsZero() || now.Sub(logged) >= publishLogEvery {
 			logged = now
 			ln.log.Error("publish rejected", slog.String("to", p.topic), slog.Int("try", n), slog.Any("err", err))
 		}
+		l.client.forgetProduced(producer, p.topic, err)
 		l.createIfMissing(ln.ctx, p.topic, err)
 		if !ln.parkUnless(l.client.clock.Now().Add(backOff.backOff(n)), ln.depart) {
 			return false
@@ -72,18 +83,15 @@ func (ln *lane) publish(p publication) bool {
 }
 
 // produce writes one record and waits for the answer, or for the lane's end.
-func (ln *lane) produce(key string, rec *kgo.Record, wanted int32) error {
-	l := ln.c.l
-	stop := l.client.clock.AfterFunc(publishSlow, func() {
-		l.health.degrade(key, "no answer yet")
-	})
-	defer stop()
+func (ln *lane) produce(cl *kgo.Client, key string, rec *kgo.Record, wanted int32) error {
+	l := ln.l
+	defer l.degradeSlow(key)()
 	type outcome struct {
 		partition int32
 		err       error
 	}
 	done := make(chan outcome, 1)
-	l.client.forwards.Produce(ln.ctx, rec, func(r *kgo.Record, err error) {
+	cl.Produce(ln.ctx, rec, func(r *kgo.Record, err error) {
 		done <- outcome{r.Partition, err}
 	})
 	select {
@@ -94,6 +102,27 @@ func (ln *lane) produce(key string, rec *kgo.Record, wanted int32) error {
 		return o.err
 	case <-ln.ctx.Done():
 		return ln.ctx.Err()
+	}
+}
+
+// degradeSlow degrades health if the returned function is not called in time.
+// After its return nothing is degraded any more, also if the timer runs just
+// then.
+func (l *Listener) degradeSlow(key string) (answered func()) {
+	var mu sync.Mutex
+	over := false
+	stop := l.client.clock.AfterFunc(publishSlow, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if !over {
+			l.health.degrade(key, "no answer yet")
+		}
+	})
+	return func() {
+		stop()
+		mu.Lock()
+		defer mu.Unlock()
+		over = true
 	}
 }
 

@@ -2,10 +2,9 @@ package delivery
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -22,16 +21,34 @@ func (c *consumer) onAssigned(_ context.Context, _ *kgo.Client, parts map[string
 		ln := newLane(c, tp)
 		c.mu.Lock()
 		c.lanes[tp] = ln
+		c.laneCount.Store(int64(len(c.lanes)))
 		ln.inherit(c.suspended[tp])
 		delete(c.suspended, tp)
 		c.mu.Unlock()
 		c.l.client.register(ln)
 		ln.resumeAfresh()
-		c.log.Info("partition assigned", slog.String("topic", tp.Topic), slog.Int("partition", int(tp.Partition)))
+		ln.log.Debug("partition assigned")
 		c.l.emit(Event{Kind: EventAssigned, Role: c.plan.Role, Topic: tp.Topic, Partition: tp.Partition})
 		go ln.run() // ends by itself; shutdown waits for ln.done.
 	}
 	c.giveUpSuspended()
+	c.signalRoom()
+	c.logPartitions("partitions assigned", parts)
+	if c.assigned.CompareAndSwap(false, true) && !c.l.starting() {
+		c.l.log.Info("listener running", slog.String("topic", c.l.chain.main), slog.Any("retry_topics", c.l.chain.retryTopics()))
+	}
+}
+
+// logPartitions writes one line for a rebalance, with how many partitions of
+// each topic it is about.
+func (c *consumer) logPartitions(msg string, parts map[string][]int32) {
+	counts := make([]any, 0, len(parts))
+	for _, topic := range slices.Sorted(maps.Keys(parts)) {
+		counts = append(counts, slog.Int(topic, len(parts[topic])))
+	}
+	if len(counts) > 0 {
+		c.log.LogAttrs(context.Background(), slog.LevelInfo, msg, slog.Group("partitions", counts...)) //nolint:sloglint // callers pass constants.
+	}
 }
 
 // giveUpSuspended ends lanes that an outage suspended and that did not come
@@ -61,7 +78,7 @@ func (c *consumer) onRevoked(ctx context.Context, _ *kgo.Client, parts map[strin
 	c.l.count(MetricRebalances, "", "revoked")
 	all := withFormer(lanes)
 	stopLanes(all)
-	c.waitLanes(all, c.l.cfg.revokeWait)
+	c.l.waitLanes(all, c.l.cfg.revokeWait)
 	endLanes(all, ErrRevoked)
 	c.commits.final(ctx, lanes)
 	c.emitAll(EventRevoked, lanes)
@@ -84,7 +101,7 @@ func (c *consumer) onLost(_ context.Context, _ *kgo.Client, parts map[string][]i
 		return
 	}
 	c.l.count(MetricRebalances, "", "lost")
-	if time.Since(time.Unix(0, c.dialFailed.Load())) < outageWindow {
+	if c.l.client.clock.Now().Sub(time.Unix(0, c.dialFailed.Load())) < outageWindow {
 		for _, ln := range lanes {
 			ln.suspend()
 		}
@@ -111,15 +128,19 @@ func (c *consumer) detach(parts map[string][]int32) []*lane {
 			out = append(out, ln)
 		}
 	}
+	c.laneCount.Store(int64(len(c.lanes)))
+	c.signalRoom()
 	return out
 }
 
 func (c *consumer) emitAll(kind EventKind, lanes []*lane) {
+	parts := map[string][]int32{}
 	for _, ln := range lanes {
-		c.log.Info("partition given up", slog.String("event", string(kind)),
-			slog.String("topic", ln.tp.Topic), slog.Int("partition", int(ln.tp.Partition)))
+		parts[ln.tp.Topic] = append(parts[ln.tp.Topic], ln.tp.Partition)
+		ln.log.Debug("partition given up", slog.String("event", string(kind)))
 		c.l.emit(Event{Kind: kind, Role: c.plan.Role, Topic: ln.tp.Topic, Partition: ln.tp.Partition})
 	}
+	c.logPartitions("partitions "+string(kind), parts)
 }
 
 // partitions ranges over the partitions franz-go names.
@@ -157,27 +178,6 @@ func endLanes(lanes []*lane, cause error) {
 	}
 }
 
-// waitLanes waits until all lanes have ended, at most d. It returns those that
-// have not.
-func (c *consumer) waitLanes(lanes []*lane, d time.Duration) []*lane {
-	expired, stop := timerChan(c.l.client.clock, d)
-	defer stop()
-	var running []*lane
-	for _, ln := range lanes {
-		select {
-		case <-ln.done:
-			continue
-		default:
-		}
-		select {
-		case <-ln.done:
-		case <-expired:
-			running = append(running, ln)
-		}
-	}
-	return running
-}
-
 // register notes a lane, and which earlier lanes of its partition still run in
 // this process, whichever listener they belong to.
 func (c *Client) register(ln *lane) {
@@ -188,6 +188,22 @@ func (c *Client) register(ln *lane) {
 	c.running[key] = append(c.running[key], ln)
 }
 
+// lanesOf are all lanes of a listener that have not ended, also those whose
+// partition is gone and whose handler still runs.
+func (c *Client) lanesOf(l *Listener) []*lane {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var out []*lane
+	for _, lanes := range c.running {
+		for _, ln := range lanes {
+			if ln.l == l {
+				out = append(out, ln)
+			}
+		}
+	}
+	return out
+}
+
 func (c *Client) unregister(ln *lane) {
 	key := laneKey{ln.c.plan.Group, ln.tp}
 	c.mu.Lock()
@@ -196,116 +212,4 @@ func (c *Client) unregister(ln *lane) {
 	if len(c.running[key]) == 0 {
 		delete(c.running, key)
 	}
-}
-
-// shutdown drains the listener: nothing new starts, running handlers finish
-// within DrainTimeout, are cancelled, get KillGrace, then watermarks are
-// committed and the groups left.
-func (l *Listener) shutdown(ctx context.Context) error {
-	consumers := l.current()
-	for _, c := range consumers {
-		c.stopPoll()
-		c.idle.stop()
-	}
-	for _, c := range consumers {
-		c.polling.Wait()
-		stopLanes(c.everything())
-	}
-	wait := l.cfg.drainTimeout
-	if l.skip.Load() {
-		wait = 0
-	}
-	hung := l.waitAll(consumers, wait)
-	for _, ln := range hung {
-		ln.cancel(ErrShutdown)
-	}
-	if len(hung) > 0 {
-		hung = l.waitAll(consumers, l.cfg.killGrace)
-	}
-	var wg sync.WaitGroup
-	for _, c := range consumers {
-		wg.Go(func() { c.close(ctx) })
-	}
-	wg.Wait()
-	if len(hung) == 0 {
-		return nil
-	}
-	err := &HungError{}
-	for _, ln := range hung {
-		err.Handlers = append(err.Handlers, ln.handlers()...)
-	}
-	l.log.Error("handlers did not return", slog.Any("err", err))
-	return err
-}
-
-// waitAll waits for the lanes of all consumers under one deadline.
-func (l *Listener) waitAll(consumers []*consumer, d time.Duration) []*lane {
-	var lanes []*lane
-	for _, c := range consumers {
-		lanes = append(lanes, c.everything()...)
-	}
-	if len(consumers) == 0 {
-		return nil
-	}
-	return consumers[0].waitLanes(lanes, d)
-}
-
-// close commits, leaves the group and ends the client. Lanes have drained or
-// are given up.
-func (c *consumer) close(ctx context.Context) {
-	c.commits.ended.Wait()
-	c.turn <- struct{}{}
-	lanes := c.all()
-	endLanes(withFormer(lanes), ErrShutdown)
-	c.commits.final(ctx, lanes)
-	c.mu.Lock()
-	c.lanes = map[TP]*lane{}
-	c.mu.Unlock()
-	c.giveUpSuspended()
-	<-c.turn
-	c.failSeeks()
-	leave, cancel := withTimeout(ctx, c.l.client.clock, commitTimeout, errCommitTimeout)
-	defer cancel()
-	c.cl.AllowRebalance()
-	if c.l.cfg.instanceID == "" {
-		if err := c.cl.LeaveGroupContext(leave); err != nil {
-			c.log.Info("leave the group", slog.Any("err", err))
-		}
-	}
-	c.cl.CloseAllowingRebalance()
-	c.emitAll(EventRevoked, lanes)
-}
-
-// handlers names the handlers of the lane that still run.
-func (ln *lane) handlers() []string {
-	ln.mu.Lock()
-	defer ln.mu.Unlock()
-	var out []string
-	for it := range ln.inFlight {
-		out = append(out, fmt.Sprintf("%s %s@%d", ln.c.l.group, ln.tp, it.rec.Offset))
-	}
-	slices.Sort(out)
-	return out
-}
-
-// Stop ends the listener as the end of Run's context does, and waits for it.
-// It returns what Run returns. A second Stop only waits. Before Run, Stop
-// makes Run return at once.
-func (l *Listener) Stop(ctx context.Context) error {
-	l.requestStop()
-	if !l.started.Load() {
-		return nil
-	}
-	select {
-	case <-l.ended:
-		return l.runErr
-	case <-ctx.Done():
-		return fmt.Errorf("stop: %w", context.Cause(ctx))
-	}
-}
-
-// StopNow is Stop without a drain: handlers are cancelled at once.
-func (l *Listener) StopNow(ctx context.Context) error {
-	l.skip.Store(true)
-	return l.Stop(ctx)
 }

@@ -30,6 +30,9 @@ type retryPlan struct {
 	drain    []string
 }
 
+// longestDelay bounds the delays of a plan. What is longer is a mistake.
+const longestDelay = 365 * 24 * time.Hour
+
 // defaultBlocking is 10 attempts in about 21 s.
 func defaultBlocking() retryPlan {
 	return retryPlan{attempts: 10, delay: 100 * time.Millisecond, multiplier: 2, maxDelay: 5 * time.Second, jitter: 0.2}
@@ -43,6 +46,11 @@ func defaultTiers() retryPlan {
 // deadLetterBackOff paces a failing dead-letter handler, which never gives up.
 func deadLetterBackOff() retryPlan {
 	return retryPlan{attempts: math.MaxInt, delay: time.Second, multiplier: 2, maxDelay: 5 * time.Minute}
+}
+
+// requeueBackOff paces the way of a dead letter back to the end of its topic.
+func requeueBackOff() retryPlan {
+	return retryPlan{attempts: math.MaxInt, delay: time.Second, multiplier: 2, maxDelay: time.Minute}
 }
 
 // publishBackOff paces the publishing of a record that was rejected.
@@ -78,7 +86,10 @@ func Jitter(j float64) RetryOption {
 }
 
 // RetryTimeout ends retries at the first failure later than d after the
-// record was first read. The default is none.
+// timestamp of the original record, not after it was first read: a record that
+// has waited longer than d in a backlog is not retried at all. Its reason is
+// ReasonExpired where retry topics end so, else that of its last failure. The
+// default is none.
 func RetryTimeout(d time.Duration) RetryOption {
 	return retryOptionFunc(func(p *retryPlan) { p.timeout = d })
 }
@@ -145,6 +156,7 @@ func (p *retryPlan) problems(what string) []string {
 	check(p.multiplier >= 1, "multiplier must be at least 1")
 	check(p.maxDelay >= 0, "an exponential back-off needs a maximum delay")
 	check(p.maxDelay <= 0 || p.maxDelay >= p.delay, "maximum delay is below the first delay")
+	check(p.delay <= longestDelay && p.maxDelay <= longestDelay, "delays must be at most 365 days")
 	check(p.jitter >= 0 && p.jitter <= 1, "jitter must be between 0 and 1")
 	check(p.timeout >= 0, "timeout must not be negative")
 	return bad

@@ -89,6 +89,20 @@ func TestTwoGroups(t *testing.T) {
 	require.Len(t, h.ExpectDeadLetter("m-dlt", 2), 2)
 }
 
+// A record that was redriven to the old name of a group is the group's own.
+func TestGroupAliasRedriven(t *testing.T) {
+	h := deliverytest.New(t)
+	var c calls
+	ok := func(_ context.Context, m *message) error {
+		c.add(m.Value)
+		return nil
+	}
+	listen(t, h, "new", ok, delivery.GroupAliases("old"))
+	h.Publish(topic, "k", "ours", delivery.Header(delivery.HeaderRedriveGroup, []byte("old")))
+	h.Publish(topic, "k", "theirs", delivery.Header(delivery.HeaderRedriveGroup, []byte("other")))
+	require.Equal(t, []string{"ours"}, c.list())
+}
+
 func TestGroupAliases(t *testing.T) {
 	h := deliverytest.New(t)
 	l := listen(t, h, "old", func(context.Context, *message) error { return errBoom }, delivery.RetryTopics())
@@ -149,24 +163,117 @@ func TestRetryAfter(t *testing.T) {
 	h.ExpectDeadLetter("m-dlt", 1)
 }
 
+// Halt stops the listener at its record: it is neither committed nor
+// forwarded, and nothing behind it is handed out.
 func TestHalt(t *testing.T) {
-	h := deliverytest.New(t)
-	l, err := delivery.Listen(h.Client(), topic, "g", func(_ context.Context, m *message) error {
-		if m.Value == "stop" {
-			return delivery.Halt(errBoom)
-		}
-		return nil
+	for name, tc := range map[string]struct {
+		err  error
+		opts []delivery.Option
+	}{
+		"by the handler":   {delivery.Halt(errBoom), nil},
+		"when exhausted":   {errBoom, []delivery.Option{once, delivery.OnExhausted(delivery.HaltListener)}},
+		"side by side":     {delivery.Halt(errBoom), []delivery.Option{delivery.Unordered(), delivery.Concurrency(1)}},
+		"as a dead letter": {delivery.Permanent(errBoom), []delivery.Option{delivery.OnExhausted(delivery.HaltListener)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := deliverytest.New(t)
+			h.CreateTopic("m", 1)
+			batch := []delivery.Outgoing[string]{{Value: "ok"}, {Value: "stop"}}
+			for i := range 200 {
+				batch = append(batch, delivery.Outgoing[string]{Value: fmt.Sprint(i)})
+			}
+			_, err := topic.SendBatch(t.Context(), h.Client(), batch)
+			require.NoError(t, err)
+			var c calls
+			l, err := delivery.Listen(h.Client(), topic, "g", func(_ context.Context, m *message) error {
+				c.add(m.Value)
+				if m.Value == "stop" {
+					return tc.err
+				}
+				return nil
+			}, tc.opts...)
+			require.NoError(t, err)
+			err = l.Run(t.Context())
+			var halted *delivery.HaltError
+			require.ErrorAs(t, err, &halted)
+			require.ErrorIs(t, err, errBoom)
+			require.Equal(t, []string{"ok", "stop"}, c.list())
+			awaitCommit(t, h, 1)
+			require.Equal(t, delivery.StatusHalted, l.Health().Status)
+		})
+	}
+}
+
+// PauseNow holds records that wait for a retry, in place or on a retry topic,
+// also if their time comes meanwhile.
+func TestPauseNowHoldsBackOff(t *testing.T) {
+	for name, retry := range map[string]delivery.Option{
+		"in place": delivery.BlockingRetry(delivery.Attempts(3), delivery.Fixed(time.Second)),
+		"tier":     delivery.RetryTopics(delivery.Attempts(3), delivery.Fixed(time.Second)),
+		"recoverer": delivery.OnExhaustedFunc(func(context.Context, *delivery.Message[[]byte], error) error {
+			return errBang
+		}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := deliverytest.New(t)
+			var c calls
+			l := listen(t, h, "g", func(_ context.Context, m *message) error {
+				c.add(m.Value)
+				return errBoom
+			}, retry)
+			h.Publish(topic, "k", "v")
+			require.Len(t, c.list(), 1)
+			l.PauseNow()
+			h.Advance(time.Minute)
+			require.Len(t, c.list(), 1)
+			l.Resume()
+			h.Settle()
+			require.Len(t, c.list(), 2)
+		})
+	}
+}
+
+// A delay of more than a day is waited for, with its jitter, also on a topic
+// of an earlier configuration.
+func TestLongDelays(t *testing.T) {
+	for name, retry := range map[string][]delivery.RetryOption{
+		"fixed":  {delivery.Attempts(2), delivery.Fixed(25 * time.Hour)},
+		"jitter": {delivery.Attempts(2), delivery.Fixed(24 * time.Hour), delivery.Jitter(1)},
+		"weeks":  {delivery.Attempts(2), delivery.Fixed(21 * 24 * time.Hour)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := deliverytest.New(t)
+			var at []time.Duration
+			begin := h.Clock().Now()
+			fails := func(context.Context, *message) error {
+				at = append(at, h.Clock().Now().Sub(begin))
+				return errBoom
+			}
+			listen(t, h, "g", fails, delivery.RetryTopics(retry...))
+			h.Publish(topic, "k", "v")
+			h.Advance(24*time.Hour - time.Second)
+			require.Equal(t, []time.Duration{0}, at)
+			h.Advance(30 * 24 * time.Hour)
+			require.Len(t, at, 2)
+			require.GreaterOrEqual(t, at[1], 24*time.Hour)
+		})
+	}
+	t.Run("drained", func(t *testing.T) {
+		h := deliverytest.New(t)
+		long := delivery.RetryTopics(delivery.Attempts(3), delivery.Exponential(24*time.Hour, 3, 72*time.Hour))
+		n := 0
+		fails := func(context.Context, *message) error { n++; return errBoom }
+		l := listen(t, h, "g", fails, long)
+		h.Publish(topic, "k", "v")
+		h.Advance(25 * time.Hour)
+		require.Equal(t, 2, n)
+		require.NoError(t, h.Stop(l))
+		listen(t, h, "g", fails, delivery.RetryTopics(delivery.Attempts(3), delivery.Fixed(time.Second), delivery.AlsoDrain("-retry-86400000", "-retry-259200000")))
+		h.Advance(70 * time.Hour)
+		require.Equal(t, 2, n)
+		h.Advance(10 * time.Hour)
+		require.Equal(t, 3, n)
 	})
-	require.NoError(t, err)
-	h.Start(l)
-	h.Publish(topic, "k", "ok")
-	h.Publish(topic, "k", "stop")
-	err = h.Stop(l)
-	var halted *delivery.HaltError
-	require.ErrorAs(t, err, &halted)
-	require.ErrorIs(t, err, errBoom)
-	awaitCommit(t, h, int64(1))
-	require.Equal(t, delivery.StatusHalted, l.Health().Status)
 }
 
 func TestPanicAndGoexit(t *testing.T) {

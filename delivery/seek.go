@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-
-	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // seek is a request to the goroutine that polls, which alone may move a
@@ -67,21 +65,7 @@ func (c *consumer) applySeek(ctx context.Context, s *seek) error {
 	if err != nil {
 		return fmt.Errorf("seek: %w", err)
 	}
-	gone := withFormer([]*lane{old})
-	stopLanes(gone)
-	endLanes(gone, ErrSeek)
-
-	ln := newLane(c, s.tp)
-	ln.begin(at, true)
-	c.mu.Lock()
-	c.lanes[s.tp] = ln
-	c.mu.Unlock()
-	c.l.client.register(ln)
-	c.cl.SetOffsets(map[string]map[int32]kgo.EpochOffset{
-		s.tp.Topic: {s.tp.Partition: {Epoch: -1, Offset: at}},
-	})
-	ln.resumeAfresh()
-	go ln.run() // ends by itself; shutdown waits for ln.done.
+	c.restart(old, at)
 	return nil
 }
 

@@ -28,6 +28,13 @@ type PartitionState struct {
 	Stood     time.Time // since when the watermark stands; zero if nothing is open
 }
 
+// String is all of the state on one line. Without it %+v would show the
+// partition alone, by the String of TP.
+func (s PartitionState) String() string {
+	return fmt.Sprintf("%s role=%s watermark=%d committed=%d position=%d end=%d queued=%d open=%d working=%d in_flight=%d waiting=%d handled=%d paused=%v",
+		s.TP, s.Role, s.Watermark, s.Committed, s.Position, s.End, s.Queued, s.Open, s.Working, s.InFlight, s.Waiting, s.Handled, s.Paused)
+}
+
 // Snapshot is the state of all assigned partitions, sorted.
 func (l *Listener) Snapshot() []PartitionState {
 	var out []PartitionState
@@ -49,9 +56,9 @@ func (ln *lane) state() PartitionState {
 	ln.mu.Lock()
 	defer ln.mu.Unlock()
 	s := PartitionState{
-		TP: ln.tp, Role: ln.c.plan.Role, Watermark: ln.tracker.watermark(), Committed: ln.committed,
+		TP: ln.tp, Role: ln.role, Watermark: ln.tracker.watermark(), Committed: ln.committed,
 		Position: ln.tracker.next, End: ln.end, Queued: len(ln.queue), Open: ln.held,
-		Working: ln.working, InFlight: len(ln.inFlight), Waiting: len(ln.parks), Handled: ln.handled,
+		Working: int(ln.working.Load()), InFlight: len(ln.inFlight), Waiting: len(ln.parks), Handled: ln.handled,
 		Serial: ln.serial, Paused: ln.pauses.names(),
 	}
 	if ln.held > 0 {
@@ -63,20 +70,6 @@ func (ln *lane) state() PartitionState {
 		}
 	}
 	return s
-}
-
-// enter and leave surround a handler.
-func (ln *lane) enter(it *item, at time.Time) {
-	ln.mu.Lock()
-	ln.inFlight[it] = at
-	ln.handled++
-	ln.mu.Unlock()
-}
-
-func (ln *lane) leave(it *item) {
-	ln.mu.Lock()
-	delete(ln.inFlight, it)
-	ln.mu.Unlock()
 }
 
 // Lag is how far a listener is behind.
@@ -175,15 +168,11 @@ func (l *Listener) oldestDue() time.Duration {
 		for _, ln := range c.all() {
 			ln.mu.Lock()
 			if len(ln.queue) > 0 {
-				due, _ := readDue(ln.queue[0].rec.Headers, now)
+				due, _ := readDue(ln.queue[0].rec.Headers, now, l.chain.maxAhead())
 				oldest = max(oldest, now.Sub(due))
 			}
 			ln.mu.Unlock()
 		}
 	}
 	return oldest
-}
-
-func (l *Listener) stuck(topic string, delta int) {
-	l.client.metrics.Gauge(MetricStuckHandlers, l.tags(topic), float64(l.stuckNow.Add(int64(delta))))
 }

@@ -223,7 +223,7 @@ func checkNumbers(t *testing.T, name string, r springRecord, h Headers, odd bool
 		require.Equal(t, *v.Hex, hex.EncodeToString(encodeMillis(*v.Int)), name)
 	}
 	if v, ok := last[HeaderBackOffTimestamp]; ok && v.Int != nil && !odd {
-		due, garbage := readDue(h, time.UnixMilli(r.Timestamp))
+		due, garbage := readDue(h, time.UnixMilli(r.Timestamp), minAhead)
 		require.False(t, garbage, name)
 		require.Equal(t, *v.Int, due.UnixMilli(), name)
 		require.Equal(t, *v.Hex, hex.EncodeToString(encodeMillis(*v.Int)), name)

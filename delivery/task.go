@@ -5,54 +5,83 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"time"
 )
 
-// stuckAgain is how often a stuck handler is reported anew.
-const stuckAgain = 30 * time.Second
-
 // task takes one record through its deliveries in one lane, until it is done,
-// forwarded, or left for the next assignment.
+// forwarded, or left for the next assignment. A serial lane has one task, and
+// uses it for all its records.
 type task struct {
-	ln      *lane
-	it      *item
-	attempt int // number in the chain of the delivery to come
-	slot    bool
+	ln *lane
+	it *item
+
+	attempt   int   // number in the chain of the delivery to come
+	n         int   // number of the delivery in this lane
+	slot      bool  // one of the listener's handler slots is held
+	filterErr error // what the user's filter panicked with
+
+	begun  time.Time          // of the delivery that runs
+	ctx    context.Context    //nolint:containedctx // of the delivery that runs; the task outlives the goroutine if that calls Goexit.
+	cancel context.CancelFunc // ends ctx, nil if it is the lane's
 }
 
-func newTask(ln *lane, it *item) *task {
-	return &task{ln: ln, it: it, attempt: readAttempts(it.rec.Headers)}
+// begin gives the task its record.
+func (t *task) begin(it *item) {
+	*t = task{ln: t.ln, it: it, attempt: readAttempts(it.rec.Headers), n: 1}
 }
 
-func (t *task) l() *Listener { return t.ln.c.l }
+func (t *task) l() *Listener { return t.ln.l }
 
 func (t *task) headers() Headers { return t.it.rec.Headers }
 
-func (t *task) run() {
-	defer t.release()
+// run delivers the record until nothing is left to do. With resumed, the
+// goroutine of the delivery that ran was ended by runtime.Goexit.
+func (t *task) run(resumed bool) {
+	if resumed || t.prepare() {
+		t.deliveries(resumed)
+	}
+	t.release()
+}
+
+// prepare does what comes before the first delivery. It reports false if there
+// is none.
+func (t *task) prepare() bool {
 	if t.skipped() {
 		t.ln.finish(t.it)
-		return
+		return false
 	}
 	if !t.awaitDue() {
-		return
+		return false
 	}
 	if t.expired() {
 		t.giveUp(ErrExpired, ReasonExpired)
-		return
+		return false
 	}
-	for n := 1; t.acquire(); n++ {
-		err := t.deliver(n)
+	return true
+}
+
+func (t *task) deliveries(resumed bool) {
+	for {
+		var err error
+		switch {
+		case resumed:
+			resumed = false
+			err = t.delivered(ErrGoexit)
+		case t.admit():
+			err = t.delivered(t.deliver())
+		default:
+			return
+		}
 		t.release()
 		if t.interrupted(err) {
 			t.result("interrupted")
 			return
 		}
-		again, wait := t.settle(err, n)
+		again, wait := t.settle(err)
 		if !again || !t.ln.park(t.now().Add(wait)) {
 			return
 		}
+		t.n++
 	}
 }
 
@@ -63,32 +92,42 @@ func (t *task) skipped() bool {
 	if t.ln.doneBefore(t.it.rec.Offset) {
 		return true
 	}
-	h := t.headers()
-	if t.ln.c.plan.Role == RoleRetry && !t.l().ours(h) {
-		t.l().count(MetricForeignRetry, t.ln.tp.Topic, "")
-		t.ln.log.Debug("retry record of another group skipped", slog.Int64("offset", t.it.rec.Offset))
-		return true
-	}
-	if t.ln.c.plan.Role == RoleMain {
-		if g, ok := h.Get(HeaderRedriveGroup); ok && string(g) != t.l().group {
+	l, h := t.l(), t.headers()
+	if len(h) > 0 {
+		switch {
+		case t.ln.role == RoleMain && !l.ours(h, HeaderRedriveGroup):
 			t.result("redriven elsewhere")
+			return true
+		case t.ln.role != RoleMain && !l.ours(h, HeaderOriginGroup):
+			l.count(MetricForeignRetry, t.ln.tp.Topic, "")
+			t.ln.log.Debug("record of another group skipped", slog.Int64("offset", t.it.rec.Offset))
 			return true
 		}
 	}
-	if keep := t.l().cfg.filter; keep != nil && t.ln.c.plan.Role != RoleDeadLetter &&
-		!keep(newMessage(t.delivery(1))) {
+	if l.cfg.filter == nil || t.ln.role == RoleDeadLetter {
+		return false
+	}
+	keep, err := t.filter()
+	t.filterErr = err // a failed attempt.
+	if !keep && err == nil {
 		t.result("filtered")
 		return true
 	}
 	return false
 }
 
+// filter asks the user's filter.
+func (t *task) filter() (keep bool, err error) {
+	err = guard(func() { keep = t.l().cfg.filter(newMessage(t, 1)) })
+	return keep, err
+}
+
 // awaitDue waits on a retry topic until the record may be handled.
 func (t *task) awaitDue() bool {
-	if t.ln.c.plan.Role != RoleRetry {
+	if t.ln.role != RoleRetry {
 		return true
 	}
-	due, garbage := readDue(t.headers(), t.now())
+	due, garbage := readDue(t.headers(), t.now(), t.l().chain.maxAhead())
 	if garbage {
 		t.l().count(MetricGarbageDue, t.ln.tp.Topic, "")
 	}
@@ -107,7 +146,31 @@ func (t *task) originalTime() time.Time {
 
 func (t *task) expired() bool {
 	limit := t.l().cfg.expireAfter
-	return limit > 0 && t.ln.c.plan.Role != RoleDeadLetter && t.now().Sub(t.originalTime()) > limit
+	return limit > 0 && t.ln.role != RoleDeadLetter && t.now().Sub(t.originalTime()) > limit
+}
+
+// admit waits until the handler may be called, and notes that it runs. It
+// reports false when the lane drains or the listener was halted first. A
+// record waits for the end of PauseNow without a slot.
+func (t *task) admit() bool {
+	for t.acquire() {
+		t.begun = t.now()
+		again, ok := t.ln.enter(t.it, t.begun)
+		if ok {
+			t.l().watch.need(t.begun)
+			return true
+		}
+		t.release()
+		if again == nil {
+			return false
+		}
+		select {
+		case <-again:
+		case <-t.ln.drain:
+			return false
+		}
+	}
+	return false
 }
 
 // acquire takes one of the listener's handler slots. It reports false when
@@ -119,6 +182,12 @@ func (t *task) acquire() bool {
 	select {
 	case <-t.ln.drain:
 		return false
+	default:
+	}
+	select {
+	case t.l().slots <- struct{}{}:
+		t.slot = true
+		return true
 	default:
 	}
 	select {
@@ -140,136 +209,193 @@ func (t *task) release() {
 // interrupted tells a delivery that does not count: the assignment is over, or
 // the handler gave up because its context was cancelled by revoke or shutdown.
 func (t *task) interrupted(err error) bool {
-	return t.ln.over() || err != nil && t.ln.ctx.Err() != nil
+	return err != nil && (t.ln.ctx.Err() != nil || t.ln.over())
 }
 
-func (t *task) delivery(n int) *attempt {
-	return &attempt{rec: t.it.rec, chain: t.attempt, local: n, ackNow: func(ctx context.Context) error {
-		return t.ln.ack(ctx, t.it)
-	}}
-}
-
-// deliver runs the handler once, with its timeout and the watch for handlers
-// that are stuck.
-func (t *task) deliver(n int) error {
-	ctx := t.ln.ctx
+// deliver runs the handler once, with its timeout. It does not return if the
+// handler calls runtime.Goexit.
+func (t *task) deliver() error {
 	l := t.l()
+	t.ctx, t.cancel = t.ln.ctx, nil
 	if d := l.cfg.handlerTimeout; d > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = withTimeout(ctx, l.client.clock, d, ErrHandlerTimeout)
-		defer cancel()
+		t.ctx, t.cancel = withTimeout(t.ctx, l.client.clock, d, ErrHandlerTimeout)
 	}
-	begun := t.now()
-	t.ln.enter(t.it, begun)
-	stopWatch := t.watch(begun)
 	l.client.at("before handler")
-	err := call(ctx, t.handler(), newMessage(t.delivery(n)))
+	if t.filterErr != nil {
+		err := t.filterErr
+		if t.n == 1 {
+			return err
+		}
+		var keep bool
+		if keep, t.filterErr = t.filter(); t.filterErr != nil || !keep {
+			return t.filterErr // nil if the record is filtered after all: it is done.
+		}
+	}
+	return call(t.ctx, t.handler(), newMessage(t, t.n))
+}
+
+// delivered clears up after a delivery, and is the delivery's error.
+func (t *task) delivered(err error) error {
+	l := t.l()
 	l.client.at("after handler")
-	stopWatch()
-	t.ln.leave(t.it)
-	l.client.metrics.Time(MetricDeliverySeconds, l.tags(t.ln.tp.Topic), t.now().Sub(begun))
-	if err != nil && errors.Is(context.Cause(ctx), ErrHandlerTimeout) && !errors.Is(err, ErrHandlerTimeout) {
-		err = fmt.Errorf("%w: %w", ErrHandlerTimeout, err)
+	if err != nil || l.cfg.commit.manual() {
+		t.ln.leave(t.it) // else finish does it.
+	}
+	if _, none := l.client.metrics.(noMetrics); !none {
+		l.client.metrics.Time(MetricDeliverySeconds, l.tags(t.ln.tp.Topic), t.now().Sub(t.begun))
+	}
+	if t.cancel != nil {
+		if err != nil && errors.Is(context.Cause(t.ctx), ErrHandlerTimeout) && !errors.Is(err, ErrHandlerTimeout) {
+			err = fmt.Errorf("%w: %w", ErrHandlerTimeout, err)
+		}
+		t.cancel()
 	}
 	return err
 }
 
 func (t *task) handler() Handler {
-	if t.ln.c.plan.Role == RoleDeadLetter {
+	if t.ln.role == RoleDeadLetter {
 		return t.l().cfg.dltHandler
 	}
 	return t.l().handler
 }
 
-// call runs h in a goroutine of its own, which a handler may panic in or end
-// with runtime.Goexit without harm to the lane.
-func call(ctx context.Context, h Handler, m *Message[[]byte]) error {
-	done := make(chan error, 1)
-	go func() {
-		err := ErrGoexit
-		defer func() {
-			if v := recover(); v != nil {
-				err = &PanicError{Value: v, Stack: debug.Stack()}
-			}
-			done <- err
-		}()
-		err = h(ctx, m)
+// call runs h. A panic is returned as an error.
+func call(ctx context.Context, h Handler, m *Message[[]byte]) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = newPanicError(v)
+		}
 	}()
-	return <-done
+	return h(ctx, m)
 }
 
-// watch reports the handler as stuck after a while, and again.
-func (t *task) watch(begun time.Time) (stop func()) {
-	after := t.l().cfg.stuckAfter
-	if after <= 0 {
-		return func() {}
-	}
-	w := &watch{t: t, begun: begun}
-	w.arm(after)
-	return w.stop
+// step is what comes after a failed delivery.
+type step struct {
+	inPlace bool
+	wait    time.Duration // inPlace: until the next delivery
+	tier    string        // the retry topic, "" to give up
+	due     time.Time     // of the delivery to come
+	reason  Reason        // of giving up
 }
 
 // settle decides after a delivery: again in place after a wait, or over.
-func (t *task) settle(err error, n int) (again bool, wait time.Duration) {
-	v := t.l().cfg.classify(err)
-	switch v.kind {
-	case verdictDone:
-		t.result("ok")
-		if !t.l().cfg.commit.manual() {
-			t.ln.finish(t.it)
+func (t *task) settle(err error) (again bool, wait time.Duration) {
+	if err == nil {
+		if t.l().cfg.commit.manual() || t.ln.finish(t.it) {
+			t.result("ok")
+		} else {
+			t.result("interrupted")
 		}
 		return false, 0
+	}
+	if t.l().cfg.commit.manual() && t.ln.wasDone(t.it) {
+		t.result("failed after ack")
+		t.logFailure(slog.LevelError, "handler failed after it acked, the record stays done", err)
+		return false, 0
+	}
+	v := t.l().cfg.classify(err)
+	switch v.kind {
 	case verdictDrop:
 		t.result("dropped")
-		t.logFailure(slog.LevelError, "record dropped", err, ReasonPermanent)
+		t.logFailure(slog.LevelError, "record dropped", err)
 		t.ln.finish(t.it)
 		return false, 0
 	case verdictHalt:
 		t.result("halted")
 		t.l().halt(err)
 		return false, 0
-	case verdictPermanent, verdictRetry:
+	case verdictDone, verdictPermanent, verdictRetry:
 	}
 	t.result("failed")
-	t.noteFailure(err, v.reason, n)
-	if t.ln.c.plan.Role == RoleDeadLetter {
-		return t.deadLetterFailed(err, v, n)
+	if t.ln.role == RoleDeadLetter {
+		return t.deadLetterFailed(err, v)
 	}
-	if v.kind == verdictPermanent {
-		t.giveUp(err, v.reason)
-		return false, 0
+	s := t.next(err, v)
+	t.noteFailure(err, s)
+	switch {
+	case s.inPlace:
+		return true, s.wait
+	case s.tier != "":
+		t.forward(err, s)
+	default:
+		t.giveUp(err, s.reason)
 	}
-	if t.retriesInPlace(err, n) {
-		return true, t.delayInPlace(v, n)
-	}
-	t.forward(err, v)
 	return false, 0
 }
 
-// retriesInPlace tells whether delivery n+1 happens in this lane.
-func (t *task) retriesInPlace(err error, n int) bool {
+// next decides what comes after a failure that may be retried.
+func (t *task) next(err error, v verdict) step {
+	l := t.l()
+	if v.kind == verdictPermanent {
+		return step{reason: v.reason}
+	}
+	if t.retriesInPlace(err) {
+		wait := t.delayInPlace(v)
+		return step{inPlace: true, wait: wait, due: t.now().Add(wait)}
+	}
+	if limit := l.chainTimeout(); limit > 0 && t.now().Sub(t.originalTime()) > limit {
+		return step{reason: ReasonExpired}
+	}
+	to, ok := l.chain.next(t.ln.pos, t.attempt, v.after)
+	if !ok {
+		return step{reason: v.reason}
+	}
+	delay := l.cfg.tiers.jittered(to.delay, l.client.random())
+	return step{tier: to.topic, due: t.now().Add(delay)}
+}
+
+// retriesInPlace tells whether the next delivery happens in this lane.
+func (t *task) retriesInPlace(err error) bool {
 	cfg := t.l().cfg
-	if n >= cfg.blocking.attempts || cfg.blockingIf != nil && !cfg.blockingIf(err) {
+	if t.n >= cfg.blocking.attempts {
+		return false
+	}
+	if cfg.blockingIf != nil && !cfg.blockingIf(err) {
 		return false
 	}
 	return cfg.blocking.timeout == 0 || t.now().Sub(t.originalTime()) <= cfg.blocking.timeout
 }
 
-func (t *task) delayInPlace(v verdict, n int) time.Duration {
+func (t *task) delayInPlace(v verdict) time.Duration {
 	if v.after > 0 {
 		return v.after
 	}
 	p := &t.l().cfg.blocking
-	return p.jittered(p.backOff(n), t.l().client.random())
+	return p.jittered(p.backOff(t.n), t.l().client.random())
 }
 
-// noteFailure logs the first failure of a record louder than the others.
-func (t *task) noteFailure(err error, reason Reason, n int) {
+// noteFailure logs the first failure of a record louder than the others, and
+// what comes next.
+func (t *task) noteFailure(err error, s step) {
 	level := slog.LevelDebug
-	if n == 1 && t.attempt == 1 {
+	if t.n == 1 && t.attempt == 1 {
 		level = slog.LevelWarn
 	}
-	t.logFailure(level, "delivery failed", err, reason)
+	var attrs []slog.Attr
+	switch {
+	case s.inPlace:
+		attrs = append(attrs, slog.String("next", "in place"), slog.Time("due", s.due))
+	case s.tier != "":
+		attrs = append(attrs, slog.String("next", s.tier), slog.Time("due", s.due))
+	default:
+		attrs = append(attrs, slog.String("next", t.l().lastStep(err)), slog.String("reason", string(s.reason)))
+	}
+	t.logFailure(level, "delivery failed", err, attrs...)
+}
+
+// lastStep says what becomes of a record that is given up.
+func (l *Listener) lastStep(err error) string {
+	switch l.cfg.exhausted {
+	case DeadLetterAction:
+		return l.chain.deadLetterFor(err)
+	case LogAndSkip:
+		return "skip"
+	case HaltListener:
+		return "halt"
+	case customAction:
+	}
+	return "OnExhaustedFunc"
 }
 
 func (t *task) result(r string) { t.l().count(MetricDeliveries, t.ln.tp.Topic, r) }

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/botehq/bote/delivery/codec"
@@ -103,12 +104,12 @@ func Tombstone() SendOption { return func(c *sendConfig) { c.tombstone = true } 
 // empty key is no key. When ctx ends first, the error wraps ctx's; it also
 // wraps ErrUnknownOutcome if the record may have been written.
 func (t Topic[T]) Send(ctx context.Context, c *Client, key string, v T, opts ...SendOption) (Result, error) {
-	rec, err := t.record(c, key, v, opts)
+	rec, id, err := t.record(c, key, v, opts)
 	if err != nil {
 		return Result{}, err
 	}
 	done := make(chan Result, 1)
-	c.produce(ctx, rec, func(r Result) { done <- r })
+	c.produce(ctx, rec, id, func(r Result) { done <- r })
 	select {
 	case r := <-done:
 		return r, r.Err
@@ -138,16 +139,16 @@ func (t Topic[T]) SendAny(ctx context.Context, c *Client, key string, v any, opt
 // also if the value cannot be encoded. done must not block. SendAsync itself
 // blocks while the producer's buffer is full.
 func (t Topic[T]) SendAsync(ctx context.Context, c *Client, key string, v T, done func(Result), opts ...SendOption) {
-	rec, err := t.record(c, key, v, opts)
+	rec, id, err := t.record(c, key, v, opts)
 	if err != nil {
 		done(Result{Topic: t.name, Err: err})
 		return
 	}
-	c.produce(ctx, rec, done)
+	c.produce(ctx, rec, id, done)
 }
 
 // SendBatch writes records and waits for all. Results are in the order of the
-// records; the error joins those of the records that failed.
+// records. If any failed the error is a BatchError.
 func (t Topic[T]) SendBatch(ctx context.Context, c *Client, batch []Outgoing[T]) ([]Result, error) {
 	results := make([]Result, len(batch))
 	type indexed struct {
@@ -158,23 +159,19 @@ func (t Topic[T]) SendBatch(ctx context.Context, c *Client, batch []Outgoing[T])
 	for i, o := range batch {
 		t.SendAsync(ctx, c, o.Key, o.Value, func(r Result) { done <- indexed{i, r} }, o.Options...)
 	}
-	var errs []error
 	for range batch {
 		d := <-done
 		results[d.i] = d.r
 	}
-	for _, r := range results {
-		errs = append(errs, r.Err)
-	}
-	return results, errors.Join(errs...)
+	return results, newBatchError(results)
 }
 
 // record encodes v. The message ID is part of the record, so a record sent
 // twice by a caller that kept it keeps its ID.
-func (t Topic[T]) record(c *Client, key string, v T, opts []SendOption) (*kgo.Record, error) {
+func (t Topic[T]) record(c *Client, key string, v T, opts []SendOption) (_ *kgo.Record, messageID string, _ error) {
 	rec := &kgo.Record{
 		Topic: t.name, Partition: anyPartition, Timestamp: c.clock.Now(),
-		Headers: slices.Clone(t.headers),
+		Headers: append(make([]kgo.RecordHeader, 0, len(t.headers)+1), t.headers...),
 	}
 	if key != "" {
 		rec.Key = []byte(key)
@@ -186,7 +183,7 @@ func (t Topic[T]) record(c *Client, key string, v T, opts []SendOption) (*kgo.Re
 	if !cfg.tombstone {
 		data, err := t.codec.Encode(v)
 		if err != nil {
-			return nil, fmt.Errorf("send to %s: encode: %w", t.name, err)
+			return nil, "", fmt.Errorf("send to %s: encode: %w", t.name, err)
 		}
 		rec.Value = data
 	}
@@ -196,39 +193,100 @@ func (t Topic[T]) record(c *Client, key string, v T, opts []SendOption) (*kgo.Re
 	rec.Headers = append(rec.Headers, kgo.RecordHeader{Key: HeaderMessageID, Value: []byte(cfg.messageID)})
 	for _, h := range c.hooks {
 		if err := h(rec); err != nil {
-			return nil, fmt.Errorf("send to %s: hook: %w", t.name, err)
+			return nil, "", fmt.Errorf("send to %s: hook: %w", t.name, err)
 		}
 	}
-	return rec, nil
+	if len(c.hooks) > 0 {
+		cfg.messageID = Headers(rec.Headers).Text(HeaderMessageID)
+	}
+	return rec, cfg.messageID, nil
 }
 
 // produce calls done exactly once. A record that was on the wire when the
 // connection broke cannot be taken back, and franz-go then waits for a broker
 // without end; the sender is told after a while that nobody knows.
-func (c *Client) produce(ctx context.Context, rec *kgo.Record, done func(Result)) {
-	id := Headers(rec.Headers).Text(HeaderMessageID)
-	topic := rec.Topic
-	var once sync.Once
-	ctx, cancel := withTimeout(ctx, c.clock, recordTimeout, errSendTimeout) // franz-go's own counts from the record's timestamp.
-	stop := c.clock.AfterFunc(recordTimeout+unknownGrace, func() {
-		once.Do(func() {
-			done(Result{Topic: topic, MessageID: id, Err: fmt.Errorf("send to %s: %w", topic, ErrUnknownOutcome)})
-		})
-	})
-	c.sends.Produce(ctx, rec, func(r *kgo.Record, err error) {
-		stop()
-		if errors.Is(context.Cause(ctx), errSendTimeout) && err != nil {
+func (c *Client) produce(ctx context.Context, rec *kgo.Record, messageID string, done func(Result)) {
+	s := &sending{client: c, topic: rec.Topic, id: messageID, done: done}
+	s.ctx, s.cancel = context.WithCancelCause(ctx)
+	s.mu.Lock()
+	s.stop = c.clock.AfterFunc(recordTimeout, s.late)
+	s.mu.Unlock()
+	c.sends.Produce(s.ctx, rec, s.produced)
+}
+
+// sending is one record on its way. One timer serves both limits: the first
+// one gives the record up, the second one the wait for its outcome.
+type sending struct {
+	client *Client
+	topic  string
+	id     string
+	ctx    context.Context //nolint:containedctx // the life of the record.
+	cancel context.CancelCauseFunc
+
+	mu     sync.Mutex
+	stop   func() bool
+	gaveUp bool // the record's context has ended
+	again  bool // sent anew to a topic that was created anew
+	done   func(Result)
+}
+
+// late runs after recordTimeout, and unknownGrace later.
+func (s *sending) late() {
+	s.mu.Lock()
+	again := !s.gaveUp && s.done != nil
+	s.gaveUp = true
+	if again {
+		s.stop = s.client.clock.AfterFunc(unknownGrace, s.late)
+	}
+	s.mu.Unlock()
+	if again {
+		s.cancel(errSendTimeout) // franz-go's own limit counts from the record's timestamp.
+		return
+	}
+	s.finish(Result{Topic: s.topic, MessageID: s.id, Err: fmt.Errorf("send to %s: %w", s.topic, ErrUnknownOutcome)})
+}
+
+// produced is what franz-go calls. A record for a topic that was created anew
+// is sent once more: nothing of the topic that was deleted is left.
+func (s *sending) produced(r *kgo.Record, err error) {
+	if errors.Is(err, kerr.UnknownTopicID) && s.mayRepeat() {
+		go func() { // ends with the purge; franz-go's callbacks must not wait for it.
+			s.client.forgetProduced(s.client.sends, s.topic, err)
+			s.client.sends.Produce(s.ctx, r, s.produced)
+		}()
+		return
+	}
+	res := Result{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Timestamp: r.Timestamp, MessageID: s.id}
+	if err != nil {
+		if errors.Is(context.Cause(s.ctx), errSendTimeout) {
 			err = fmt.Errorf("%w: %w", errSendTimeout, err)
 		}
-		cancel()
-		once.Do(func() {
-			res := Result{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Timestamp: r.Timestamp, MessageID: id}
-			if err != nil {
-				res.Err = fmt.Errorf("send to %s: %w", r.Topic, err)
-			}
-			done(res)
-		})
-	})
+		res.Err = fmt.Errorf("send to %s: %w", r.Topic, err)
+	}
+	s.finish(res)
+}
+
+func (s *sending) mayRepeat() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	first := !s.again
+	s.again = true
+	return first
+}
+
+func (s *sending) finish(res Result) {
+	s.mu.Lock()
+	done, stop := s.done, s.stop
+	s.done = nil
+	s.mu.Unlock()
+	if done == nil {
+		return
+	}
+	if stop != nil {
+		stop()
+	}
+	s.cancel(nil)
+	done(res)
 }
 
 // NewMessageID is a version 7 UUID: 48 bits of milliseconds, then random.

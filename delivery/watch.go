@@ -1,61 +1,173 @@
 package delivery
 
 import (
+	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
-// watch reports one running handler as stuck, first after StuckAfter and then
-// every 30 s, until the handler returns.
+// stuckAgain is how often a stuck handler is reported anew.
+const stuckAgain = 30 * time.Second
+
+// watch looks for handlers of a listener that are stuck, and for watermarks
+// that stand: one timer for all, set to the first moment at which there may be
+// something to see.
 type watch struct {
-	t     *task
-	begun time.Time
+	l  *Listener
+	at atomic.Int64 // unix ns of the next look, 0 if none is set
 
-	mu      sync.Mutex
-	cancel  func() bool
-	stopped bool
-	stuck   bool
+	mu     sync.Mutex
+	cancel func() bool
+	ended  bool
 }
 
-func (w *watch) arm(d time.Duration) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if !w.stopped {
-		w.cancel = w.t.l().client.clock.AfterFunc(d, w.report)
-	}
-}
-
-func (w *watch) report() {
-	w.mu.Lock()
-	if w.stopped {
-		w.mu.Unlock()
+// need asks for a look once something that begins now has lasted StuckAfter.
+func (w *watch) need(now time.Time) {
+	after := w.l.cfg.stuckAfter
+	if after <= 0 {
 		return
 	}
-	first := !w.stuck
-	w.stuck = true
-	w.mu.Unlock()
-
-	l, tp, rec := w.t.l(), w.t.ln.tp, w.t.it.rec
-	if first {
-		l.stuck(tp.Topic, 1)
+	due := now.UnixNano() + int64(after)
+	if at := w.at.Load(); at != 0 && at <= due {
+		return
 	}
-	w.t.ln.log.Warn("handler is stuck", slog.Int64("offset", rec.Offset),
-		slog.Duration("for", l.client.clock.Now().Sub(w.begun)))
-	l.emit(Event{Kind: EventStuck, Topic: tp.Topic, Partition: tp.Partition, Offset: rec.Offset})
-	w.arm(stuckAgain)
+	w.set(time.Unix(0, due))
 }
 
-func (w *watch) stop() {
+// set sets the timer, unless it is set to an earlier time.
+func (w *watch) set(due time.Time) {
 	w.mu.Lock()
-	w.stopped = true
-	cancel, stuck := w.cancel, w.stuck
-	w.mu.Unlock()
-	if cancel != nil {
-		cancel()
+	defer w.mu.Unlock()
+	if at := w.at.Load(); w.ended || at != 0 && at <= due.UnixNano() {
+		return
 	}
-	if stuck {
-		w.t.l().stuck(w.t.ln.tp.Topic, -1)
+	if w.cancel != nil {
+		w.cancel()
+	}
+	w.at.Store(due.UnixNano())
+	w.cancel = w.l.client.clock.AfterFunc(due.Sub(w.l.client.clock.Now()), w.look)
+}
+
+// end stops looking.
+func (w *watch) end() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ended = true
+	if w.cancel != nil {
+		w.cancel()
+	}
+}
+
+// look is what the timer calls.
+func (w *watch) look() {
+	w.at.Store(0)
+	now := w.l.client.clock.Now()
+	var next time.Time
+	for _, ln := range w.l.client.lanesOf(w.l) {
+		if due := ln.inspect(now); !due.IsZero() && (next.IsZero() || due.Before(next)) {
+			next = due
+		}
+	}
+	if !next.IsZero() {
+		w.set(next)
+	}
+}
+
+// inspect reports what is stuck in the lane, and when to look again; never, if
+// nothing is open.
+func (ln *lane) inspect(now time.Time) (next time.Time) {
+	after := ln.l.cfg.stuckAfter
+	sooner := func(due time.Time) {
+		if next.IsZero() || due.Before(next) {
+			next = due
+		}
+	}
+	var stuck []flight
+	ln.mu.Lock()
+	for i := range ln.inFlight {
+		f := &ln.inFlight[i]
+		due := f.since.Add(after)
+		if !f.reported.IsZero() {
+			due = f.reported.Add(stuckAgain)
+		}
+		if !now.Before(due) {
+			stuck = append(stuck, *f)
+			f.reported = now
+			due = now.Add(stuckAgain)
+		}
+		sooner(due)
+	}
+	stands := false
+	if due, ok := ln.standsAt(after); ok {
+		if stands = !now.Before(due) && !ln.standing; stands {
+			ln.standing = true
+		}
+		sooner(latest(due, now.Add(after)))
+	}
+	since, offset := ln.stood, ln.tracker.watermark()
+	ln.mu.Unlock()
+	for _, f := range stuck {
+		ln.reportStuck(f, now)
+	}
+	if stands {
+		ln.reportStanding(offset, now.Sub(since))
+	}
+	return next
+}
+
+// standsAt is when the watermark will have stood for too long, if nothing
+// moves: not while its record is being handled, waits for a known time, or is
+// paused. Callers hold mu.
+func (ln *lane) standsAt(after time.Duration) (time.Time, bool) {
+	if ln.held == 0 || ln.frozen || ln.pauses.has(pauseNow) {
+		return time.Time{}, false
+	}
+	oldest := ln.tracker.watermark()
+	for _, f := range ln.inFlight {
+		if f.it.rec.Offset == oldest {
+			return time.Time{}, false
+		}
+	}
+	due := latest(ln.stood, ln.parked)
+	for p := range ln.parks {
+		due = latest(due, p.until)
+	}
+	return due.Add(after), true
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+func (ln *lane) reportStuck(f flight, now time.Time) {
+	if f.reported.IsZero() {
+		ln.l.stuck(ln.tp.Topic, 1)
+	}
+	ln.log.Warn("handler is stuck", slog.Int64("offset", f.it.rec.Offset), slog.Duration("for", now.Sub(f.since)))
+	ln.l.emit(Event{Kind: EventStuck, Topic: ln.tp.Topic, Partition: ln.tp.Partition, Offset: f.it.rec.Offset})
+}
+
+func (ln *lane) standsKey() string { return "watermark of " + ln.tp.String() }
+
+func (ln *lane) reportStanding(offset int64, d time.Duration) {
+	ln.log.LogAttrs(context.Background(), slog.LevelWarn, "watermark stands", slog.Int64("offset", offset), slog.Duration("for", d))
+	ln.l.health.degrade(ln.standsKey(), "stands, its oldest record is not done")
+	ln.l.emit(Event{Kind: EventStanding, Topic: ln.tp.Topic, Partition: ln.tp.Partition, Offset: offset})
+}
+
+// stuck counts the handlers that are reported as stuck.
+func (l *Listener) stuck(topic string, delta int) {
+	n := l.stuckNow.Add(int64(delta))
+	l.client.metrics.Gauge(MetricStuckHandlers, l.tags(topic), float64(n))
+	if n > 0 {
+		l.health.degrade("handlers", "stuck")
+	} else {
+		l.health.clear("handlers")
 	}
 }
 

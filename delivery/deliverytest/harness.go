@@ -20,6 +20,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"reflect"
 	"slices"
 	"testing"
@@ -64,7 +65,8 @@ type Option func(*Harness)
 // Partitions sets how many partitions main topics get. The default is 1.
 func Partitions(n int32) Option { return func(h *Harness) { h.partitions = n } }
 
-// ClientOptions adds options to the Harness's client, such as a logger.
+// ClientOptions adds options to the Harness's client, such as a logger: without
+// one nothing is logged.
 func ClientOptions(opts ...delivery.ClientOption) Option {
 	return func(h *Harness) { h.clientOpts = append(h.clientOpts, opts...) }
 }
@@ -80,7 +82,9 @@ func New(tb testing.TB, opts ...Option) *Harness {
 	h.must(err, "start the broker")
 	h.cluster = cluster
 	tb.Cleanup(cluster.Close)
-	h.client, err = delivery.Dial(cluster.ListenAddrs(), append(h.clientOpts, delivery.WithClock(h.clock))...)
+	quiet := delivery.WithLogger(slog.New(slog.DiscardHandler))
+	clientOpts := slices.Concat([]delivery.ClientOption{quiet}, h.clientOpts, []delivery.ClientOption{delivery.WithClock(h.clock)})
+	h.client, err = delivery.Dial(cluster.ListenAddrs(), clientOpts...)
 	h.must(err, "dial")
 	tb.Cleanup(h.client.Close)
 	tb.Cleanup(h.stopAll)
@@ -263,6 +267,9 @@ func (h *Harness) running() []*run {
 func (h *Harness) unsettled(states map[string]delivery.PartitionState) string {
 	now := h.clock.Now()
 	for _, r := range h.running() {
+		if n := r.l.PendingEvents(); n > 0 {
+			return fmt.Sprintf("%d events are not handled", n)
+		}
 		for _, m := range r.l.Memberships() {
 			for _, topic := range m.Topics {
 				infos := h.cluster.PartitionInfos(topic)

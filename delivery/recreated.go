@@ -1,0 +1,90 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// A topic that is deleted and created anew has a new ID, and nothing of the
+// old topic's positions holds for it. franz-go keeps asking for the old ID,
+// with UNKNOWN_TOPIC_ID as the answer, until it is told to forget the topic.
+
+// forgetTopics makes the client read topics anew that were deleted, perhaps
+// to be created again. Their lanes end without a commit, for a commit would go
+// to the new topic. It runs in the goroutine that polls while rebalances are
+// allowed: forgetting a topic is one.
+func (c *consumer) forgetTopics(topics []string) {
+	if len(topics) == 0 {
+		return
+	}
+	for _, topic := range topics {
+		c.abandonLanes(topic)
+		c.warn("topic "+topic, "topic was deleted or created anew, it is read from its start", slog.String("topic", topic))
+	}
+	c.cl.PurgeTopicsFromConsuming(topics...)
+	c.cl.AddConsumeTopics(topics...)
+}
+
+// abandonLanes ends the lanes of a topic and notes how far it was read.
+func (c *consumer) abandonLanes(topic string) {
+	c.mu.Lock()
+	var gone []*lane
+	for tp, ln := range c.lanes {
+		if tp.Topic == topic {
+			gone = append(gone, ln)
+		}
+	}
+	c.mu.Unlock()
+	gone = withFormer(gone)
+	stopLanes(gone)
+	endLanes(gone, ErrLost)
+	for _, ln := range gone {
+		ln.mu.Lock()
+		ln.gone = true
+		at := ln.tracker.watermark()
+		ln.mu.Unlock()
+		c.mu.Lock()
+		if c.recreated == nil {
+			c.recreated = make(map[TP]int64)
+		}
+		c.recreated[ln.tp] = max(c.recreated[ln.tp], at)
+		c.mu.Unlock()
+	}
+}
+
+// startOfRecreated is where a partition of a topic begins that was created
+// anew. Kafka deletes the commits of a topic with it; one that is not above
+// what was read of the deleted topic may be left over, and does not count.
+func (c *consumer) startOfRecreated(ctx context.Context, tp TP, committed int64) (int64, bool) {
+	c.mu.Lock()
+	read, ok := c.recreated[tp]
+	delete(c.recreated, tp)
+	c.mu.Unlock()
+	if !ok || committed > read {
+		return 0, false
+	}
+	start, err := Earliest().resolve(ctx, c.adm, tp, 0)
+	if err != nil {
+		c.log.Warn("find the start of a partition", slog.String("topic", tp.Topic), slog.Int("partition", int(tp.Partition)), slog.Any("err", err))
+		start = 0 // if that is out of range, it is moved.
+	}
+	return start, true
+}
+
+// forgetProduced makes a producer look a topic up anew whose ID it does not
+// know. It reports whether err is about that.
+func (c *Client) forgetProduced(cl *kgo.Client, topic string, err error) bool {
+	if !errors.Is(err, kerr.UnknownTopicID) {
+		return false
+	}
+	cl.PurgeTopicsFromProducing(topic)
+	if ok, suppressed := c.gate.allow("topic " + topic); ok {
+		c.log.Warn("topic was deleted or created anew, it is looked up again",
+			slog.String("topic", topic), slog.Int("suppressed", suppressed))
+	}
+	return true
+}

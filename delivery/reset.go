@@ -1,0 +1,151 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// outOfRange is a partition whose position lies outside its log. franz-go is
+// told never to move such a position by itself: it would do so without a
+// word, and the lane would take the records below its old position for ones
+// it had seen.
+type outOfRange struct {
+	tp  TP
+	err error
+}
+
+// outOfRangeError tells a fetch error that means a position outside the log.
+func outOfRangeError(err error) bool {
+	_, lost := errors.AsType[*kgo.ErrDataLoss](err)
+	return lost || errors.Is(err, kerr.OffsetOutOfRange)
+}
+
+// applyResets moves the positions that the last poll found out of range. It
+// runs in the goroutine that polls. A partition whose bounds cannot be listed
+// is found again by the next fetch.
+func (c *consumer) applyResets(ctx context.Context, found []outOfRange) {
+	for _, r := range found {
+		if err := c.reset(ctx, r); err != nil && ctx.Err() == nil {
+			key := "reset " + r.tp.String()
+			c.l.health.degradeFor(key, err.Error(), fetchErrorLasts)
+			c.warn(key, "position is out of range and cannot be moved yet", slog.String("topic", r.tp.Topic),
+				slog.Int("partition", int(r.tp.Partition)), slog.Any("err", err))
+		}
+	}
+}
+
+func (c *consumer) reset(ctx context.Context, r outOfRange) error {
+	select {
+	case c.turn <- struct{}{}:
+		defer func() { <-c.turn }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	old := c.lane(r.tp)
+	if old == nil {
+		return nil // it was revoked meanwhile.
+	}
+	start, err := Earliest().resolve(ctx, c.adm, r.tp, 0)
+	if err != nil {
+		return err
+	}
+	end, err := Latest().resolve(ctx, c.adm, r.tp, 0)
+	if err != nil {
+		return err
+	}
+	from := old.position()
+	to, ok := c.resetTo(from, start, end)
+	if loss, isLoss := errors.AsType[*kgo.ErrDataLoss](r.err); isLoss && ok {
+		to = loss.ResetTo // franz-go asked the broker where the log diverged.
+	}
+	c.reportReset(r, from, to, start, end)
+	switch {
+	case !ok:
+		c.l.halt(fmt.Errorf("partition %s: offset %d is out of range, the log holds %d to %d: %w", r.tp, from, start, end, r.err))
+	case from < to:
+		c.skipTo(old, to)
+	default:
+		c.restart(old, to)
+	}
+	return nil
+}
+
+// resetTo is where a partition goes on whose position is out of range. Records
+// below the log's start are gone, so the start loses nothing that is left. A
+// position behind the end means that the log is not the one that was read
+// before: the reset policy decides. NoStart refuses both.
+func (c *consumer) resetTo(from, start, end int64) (to int64, ok bool) {
+	kind := atEarliest
+	if c.plan.Role == RoleMain {
+		kind = c.l.cfg.start.kind
+	}
+	switch {
+	case kind == atCommit:
+		return 0, false
+	case from >= start && kind == atLatest:
+		return min(from, end), true
+	default:
+		return start, true
+	}
+}
+
+func (c *consumer) reportReset(r outOfRange, from, to, start, end int64) {
+	c.l.count(MetricOffsetReset, r.tp.Topic, "")
+	c.log.Warn("offset was out of range, position is moved",
+		slog.String("topic", r.tp.Topic), slog.Int("partition", int(r.tp.Partition)),
+		slog.Int64("from", from), slog.Int64("to", to),
+		slog.Int64("log_start_offset", start), slog.Int64("log_end_offset", end), slog.Any("err", r.err))
+	c.l.emit(Event{
+		Kind: EventOffsetReset, Role: c.plan.Role, Topic: r.tp.Topic, Partition: r.tp.Partition, Offset: to, Err: r.err,
+		Text: fmt.Sprintf("offset %d is out of range, the log holds %d to %d", from, start, end),
+	})
+}
+
+// skipTo goes on behind records that were deleted before they were read. What
+// the lane holds is still handled. Callers hold turn.
+func (c *consumer) skipTo(ln *lane, at int64) {
+	ln.mu.Lock()
+	ln.tracker.skipTo(at)
+	ln.mu.Unlock()
+	c.setOffset(ln.tp, at)
+}
+
+// restart replaces a lane by one that starts at an offset. What the old lane
+// holds is dropped, and what its handlers return is ignored. Callers hold
+// turn.
+func (c *consumer) restart(old *lane, at int64) {
+	gone := withFormer([]*lane{old})
+	stopLanes(gone)
+	endLanes(gone, ErrSeek)
+
+	ln := newLane(c, old.tp)
+	ln.begin(at, true)
+	c.mu.Lock()
+	c.lanes[old.tp] = ln
+	c.mu.Unlock()
+	c.l.client.register(ln)
+	c.setOffset(old.tp, at)
+	ln.resumeAfresh()
+	go ln.run() // ends by itself; shutdown waits for ln.done.
+}
+
+func (c *consumer) setOffset(tp TP, at int64) {
+	c.cl.SetOffsets(map[string]map[int32]kgo.EpochOffset{
+		tp.Topic: {tp.Partition: {Epoch: -1, Offset: at}},
+	})
+}
+
+// warn writes a line that the gate of its class lets through.
+func (c *consumer) warn(class, msg string, attrs ...slog.Attr) {
+	if ok, suppressed := c.l.gate.allow(class); ok {
+		if suppressed > 0 {
+			attrs = append(attrs, slog.Int("suppressed", suppressed))
+		}
+		c.log.LogAttrs(context.Background(), slog.LevelWarn, msg, attrs...) //nolint:sloglint // callers pass constants.
+	}
+}

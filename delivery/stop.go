@@ -1,0 +1,134 @@
+package delivery
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+)
+
+// shutdown drains the listener: nothing new starts, running handlers finish
+// within DrainTimeout, are cancelled, get KillGrace, then watermarks are
+// committed and the groups left.
+func (l *Listener) shutdown(ctx context.Context) error {
+	consumers := l.current()
+	for _, c := range consumers {
+		c.stopPoll()
+		c.idle.stop()
+	}
+	for _, c := range consumers {
+		c.polling.Wait()
+		stopLanes(c.everything())
+	}
+	hung := l.awaitHandlers()
+	var wg sync.WaitGroup
+	for _, c := range consumers {
+		wg.Go(func() { c.close(ctx) })
+	}
+	wg.Wait()
+	l.watch.end()
+	if len(hung) == 0 {
+		return nil
+	}
+	err := &HungError{Handlers: hung}
+	l.log.Error("handlers did not return", slog.Any("err", err))
+	return err
+}
+
+// lastLook is how long a lane gets to end whose handler has just returned.
+const lastLook = time.Second
+
+// awaitHandlers waits until no handler runs any more, also none whose
+// partition was given up before, and names those that never return.
+func (l *Listener) awaitHandlers() (names []string) {
+	wait := l.cfg.drainTimeout
+	if l.skip.Load() {
+		wait = 0
+	}
+	hung := l.waitLanes(l.client.lanesOf(l), wait)
+	for _, ln := range hung {
+		ln.cancel(ErrShutdown)
+	}
+	if len(hung) > 0 {
+		hung = l.waitLanes(hung, l.cfg.killGrace)
+	}
+	if slices.ContainsFunc(hung, (*lane).idle) {
+		hung = l.waitLanes(hung, lastLook)
+	}
+	for _, ln := range hung {
+		names = append(names, ln.handlers()...)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// waitLanes waits until all lanes have ended, at most d. It returns those that
+// have not.
+func (l *Listener) waitLanes(lanes []*lane, d time.Duration) []*lane {
+	expired, stop := timerChan(l.client.clock, d)
+	defer stop()
+	var running []*lane
+	for _, ln := range lanes {
+		select {
+		case <-ln.done:
+			continue
+		default:
+		}
+		select {
+		case <-ln.done:
+		case <-expired:
+			running = append(running, ln)
+		}
+	}
+	return running
+}
+
+// close commits, leaves the group and ends the client. Lanes have drained or
+// are given up.
+func (c *consumer) close(ctx context.Context) {
+	c.commits.ended.Wait()
+	c.turn <- struct{}{}
+	lanes := c.all()
+	endLanes(withFormer(lanes), ErrShutdown)
+	c.commits.final(ctx, lanes)
+	c.mu.Lock()
+	c.lanes = map[TP]*lane{}
+	c.mu.Unlock()
+	c.giveUpSuspended()
+	<-c.turn
+	c.failSeeks()
+	leave, cancel := withTimeout(ctx, c.l.client.clock, commitTimeout, errCommitTimeout)
+	defer cancel()
+	c.cl.AllowRebalance()
+	if c.l.cfg.instanceID == "" {
+		if err := c.cl.LeaveGroupContext(leave); err != nil {
+			c.log.Info("leave the group", slog.Any("err", err))
+		}
+	}
+	c.cl.CloseAllowingRebalance()
+	c.emitAll(EventRevoked, lanes)
+}
+
+// Stop ends the listener as the end of Run's context does, and waits for it.
+// It returns what Run returns. A second Stop only waits. Before Run, Stop
+// makes Run return at once.
+func (l *Listener) Stop(ctx context.Context) error {
+	l.requestStop()
+	if !l.started.Load() {
+		return nil
+	}
+	select {
+	case <-l.ended:
+		return l.runErr
+	case <-ctx.Done():
+		return fmt.Errorf("stop: %w", context.Cause(ctx))
+	}
+}
+
+// StopNow is Stop without a drain: handlers are cancelled at once.
+func (l *Listener) StopNow(ctx context.Context) error {
+	l.skip.Store(true)
+	return l.Stop(ctx)
+}
