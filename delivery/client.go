@@ -39,6 +39,8 @@ type Client struct {
 	contact  *contact
 	gate     *logGate
 
+	forgotten *forgotten
+
 	mu      sync.Mutex
 	running map[laneKey][]*lane // lanes that have not ended, by group and partition
 	closed  chan struct{}
@@ -91,6 +93,8 @@ func Dial(brokers []string, opts ...ClientOption) (*Client, error) {
 		random:  newRandom(),
 		running: make(map[laneKey][]*lane),
 		closed:  make(chan struct{}),
+
+		forgotten: newForgotten(),
 	}
 	for _, o := range opts {
 		o(c)

@@ -48,6 +48,7 @@ func (ln *lane) publish(p publication) bool {
 			return false
 		}
 		l.client.at("before publish")
+		lookups := l.client.forgotten.count(p.topic)
 		err := ln.produce(producer, key, p.build(size), p.partition)
 		l.client.at("published")
 		tooLarge := errors.Is(err, kerr.MessageTooLarge)
@@ -73,7 +74,7 @@ func (ln *lane) publish(p publication) bool {
 			logged = now
 			ln.log.Error("publish rejected", slog.String("to", p.topic), slog.Int("try", n), slog.Any("err", err))
 		}
-		l.client.forgetProduced(producer, p.topic, err)
+		l.client.forgetProduced(p.topic, lookups, err)
 		l.createIfMissing(ln.ctx, p.topic, err)
 		if !ln.parkUnless(l.client.clock.Now().Add(backOff.backOff(n)), ln.depart) {
 			return false

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -75,13 +76,48 @@ func (c *consumer) startOfRecreated(ctx context.Context, tp TP, committed int64)
 	return start, true
 }
 
-// forgetProduced makes a producer look a topic up anew whose ID it does not
-// know. It reports whether err is about that.
-func (c *Client) forgetProduced(cl *kgo.Client, topic string, err error) bool {
+// forgotten counts, for each topic, how often a producer was made to look it up
+// anew.
+type forgotten struct {
+	turn chan struct{} // held while a topic is forgotten
+
+	mu     sync.Mutex
+	counts map[string]int
+}
+
+func newForgotten() *forgotten {
+	return &forgotten{turn: make(chan struct{}, 1), counts: make(map[string]int)}
+}
+
+func (f *forgotten) count(topic string) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.counts[topic]
+}
+
+// forgetProduced makes the producers look a topic up anew whose ID the broker
+// does not know. count is what forgotten said before the record was produced:
+// of many records that fail, one is enough, and to forget the topic again would
+// fail those that are on their way to the new one. It reports false for other
+// errors.
+func (c *Client) forgetProduced(topic string, count int, err error) bool {
+	if now := c.forgotten.count(topic); now != count {
+		return !errors.Is(err, kgo.ErrClientClosed) && !errors.Is(err, context.Canceled)
+	}
 	if !errors.Is(err, kerr.UnknownTopicID) {
 		return false
 	}
-	cl.PurgeTopicsFromProducing(topic)
+	c.forgotten.turn <- struct{}{}
+	defer func() { <-c.forgotten.turn }()
+	if c.forgotten.count(topic) != count {
+		return true
+	}
+	for _, cl := range []*kgo.Client{c.sends, c.forwards, c.alone} {
+		cl.PurgeTopicsFromProducing(topic)
+	}
+	c.forgotten.mu.Lock()
+	c.forgotten.counts[topic]++
+	c.forgotten.mu.Unlock()
 	if ok, suppressed := c.gate.allow("topic " + topic); ok {
 		c.log.Warn("topic was deleted or created anew, it is looked up again",
 			slog.String("topic", topic), slog.Int("suppressed", suppressed))

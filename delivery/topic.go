@@ -211,6 +211,7 @@ func (c *Client) produce(ctx context.Context, rec *kgo.Record, messageID string,
 	s.mu.Lock()
 	s.stop = c.clock.AfterFunc(recordTimeout, s.late)
 	s.mu.Unlock()
+	s.lookups = c.forgotten.count(s.topic)
 	c.sends.Produce(s.ctx, rec, s.produced)
 }
 
@@ -220,6 +221,9 @@ type sending struct {
 	client *Client
 	topic  string
 	id     string
+	// lookups is what forgotten said when the record was produced.
+	lookups int
+
 	ctx    context.Context //nolint:containedctx // the life of the record.
 	cancel context.CancelCauseFunc
 
@@ -249,9 +253,9 @@ func (s *sending) late() {
 // produced is what franz-go calls. A record for a topic that was created anew
 // is sent once more: nothing of the topic that was deleted is left.
 func (s *sending) produced(r *kgo.Record, err error) {
-	if errors.Is(err, kerr.UnknownTopicID) && s.mayRepeat() {
-		go func() { // ends with the purge; franz-go's callbacks must not wait for it.
-			s.client.forgetProduced(s.client.sends, s.topic, err)
+	if s.stale(err) && s.mayRepeat() {
+		go func() { // ends with the look-up; franz-go's callbacks must not wait for it.
+			s.client.forgetProduced(s.topic, s.lookups, err)
 			s.client.sends.Produce(s.ctx, r, s.produced)
 		}()
 		return
@@ -264,6 +268,13 @@ func (s *sending) produced(r *kgo.Record, err error) {
 		res.Err = fmt.Errorf("send to %s: %w", r.Topic, err)
 	}
 	s.finish(res)
+}
+
+// stale tells an error that comes from a topic that is gone: the broker does
+// not know its ID, or the producer was made to forget it meanwhile.
+func (s *sending) stale(err error) bool {
+	return errors.Is(err, kerr.UnknownTopicID) ||
+		err != nil && s.ctx.Err() == nil && !errors.Is(err, kgo.ErrClientClosed) && s.client.forgotten.count(s.topic) != s.lookups
 }
 
 func (s *sending) mayRepeat() bool {
