@@ -118,6 +118,7 @@ func (t *task) skipped() bool {
 
 // filter asks the user's filter.
 func (t *task) filter() (keep bool, err error) {
+	t.filterErr = ErrGoexit // in case the filter does not return.
 	err = guard(func() { keep = t.l().cfg.filter(newMessage(t, 1)) })
 	return keep, err
 }
