@@ -160,8 +160,11 @@ func (c *consumer) poll(ctx context.Context) {
 		if pending {
 			cancel()
 		}
-		c.awaitRoom(wait)
+		full := c.awaitRoom(wait)
 		fetches := c.cl.PollFetches(wait)
+		for _, ln := range full { // before anything else, see awaitRoom.
+			ln.choke()
+		}
 		cancel()
 		found := c.enqueue(fetches)
 		c.applyResets(ctx, found.outOfRange)

@@ -209,7 +209,7 @@ func telling(err error) (string, bool) {
 	if err == nil {
 		return "", false
 	}
-	if named, ok := err.(interface{ ErrorClass() string }); ok { //nolint:errorlint // this walks the tree itself.
+	if named, ok := err.(interface{ ErrorClass() string }); ok {
 		return named.ErrorClass(), true
 	}
 	if !generic(err) {

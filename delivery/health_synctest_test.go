@@ -2,7 +2,6 @@ package delivery
 
 import (
 	"context"
-	"errors"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -191,7 +190,7 @@ func TestHungErrorIsNeverEmpty(t *testing.T) {
 		b.wait(time.Minute, "running", inside.Load)
 		if err := l.stop(); err != nil {
 			var hung *HungError
-			require.True(t, errors.As(err, &hung))
+			require.ErrorAs(t, err, &hung)
 			require.NotEmpty(t, hung.Handlers)
 		}
 	})

@@ -47,7 +47,7 @@ type lane struct {
 
 	mu        sync.Mutex
 	tracker   *tracker
-	queue     []*item
+	queue     fifo[*item]
 	held      int // records not done
 	heldBytes int
 	inFlight  []flight // handlers running
@@ -253,7 +253,7 @@ func (ln *lane) offer(p kgo.FetchPartition, batch *pollBatch) (below int64, ok b
 		ln.tracker.add(r.Offset)
 		it := &items[i]
 		it.rec, it.batch, it.size = r, batch, len(r.Key)+len(r.Value)+recordOverhead
-		ln.queue = append(ln.queue, it)
+		ln.queue.push(it)
 		ln.heldBytes += it.size
 	}
 	batch.add(len(items))
@@ -286,12 +286,11 @@ func (ln *lane) take() (*item, bool) {
 func (ln *lane) pop() *item {
 	ln.mu.Lock()
 	defer ln.mu.Unlock()
-	if len(ln.queue) == 0 || ln.closed() || ln.pauses.has(pauseGap) {
+	if ln.queue.len() == 0 || ln.closed() || ln.pauses.has(pauseGap) {
 		return nil
 	}
-	it := ln.queue[0]
-	ln.queue[0] = nil
-	ln.queue = ln.queue[1:]
+	it := ln.queue.all()[0]
+	ln.queue.drop(1)
 	ln.working.Add(1)
 	return it
 }
@@ -434,7 +433,7 @@ func (ln *lane) doneBefore(offset int64) bool {
 func (ln *lane) freeze() {
 	ln.mu.Lock()
 	ln.frozen = true
-	ln.queue = nil
+	ln.queue = fifo[*item]{}
 	ln.parks = make(map[*park]struct{})
 	stood := ln.standing
 	ln.standing = false

@@ -20,7 +20,8 @@ type Listener struct {
 	cfg     *config
 	chain   *chain
 	group   string
-	handler Handler // decodes, with middleware around
+	handler Handler                            // decodes, with middleware around
+	direct  func(context.Context, *task) error // handler without middleware, nil if there is any
 	log     *slog.Logger
 	gate    *logGate
 	health  *health
@@ -69,7 +70,20 @@ func Listen[T any](
 		}
 		return handler(ctx, withValue(m, v))
 	}
-	return newListener(c, topic.name, group, inner, newConfig(opts))
+	l, err := newListener(c, topic.name, group, inner, newConfig(opts))
+	if err == nil && len(l.cfg.middleware) == 0 {
+		l.direct = func(ctx context.Context, t *task) error {
+			m := newTyped[T](t)
+			if r := t.it.rec; r.Value != nil {
+				var err error
+				if m.Value, err = topic.codec.Decode(r.Value, r.Headers); err != nil {
+					return &DecodeError{Err: err}
+				}
+			}
+			return handler(ctx, m)
+		}
+	}
+	return l, err
 }
 
 func newListener(c *Client, topic, group string, handler Handler, cfg *config) (*Listener, error) {

@@ -25,11 +25,11 @@ type Message[T any] struct {
 
 // attempt is what Message knows about its delivery; nil for hand-made ones.
 type attempt struct {
-	rec    *kgo.Record
-	ln     *lane
-	it     *item
-	chain  int // number of this delivery in the chain, from the header
-	local  int // number of this delivery in its lane
+	rec   *kgo.Record
+	ln    *lane
+	it    *item
+	chain int // number of this delivery in the chain, from the header
+	local int // number of this delivery in its lane
 }
 
 // Attempt is the number of the attempt in the retry chain: 1 on the main
@@ -90,16 +90,24 @@ func (m *Message[T]) Raw() *kgo.Record {
 // newMessage is delivery n of a task's record, undecoded, as middleware sees
 // it. It is not used again: handlers keep messages to Ack them later.
 func newMessage(t *task, n int) *Message[[]byte] {
+	m := newTyped[[]byte](t)
+	m.Value, m.delivery.local = t.it.rec.Value, n
+	return m
+}
+
+// newTyped is the delivery that a task makes now, without a value. The message
+// and what it knows of its delivery are one object.
+func newTyped[T any](t *task) *Message[T] {
 	r := t.it.rec
 	both := &struct {
-		m Message[[]byte]
+		m Message[T]
 		a attempt
 	}{
-		m: Message[[]byte]{
-			Key: r.Key, Value: r.Value, Headers: r.Headers, Topic: r.Topic,
+		m: Message[T]{
+			Key: r.Key, Headers: r.Headers, Topic: r.Topic,
 			Partition: r.Partition, Offset: r.Offset, Timestamp: r.Timestamp,
 		},
-		a: attempt{rec: r, ln: t.ln, it: t.it, chain: t.attempt, local: n},
+		a: attempt{rec: r, ln: t.ln, it: t.it, chain: t.attempt, local: t.n},
 	}
 	both.m.delivery = &both.a
 	return &both.m

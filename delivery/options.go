@@ -58,17 +58,17 @@ type config struct {
 	killGrace      time.Duration
 	idleAfter      time.Duration
 
-	start         Position
-	instanceID    string
+	start      Position
+	instanceID string
 
 	sessionTimeout time.Duration
-	requireTopics bool
-	haltOnAuth    bool
-	logKeys       bool
-	filter        func(*Message[[]byte]) bool
-	middleware    []Middleware
-	events        func(Event)
-	kgoOpts       []kgo.Opt
+	requireTopics  bool
+	haltOnAuth     bool
+	logKeys        bool
+	filter         func(*Message[[]byte]) bool
+	middleware     []Middleware
+	events         func(Event)
+	kgoOpts        []kgo.Opt
 
 	problems []string
 }
@@ -85,7 +85,7 @@ func newConfig(opts []Option) *config {
 		autoCreate:   true,
 		queueRecords: 5000,
 		queueBytes:   16 << 20,
-		bufferBytes:  24 << 20,
+		bufferBytes:  16 << 20,
 		gapLimit:     10_000,
 		stuckAfter:   time.Minute,
 		revokeWait:   min(20*time.Second, rebalanceTimeout/2),
@@ -211,7 +211,7 @@ func GroupAliases(old ...string) Option {
 }
 
 // QueueLimit sets how many records and bytes of one partition are held before
-// no more are fetched. The answer to one fetch, by default 256 KiB for a
+// no more are fetched. The answer to one fetch, by default 128 KiB for a
 // partition, may exceed it. The default is 5000 records and 16 MiB.
 func QueueLimit(records, bytes int) Option {
 	return func(c *config) { c.queueRecords, c.queueBytes = records, bytes }
@@ -219,7 +219,7 @@ func QueueLimit(records, bytes int) Option {
 
 // BufferLimit sets how many bytes of records each group of the listener holds,
 // all its partitions together; each partition gets an equal share. The memory
-// of the records counts, not their size on the wire. The default is 24 MiB.
+// of the records counts, not their size on the wire. The default is 16 MiB.
 func BufferLimit(bytes int) Option { return func(c *config) { c.bufferBytes = bytes } }
 
 // GapLimit sets how many records may be done behind one that is not before

@@ -98,19 +98,15 @@ func (f *forgotten) count(topic string) int {
 // forgetProduced makes the producers look a topic up anew whose ID the broker
 // does not know. count is what forgotten said before the record was produced:
 // of many records that fail, one is enough, and to forget the topic again would
-// fail those that are on their way to the new one. It reports false for other
-// errors.
-func (c *Client) forgetProduced(topic string, count int, err error) bool {
-	if now := c.forgotten.count(topic); now != count {
-		return !errors.Is(err, kgo.ErrClientClosed) && !errors.Is(err, context.Canceled)
-	}
+// fail those that are on their way to the new one.
+func (c *Client) forgetProduced(topic string, count int, err error) {
 	if !errors.Is(err, kerr.UnknownTopicID) {
-		return false
+		return
 	}
 	c.forgotten.turn <- struct{}{}
 	defer func() { <-c.forgotten.turn }()
 	if c.forgotten.count(topic) != count {
-		return true
+		return
 	}
 	for _, cl := range []*kgo.Client{c.sends, c.forwards, c.alone} {
 		cl.PurgeTopicsFromProducing(topic)
@@ -122,5 +118,4 @@ func (c *Client) forgetProduced(topic string, count int, err error) bool {
 		c.log.Warn("topic was deleted or created anew, it is looked up again",
 			slog.String("topic", topic), slog.Int("suppressed", suppressed))
 	}
-	return true
 }

@@ -1,55 +1,38 @@
 package delivery
 
-import (
-	"context"
-	"time"
-)
+import "context"
 
 // How the listener reads each byte once. franz-go fetches ahead: while one
 // answer is handed out, the next one is on its way, and what it holds of a
 // partition that was paused meanwhile is thrown away and fetched again. So a
 // partition is not paused because its lane is full. Instead all of an answer
 // is taken, and nothing is polled until some lane has room; franz-go then
-// keeps the next answer, and asks for no other. Only when one lane has room
-// while another stays full is that one paused, so that a slow partition does
-// not hold up the others.
+// keeps the next answer, and asks for no other.
+//
+// When one lane has room while another stays full, the full one is paused, so
+// that a slow partition does not hold up the others: right after a poll, when
+// franz-go holds nothing of it. Only if franz-go is quicker to ask for the
+// next answer than the poll is to pause, that answer is read in vain.
 
+// fetchBytes and fetchPartitionBytes bound an answer. A lane may hold the
+// records of two answers beyond its limit.
 const (
-	// fetchBytes and fetchPartitionBytes bound an answer. A lane may hold one
-	// answer's records beyond its limit.
-	fetchBytes          = 1 << 20
-	fetchPartitionBytes = 256 << 10
-
-	// chokeAfter is how long a full lane may hold up those with room before
-	// it is paused. A lane that is merely busy has room again by then.
-	chokeAfter = 100 * time.Millisecond
+	fetchBytes          = 256 << 10
+	fetchPartitionBytes = 128 << 10
 )
 
-// awaitRoom waits until polling may bring records for a lane that has room.
-func (c *consumer) awaitRoom(ctx context.Context) {
-	var late <-chan struct{}
-	stop := func() bool { return false }
-	defer func() { stop() }()
+// awaitRoom waits until polling may bring records for a lane that has room. It
+// returns the lanes that are full.
+func (c *consumer) awaitRoom(ctx context.Context) (full []*lane) {
 	for {
 		room, full := c.room()
-		switch {
-		case room && len(full) == 0:
-			return
-		case !room:
-			stop()
-			late = nil
-		case late == nil:
-			late, stop = timerChan(systemClock{}, chokeAfter) // the network is real, whatever the clock says.
+		if room {
+			return full
 		}
 		select {
 		case <-c.roomy:
-		case <-late:
-			for _, ln := range full {
-				ln.choke()
-			}
-			return
 		case <-ctx.Done():
-			return
+			return nil
 		}
 	}
 }
@@ -96,7 +79,7 @@ func (ln *lane) room() (room, full bool) {
 	return !ln.pauses.has(pauseBackpressure), ln.overLimit(1)
 }
 
-// choke pauses a full lane until half of it is done.
+// choke pauses a lane that is full until half of it is done.
 func (ln *lane) choke() {
 	ln.mu.Lock()
 	defer ln.mu.Unlock()

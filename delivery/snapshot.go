@@ -57,7 +57,7 @@ func (ln *lane) state() PartitionState {
 	defer ln.mu.Unlock()
 	s := PartitionState{
 		TP: ln.tp, Role: ln.role, Watermark: ln.tracker.watermark(), Committed: ln.committed,
-		Position: ln.tracker.next, End: ln.end, Queued: len(ln.queue), Open: ln.held,
+		Position: ln.tracker.next, End: ln.end, Queued: ln.queue.len(), Open: ln.held,
 		Working: int(ln.working.Load()), InFlight: len(ln.inFlight), Waiting: len(ln.parks), Handled: ln.handled,
 		Serial: ln.serial, Paused: ln.pauses.names(),
 	}
@@ -167,8 +167,8 @@ func (l *Listener) oldestDue() time.Duration {
 		}
 		for _, ln := range c.all() {
 			ln.mu.Lock()
-			if len(ln.queue) > 0 {
-				due, _ := readDue(ln.queue[0].rec.Headers, now, l.chain.maxAhead())
+			if ln.queue.len() > 0 {
+				due, _ := readDue(ln.queue.all()[0].rec.Headers, now, l.chain.maxAhead())
 				oldest = max(oldest, now.Sub(due))
 			}
 			ln.mu.Unlock()

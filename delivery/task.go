@@ -232,7 +232,7 @@ func (t *task) deliver() error {
 			return t.filterErr // nil if the record is filtered after all: it is done.
 		}
 	}
-	return call(t.ctx, t.handler(), newMessage(t, t.n))
+	return call(t)
 }
 
 // delivered clears up after a delivery, and is the delivery's error.
@@ -254,21 +254,22 @@ func (t *task) delivered(err error) error {
 	return err
 }
 
-func (t *task) handler() Handler {
-	if t.ln.role == RoleDeadLetter {
-		return t.l().cfg.dltHandler
-	}
-	return t.l().handler
-}
-
-// call runs h. A panic is returned as an error.
-func call(ctx context.Context, h Handler, m *Message[[]byte]) (err error) {
+// call runs the handler. A panic is returned as an error.
+func call(t *task) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = newPanicError(v)
 		}
 	}()
-	return h(ctx, m)
+	l := t.l()
+	switch {
+	case t.ln.role == RoleDeadLetter:
+		return l.cfg.dltHandler(t.ctx, newMessage(t, t.n))
+	case l.direct != nil:
+		return l.direct(t.ctx, t)
+	default:
+		return l.handler(t.ctx, newMessage(t, t.n))
+	}
 }
 
 // step is what comes after a failed delivery.

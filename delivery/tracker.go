@@ -12,11 +12,11 @@ import "slices"
 //	watermark == one behind the last added record, if all are done
 //	watermark never falls
 type tracker struct {
-	open []tracked // from the oldest record not done, ascending
-	next int64     // one behind the last added offset, -1 before anything is known
-	done int       // records done behind the watermark
-	any  bool      // a record was done, or the start is to be committed
-	from int64     // first offset added, -1 if none
+	open fifo[tracked] // from the oldest record not done, ascending
+	next int64         // one behind the last added offset, -1 before anything is known
+	done int           // records done behind the watermark
+	any  bool          // a record was done, or the start is to be committed
+	from int64         // first offset added, -1 if none
 }
 
 type tracked struct {
@@ -33,7 +33,7 @@ func (t *tracker) add(offset int64) bool {
 	if offset < t.next {
 		return false
 	}
-	t.open = append(t.open, tracked{offset: offset})
+	t.open.push(tracked{offset: offset})
 	if t.from < 0 {
 		t.from = offset
 	}
@@ -44,23 +44,28 @@ func (t *tracker) add(offset int64) bool {
 // finish marks a record as done. It reports false for one that is not open.
 func (t *tracker) finish(offset int64) bool {
 	i, ok := t.find(offset)
-	if !ok || t.open[i].done {
+	open := t.open.all()
+	if !ok || open[i].done {
 		return false
 	}
-	t.open[i].done = true
+	open[i].done = true
 	t.any = true
 	t.done++
 	n := 0
-	for n < len(t.open) && t.open[n].done {
+	for n < len(open) && open[n].done {
 		n++
 	}
-	t.open = t.open[n:]
+	t.open.drop(n)
 	t.done -= n
 	return true
 }
 
 func (t *tracker) find(offset int64) (int, bool) {
-	return slices.BinarySearchFunc(t.open, offset, func(e tracked, o int64) int {
+	open := t.open.all()
+	if len(open) > 0 && open[0].offset == offset {
+		return 0, true // the usual case.
+	}
+	return slices.BinarySearchFunc(open, offset, func(e tracked, o int64) int {
 		return int(min(max(e.offset-o, -1), 1))
 	})
 }
@@ -71,13 +76,13 @@ func (t *tracker) isDone(offset int64) bool {
 		return false
 	}
 	i, ok := t.find(offset)
-	return offset < t.watermark() || ok && t.open[i].done
+	return offset < t.watermark() || ok && t.open.all()[i].done
 }
 
 // watermark is the offset to commit: everything below it is done.
 func (t *tracker) watermark() int64 {
-	if len(t.open) > 0 {
-		return t.open[0].offset
+	if t.open.len() > 0 {
+		return t.open.all()[0].offset
 	}
 	return t.next
 }
@@ -90,7 +95,7 @@ func (t *tracker) moved() bool { return t.any }
 
 // skipTo moves an idle tracker forward, to where the log was found to start.
 func (t *tracker) skipTo(offset int64) {
-	if len(t.open) == 0 && offset > t.next {
+	if t.open.len() == 0 && offset > t.next {
 		t.next = offset
 	}
 }

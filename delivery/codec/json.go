@@ -61,10 +61,14 @@ func (c jsonCodec[T]) Decode(data []byte, _ []kgo.RecordHeader) (T, error) {
 	if len(data) > c.maxBytes {
 		return zero, &SizeError{Size: len(data), Max: c.maxBytes}
 	}
-	d := json.NewDecoder(bytes.NewReader(data))
-	if c.strict {
-		d.DisallowUnknownFields()
+	if !c.strict {
+		if err := json.Unmarshal(data, &v); err != nil { // refuses trailing data itself.
+			return zero, fmt.Errorf("decode JSON: %w", err)
+		}
+		return v, nil
 	}
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
 	if err := d.Decode(&v); err != nil {
 		return zero, fmt.Errorf("decode JSON: %w", err)
 	}
