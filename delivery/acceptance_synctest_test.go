@@ -359,7 +359,7 @@ func TestClusterDown(t *testing.T) {
 		h := l.Health()
 		require.Equal(t, StatusDegraded, h.Status)
 		begun := time.Now()
-		_ = l.stop()
+		require.NoError(t, l.stop())
 		require.Less(t, time.Since(begun), time.Minute)
 		b.net.mend()
 	})

@@ -108,8 +108,11 @@ func ByPartition() Option { return func(c *config) { c.unordered = false } }
 // Concurrency of them.
 func Unordered() Option { return func(c *config) { c.unordered = true } }
 
-// Concurrency sets how many handlers of the listener run at once, retry and
-// dead-letter handlers included. The default is 64.
+// Concurrency sets how many handlers of the listener run at once: those of all
+// partitions of the main topic, of retry topics, and dead-letter handlers. It
+// is a limit, not a number of consumers as in Spring: partitions run side by
+// side without it, and records of one partition only with Unordered. The
+// default is 64.
 func Concurrency(n int) Option { return func(c *config) { c.concurrency = n } }
 
 // BlockingRetry sets the deliveries in place, with the partition waiting. The
