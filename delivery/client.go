@@ -40,6 +40,7 @@ type Client struct {
 	gate     *logGate
 
 	forgotten *forgotten
+	sending   sendGroups
 
 	mu      sync.Mutex
 	running map[laneKey][]*lane // lanes that have not ended, by group and partition

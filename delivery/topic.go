@@ -5,13 +5,10 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/botehq/bote/delivery/codec"
@@ -20,12 +17,6 @@ import (
 // outcomeGrace is how long a send waits, after its context ended, to learn
 // whether the record was written.
 const outcomeGrace = 100 * time.Millisecond
-
-// errSendTimeout is the cause of a record given up after recordTimeout.
-var errSendTimeout = errors.New("no broker took the record in time")
-
-// unknownGrace is how long past its timeout a record may stay without outcome.
-const unknownGrace = 5 * time.Second
 
 // Topic is a topic's name with the codec of its values. It holds no
 // connection and may be shared.
@@ -200,104 +191,6 @@ func (t Topic[T]) record(c *Client, key string, v T, opts []SendOption) (_ *kgo.
 		cfg.messageID = Headers(rec.Headers).Text(HeaderMessageID)
 	}
 	return rec, cfg.messageID, nil
-}
-
-// produce calls done exactly once. A record that was on the wire when the
-// connection broke cannot be taken back, and franz-go then waits for a broker
-// without end; the sender is told after a while that nobody knows.
-func (c *Client) produce(ctx context.Context, rec *kgo.Record, messageID string, done func(Result)) {
-	s := &sending{client: c, topic: rec.Topic, id: messageID, done: done}
-	s.ctx, s.cancel = context.WithCancelCause(ctx)
-	s.mu.Lock()
-	s.stop = c.clock.AfterFunc(recordTimeout, s.late)
-	s.mu.Unlock()
-	s.lookups = c.forgotten.count(s.topic)
-	c.sends.Produce(s.ctx, rec, s.produced)
-}
-
-// sending is one record on its way. One timer serves both limits: the first
-// one gives the record up, the second one the wait for its outcome.
-type sending struct {
-	client *Client
-	topic  string
-	id     string
-	// lookups is what forgotten said when the record was produced.
-	lookups int
-
-	ctx    context.Context //nolint:containedctx // the life of the record.
-	cancel context.CancelCauseFunc
-
-	mu     sync.Mutex
-	stop   func() bool
-	gaveUp bool // the record's context has ended
-	again  bool // sent anew to a topic that was created anew
-	done   func(Result)
-}
-
-// late runs after recordTimeout, and unknownGrace later.
-func (s *sending) late() {
-	s.mu.Lock()
-	again := !s.gaveUp && s.done != nil
-	s.gaveUp = true
-	if again {
-		s.stop = s.client.clock.AfterFunc(unknownGrace, s.late)
-	}
-	s.mu.Unlock()
-	if again {
-		s.cancel(errSendTimeout) // franz-go's own limit counts from the record's timestamp.
-		return
-	}
-	s.finish(Result{Topic: s.topic, MessageID: s.id, Err: fmt.Errorf("send to %s: %w", s.topic, ErrUnknownOutcome)})
-}
-
-// produced is what franz-go calls. A record for a topic that was created anew
-// is sent once more: nothing of the topic that was deleted is left.
-func (s *sending) produced(r *kgo.Record, err error) {
-	if s.stale(err) && s.mayRepeat() {
-		go func() { // ends with the look-up; franz-go's callbacks must not wait for it.
-			s.client.forgetProduced(s.topic, s.lookups, err)
-			s.client.sends.Produce(s.ctx, r, s.produced)
-		}()
-		return
-	}
-	res := Result{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Timestamp: r.Timestamp, MessageID: s.id}
-	if err != nil {
-		if errors.Is(context.Cause(s.ctx), errSendTimeout) {
-			err = fmt.Errorf("%w: %w", errSendTimeout, err)
-		}
-		res.Err = fmt.Errorf("send to %s: %w", r.Topic, err)
-	}
-	s.finish(res)
-}
-
-// stale tells an error that comes from a topic that is gone: the broker does
-// not know its ID, or the producer was made to forget it meanwhile.
-func (s *sending) stale(err error) bool {
-	return errors.Is(err, kerr.UnknownTopicID) ||
-		err != nil && s.ctx.Err() == nil && !errors.Is(err, kgo.ErrClientClosed) && s.client.forgotten.count(s.topic) != s.lookups
-}
-
-func (s *sending) mayRepeat() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	first := !s.again
-	s.again = true
-	return first
-}
-
-func (s *sending) finish(res Result) {
-	s.mu.Lock()
-	done, stop := s.done, s.stop
-	s.done = nil
-	s.mu.Unlock()
-	if done == nil {
-		return
-	}
-	if stop != nil {
-		stop()
-	}
-	s.cancel(nil)
-	done(res)
 }
 
 // NewMessageID is a version 7 UUID: 48 bits of milliseconds, then random.

@@ -1,0 +1,67 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Records that share a context share its end, and nothing else: each has its
+// own result, once, and a record with another context is not touched.
+func TestSendsThatShareAContext(t *testing.T) {
+	bubble(t, func(t *testing.T, b *bed) {
+		b.create("m", 1)
+		topic := NewTopic("m", text)
+		b.send("m", 1, "a")
+		b.net.cut()
+		ctx, cancel := context.WithCancelCause(t.Context())
+		results := map[string][]Result{}
+		done := make(chan struct{}, 100)
+		send := func(ctx context.Context, v string) {
+			topic.SendAsync(ctx, b.client, "k", v, func(r Result) {
+				results[v] = append(results[v], r)
+				done <- struct{}{}
+			})
+		}
+		send(ctx, "mine")
+		send(t.Context(), "other")
+		send(ctx, "mine too")
+		time.Sleep(2 * time.Second)
+		send(ctx, "mine later")
+		cancel(errBoom)
+		begun := time.Now()
+		for range 4 {
+			<-done
+		}
+		require.InDelta(t, 30*time.Second, time.Since(begun), float64(5*time.Second))
+		for _, v := range []string{"mine", "mine too", "mine later", "other"} {
+			require.Len(t, results[v], 1)
+			err := results[v][0].Err
+			require.True(t, errors.Is(err, ErrUnknownOutcome) || errors.Is(err, errSendTimeout) == (v == "other"), "%s: %v", v, err)
+		}
+		time.Sleep(time.Minute)
+		require.Len(t, results, 4)
+		require.Nil(t, b.client.sending.newest)
+		b.net.mend()
+	})
+}
+
+// A context of a type that cannot be compared is one of its own.
+func TestSendsWithOddContexts(t *testing.T) {
+	bubble(t, func(t *testing.T, b *bed) {
+		b.create("m", 1)
+		for range 3 {
+			_, err := NewTopic("m", text).Send(oddContext{t.Context(), []int{1}}, b.client, "k", "v")
+			require.NoError(t, err)
+		}
+	})
+}
+
+type oddContext struct {
+	context.Context //nolint:containedctx // what the test is about.
+
+	_ []int
+}
