@@ -15,8 +15,8 @@
 //
 // [Listen] makes a [Listener] of one topic in one group, with a typed handler.
 // Run joins the group, and returns when its context ends and all handlers have
-// finished. Polling never waits for a handler, so a slow handler does not cost
-// the membership.
+// finished, or with a HungError that names those that did not. A slow handler
+// does not cost the membership. docs/delivery.md helps to choose options.
 //
 // Partitions run side by side, up to Concurrency handlers at once; within a
 // partition records are handed out one by one ([ByPartition], the default) or
@@ -34,7 +34,8 @@
 // on: order is given up for records that fail. Five attempts with
 // Exponential(1s, 2, 1min) happen at 0, 1, 3, 7 and 15 seconds through the
 // tiers -retry-1000, -retry-2000, -retry-4000 and -retry-8000. A tier's record
-// is never handled before it is due.
+// is never handled before it is due. A tier that is too small for a record is
+// passed over.
 //
 // After the last attempt the record goes to the dead-letter topic <topic>-dlt.
 // So does, at once, a record whose value cannot be decoded, and one whose
@@ -62,13 +63,13 @@
 // one group per topic as Spring does. Missing retry and dead-letter topics are
 // created with the main topic's partitions; the main topic never is.
 //
-// Two groups on one topic share the names of retry topics. Each skips the
-// other's records by their group header. A group that was renamed must name
+// Two groups on one topic share the names of retry and dead-letter topics. Each
+// skips the other's records by their group header. A group that was renamed must name
 // its old name with [GroupAliases], or its records in flight are skipped.
 //
 // # Time
 //
-// All waits go through the Clock of the Client, which package deliverytest
+// All waits for a record go through the Clock of the Client, which package deliverytest
 // replaces: a test of an hour of retries takes milliseconds.
 //
 // What this package does not do: batch handlers, transactions, per-key order,

@@ -74,7 +74,7 @@ func Definitions() []Definition {
 		{MetricDLTOpen, Gauge, "", "Records in the dead-letter topics, when Lag was last asked."},
 		{MetricCommits, Counter, "result", "Offset commits by result."},
 		{MetricRebalances, Counter, "event", "Rebalance callbacks."},
-		{MetricForeignRetry, Counter, "", "Retry records of another group, skipped."},
+		{MetricForeignRetry, Counter, "", "Retry records and dead letters of another group, skipped."},
 		{MetricGarbageDue, Counter, "", "Retry records with a due time too far ahead."},
 		{MetricOffsetReset, Counter, "", "Partitions whose position was out of range."},
 		{MetricStuckHandlers, Gauge, "", "Handlers that run longer than they should."},

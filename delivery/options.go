@@ -207,8 +207,9 @@ func SpringLayout() Option { return func(c *config) { c.springLayout = true } }
 // The default is true.
 func AutoCreate(on bool) Option { return func(c *config) { c.autoCreate = on } }
 
-// GroupAliases names groups this listener had before: retry records of theirs
-// are handled instead of being skipped as foreign.
+// GroupAliases names groups this listener had before: records of theirs on
+// retry and dead-letter topics, and records redriven to them, are handled
+// instead of being skipped as foreign.
 func GroupAliases(old ...string) Option {
 	return func(c *config) { c.aliases = append(c.aliases, old...) }
 }
@@ -369,7 +370,8 @@ const (
 type DeadLetterHandlerOption func(*config)
 
 // DLTRequeue puts a dead letter whose handler failed at the end of its topic,
-// as Spring does by default.
+// as Spring does by default, but after a wait that grows with each time: 1 s
+// doubling up to a minute.
 func DLTRequeue() DeadLetterHandlerOption { return func(c *config) { c.dltFailure = dltRequeue } }
 
 // DLTSkip logs a dead letter whose handler failed and goes on.

@@ -61,7 +61,7 @@ func TestSendsWithOddContexts(t *testing.T) {
 }
 
 type oddContext struct {
-	context.Context //nolint:containedctx // what the test is about.
+	context.Context
 
 	_ []int
 }
