@@ -44,6 +44,7 @@ type lane struct {
 	leaveOnce sync.Once
 	tasks     sync.WaitGroup
 	working   atomic.Int64 // records handed out whose task has not ended
+	idling    atomic.Int64 // workers of an unordered lane that wait for a task
 
 	mu        sync.Mutex
 	tracker   *tracker
@@ -173,9 +174,11 @@ func (ln *lane) runSerial(t *task, resumed bool) {
 	returned = true
 }
 
-// runUnordered runs a goroutine for each record, up to the listener's
-// concurrency.
+// runUnordered hands records to workers, up to the listener's concurrency.
+// Workers are kept for further records: a goroutine's stack grows anew with
+// each goroutine.
 func (ln *lane) runUnordered() {
+	work := make(chan *task)
 	for {
 		it, ok := ln.take()
 		if !ok {
@@ -187,26 +190,45 @@ func (ln *lane) runUnordered() {
 			ln.working.Add(-1)
 			break
 		}
-		ln.tasks.Add(1)
-		go ln.runTask(t, false) // finished waits for it.
+		select {
+		case work <- t:
+		default:
+			ln.tasks.Add(1)
+			go ln.work(t, false, work) // finished waits for it.
+		}
 	}
+	close(work)
 	ln.tasks.Wait()
 	ln.finished()
 }
 
-// runTask runs one task to its end, over a runtime.Goexit as runSerial does.
-func (ln *lane) runTask(t *task, resumed bool) {
+// work runs tasks to their end, over a runtime.Goexit as runSerial does.
+func (ln *lane) work(t *task, resumed bool, more <-chan *task) {
 	returned := false
 	defer func() {
-		if !returned {
-			go ln.runTask(t, true) // finished waits for it.
-			return
+		if returned {
+			ln.tasks.Done()
+		} else {
+			go ln.work(t, true, more) // finished waits for it.
 		}
-		ln.working.Add(-1)
-		ln.tasks.Done()
 	}()
-	t.run(resumed)
+	for t != nil {
+		t.run(resumed)
+		ln.working.Add(-1)
+		resumed = false
+		t = ln.moreWork(more)
+	}
 	returned = true
+}
+
+// moreWork waits for another task; nil if enough workers wait already, and when
+// the lane ends.
+func (ln *lane) moreWork(more <-chan *task) *task {
+	defer ln.idling.Add(-1)
+	if ln.idling.Add(1) > int64(ln.l.cfg.concurrency) {
+		return nil
+	}
+	return <-more
 }
 
 // finished says that no goroutine of the lane runs any more.
