@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -173,7 +172,7 @@ func (c *consumer) poll(ctx context.Context) {
 		if fetches.IsClientClosed() {
 			return
 		}
-		c.forgetTopics(found.gone)
+		c.forgetTopics(ctx, found.gone)
 		if found.refused {
 			c.pauseAfterErrors(ctx)
 		}
@@ -194,8 +193,8 @@ func (c *consumer) pauseAfterErrors(ctx context.Context) {
 // findings are what a poll brought besides records.
 type findings struct {
 	outOfRange []outOfRange
-	gone       []string // topics that were deleted or created anew
-	refused    bool     // an error, and no record
+	gone       map[string][16]byte // topics whose ID the broker does not know, and that ID
+	refused    bool                // an error, and no record
 }
 
 // enqueue hands a poll to the lanes, and returns what else it brought. A
@@ -211,9 +210,8 @@ func (c *consumer) enqueue(fetches kgo.Fetches) (found findings) {
 		case outOfRangeError(p.Err):
 			found.outOfRange = append(found.outOfRange, outOfRange{tp, p.Err})
 		case errors.Is(p.Err, kerr.UnknownTopicID):
-			if !slices.Contains(found.gone, p.Topic) {
-				found.gone = append(found.gone, p.Topic)
-			}
+			found.gone = idsOf(fetches, found.gone, p.Topic)
+			found.refused = true
 		default:
 			found.refused = c.fetchError(p) || found.refused
 		}
@@ -230,6 +228,19 @@ func (c *consumer) enqueue(fetches kgo.Fetches) (found findings) {
 		c.idle.touch()
 	}
 	return found
+}
+
+// idsOf adds to gone the ID that a topic was fetched by.
+func idsOf(fetches kgo.Fetches, gone map[string][16]byte, topic string) map[string][16]byte {
+	if gone == nil {
+		gone = make(map[string][16]byte)
+	}
+	fetches.EachTopic(func(t kgo.FetchTopic) {
+		if t.Topic == topic {
+			gone[topic] = t.TopicID
+		}
+	})
+	return gone
 }
 
 // fetchError logs what kept a partition from being fetched. franz-go tries

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -15,10 +17,11 @@ import (
 // with UNKNOWN_TOPIC_ID as the answer, until it is told to forget the topic.
 
 // forgetTopics makes the client read topics anew that were deleted, perhaps
-// to be created again. Their lanes end without a commit, for a commit would go
-// to the new topic. It runs in the goroutine that polls while rebalances are
-// allowed: forgetting a topic is one.
-func (c *consumer) forgetTopics(topics []string) {
+// to be created again; gone has the IDs they were read by. Their lanes end
+// without a commit, for a commit would go to the new topic. It runs in the
+// goroutine that polls while rebalances are allowed: forgetting a topic is one.
+func (c *consumer) forgetTopics(ctx context.Context, gone map[string][16]byte) {
+	topics := c.replaced(ctx, gone)
 	if len(topics) == 0 {
 		return
 	}
@@ -28,6 +31,26 @@ func (c *consumer) forgetTopics(topics []string) {
 	}
 	c.cl.PurgeTopicsFromConsuming(topics...)
 	c.cl.AddConsumeTopics(topics...)
+}
+
+// replaced are those of the topics that no longer have the ID they were read
+// by. A broker that was started a moment ago may not know an ID yet; then
+// fetching goes on by itself, and reading the topic from its start would only
+// repeat it.
+func (c *consumer) replaced(ctx context.Context, gone map[string][16]byte) (out []string) {
+	if len(gone) == 0 {
+		return nil
+	}
+	now, err := c.adm.ListTopics(ctx, slices.Collect(maps.Keys(gone))...)
+	if err != nil {
+		return nil // the error comes again with the next fetch.
+	}
+	for topic, id := range gone {
+		if now[topic].Err != nil || [16]byte(now[topic].ID) != id {
+			out = append(out, topic)
+		}
+	}
+	return out
 }
 
 // abandonLanes ends the lanes of a topic and notes how far it was read.

@@ -7,6 +7,9 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // A topic of the chain is deleted and created anew while the listener runs:
@@ -88,4 +91,29 @@ func TestChainTopicsRecreated(t *testing.T) {
 		b.wait(time.Minute, "healthy", func() bool { return l.Health().Status == StatusOK })
 		require.NoError(t, l.stop())
 	})
+}
+
+// A broker that does not know a topic's ID for a while, as after its start: the
+// topic is still the same, and is not read again.
+func TestTopicIDUnknownForAWhile(t *testing.T) {
+	log := newLogged()
+	bubble(t, func(t *testing.T, b *bed) {
+		t.Helper()
+		b.create("m", 1)
+		seen := newTally()
+		l := b.listen("m", "g", func(_ context.Context, m *Message[string]) error {
+			seen.add(m.Value)
+			return nil
+		}, CommitEach())
+		b.send("m", 1, "a", "b")
+		b.wait(time.Minute, "handled", func() bool { return seen.distinct() == 2 })
+		b.wait(time.Minute, "committed", func() bool { return b.committed("g", "m") == 2 })
+		fault := b.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Topic: "m", Err: kerr.UnknownTopicID, Count: 40})
+		b.wait(10*time.Minute, "refused", func() bool { return fault.Hits() == 40 })
+		b.send("m", 1, "c")
+		b.wait(time.Minute, "handled", func() bool { return seen.count("c") == 1 })
+		require.Equal(t, 1, seen.count("a"))
+		require.Zero(t, log.count("WARN topic was deleted or created anew, it is read from its start"))
+		require.NoError(t, l.stop())
+	}, WithLogger(slog.New(log)))
 }
