@@ -90,8 +90,8 @@ func (t *task) deadLetter(err error, reason Reason) {
 	}
 	h.deadLetters = deadLetterCount(t.headers()) + 1
 	topic := l.chain.deadLetterFor(err)
-	if h.deadLetters > maxDeadLetters {
-		topic = l.chain.parked()
+	if parked := l.chain.parked(); h.deadLetters > maxDeadLetters && validTopic(parked) {
+		topic = parked
 	}
 	pub := t.record(topic, h)
 	pub.tooLarge = t.tooLargeForDeadLetter(err)
