@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,11 +19,14 @@ func TestSendsThatShareAContext(t *testing.T) {
 		b.send("m", 1, "a")
 		b.net.cut()
 		ctx, cancel := context.WithCancelCause(t.Context())
+		var mu sync.Mutex
 		results := map[string][]Result{}
 		done := make(chan struct{}, 100)
 		send := func(ctx context.Context, v string) {
 			topic.SendAsync(ctx, b.client, "k", v, func(r Result) {
+				mu.Lock()
 				results[v] = append(results[v], r)
+				mu.Unlock()
 				done <- struct{}{}
 			})
 		}
@@ -37,12 +41,14 @@ func TestSendsThatShareAContext(t *testing.T) {
 			<-done
 		}
 		require.InDelta(t, 30*time.Second, time.Since(begun), float64(5*time.Second))
+		time.Sleep(time.Minute) // nothing comes twice.
+		mu.Lock()
+		defer mu.Unlock()
 		for _, v := range []string{"mine", "mine too", "mine later", "other"} {
 			require.Len(t, results[v], 1)
 			err := results[v][0].Err
 			require.True(t, errors.Is(err, ErrUnknownOutcome) || errors.Is(err, errSendTimeout) == (v == "other"), "%s: %v", v, err)
 		}
-		time.Sleep(time.Minute)
 		require.Len(t, results, 4)
 		require.Nil(t, b.client.sending.newest)
 		b.net.mend()
