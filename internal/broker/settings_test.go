@@ -133,7 +133,7 @@ func TestAutoCreateTopicsMayBeOff(t *testing.T) {
 		r := run(t, "auto.create.topics.enable="+setting)
 		req, rt := kmsg.NewPtrMetadataRequest(), kmsg.NewMetadataRequestTopic()
 		req.AllowAutoTopicCreation = true
-		rt.Topic = kmsg.StringPtr("t")
+		rt.Topic = new("t")
 		req.Topics = append(req.Topics, rt)
 		require.Equal(t, want, kerr.ErrorForCode(r.ask(req).(*kmsg.MetadataResponse).Topics[0].ErrorCode), setting)
 	}
@@ -249,7 +249,7 @@ func TestConfigChangeNeedsNoRestart(t *testing.T) {
 	r.create("t", nil)
 	r.produce("t", 6, 600_000)
 	require.Zero(t, r.start("t"))
-	altered, err := r.admin.AlterTopicConfigs(t.Context(), []kadm.AlterConfig{{Name: "retention.bytes", Value: kmsg.StringPtr("1000000")}}, "t")
+	altered, err := r.admin.AlterTopicConfigs(t.Context(), []kadm.AlterConfig{{Name: "retention.bytes", Value: new("1000000")}}, "t")
 	require.NoError(t, err)
 	require.NoError(t, altered[0].Err)
 	awaitThat(t, "old segments are gone", func() bool { return r.start("t") >= 3 })

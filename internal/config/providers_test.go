@@ -2,6 +2,7 @@ package config
 
 import (
 	"io/fs"
+	"maps"
 	"testing"
 	"testing/fstest"
 
@@ -36,26 +37,34 @@ func TestProvidersAreResolved(t *testing.T) {
 		{name: "a property of a file", value: "${file:run/secrets.properties:port}", want: "9099"},
 		{name: "a file of a folder", value: "${directory:run/secrets:dir}", want: "/mnt/data"},
 		{name: "no provider's name", value: "${vault:a:b} ${x}", want: "${vault:a:b} ${x}"},
-		{name: "a name of one's own", value: "${secrets:run/secrets.properties:dir}", want: "/var/bote",
-			more: map[string]string{"config.providers": "secrets", "config.providers.secrets.class": class + "FileConfigProvider"}},
+		{
+			name: "a name of one's own", value: "${secrets:run/secrets.properties:dir}", want: "/var/bote",
+			more: map[string]string{"config.providers": "secrets", "config.providers.secrets.class": class + "FileConfigProvider"},
+		},
 		{name: "a variable that is not set", value: "${env:NONE}", refuse: "Setting log.dirs refers to ${env:NONE}: the environment variable NONE is not set"},
 		{name: "no such file", value: "${file:run/none:dir}", refuse: "cannot read run/none: file does not exist"},
 		{name: "no such property", value: "${file:run/secrets.properties:none}", refuse: "run/secrets.properties has no property none"},
 		{name: "out of the folder", value: "${directory:run/secrets:..}", refuse: ".. is not the name of a file"},
 		{name: "out of the folder by a path", value: "${directory:run/secrets:../secrets.properties}", refuse: "is not the name of a file"},
-		{name: "an unknown class", value: "${vault:a:b}", refuse: "bote has the config providers",
-			more: map[string]string{"config.providers": "vault", "config.providers.vault.class": "com.example.Vault"}},
-		{name: "an allowed path", value: "${file:run/secrets.properties:dir}", want: "/var/bote",
-			more: map[string]string{"config.providers": "file", "config.providers.file.class": class + "FileConfigProvider", "config.providers.file.param.allowed.paths": "run"}},
-		{name: "a path that is not allowed", value: "${file:run/../etc/other.properties:dir}", refuse: "allowed.paths run does not allow",
-			more: map[string]string{"config.providers": "file", "config.providers.file.class": class + "FileConfigProvider", "config.providers.file.param.allowed.paths": "run"}},
-		{name: "a variable that is not allowed", value: "${env:PORT}", refuse: "does not allow the variable PORT",
-			more: map[string]string{"config.providers": "env", "config.providers.env.class": class + "EnvVarConfigProvider", "config.providers.env.param.allowlist.pattern": "DATA.*"}},
+		{
+			name: "an unknown class", value: "${vault:a:b}", refuse: "bote has the config providers",
+			more: map[string]string{"config.providers": "vault", "config.providers.vault.class": "com.example.Vault"},
+		},
+		{
+			name: "an allowed path", value: "${file:run/secrets.properties:dir}", want: "/var/bote",
+			more: map[string]string{"config.providers": "file", "config.providers.file.class": class + "FileConfigProvider", "config.providers.file.param.allowed.paths": "run"},
+		},
+		{
+			name: "a path that is not allowed", value: "${file:run/../etc/other.properties:dir}", refuse: "allowed.paths run does not allow",
+			more: map[string]string{"config.providers": "file", "config.providers.file.class": class + "FileConfigProvider", "config.providers.file.param.allowed.paths": "run"},
+		},
+		{
+			name: "a variable that is not allowed", value: "${env:PORT}", refuse: "does not allow the variable PORT",
+			more: map[string]string{"config.providers": "env", "config.providers.env.class": class + "EnvVarConfigProvider", "config.providers.env.param.allowlist.pattern": "DATA.*"},
+		},
 	} {
 		values := map[string]string{"log.dirs": c.value}
-		for name, v := range c.more {
-			values[name] = v
-		}
+		maps.Copy(values, c.more)
 		got, err := Resolve(values, from)
 		require.Equal(t, c.value, values["log.dirs"], "what was given is not changed")
 		if c.refuse != "" {

@@ -33,7 +33,7 @@ func TestWhatProtectsRefusesTheStart(t *testing.T) {
 		"process.roles=controller;listeners=CONTROLLER://:9093;advertised.listeners=CONTROLLER://localhost:9093": "set process.roles=broker,controller",
 	} {
 		values := stock()
-		for _, pair := range strings.Split(setting, ";") {
+		for pair := range strings.SplitSeq(setting, ";") {
 			if name, value, ok := strings.Cut(pair, "="); ok {
 				values[name] = value
 			}

@@ -410,6 +410,7 @@ func gaps(t *testing.T, b *bed) {
 // would wait. Readable covers what is returned, and reaches the limit where that ended
 // the read.
 func noWait(t *testing.T, b *bed) {
+	t.Helper()
 	b.fill(t, 20)
 	for from := range b.log.End() {
 		r := storage.Range{From: from, To: b.log.End(), MaxBytes: 1500, AtLeastOne: true}
@@ -431,6 +432,7 @@ func noWait(t *testing.T, b *bed) {
 // severalStarts: starts of several logs move together, and stay moved after a crash. A
 // context that has ended changes nothing.
 func severalStarts(t *testing.T, b *bed) {
+	t.Helper()
 	b.fill(t, 20)
 	other := &bed{engine: b.engine, part: storage.Partition{Topic: "u", ID: topic.NewID()}}
 	other.open(t)
