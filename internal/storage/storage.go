@@ -79,8 +79,9 @@ type Settings struct {
 	AlwaysSync bool
 }
 
-// Hooks are how a log reaches its partition. They are called without any lock of
-// the log held, Durable and Failed from any goroutine, in order.
+// Hooks are how a log reaches its partition. They are called without any mutex of the
+// log held, Durable and Failed from any goroutine, in order. Whoever calls Durable or
+// Failed may be appending, or hold up a flush: they must not wait.
 type Hooks struct {
 	// Settings returns the configs in force; it is called at each append.
 	Settings func() Settings

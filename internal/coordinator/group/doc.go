@@ -15,7 +15,7 @@
 //
 // What is durable is what the records of __consumer_offsets say: committed
 // offsets, and the members and assignments of a generation from the leader's
-// sync on. It changes in [state.Apply] only. Members that join, their timers and
+// sync on. It changes in the Apply of its shards only. Members that join, their timers and
 // parked answers are not durable: after a restart members join again.
 //
 // Behaviour is that of Apache Kafka 4.2 (GroupMetadataManager, ClassicGroup,
