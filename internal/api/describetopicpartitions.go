@@ -15,9 +15,6 @@ import (
 // DescribeTopicPartitions, key 75, version 0 (KIP-966): metadata in pages. It
 // never creates a topic.
 
-// maxPage is the largest number of partitions in one answer.
-const maxPage = 2000
-
 func (b *Broker) describeTopicPartitions(r *wire.Request, q *kmsg.DescribeTopicPartitionsRequest) {
 	s := b.Catalog.Snapshot()
 	names := topicNames(s, q)
@@ -55,7 +52,7 @@ func topicNames(s *catalog.Snapshot, q *kmsg.DescribeTopicPartitionsRequest) []s
 
 func (b *Broker) topicPage(s *catalog.Snapshot, q *kmsg.DescribeTopicPartitionsRequest, names []string) *kmsg.DescribeTopicPartitionsResponse {
 	resp := kmsg.NewPtrDescribeTopicPartitionsResponse()
-	left := min(max(q.ResponsePartitionLimit, 1), maxPage)
+	left := min(max(q.ResponsePartitionLimit, 1), b.Config.Connections.MaxRequestPartitions)
 	for _, name := range names {
 		rt := kmsg.NewDescribeTopicPartitionsResponseTopic()
 		rt.Topic = new(name)

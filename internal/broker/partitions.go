@@ -5,13 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"sync/atomic"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/botehq/bote/internal/catalog"
 	"github.com/botehq/bote/internal/cluster"
+	"github.com/botehq/bote/internal/config"
 	"github.com/botehq/bote/internal/partition"
 	"github.com/botehq/bote/internal/storage"
 	"github.com/botehq/bote/internal/storage/commitlog"
@@ -159,7 +162,7 @@ func (b *Broker) openPartition(ctx context.Context, opening *commitlog.Opening, 
 		}
 	}
 	p, err := partition.Open(ctx, open, partition.Config{
-		Epoch: g.Epoch, Settings: cache.get, ProducerExpiry: b.settings.Logs.ProducerIDExpiry, Now: b.cfg.Now,
+		Epoch: g.Epoch, Settings: cache.get, ProducerExpiry: b.producerExpiry, Now: b.cfg.Now,
 		Failed: func(err error) { b.healer.failed(g.Partition, t.Name, err) },
 		Logger: b.log.With(slog.String("topic", t.Name), slog.Int("partition", int(g.Index))),
 	})
@@ -193,13 +196,25 @@ func (c *settingsCache) get() storage.Settings {
 	return last.is
 }
 
+// asksForSyncs reports whether a topic's flush.messages or flush.ms ask for more than
+// the broker's log.flush gives. Every batch is then synced before it is answered, which
+// is more than Kafka does for them.
+func (b *Broker) asksForSyncs(c *config.Topic) bool {
+	return c.FlushMessages < math.MaxInt64 || config.Duration(c.FlushMs) < b.settings.FlushInterval
+}
+
+// producerExpiry is producer.id.expiration.ms, which kafka-configs may change.
+func (b *Broker) producerExpiry() time.Duration {
+	return b.catalog.Snapshot().Layers(nil).ProducerIDExpiry()
+}
+
 func (b *Broker) storageSettings(t *catalog.Topic) storage.Settings {
 	c := &t.Config
 	s := storage.Settings{
 		SegmentBytes: int64(c.SegmentBytes), SegmentMs: c.SegmentMs, SegmentJitterMs: c.SegmentJitterMs,
 		IndexBytes: int64(c.SegmentIndexBytes), IndexInterval: int64(c.IndexIntervalBytes),
 		RetentionMs: c.RetentionMs, RetentionBytes: c.RetentionBytes, FileDeleteMs: c.FileDeleteDelayMs,
-		DeleteByPolicy: c.CleanupDelete, AlwaysSync: topic.IsInternal(t.Name),
+		DeleteByPolicy: c.CleanupDelete, AlwaysSync: topic.IsInternal(t.Name) || b.asksForSyncs(c),
 	}
 	b.cfg.Tune(&s)
 	return s

@@ -38,6 +38,12 @@ type running struct {
 // run starts a broker with settings, each name=value.
 func run(t *testing.T, settings ...string) *running {
 	t.Helper()
+	return runOn(t, func(disk vfs.FS) vfs.FS { return disk }, settings...)
+}
+
+// runOn is run on a disk that is not quite its own.
+func runOn(t *testing.T, wrap func(vfs.FS) vfs.FS, settings ...string) *running {
+	t.Helper()
 	values := map[string]string{
 		"node.id": "1", "process.roles": "broker,controller", "listeners": "PLAINTEXT://127.0.0.1:0,CONTROLLER://127.0.0.1:0",
 		"controller.listener.names": "CONTROLLER", "controller.quorum.voters": "1@localhost:9093", "log.dirs": "/data",
@@ -51,7 +57,7 @@ func run(t *testing.T, settings ...string) *running {
 	require.NoError(t, err)
 	r := &running{t: t, disk: vfs.NewMem()}
 	r.broker, err = broker.Open(t.Context(), broker.Config{
-		Settings: server, FS: r.disk, OpenMeta: func(string) (meta.Store, error) { return memmeta.New(), nil },
+		Settings: server, FS: wrap(r.disk), OpenMeta: func(string) (meta.Store, error) { return memmeta.New(), nil },
 		Now: func() time.Time { return time.Now().Add(time.Duration(r.ahead.Load())) },
 	})
 	require.NoError(t, err)
@@ -274,8 +280,11 @@ func awaitThat(t *testing.T, what string, done func() bool) {
 // begin anywhere.
 func TestProducerIDExpires(t *testing.T) {
 	t.Parallel()
-	r := run(t, "producer.id.expiration.ms=60000")
+	r := run(t)
 	r.create("t", nil)
+	altered, err := r.admin.AlterBrokerConfigs(t.Context(), []kadm.AlterConfig{{Name: "producer.id.expiration.ms", Value: new("60000")}})
+	require.NoError(t, err)
+	require.NoError(t, altered[0].Err)
 	client, err := kgo.NewClient(kgo.SeedBrokers(r.broker.Addr()))
 	require.NoError(t, err)
 	defer client.Close()
@@ -293,6 +302,69 @@ func TestProducerIDExpires(t *testing.T) {
 	defer second.Close()
 	require.NoError(t, second.ProduceSync(t.Context(), &kgo.Record{Topic: "t"}).FirstErr())
 	require.Equal(t, 1, known(), "the first is forgotten")
+}
+
+// TestFetchBeforeStorageErrors: fetches before version 6 do not know the code, and are
+// told to look for the leader.
+func TestFetchBeforeStorageErrors(t *testing.T) {
+	t.Parallel()
+	var broken atomic.Bool
+	r := runOn(t, func(disk vfs.FS) vfs.FS {
+		faulty := vfs.NewFaulty(disk)
+		faulty.Inject(func(op vfs.Op, name string) error {
+			if broken.Load() && op == vfs.OpRead && strings.HasSuffix(name, ".log") {
+				return io.ErrUnexpectedEOF
+			}
+			return nil
+		})
+		return faulty
+	})
+	r.create("t", nil)
+	r.produce("t", 1, 10)
+	broken.Store(true)
+	for version, want := range map[int16]error{5: kerr.NotLeaderForPartition, 6: kerr.KafkaStorageError, 12: kerr.KafkaStorageError} {
+		req, rt, rp := kmsg.NewPtrFetchRequest(), kmsg.NewFetchRequestTopic(), kmsg.NewFetchRequestTopicPartition()
+		req.MaxBytes = 1 << 20
+		rt.Topic, rp.PartitionMaxBytes = "t", 1<<20
+		rt.Partitions = append(rt.Partitions, rp)
+		req.Topics = append(req.Topics, rt)
+		versions := kversion.V3_0_0()
+		versions.SetMaxKeyVersion(1, version)
+		client, err := kgo.NewClient(kgo.SeedBrokers(r.broker.Addr()), kgo.MaxVersions(versions))
+		require.NoError(t, err)
+		resp, err := req.RequestWith(t.Context(), client)
+		client.Close()
+		require.NoError(t, err)
+		require.Equal(t, want, kerr.ErrorForCode(resp.Topics[0].Partitions[0].ErrorCode), version)
+	}
+}
+
+// TestTopicsMayAskForSyncs: a topic's flush.messages and flush.ms ask for more than
+// log.flush=os gives, and get it.
+func TestTopicsMayAskForSyncs(t *testing.T) {
+	t.Parallel()
+	var syncs atomic.Int64
+	r := runOn(t, func(disk vfs.FS) vfs.FS {
+		faulty := vfs.NewFaulty(disk)
+		faulty.Inject(func(op vfs.Op, name string) error {
+			if op == vfs.OpSync && strings.HasSuffix(name, ".log") {
+				syncs.Add(1)
+			}
+			return nil
+		})
+		return faulty
+	}, "log.flush=os")
+	for name, configs := range map[string]map[string]*string{"plain": nil, "messages": {"flush.messages": new("1")}, "ms": {"flush.ms": new("1000")}} {
+		r.create(name, configs)
+		r.produce(name, 1, 10) // which also syncs the new file's directory
+		before := syncs.Load()
+		r.produce(name, 3, 10)
+		if configs == nil {
+			require.Equal(t, before, syncs.Load())
+			continue
+		}
+		require.Equal(t, before+3, syncs.Load(), name)
+	}
 }
 
 func TestSessionTimeoutsAreBounded(t *testing.T) {

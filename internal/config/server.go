@@ -261,6 +261,11 @@ func (s settings) ifSet(name string) int32 {
 // Connections returns the limits in force.
 func (l Layers) Connections() ConnectionLimits { return settings{l}.connections() }
 
+// ProducerIDExpiry returns how long an idle producer ID is remembered.
+func (l Layers) ProducerIDExpiry() time.Duration {
+	return settings{l}.millis("producer.id.expiration.ms")
+}
+
 func (s settings) connections() ConnectionLimits {
 	overrides := map[string]int32{}
 	for _, pair := range s.list("max.connections.per.ip.overrides") {

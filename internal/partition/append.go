@@ -51,7 +51,7 @@ func (p *Partition) appendInTurn(b record.Batch, done func(Appended, error)) err
 	}
 	now := p.cfg.Now().UnixMilli()
 	if b.ProducerID() >= 0 {
-		p.state.expire(now, p.cfg.ProducerExpiry.Milliseconds())
+		p.state.expire(now, p.cfg.ProducerExpiry)
 		seen, duplicate, err := p.state.check(b)
 		if err != nil {
 			return err

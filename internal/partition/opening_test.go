@@ -47,7 +47,7 @@ func TestCheckpointDuringOpening(t *testing.T) {
 	b.Partition, err = partition.Open(t.Context(), func(h storage.Hooks) (storage.Log, storage.Recovered, error) {
 		l, rec, err := b.store.OpenLog(t.Context(), storage.Partition{Topic: "t", ID: topic.ID{1}}, h)
 		return checkpointed{l, b.store, done}, rec, err
-	}, partition.Config{Epoch: 1, Settings: func() storage.Settings { return settings }, ProducerExpiry: time.Hour, Now: func() time.Time { return b.now }})
+	}, partition.Config{Epoch: 1, Settings: func() storage.Settings { return settings }, ProducerExpiry: func() time.Duration { return time.Hour }, Now: func() time.Time { return b.now }})
 	require.NoError(t, err)
 	require.NoError(t, <-done)
 	require.Equal(t, int32(3), b.Producers()[0].LastSequence)
@@ -79,7 +79,7 @@ func TestOpeningThatDoesNotEnd(t *testing.T) {
 	stop()
 	_, err = partition.Open(ctx, func(h storage.Hooks) (storage.Log, storage.Recovered, error) {
 		return b.store.OpenLog(t.Context(), storage.Partition{Topic: "t", ID: topic.ID{1}}, h)
-	}, partition.Config{Settings: func() storage.Settings { return settings }, ProducerExpiry: time.Hour, Now: func() time.Time { return b.now }})
+	}, partition.Config{Settings: func() storage.Settings { return settings }, ProducerExpiry: func() time.Duration { return time.Hour }, Now: func() time.Time { return b.now }})
 	require.ErrorIs(t, err, context.Canceled)
 	b.restart(t) // a stop that is as clean as it can be
 	require.Equal(t, int32(3), b.Producers()[0].LastSequence)

@@ -21,8 +21,9 @@ type Config struct {
 	Epoch int32
 	// Settings returns the storage settings in force.
 	Settings func() storage.Settings
-	// ProducerExpiry is how long an idle producer ID is remembered.
-	ProducerExpiry time.Duration
+	// ProducerExpiry returns how long an idle producer ID is remembered, as it is in
+	// force.
+	ProducerExpiry func() time.Duration
 	// Failed is told, once, why the log takes no more batches. It must not block.
 	Failed func(err error)
 	// Now is the wall clock; nil is time.Now.

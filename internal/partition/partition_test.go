@@ -56,7 +56,7 @@ func (b *bench) open(tb testing.TB) {
 	b.Partition, err = partition.Open(tb.Context(), func(h storage.Hooks) (storage.Log, storage.Recovered, error) {
 		return b.store.OpenLog(tb.Context(), storage.Partition{Topic: "t", ID: topic.ID{1}}, h)
 	}, partition.Config{
-		Epoch: b.epoch, Settings: func() storage.Settings { return settings }, ProducerExpiry: time.Hour,
+		Epoch: b.epoch, Settings: func() storage.Settings { return settings }, ProducerExpiry: func() time.Duration { return time.Hour },
 		Now: func() time.Time { return b.now },
 	})
 	require.NoError(tb, err)

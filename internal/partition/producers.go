@@ -8,6 +8,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/botehq/bote/internal/record"
 )
@@ -109,12 +110,13 @@ func (s *producers) replay(h record.Batch) {
 // sweepEvery is how often expire looks at all producers, in milliseconds.
 const sweepEvery = 600_000
 
-// expire forgets producers that have been idle for longer than after.
-func (s *producers) expire(now, after int64) {
+// expire forgets producers that have been idle for too long.
+func (s *producers) expire(now int64, expiry func() time.Duration) {
 	if now-s.swept < sweepEvery {
 		return
 	}
 	s.swept = now
+	after := expiry().Milliseconds()
 	maps.DeleteFunc(s.byID, func(_ int64, p *producer) bool { return p.txnFirst < 0 && p.timestamp < now-after })
 }
 

@@ -27,7 +27,7 @@ func TestSettle(t *testing.T) {
 	require.NoError(t, err)
 	p, err := partition.Open(t.Context(), func(h storage.Hooks) (storage.Log, storage.Recovered, error) {
 		return store.OpenLog(t.Context(), storage.Partition{Topic: "t", ID: topic.ID{1}}, h)
-	}, partition.Config{Settings: func() storage.Settings { return settings }, ProducerExpiry: time.Hour})
+	}, partition.Config{Settings: func() storage.Settings { return settings }, ProducerExpiry: func() time.Duration { return time.Hour }})
 	require.NoError(t, err)
 	require.NoError(t, p.Settle(t.Context()), "there is nothing to wait for")
 

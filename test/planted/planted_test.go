@@ -128,7 +128,7 @@ var bugs = []bug{
 	},
 	{
 		"producer.id.expiration.ms is not in force", "internal/broker/partitions.go",
-		"ProducerExpiry: b.settings.Logs.ProducerIDExpiry,", "ProducerExpiry: 1<<62,",
+		"ProducerExpiry: b.producerExpiry,", "ProducerExpiry: func() time.Duration { return 1 << 62 },",
 		"./internal/broker", "TestProducerIDExpires",
 	},
 	{
@@ -161,6 +161,25 @@ var bugs = []bug{
 		"case req.Generation != g.generation:", "case req.Generation > g.generation:",
 		"./internal/coordinator/group", "TestSyncOfAnOldGeneration",
 	},
+	{
+		"old fetches get a code they do not know", "internal/api/fetch.go",
+		"&& f.version < storageErrorVersion", "&& false",
+		"./internal/broker", "TestFetchBeforeStorageErrors",
+	},
+	{
+		"flush.messages is not in force", "internal/broker/partitions.go",
+		"c.FlushMessages < math.MaxInt64", "c.FlushMessages < 0",
+		"./internal/broker", "TestTopicsMayAskForSyncs",
+	},
+}
+
+// TestPlantedTextsAreThere: code that moves takes its planted bugs along.
+func TestPlantedTextsAreThere(t *testing.T) {
+	for _, b := range bugs {
+		text, err := os.ReadFile(filepath.Join("../..", filepath.FromSlash(b.file)))
+		require.NoError(t, err)
+		require.Equal(t, 1, strings.Count(string(text), b.says), "%s has %q", b.file, b.says)
+	}
 }
 
 // timeLimit is how long a test may run into a bug that makes it wait.
