@@ -54,6 +54,9 @@ func (ln *lane) publish(p publication) bool {
 		tooLarge := errors.Is(err, kerr.MessageTooLarge)
 		switch {
 		case err == nil:
+			if l.client.forgotten.taken(p.topic) {
+				go l.client.learn(p.topic) // ends with the client
+			}
 			return !ln.over()
 		case ln.ctx.Err() != nil:
 			return false
@@ -74,7 +77,7 @@ func (ln *lane) publish(p publication) bool {
 			logged = now
 			ln.log.Error("publish rejected", slog.String("to", p.topic), slog.Int("try", n), slog.Any("err", err))
 		}
-		l.client.forgetProduced(p.topic, lookups, err)
+		l.client.forgetProduced(ln.ctx, p.topic, lookups, err)
 		l.createIfMissing(ln.ctx, p.topic, err)
 		if !ln.parkUnless(l.client.clock.Now().Add(backOff.backOff(n)), ln.depart) {
 			return false

@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // A topic that is deleted and created anew has a new ID, and nothing of the
@@ -99,30 +101,91 @@ func (c *consumer) startOfRecreated(ctx context.Context, tp TP, committed int64)
 	return start, true
 }
 
-// forgotten counts, for each topic, how often a producer was made to look it up
-// anew.
+// forgotten is what the producers know of topics that may be created anew.
 type forgotten struct {
 	turn chan struct{} // held while a topic is forgotten
 
 	mu     sync.Mutex
-	counts map[string]int
+	topics map[string]*produced
+}
+
+// produced is a topic that was produced to.
+type produced struct {
+	lookups int      // how often a producer was made to look it up anew
+	id      [16]byte // by which records were taken, zero if none was
+	learnt  bool     // id is known, or being asked for
+	spared  int      // errors in a row that did not make the producers forget it
 }
 
 func newForgotten() *forgotten {
-	return &forgotten{turn: make(chan struct{}, 1), counts: make(map[string]int)}
+	return &forgotten{turn: make(chan struct{}, 1), topics: make(map[string]*produced)}
+}
+
+// topic returns the entry of a topic. The caller holds mu.
+func (f *forgotten) topic(name string) *produced {
+	t := f.topics[name]
+	if t == nil {
+		t = &produced{}
+		f.topics[name] = t
+	}
+	return t
 }
 
 func (f *forgotten) count(topic string) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.counts[topic]
+	return f.topic(topic).lookups
 }
+
+// taken notes that a record was taken by a topic, and reports whether the topic's
+// ID is to be learnt.
+func (f *forgotten) taken(topic string) (learn bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	t := f.topic(topic)
+	learn, t.learnt = !t.learnt, true
+	return learn
+}
+
+// learn notes the ID of a topic that took a record.
+func (c *Client) learn(topic string) {
+	id, err := c.topicID(c.sends.Context(), topic)
+	c.forgotten.mu.Lock()
+	defer c.forgotten.mu.Unlock()
+	t := c.forgotten.topic(topic)
+	t.id, t.learnt = id, err == nil // else the next record learns it
+}
+
+// topicID asks the cluster for the ID of a topic; it is zero if there is no such topic.
+func (c *Client) topicID(ctx context.Context, topic string) ([16]byte, error) {
+	req, t := kmsg.NewPtrMetadataRequest(), kmsg.NewMetadataRequestTopic()
+	t.Topic = &topic
+	req.Topics = append(req.Topics, t)
+	resp, err := req.RequestWith(ctx, c.sends)
+	if err != nil {
+		return [16]byte{}, fmt.Errorf("look up topic %s: %w", topic, err)
+	}
+	for i := range resp.Topics {
+		if resp.Topics[i].ErrorCode == 0 {
+			return resp.Topics[i].TopicID, nil
+		}
+	}
+	return [16]byte{}, nil
+}
+
+// mostSpared is how many errors in a row a topic is spared for whose ID seems to be
+// the same: it may have been created anew in the moment when its ID was learnt.
+const mostSpared = 5
 
 // forgetProduced makes the producers look a topic up anew whose ID the broker
 // does not know. count is what forgotten said before the record was produced:
 // of many records that fail, one is enough, and to forget the topic again would
 // fail those that are on their way to the new one.
-func (c *Client) forgetProduced(topic string, count int, err error) {
+//
+// A producer that forgets a topic begins its sequence numbers anew. If the topic were
+// the old one, its broker could take new records for repetitions and drop them. So the
+// ID must have changed: a broker that was started a moment ago may not know it yet.
+func (c *Client) forgetProduced(ctx context.Context, topic string, count int, err error) {
 	if !errors.Is(err, kerr.UnknownTopicID) {
 		return
 	}
@@ -131,14 +194,29 @@ func (c *Client) forgetProduced(topic string, count int, err error) {
 	if c.forgotten.count(topic) != count {
 		return
 	}
+	id, lookErr := c.topicID(ctx, topic)
+	if lookErr != nil || c.forgotten.spares(topic, id) {
+		return // the error comes again with the next record
+	}
 	for _, cl := range []*kgo.Client{c.sends, c.forwards, c.alone} {
 		cl.PurgeTopicsFromProducing(topic)
 	}
-	c.forgotten.mu.Lock()
-	c.forgotten.counts[topic]++
-	c.forgotten.mu.Unlock()
 	if ok, suppressed := c.gate.allow("topic " + topic); ok {
 		c.log.Warn("topic was deleted or created anew, it is looked up again",
 			slog.String("topic", topic), slog.Int("suppressed", suppressed))
 	}
+}
+
+// spares reports whether a topic that has an ID now is the one that took records
+// before. If not, it is counted as forgotten.
+func (f *forgotten) spares(topic string, id [16]byte) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	t := f.topic(topic)
+	if t.id != [16]byte{} && t.id == id && t.spared < mostSpared {
+		t.spared++
+		return true
+	}
+	*t = produced{lookups: t.lookups + 1}
+	return false
 }

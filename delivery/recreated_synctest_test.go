@@ -117,3 +117,33 @@ func TestTopicIDUnknownForAWhile(t *testing.T) {
 		require.NoError(t, l.stop())
 	}, WithLogger(slog.New(log)))
 }
+
+// The same for a producer: it must not begin its sequence numbers anew, or the broker
+// takes new records for repetitions of the first ones.
+func TestTopicIDUnknownToProducersForAWhile(t *testing.T) {
+	log := newLogged()
+	bubble(t, func(t *testing.T, b *bed) {
+		t.Helper()
+		b.create("m", 1)
+		send := func(value string) error {
+			_, err := NewTopic("m", text).Send(t.Context(), b.client, "k", value)
+			return err
+		}
+		require.NoError(t, send("a"))
+		b.wait(time.Minute, "the ID is known", func() bool {
+			b.client.forgotten.mu.Lock()
+			defer b.client.forgotten.mu.Unlock()
+			return b.client.forgotten.topic("m").id != [16]byte{}
+		})
+		fault := b.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: "m", Err: kerr.UnknownTopicID, Count: 6})
+		for fault.Hits() < 6 {
+			_ = send("refused or not")
+		}
+		before := len(b.records("m"))
+		for _, value := range []string{"b", "c"} {
+			require.NoError(t, send(value))
+		}
+		require.Len(t, b.records("m"), before+2)
+		require.Zero(t, log.count("WARN topic was deleted or created anew, it is looked up again"))
+	}, WithLogger(slog.New(log)))
+}

@@ -133,10 +133,13 @@ func (s *sending) produced(r *kgo.Record, err error) {
 	if !s.again && s.stale(err) {
 		s.again = true
 		go func() { // ends with the look-up; franz-go's callbacks must not wait for it.
-			s.client.forgetProduced(s.topic, s.lookups, err)
+			s.client.forgetProduced(s.group.ctx, s.topic, s.lookups, err)
 			s.client.sends.Produce(s.group.ctx, r, s.produced)
 		}()
 		return
+	}
+	if err == nil && s.client.forgotten.taken(s.topic) {
+		go s.client.learn(s.topic) // ends with the client
 	}
 	res := Result{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Timestamp: r.Timestamp, MessageID: s.id}
 	if err != nil {
