@@ -16,14 +16,19 @@ import (
 	"github.com/botehq/bote/internal/topic"
 )
 
-// openGroups makes the group coordinator.
-func (b *Broker) openGroups(context.Context) (err error) {
+// groupConfig is what the settings say about groups.
+func (b *Broker) groupConfig() group.Config {
 	g := b.settings.Groups
-	b.groups, err = group.New(group.Config{
+	return group.Config{
 		InitialRebalanceDelay: g.InitialRebalanceDelay, MinSessionTimeout: g.MinSessionTimeout, MaxSessionTimeout: g.MaxSessionTimeout,
 		MaxSize: int(g.MaxSize), MembersMaxBytes: g.MembersMaxBytes, OffsetMetadataMaxBytes: int(g.OffsetMetadataMaxBytes),
 		OffsetsRetention: g.OffsetsRetention, OffsetsRetentionCheckInterval: g.OffsetsRetentionCheck,
-	}, group.Deps{
+	}
+}
+
+// openGroups makes the group coordinator.
+func (b *Broker) openGroups(context.Context) (err error) {
+	b.groups, err = group.New(b.groupConfig(), group.Deps{
 		Logs: &offsetsTopic{b}, Topics: topicsView{b}, Logger: b.log, Registerer: b.cfg.Registerer, Now: b.cfg.Now,
 	})
 	return err

@@ -32,12 +32,17 @@ func (b *Broker) openStore(ctx context.Context) error {
 		return fmt.Errorf("data directory %s belongs to node.id %d, but node.id is %d: correct the setting, or choose another directory", dir, id.NodeID, b.settings.NodeID)
 	}
 	b.node.ClusterID = id.ClusterID
-	b.store, err = commitlog.Open(commitlog.Config{
-		FS: b.cfg.FS, Dir: dir, Flush: flushMode(b.settings.Durability), FlushEvery: b.settings.FlushInterval,
+	b.store, err = commitlog.Open(b.storeConfig())
+	return err
+}
+
+// storeConfig is what the settings say about the log directory.
+func (b *Broker) storeConfig() commitlog.Config {
+	return commitlog.Config{
+		FS: b.cfg.FS, Dir: b.settings.LogDirs[0], Flush: flushMode(b.settings.Durability), FlushEvery: b.settings.FlushInterval,
 		CheckpointEvery: b.settings.Logs.RecoveryCheckpoint, RetentionEvery: b.settings.Logs.RetentionCheck,
 		Now: b.cfg.Now, Logger: b.log, Registerer: b.cfg.Registerer,
-	})
-	return err
+	}
 }
 
 func flushMode(durability string) commitlog.FlushMode {

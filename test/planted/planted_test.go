@@ -171,6 +171,21 @@ var bugs = []bug{
 		"c.FlushMessages < math.MaxInt64", "c.FlushMessages < math.MinInt64",
 		"./internal/broker", "TestTopicsMayAskForSyncs",
 	},
+	{
+		"a setting of connections reaches nobody", "internal/broker/listeners.go",
+		"IdleTimeout: limits.MaxIdle, ", "",
+		"./internal/broker", "TestEverySettingReachesAPart",
+	},
+	{
+		"a setting of groups reaches nobody", "internal/broker/groups.go",
+		"OffsetsRetentionCheckInterval: g.OffsetsRetentionCheck,", "",
+		"./internal/broker", "TestEverySettingReachesAPart",
+	},
+	{
+		"a setting of topics reaches nobody", "internal/config/topic.go",
+		"l.topicInt(\"message.timestamp.after.max.ms\")", "l.topicInt(\"message.timestamp.before.max.ms\")",
+		"./internal/broker", "TestEverySettingReachesAPart",
+	},
 }
 
 // TestPlantedTextsAreThere: code that moves takes its planted bugs along.
