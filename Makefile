@@ -56,6 +56,10 @@ model: ## play random histories against the broker for MODELTIME
 mutations: ## plant known bugs and see that the random histories find them (minutes)
 	BOTE_MUTATIONS=1 $(GO) test -count=1 -v -timeout 60m -run TestMutations ./test/model
 
+.PHONY: planted
+planted: ## plant bugs that tests once missed and see that a test notices each (minutes; one alone: make planted RUN=socket)
+	BOTE_PLANTED=1 $(GO) test -count=1 -v -timeout 60m -run 'TestPlantedBugsAreNoticed/$(RUN)' ./test/planted
+
 .PHONY: cover
 cover: ## measure what the tests reach; the page is cover.html
 	$(GO) test -coverpkg=./... -coverprofile=cover.out ./...
