@@ -69,6 +69,7 @@ func (b *Broker) produce(r *wire.Request, q *kmsg.ProduceRequest) {
 		}
 	}
 	p.waiting = len(batches) + 1
+	p.startTimer(time.Duration(q.TimeoutMillis) * time.Millisecond)
 	for i := range batches {
 		e := &batches[i]
 		if e.err != nil {
@@ -79,7 +80,9 @@ func (b *Broker) produce(r *wire.Request, q *kmsg.ProduceRequest) {
 		e.batch = nil
 	}
 	r.ReleaseFrame() // the log has copied it
-	p.appended(time.Duration(q.TimeoutMillis) * time.Millisecond)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.finishOne()
 }
 
 // gather resolves and checks every partition of a request. Corrupt is what fails
@@ -234,15 +237,15 @@ func (p *produced) done(e *batchFor, a partition.Appended, err error) {
 	p.finishOne()
 }
 
-// appended answers if everything has its outcome; otherwise the rest of the answer may
-// take as long as the client waits.
-func (p *produced) appended(timeout time.Duration) {
+// startTimer bounds how long the answer may take. It runs already while the batches are
+// appended: a disk may not even take the write.
+func (p *produced) startTimer(timeout time.Duration) {
+	if timeout <= 0 || p.acks == 0 {
+		return
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.finishOne()
-	if !p.answered && timeout > 0 && p.acks != 0 {
-		p.timer = time.AfterFunc(timeout, p.expire)
-	}
+	p.timer = time.AfterFunc(timeout, p.expire)
 }
 
 // expire answers with what there is.
