@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -92,9 +94,24 @@ func (o *healthOptions) ask(ctx context.Context) (string, error) {
 	if leaderless > 0 {
 		return "", fmt.Errorf("%d of %d partitions have no leader", leaderless, partitions)
 	}
+	if err := o.checkAdvertised(ctx, client, resp.Brokers); err != nil {
+		return "", err
+	}
 	cluster := "?"
 	if resp.ClusterID != nil {
 		cluster = *resp.ClusterID
 	}
 	return fmt.Sprintf("ready: cluster %s, %d broker(s), %d topic(s), %d partition(s)", cluster, len(resp.Brokers), len(resp.Topics), partitions), nil
+}
+
+// checkAdvertised connects to the brokers where clients are sent to: a broker that answers here and names an address at which
+// nothing answers is of use to nobody.
+func (o *healthOptions) checkAdvertised(ctx context.Context, client *kgo.Client, brokers []kmsg.MetadataResponseBroker) error {
+	for _, b := range brokers {
+		req := kmsg.NewPtrApiVersionsRequest()
+		if _, err := client.Broker(int(b.NodeID)).RetriableRequest(ctx, req); err != nil {
+			return fmt.Errorf("broker %d tells clients to connect to %s (advertised.listeners), where it does not answer: %w", b.NodeID, net.JoinHostPort(b.Host, strconv.Itoa(int(b.Port))), err)
+		}
+	}
+	return nil
 }

@@ -121,8 +121,8 @@ func repairedFormat(s *streams, args []string) []string {
 		return args
 	}
 	id := newUUID()
-	s.remark("%q is not a cluster ID, and the word \"random-uuid\" is left over: in $(bin/kafka-storage.sh random-uuid) the bracket closes behind the command.\n"+
-		"Formatting with the new cluster ID %s.\n", args[i-1], id)
+	s.remark("%q is not a cluster ID. Did you mean KAFKA_CLUSTER_ID=\"$(bin/kafka-storage.sh random-uuid)\"? The parenthesis was closed too early.\n"+
+		"A new cluster ID takes its place: %s\n", args[i-1]+" random-uuid", id)
 	return append(append(slices.Clone(args[:i-1]), id), args[i+1:]...)
 }
 

@@ -62,7 +62,7 @@ func TestMisplacedBracketIsUnderstood(t *testing.T) {
 	id, err := commitlog.ReadIdentity(vfs.OS{}, data)
 	require.NoError(t, err)
 	require.True(t, isUUID(id.ClusterID))
-	require.Contains(t, errs, "Formatting with the new cluster ID "+id.ClusterID+".\n")
+	require.Contains(t, errs, "A new cluster ID takes its place: "+id.ClusterID+"\n")
 }
 
 func TestVoterRefusals(t *testing.T) {

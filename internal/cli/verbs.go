@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -26,7 +28,8 @@ func runVerbs(ctx context.Context, s *streams, args []string) int {
 		Use:   "bote",
 		Short: "An event log that speaks Apache Kafka's protocol",
 		Long: "bote is an event log that speaks Apache Kafka's protocol, with Kafka's tools inside:\n" +
-			"call it as kafka-topics, kafka-console-producer and so on, or as bote kafka-topics ...",
+			"call it as one of them, or name one behind bote, as in bote kafka-topics --help.\n\n" +
+			"Kafka's tools:\n  " + strings.Join(slices.Sorted(maps.Keys(tools())), "\n  "),
 		Version:       buildVersion(),
 		SilenceUsage:  true,
 		SilenceErrors: true, // said below

@@ -9,6 +9,9 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/botehq/bote"
+	"github.com/botehq/bote/botetest"
 )
 
 // TestVerbsSayWhatIsWrong: no command ends with a code and without a word.
@@ -63,4 +66,24 @@ func TestServeTakesAFile(t *testing.T) {
 	require.Equal(t, exitError, runVerbs(context.Background(), s, []string{"serve", file}))
 	require.Contains(t, out.String(), "ERROR Cannot start: Invalid value abc for configuration num.partitions")
 	require.NotContains(t, out.String(), "Exception")
+}
+
+// TestHealthTriesTheAdvertisedAddress: clients are sent there.
+func TestHealthTriesTheAdvertisedAddress(t *testing.T) {
+	t.Parallel()
+	health := func(b *bote.Broker) (int, string) {
+		var out bytes.Buffer
+		s := &streams{out: &out, err: &out, getenv: func(string) string { return "" }}
+		code := runVerbs(t.Context(), s, []string{"health", "--timeout", "2s", b.Addr()})
+		return code, out.String()
+	}
+	code, says := health(botetest.New(t))
+	require.Zero(t, code, says)
+	code, says = health(botetest.New(t, botetest.WithConfig(func(c *bote.Config) {
+		c.Listen = ""
+		c.Properties["listeners"] = "PLAINTEXT://127.0.0.1:0,CONTROLLER://127.0.0.1:0"
+		c.Properties["advertised.listeners"] = "PLAINTEXT://127.0.0.1:1,CONTROLLER://127.0.0.1:2"
+	})))
+	require.Equal(t, exitError, code)
+	require.Contains(t, says, "broker 1 tells clients to connect to 127.0.0.1:1 (advertised.listeners), where it does not answer")
 }

@@ -119,7 +119,7 @@ func (c *Conn) readHead(in *bufio.Reader) (n int, key uint16, err error) {
 	}
 	n = int(int32(binary.BigEndian.Uint32(size[:])))
 	if n < smallestFrame || n > c.server.cfg.MaxRequestBytes {
-		return 0, 0, fmt.Errorf("%w: size %d is not between %d and %d", errMalformed, n, smallestFrame, c.server.cfg.MaxRequestBytes)
+		return 0, 0, fmt.Errorf("%w: %s", errMalformed, notASize(size, c.server.cfg.MaxRequestBytes))
 	}
 	p, err := in.Peek(2)
 	if err != nil {
@@ -130,6 +130,17 @@ func (c *Conn) readHead(in *bufio.Reader) (n int, key uint16, err error) {
 		return 0, 0, fmt.Errorf("%w: %d bytes are too many for anything but records", errMalformed, n)
 	}
 	return n, key, nil
+}
+
+// notASize says what four bytes are that cannot be the size of a request.
+func notASize(b [4]byte, largest int) string {
+	switch text := string(b[:]); {
+	case text == "GET " || text == "POST" || text == "HEAD" || text == "PUT " || text == "OPTI" || text == "PRI ":
+		return "this is HTTP, and the port is Kafka's"
+	case b[0] == 0x16 && b[1] == 3:
+		return "this is TLS, and the listener is plaintext: the client's security.protocol does not fit"
+	}
+	return fmt.Sprintf("size %d is not between %d and %d", int32(binary.BigEndian.Uint32(b[:])), smallestFrame, largest)
 }
 
 const (

@@ -667,3 +667,22 @@ func TestALargeFrameBeforeIsNoCredit(t *testing.T) {
 func limits(l wire.ConnectionLimits) func() wire.ConnectionLimits {
 	return func() wire.ConnectionLimits { return l }
 }
+
+// TestOtherProtocolsAreNamed: a browser or a TLS client at the port is a mistake that
+// everybody makes once.
+func TestOtherProtocolsAreNamed(t *testing.T) {
+	for sent, says := range map[string]string{
+		"GET / HTTP/1.1\r\n\r\n": "this is HTTP, and the port is Kafka's",
+		"\x16\x03\x01\x02\x00":   "this is TLS, and the listener is plaintext",
+		"\xff\xff\xff\xff\x00":   "size -1 is not between",
+	} {
+		var logged lines
+		b := newBench(t, wire.Config{Logger: slog.New(slog.NewTextHandler(&logged, nil))})
+		conn := b.dial(t)
+		_, err := conn.Write([]byte(sent))
+		require.NoError(t, err)
+		_, err = conn.Read(make([]byte, 1))
+		require.Error(t, err, "closed")
+		require.Eventually(t, func() bool { return strings.Contains(logged.String(), says) }, 10*time.Second, time.Millisecond, sent)
+	}
+}

@@ -76,7 +76,7 @@ func format(t *testing.T, s *shell) {
 	code, out, errs = s.typed(`KAFKA_CLUSTER_ID="$(bin)/kafka-storage.sh random-uuid"` + "\n" + line)
 	require.Equal(t, 0, code, errs)
 	require.Contains(t, out, formatted)
-	require.Contains(t, errs, "Formatting with the new cluster ID ")
+	require.Contains(t, errs, "A new cluster ID takes its place: ")
 }
 
 func startAndStop(t *testing.T, s *shell) {
