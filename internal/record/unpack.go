@@ -145,29 +145,55 @@ type zstdStream struct {
 	in    bytes.Reader
 	piece []byte
 	z     *zstd.Decoder
+	kept  bool // it came from zstdKept, and goes back there
 	large bool
 }
 
-var (
-	zstdUsual = sync.Pool{New: func() any { return newZstdStream(usualWindow) }}
-	zstdLarge = sync.Pool{New: func() any { return newZstdStream(maxWindow) }}
-)
+// zstdKept are the decoders that are used again and again, as many as there may be
+// batches of producers under way. They are made before anything runs: a decoder has a
+// channel, which belongs to the test's bubble (testing/synctest) if it is made in one.
+var zstdKept = keepZstd(cap(unpacking))
+
+func keepZstd(n int) chan *zstdStream {
+	kept := make(chan *zstdStream, n)
+	for range n {
+		s := newZstdStream(usualWindow)
+		s.kept = true
+		kept <- s
+	}
+	return kept
+}
+
+// usualZstd returns a decoder that is kept, or a new one if all are in use.
+func usualZstd() *zstdStream {
+	select {
+	case s := <-zstdKept:
+		return s
+	default:
+		return newZstdStream(usualWindow)
+	}
+}
 
 func newZstdStream(window uint64) *zstdStream {
 	z, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(window))
 	if err != nil {
 		panic(fmt.Sprintf("zstd: %v", err)) // an option is wrong
 	}
-	return &zstdStream{z: z, piece: make([]byte, pieceSize), large: window > usualWindow}
+	return &zstdStream{z: z}
 }
 
 func openZstd(p []byte) (stream, error) {
-	pool := &zstdUsual
+	var s *zstdStream
 	if wantsLargeWindow(p) {
 		largeWindow <- struct{}{}
-		pool = &zstdLarge
+		s = newZstdStream(maxWindow)
+		s.large = true
+	} else {
+		s = usualZstd()
 	}
-	s := pool.Get().(*zstdStream)
+	if s.piece == nil {
+		s.piece = make([]byte, pieceSize)
+	}
 	s.in.Reset(p)
 	if err := s.z.Reset(&s.in); err != nil {
 		s.release()
@@ -232,14 +258,17 @@ func (s *zstdStream) next() ([]byte, error) {
 }
 
 func (s *zstdStream) release() {
-	_ = s.z.Reset(nil) // says that there is no input now
-	s.in.Reset(nil)
-	if s.large {
-		zstdLarge.Put(s)
+	switch {
+	case s.kept:
+		_ = s.z.Reset(nil) // says that there is no input now
+		s.in.Reset(nil)
+		zstdKept <- s
+	case s.large:
+		s.z.Close()
 		<-largeWindow
-		return
+	default:
+		s.z.Close()
 	}
-	zstdUsual.Put(s)
 }
 
 // streamReader makes a reader of a stream.
