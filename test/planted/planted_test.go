@@ -186,6 +186,16 @@ var bugs = []bug{
 		"l.topicInt(\"message.timestamp.after.max.ms\")", "l.topicInt(\"message.timestamp.before.max.ms\")",
 		"./internal/broker", "TestEverySettingReachesAPart",
 	},
+	{
+		"a batch is committed record by record", "delivery/commit.go",
+		"\t\tif last {\n\t\t\tcm.kick()\n\t\t}\n", "\t\t_ = last\n\t\tcm.kick()\n",
+		"./delivery", "TestCommitBatchCommitsOnceForAPoll",
+	},
+	{
+		"the level of compression is not in force", "internal/api/produce.go",
+		"r.Level = c.GzipLevel", "r.Level = -1",
+		".", "TestCompressionLevels",
+	},
 }
 
 // TestPlantedTextsAreThere: code that moves takes its planted bugs along.
