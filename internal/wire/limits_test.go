@@ -302,12 +302,12 @@ func TestFetchesWaitForSlowClients(t *testing.T) {
 // connection, even if memory is short.
 func TestSlowProgressIsNoStall(t *testing.T) {
 	t.Parallel()
-	b := newEvery(t, wire.Config{AnswerMemory: 1 << 20, StallTimeout: 100 * time.Millisecond})
+	b := newEvery(t, wire.Config{AnswerMemory: 1 << 20, StallTimeout: 500 * time.Millisecond})
 	c := b.dial(t)
 	send(t, c, fetch(1))
 	const size = 24 << 20
 	b.next(t).ReplyParts(false, []wire.Part{{Bytes: make([]byte, size)}}, nil)
-	tick := time.NewTicker(20 * time.Millisecond)
+	tick := time.NewTicker(40 * time.Millisecond)
 	defer tick.Stop()
 	got, began := int64(0), time.Now()
 	for got < size {
@@ -316,7 +316,7 @@ func TestSlowProgressIsNoStall(t *testing.T) {
 		require.NoError(t, err)
 		got += n
 	}
-	require.Greater(t, time.Since(began), 500*time.Millisecond, "too fast to prove anything")
+	require.Greater(t, time.Since(began), time.Second, "too fast to prove anything")
 }
 
 // TestSlowClientsKeepTheirConnectionWhileThereIsMemory: as with Kafka, only the
