@@ -76,7 +76,7 @@ func (l *Log) saveProgress() (dirty bool, err error) {
 
 // giveBackIdle frees what a log reserved that did not grow since the last
 // checkpoint.
-func (l *Log) giveBackIdle(active *segment) error {
+func (l *Log) giveBackIdle(active *logSegment) error {
 	if active.size.Load() < reserveFrom || l.hooks.Turn == nil {
 		return nil
 	}
@@ -84,7 +84,7 @@ func (l *Log) giveBackIdle(active *segment) error {
 }
 
 // saveProgress writes the index entries that the files do not have yet.
-func (s *segment) saveProgress() error {
+func (s *logSegment) saveProgress() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.saveIndexes()

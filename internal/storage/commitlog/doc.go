@@ -18,7 +18,7 @@
 // segments are read on first use and dropped with the files, and no goroutine
 // belongs to a log.
 //
-// Lock order: Log.mu, then segment.mu, then handle.mu. No lock is held across a
+// Lock order: Log.mu, then logSegment.mu, then handle.mu. No lock is held across a
 // sync, and none while waiting for a token.
 //
 // What has to be held across syncs and the work of others is a token, which is one

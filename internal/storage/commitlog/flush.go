@@ -25,7 +25,7 @@ func (l *Log) flush() error {
 type flushPoint struct {
 	log      *Log
 	end      int64
-	dirty    []*segment
+	dirty    []*logSegment
 	newFiles bool
 	written  []string
 	indexed  int64
@@ -78,7 +78,7 @@ func (p flushPoint) syncFiles() error {
 }
 
 // has reports whether a segment is still part of the log, and not on its way out.
-func (l *Log) has(s *segment) bool {
+func (l *Log) has(s *logSegment) bool {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	return slices.Contains(l.segments, s)

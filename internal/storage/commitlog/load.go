@@ -15,7 +15,7 @@ import (
 
 // opened is what a partition directory holds.
 type opened struct {
-	segments  []*segment
+	segments  []*logSegment
 	snapshots []int64 // ascending
 	hasIndex  map[string]bool
 }
@@ -157,7 +157,7 @@ func (l *Log) load(ctx context.Context, clean bool, recoveryPoint, start int64) 
 
 // dropLeftovers removes segments that lie below the log start: retention was about
 // to, and which of them a crash brought back is left to chance.
-func (l *Log) dropLeftovers(segments []*segment, start int64) ([]*segment, error) {
+func (l *Log) dropLeftovers(segments []*logSegment, start int64) ([]*logSegment, error) {
 	n := 0
 	for n+1 < len(segments) && segments[n+1].base <= start {
 		n++
@@ -213,7 +213,7 @@ func (l *Log) openSegments(ctx context.Context, o opened, clean bool, recoveryPo
 }
 
 // removeSegments deletes segments behind an incomplete one, or below the start.
-func (l *Log) removeSegments(gone []*segment) error {
+func (l *Log) removeSegments(gone []*logSegment) error {
 	for _, s := range gone {
 		l.log.Warn("removed a segment that is not of the log any more", slog.Int64("segment", s.base))
 		s.log.retire()
@@ -247,7 +247,7 @@ func (l *Log) startOver(start int64) error {
 	if err != nil {
 		return err
 	}
-	l.segments = []*segment{s}
+	l.segments = []*logSegment{s}
 	l.end.Store(start)
 	l.newFiles = true
 	return nil

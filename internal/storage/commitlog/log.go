@@ -50,7 +50,7 @@ type Log struct {
 	announced atomic.Int64
 
 	mu        sync.RWMutex // guards what follows
-	segments  []*segment
+	segments  []*logSegment
 	start     int64
 	base      int64    // the first segment's, as the disk knows it; at most segments[0].base
 	synced    int64    // everything below is on disk; the recovery point
@@ -125,7 +125,7 @@ func (l *Log) Dir() string { return l.dir }
 // Partition names the log.
 func (l *Log) Partition() storage.Partition { return l.part }
 
-func (l *Log) active() *segment { return l.segments[len(l.segments)-1] }
+func (l *Log) active() *logSegment { return l.segments[len(l.segments)-1] }
 
 // Append writes a batch to the active segment, rolling it first if need be.
 func (l *Log) Append(b record.Batch) error {
@@ -167,7 +167,7 @@ func (l *Log) Append(b record.Batch) error {
 }
 
 // beforeAppend checks that the log is alive and that the batch belongs at its end.
-func (l *Log) beforeAppend(b record.Batch) (active *segment, epochKnown bool, err error) {
+func (l *Log) beforeAppend(b record.Batch) (active *logSegment, epochKnown bool, err error) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	if err := l.aliveLocked(); err != nil {
@@ -194,7 +194,7 @@ func (l *Log) aliveLocked() error {
 }
 
 // mustRoll reports whether a batch has to go to a new segment.
-func (s *segment) mustRoll(b record.Batch, set storage.Settings) bool {
+func (s *logSegment) mustRoll(b record.Batch, set storage.Settings) bool {
 	size := s.size.Load()
 	if size == 0 {
 		return b.LastOffset()-s.base > maxSpan
@@ -207,7 +207,7 @@ const maxSpan = 1<<31 - 1
 
 // tooOld compares message times, not clocks: an idle segment is not rolled. The jitter
 // stays below segment.ms, as in LogConfig of Kafka.
-func (s *segment) tooOld(b record.Batch, set storage.Settings) bool {
+func (s *logSegment) tooOld(b record.Batch, set storage.Settings) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.jitter < 0 {
@@ -225,7 +225,7 @@ func (s *segment) tooOld(b record.Batch, set storage.Settings) bool {
 
 // roll seals the active segment and opens one at base. The old segment's bytes
 // and indexes are synced by the flusher, with the directory entry of the new one.
-func (l *Log) roll(base int64) (*segment, error) {
+func (l *Log) roll(base int64) (*logSegment, error) {
 	l.mu.RLock()
 	old := l.active()
 	l.mu.RUnlock()
@@ -255,7 +255,7 @@ func (l *Log) roll(base int64) (*segment, error) {
 // fails too, the log does not go on.
 func (l *Log) undoRoll(base int64, cause error) {
 	s := newSegment(l.store.fs, l.dir, base)
-	if err := l.removeSegments([]*segment{s}); err != nil {
+	if err := l.removeSegments([]*logSegment{s}); err != nil {
 		l.fail(errors.Join(cause, err))
 	}
 	l.mu.Lock()

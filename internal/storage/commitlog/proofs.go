@@ -33,7 +33,7 @@ type hold struct {
 
 // provenPosition returns the position of the first entry that its batch confirms, 0
 // if none does.
-func (s *segment) provenPosition(entries []hold) (int64, error) {
+func (s *logSegment) provenPosition(entries []hold) (int64, error) {
 	if len(entries) == 0 {
 		return 0, nil
 	}
@@ -59,7 +59,7 @@ func (s *segment) provenPosition(entries []hold) (int64, error) {
 
 // provesTime reports whether the batch that has an entry's offset has its timestamp;
 // from is a position at or before the batch.
-func (s *segment) provesTime(from int64, e hold) (ok bool, err error) {
+func (s *logSegment) provesTime(from int64, e hold) (ok bool, err error) {
 	offset := s.base + e.relative
 	err = s.headers(from, func(h record.Batch, _ int64) (bool, error) {
 		if h.LastOffset() < offset {
@@ -75,7 +75,7 @@ func (s *segment) provesTime(from int64, e hold) (ok bool, err error) {
 }
 
 // provenTime returns the first entry of a time index that its batch confirms.
-func (s *segment) provenTime(entries []hold) (e hold, ok bool, err error) {
+func (s *logSegment) provenTime(entries []hold) (e hold, ok bool, err error) {
 	for _, e := range entries {
 		from, err := s.positionBefore(s.base + e.relative)
 		if err != nil {
@@ -89,7 +89,7 @@ func (s *segment) provenTime(entries []hold) (e hold, ok bool, err error) {
 }
 
 // findLargestTime reads all headers for what the time index should have said.
-func (s *segment) findLargestTime() (e hold, err error) {
+func (s *logSegment) findLargestTime() (e hold, err error) {
 	e.ts = -1
 	err = s.headers(0, func(h record.Batch, _ int64) (bool, error) {
 		if h.MaxTimestamp() > e.ts {
@@ -103,7 +103,7 @@ func (s *segment) findLargestTime() (e hold, err error) {
 // trustTimes is trustIndexes for the time index: entries behind the last batch that
 // the offset index has are dropped, and the last one left is proved. An index that
 // was closed has one entry at most to drop. The caller holds mu.
-func (s *segment) trustTimes(last int64, whole bool) bool {
+func (s *logSegment) trustTimes(last int64, whole bool) bool {
 	n, k := s.times.len(), countBelow(s.times, s.base, last+1)
 	proved := func(i int) bool {
 		ts, relative := s.times.timeAt(i)
@@ -153,7 +153,7 @@ func (l *Log) epochsLate() bool {
 // headerAt returns a copy of the header of the first batch that ends at or above an
 // offset, nil if there is none.
 func (l *Log) headerAt(offset int64) (h record.Batch, err error) {
-	i, _ := slices.BinarySearchFunc(l.segments, offset+1, func(s *segment, o int64) int { return int(min(max(s.base-o, -1), 1)) })
+	i, _ := slices.BinarySearchFunc(l.segments, offset+1, func(s *logSegment, o int64) int { return int(min(max(s.base-o, -1), 1)) })
 	for _, s := range l.segments[max(i-1, 0):] {
 		at, err := s.seek(offset)
 		if err != nil || at >= s.size.Load() {
@@ -263,7 +263,7 @@ func (l *Log) proveEnd(clean bool, start int64) error {
 func (l *Log) tellMissing(o opened) (removed bool, err error) {
 	for _, name := range slices.Sorted(maps.Keys(o.hasIndex)) {
 		base, suffix := parseName(name)
-		i, there := slices.BinarySearchFunc(l.segments, base, func(s *segment, base int64) int { return cmp.Compare(s.base, base) })
+		i, there := slices.BinarySearchFunc(l.segments, base, func(s *logSegment, base int64) int { return cmp.Compare(s.base, base) })
 		if there || i == 0 || i == len(l.segments) {
 			continue
 		}

@@ -73,7 +73,7 @@ func (l *Log) Read(ctx context.Context, r storage.Range) (storage.Chunk, error) 
 
 // visibleIn returns up to where the bytes of a segment are known to be below an offset;
 // 0 if the offset may lie within it.
-func (l *Log) visibleIn(s, next *segment, to int64) int64 {
+func (l *Log) visibleIn(s, next *logSegment, to int64) int64 {
 	size := s.size.Load() // before the end: what is appended after it does not count
 	if next != nil && next.base <= to || next == nil && l.End() <= to {
 		return size
@@ -84,7 +84,7 @@ func (l *Log) visibleIn(s, next *segment, to int64) int64 {
 // locate finds the segment that may hold an offset, the one after it, and the
 // position of the batch that begins with it, -1 if that is not known. No segment
 // means that there is nothing to read yet.
-func (l *Log) locate(offset int64) (s, next *segment, at int64, err error) {
+func (l *Log) locate(offset int64) (s, next *logSegment, at int64, err error) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	if l.closed {
@@ -111,7 +111,7 @@ func (l *Log) locate(offset int64) (s, next *segment, at int64, err error) {
 }
 
 // seek returns the position of the first batch that ends at or above an offset.
-func (s *segment) seek(offset int64) (int64, error) {
+func (s *logSegment) seek(offset int64) (int64, error) {
 	from, err := s.positionBefore(offset)
 	if err != nil {
 		return 0, err
@@ -131,7 +131,7 @@ func (s *segment) seek(offset int64) (int64, error) {
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
 // readAt reads batches that begin at a position of a segment.
-func (l *Log) readAt(s *segment, at int64, r storage.Range) (storage.Chunk, error) {
+func (l *Log) readAt(s *logSegment, at int64, r storage.Range) (storage.Chunk, error) {
 	f, err := s.openFor(r)
 	if err != nil {
 		return storage.Chunk{}, fmt.Errorf("open segment %d: %w", s.base, err)
@@ -175,7 +175,7 @@ func (l *Log) readAt(s *segment, at int64, r storage.Range) (storage.Chunk, erro
 }
 
 // openFor opens the segment's file as a read wants it. release of its handle must follow.
-func (s *segment) openFor(r storage.Range) (io.ReaderAt, error) {
+func (s *logSegment) openFor(r storage.Range) (io.ReaderAt, error) {
 	if !r.NoWait {
 		return s.log.acquire()
 	}
@@ -200,7 +200,7 @@ func (c cached) ReadAt(p []byte, at int64) (int, error) {
 
 // sizeAt is the size of the batch whose header is at a position, if the segment has
 // as much: nothing is allocated because a damaged field says so.
-func (s *segment) sizeAt(h record.Batch, at int64) (int, error) {
+func (s *logSegment) sizeAt(h record.Batch, at int64) (int, error) {
 	size, err := record.Size(h)
 	if err == nil && at+int64(size) > s.size.Load() {
 		err = io.ErrUnexpectedEOF
@@ -217,7 +217,7 @@ const worthAFile = 64 << 10
 // fileChunk finds whole batches with the index alone, so that nobody has to read
 // what the kernel can send. The last few batches, which the index does not tell
 // apart, are left for the next read.
-func (l *Log) fileChunk(s *segment, at int64, r storage.Range) (storage.Chunk, bool) {
+func (l *Log) fileChunk(s *logSegment, at int64, r storage.Range) (storage.Chunk, bool) {
 	if !r.FileWanted || min(int64(r.MaxBytes), s.size.Load()-at) < worthAFile {
 		return storage.Chunk{}, false
 	}
@@ -258,7 +258,7 @@ func (l *Log) fileChunk(s *segment, at int64, r storage.Range) (storage.Chunk, b
 
 // indexLoaded reports whether the offset index is in memory and nobody is just reading
 // the other one, which may take long.
-func (s *segment) indexLoaded() bool {
+func (s *logSegment) indexLoaded() bool {
 	if !s.mu.TryLock() {
 		return false
 	}
@@ -280,7 +280,7 @@ func osFileOf(from io.ReaderAt) *os.File {
 // boundary returns the largest indexed position, at most limit, before which no
 // batch reaches the offset to, and the last offset of the batch at it. It is 0 if
 // there is none.
-func (s *segment) boundary(limit, to int64) (position, last int64) {
+func (s *logSegment) boundary(limit, to int64) (position, last int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.offsets.load() != nil {

@@ -16,7 +16,7 @@ import (
 // recoverSegment rebuilds indexes from the last trusted entry on and cuts the
 // file behind the last whole batch. Entries for offsets at or above point are
 // not trusted. torn reports that something was cut off.
-func (l *Log) recoverSegment(ctx context.Context, s *segment, point int64, checkCRC bool) (torn bool, err error) {
+func (l *Log) recoverSegment(ctx context.Context, s *logSegment, point int64, checkCRC bool) (torn bool, err error) {
 	at, end := s.trustIndexes(point)
 	fileSize := s.size.Load()
 	interval := int64(defaultIndexInterval)
@@ -63,12 +63,12 @@ func (l *Log) recoverSegment(ctx context.Context, s *segment, point int64, check
 
 // spans reports whether a batch ends at or behind its begin, there are offsets
 // behind it, and the segment can index it.
-func (s *segment) spans(b record.Batch) bool {
+func (s *logSegment) spans(b record.Batch) bool {
 	return b.LastOffsetDelta() >= 0 && b.BaseOffset() >= s.base &&
 		b.BaseOffset()-s.base <= min(maxSpan, math.MaxInt64-1-s.base)-int64(b.LastOffsetDelta())
 }
 
-func (l *Log) cut(s *segment, size int64) error {
+func (l *Log) cut(s *logSegment, size int64) error {
 	f, err := s.log.acquire()
 	if err != nil {
 		return fmt.Errorf("open segment %d: %w", s.base, err)
@@ -89,7 +89,7 @@ const defaultIndexInterval = 4096
 // that the batch of the last entry left is there and is the one meant. It returns
 // the position and the offset behind that batch. Indexes that make no sense are
 // emptied; the whole segment is then looked at.
-func (s *segment) trustIndexes(point int64) (at, end int64) {
+func (s *logSegment) trustIndexes(point int64) (at, end int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	size := s.size.Load()
@@ -121,7 +121,7 @@ func (s *segment) trustIndexes(point int64) (at, end int64) {
 }
 
 // resetLocked empties the indexes; the caller holds mu.
-func (s *segment) resetLocked() {
+func (s *logSegment) resetLocked() {
 	s.offsets.reset()
 	s.times.reset()
 	s.maxTime, s.maxTimeEnd, s.firstTime, s.indexedTime, s.unindexed = -1, 0, -1, -1, 0
@@ -145,7 +145,7 @@ func countBelow(x *index, base, point int64) int {
 
 // holds returns the size of the batch at a position if it is whole and ends
 // with an offset.
-func (s *segment) holds(position, last int64) (size int64, ok bool) {
+func (s *logSegment) holds(position, last int64) (size int64, ok bool) {
 	err := s.scan(position, s.size.Load(), true, 0, func(b record.Batch, _ int64) error {
 		size, ok = int64(len(b)), s.spans(b) && b.LastOffset() == last
 		return errStop
@@ -155,7 +155,7 @@ func (s *segment) holds(position, last int64) (size int64, ok bool) {
 
 // learnFirstTime reads the timestamp that time-based rolling starts from; what
 // cannot be read has none. The caller holds mu.
-func (s *segment) learnFirstTime() {
+func (s *logSegment) learnFirstTime() {
 	_ = s.headers(0, func(h record.Batch, _ int64) (bool, error) {
 		s.firstTime = h.MaxTimestamp()
 		return false, nil
@@ -172,7 +172,7 @@ const maxBatch = 1 << 30
 // Below the offset known, where all was on the disk before, a batch that its checksum
 // denies is damaged and no torn tail: it is passed on if what follows confirms its
 // place, so that those behind it are not lost with it.
-func (s *segment) scan(from, end int64, checkCRC bool, known int64, visit func(b record.Batch, at int64) error) error {
+func (s *logSegment) scan(from, end int64, checkCRC bool, known int64, visit func(b record.Batch, at int64) error) error {
 	f, err := s.log.acquire()
 	if err != nil {
 		return err
@@ -208,7 +208,7 @@ func (s *segment) scan(from, end int64, checkCRC bool, known int64, visit func(b
 
 // confirmed reports whether the batch at a position follows on another, or the end
 // of the segment does.
-func (s *segment) confirmed(f vfs.File, b record.Batch, position, end int64) bool {
+func (s *logSegment) confirmed(f vfs.File, b record.Batch, position, end int64) bool {
 	if position == end || !s.spans(b) {
 		return s.spans(b)
 	}

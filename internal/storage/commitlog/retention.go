@@ -119,7 +119,7 @@ func (l *Log) expired(now time.Time, set storage.Settings) (int64, error) {
 // expired reports whether all records of a segment are older than retention.ms;
 // records without timestamps are as old as the last of them, as in Kafka, which asks the
 // file.
-func (s *segment) expired(now time.Time, set storage.Settings) (bool, error) {
+func (s *logSegment) expired(now time.Time, set storage.Settings) (bool, error) {
 	if !set.DeleteByPolicy || set.RetentionMs < 0 {
 		return false, nil
 	}
@@ -172,7 +172,7 @@ func (l *Log) retireActive(now time.Time, set storage.Settings) error {
 }
 
 // allOld reports whether nothing in a log that has one segment is to be kept.
-func (l *Log) allOld(active *segment, now time.Time, set storage.Settings) (bool, error) {
+func (l *Log) allOld(active *logSegment, now time.Time, set storage.Settings) (bool, error) {
 	end := l.End()
 	if end > l.hooks.Deletable() {
 		return false, nil
@@ -211,7 +211,7 @@ func (l *Log) dropOneByOne(start int64, set storage.Settings) (err error) {
 
 // hide has the disk forget a segment that readers still see: their handle goes with
 // the file.
-func (l *Log) hide(s *segment, set storage.Settings) error {
+func (l *Log) hide(s *logSegment, set storage.Settings) error {
 	full := filepath.Join(l.dir, fileName(s.base, logSuffix))
 	if err := s.log.rename(full + deletedSuffix); err != nil {
 		return fmt.Errorf("hide segment %d of %s: %w", s.base, l.dir, err)
@@ -262,7 +262,7 @@ func (l *Log) dropSegments(start int64, set storage.Settings) error {
 
 // removeLater renames a file out of the way and removes it after its delay. A
 // file that cannot be renamed is found again at the next start; ok is then false.
-func (l *Log) removeLater(s *segment, name string, set storage.Settings) (ok bool) {
+func (l *Log) removeLater(s *logSegment, name string, set storage.Settings) (ok bool) {
 	full := filepath.Join(l.dir, name)
 	there, err := vfs.Exists(l.store.fs, full)
 	if err == nil && !there {

@@ -33,7 +33,7 @@ func (l *Log) FindTime(ctx context.Context, ts, to int64) (storage.Stamp, bool, 
 	return storage.Stamp{}, false, nil
 }
 
-func (s *segment) findTime(ctx context.Context, ts, start, to int64) (found storage.Stamp, ok bool, err error) {
+func (s *logSegment) findTime(ctx context.Context, ts, start, to int64) (found storage.Stamp, ok bool, err error) {
 	if err := s.loadTimes(); err != nil {
 		return found, false, err
 	}
@@ -67,7 +67,7 @@ func (l *Log) FindMaxTime(ctx context.Context, to int64) (storage.Stamp, bool, e
 	segments, start := l.segments, l.start
 	l.mu.RUnlock()
 	type candidate struct {
-		s  *segment
+		s  *logSegment
 		ts int64 // no record of the segment is later
 	}
 	var candidates []candidate
@@ -112,7 +112,7 @@ func later(a, b storage.Stamp) storage.Stamp {
 // largest timestamp of those, or -1. A batch may have less than its header says: a
 // client was wrong about what it packed, or the record lies below start. The next
 // largest are then tried, some times.
-func (s *segment) largestIn(ctx context.Context, start, to int64) (storage.Stamp, error) {
+func (s *logSegment) largestIn(ctx context.Context, start, to int64) (storage.Stamp, error) {
 	best := storage.Stamp{Timestamp: -1}
 	from, err := s.largestBefore(start, to)
 	if err != nil {
@@ -150,7 +150,7 @@ func (s *segment) largestIn(ctx context.Context, start, to int64) (storage.Stamp
 
 // largestBefore returns the offset of a batch at or above start that nothing before it
 // is later than: the last below to that the time index has, or start itself.
-func (s *segment) largestBefore(start, to int64) (int64, error) {
+func (s *logSegment) largestBefore(start, to int64) (int64, error) {
 	s.mu.Lock()
 	if err := s.times.load(); err != nil {
 		s.mu.Unlock()
@@ -167,7 +167,7 @@ func (s *segment) largestBefore(start, to int64) (int64, error) {
 
 // batches calls visit with the headers of batches that end at or above from and begin
 // below to, and with their positions, until it returns false.
-func (s *segment) batches(ctx context.Context, from, to int64, visit func(h record.Batch, at int64) (bool, error)) error {
+func (s *logSegment) batches(ctx context.Context, from, to int64, visit func(h record.Batch, at int64) (bool, error)) error {
 	at, err := s.positionBefore(from)
 	if err != nil {
 		return err
@@ -187,7 +187,7 @@ func (s *segment) batches(ctx context.Context, from, to int64, visit func(h reco
 }
 
 // batchAt reads the whole batch whose header is at a position.
-func (s *segment) batchAt(h record.Batch, at int64) (record.Batch, error) {
+func (s *logSegment) batchAt(h record.Batch, at int64) (record.Batch, error) {
 	size, err := s.sizeAt(h, at)
 	if err != nil {
 		return nil, err
@@ -210,7 +210,7 @@ const maxUnpacked = 256 << 20
 // stamps calls visit with the records at or above start and below to of the batch at a
 // position, until it returns false. Where the broker's clock counts they all have the
 // same time, and the first stands for them.
-func (s *segment) stamps(h record.Batch, at, start, to int64, visit func(storage.Stamp) bool) error {
+func (s *logSegment) stamps(h record.Batch, at, start, to int64, visit func(storage.Stamp) bool) error {
 	if h.LogAppendTime() {
 		visit(storage.Stamp{Offset: max(h.BaseOffset(), start), Timestamp: h.MaxTimestamp(), Epoch: h.LeaderEpoch()})
 		return nil

@@ -24,9 +24,9 @@ const (
 
 func fileName(base int64, suffix string) string { return fmt.Sprintf("%020d%s", base, suffix) }
 
-// segment is one file of batches with its indexes. Only the active segment, the
+// logSegment is one file of batches with its indexes. Only the active segment, the
 // last, grows.
-type segment struct {
+type logSegment struct {
 	fs   vfs.FS
 	dir  string
 	base int64
@@ -53,9 +53,9 @@ type segment struct {
 	indexDirty  bool  // the index files have bytes that are not synced
 }
 
-func newSegment(fs vfs.FS, dir string, base int64) *segment {
+func newSegment(fs vfs.FS, dir string, base int64) *logSegment {
 	log := newHandle(fs, filepath.Join(dir, fileName(base, logSuffix)))
-	return &segment{
+	return &logSegment{
 		fs: fs, dir: dir, base: base, log: log,
 		offsets: newIndex(fs, log, filepath.Join(dir, fileName(base, indexSuffix)), offsetEntrySize),
 		times:   newIndex(fs, log, filepath.Join(dir, fileName(base, timeSuffix)), timeEntrySize),
@@ -64,7 +64,7 @@ func newSegment(fs vfs.FS, dir string, base int64) *segment {
 }
 
 // createSegment makes the files of an empty segment.
-func createSegment(fs vfs.FS, dir string, base int64) (*segment, error) {
+func createSegment(fs vfs.FS, dir string, base int64) (*logSegment, error) {
 	s := newSegment(fs, dir, base)
 	s.offsets.reset()
 	s.times.reset()
@@ -76,7 +76,7 @@ func createSegment(fs vfs.FS, dir string, base int64) (*segment, error) {
 	return s, nil
 }
 
-func (s *segment) createFiles() error {
+func (s *logSegment) createFiles() error {
 	f, err := s.log.create()
 	if err != nil {
 		return err
@@ -90,7 +90,7 @@ func (s *segment) createFiles() error {
 
 // saveIndexes writes the entries that the files do not have; sync makes them
 // durable, with the batches. The caller holds mu, or nobody else has the segment.
-func (s *segment) saveIndexes() error {
+func (s *logSegment) saveIndexes() error {
 	for _, x := range []*index{s.offsets, s.times} {
 		wrote, err := x.save()
 		s.indexDirty = s.indexDirty || wrote
@@ -111,7 +111,7 @@ const (
 
 // reserve reserves space if a write is about to pass what is reserved. It reports
 // false if that failed and should not be tried for a while.
-func (s *segment) reserve(f vfs.File, at, end, limit int64) bool {
+func (s *logSegment) reserve(f vfs.File, at, end, limit int64) bool {
 	if at < reserveFrom || end <= s.reserved {
 		return true
 	}
@@ -125,7 +125,7 @@ func (s *segment) reserve(f vfs.File, at, end, limit int64) bool {
 }
 
 // giveBack frees what is reserved behind the end. Nobody may append meanwhile.
-func (s *segment) giveBack() error {
+func (s *logSegment) giveBack() error {
 	if s.reserved <= s.size.Load() {
 		return nil
 	}
@@ -143,7 +143,7 @@ func (s *segment) giveBack() error {
 
 // write puts a batch at the end of the file. If it fails, the file is cut back;
 // damaged tells that not even that worked.
-func (s *segment) write(b record.Batch, room *room, limit int64) (damaged bool, err error) {
+func (s *logSegment) write(b record.Batch, room *room, limit int64) (damaged bool, err error) {
 	f, err := s.log.acquire()
 	if err != nil {
 		return false, fmt.Errorf("open segment %d: %w", s.base, err)
@@ -164,7 +164,7 @@ func (s *segment) write(b record.Batch, room *room, limit int64) (damaged bool, 
 }
 
 // note enters a batch, written at a position, into the indexes.
-func (s *segment) note(b record.Batch, at, interval int64) {
+func (s *logSegment) note(b record.Batch, at, interval int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	last := b.LastOffset()
@@ -186,7 +186,7 @@ func (s *segment) note(b record.Batch, at, interval int64) {
 
 // noteTime adds a time index entry if the largest timestamp grew. The caller
 // holds mu.
-func (s *segment) noteTime() {
+func (s *logSegment) noteTime() {
 	if s.maxTime > s.indexedTime {
 		s.times.addTime(s.maxTime, int32(s.maxTimeEnd-s.base))
 		s.indexedTime = s.maxTime
@@ -194,14 +194,14 @@ func (s *segment) noteTime() {
 }
 
 // full reports whether an index has no room for another entry.
-func (s *segment) full(limit int64) bool {
+func (s *logSegment) full(limit int64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return int64(len(s.offsets.raw)) > limit-offsetEntrySize || int64(len(s.times.raw)) > limit-timeEntrySize
 }
 
 // seal completes and saves the indexes of a segment that will not grow.
-func (s *segment) seal() error {
+func (s *logSegment) seal() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.noteTime()
@@ -209,7 +209,7 @@ func (s *segment) seal() error {
 }
 
 // sync makes the file's bytes durable, and what was saved of its indexes.
-func (s *segment) sync() error {
+func (s *logSegment) sync() error {
 	f, err := s.log.acquire()
 	if err != nil {
 		return fmt.Errorf("open segment %d: %w", s.base, err)
@@ -231,7 +231,7 @@ func (s *segment) sync() error {
 
 // takeIndexDirty reports whether the index files have to be synced; whoever asks
 // has to see to it.
-func (s *segment) takeIndexDirty() bool {
+func (s *logSegment) takeIndexDirty() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	dirty := s.indexDirty
@@ -240,14 +240,14 @@ func (s *segment) takeIndexDirty() bool {
 }
 
 // giveIndexDirty says that who took it did not see to it.
-func (s *segment) giveIndexDirty() {
+func (s *logSegment) giveIndexDirty() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.indexDirty = true
 }
 
 // positionBefore returns a position at or before the batch that holds an offset.
-func (s *segment) positionBefore(offset int64) (int64, error) {
+func (s *logSegment) positionBefore(offset int64) (int64, error) {
 	s.mu.Lock()
 	if err := s.offsets.load(); err != nil {
 		s.mu.Unlock()
@@ -259,7 +259,7 @@ func (s *segment) positionBefore(offset int64) (int64, error) {
 }
 
 // offsetBefore returns an offset before which no record is as late as ts.
-func (s *segment) offsetBefore(ts int64) (int64, error) {
+func (s *logSegment) offsetBefore(ts int64) (int64, error) {
 	s.mu.Lock()
 	if err := s.times.load(); err != nil {
 		s.mu.Unlock()
@@ -273,7 +273,7 @@ func (s *segment) offsetBefore(ts int64) (int64, error) {
 
 // loadTimes learns the largest timestamp of a closed segment from the last entry
 // of its time index, or from the batches if they do not confirm it.
-func (s *segment) loadTimes() error {
+func (s *logSegment) loadTimes() error {
 	last, known, err := s.lastTime()
 	if err != nil || known {
 		return err
@@ -299,7 +299,7 @@ func (s *segment) loadTimes() error {
 
 // lastTime returns the last entry of the time index, if there is one and the largest
 // timestamp is not known already.
-func (s *segment) lastTime() (last []hold, known bool, err error) {
+func (s *logSegment) lastTime() (last []hold, known bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.timesKnown {
@@ -315,14 +315,14 @@ func (s *segment) lastTime() (last []hold, known bool, err error) {
 	return last, false, nil
 }
 
-func (s *segment) largestTime() int64 {
+func (s *logSegment) largestTime() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.maxTime
 }
 
 // closeIdle closes files and drops indexes that nobody used since a time.
-func (s *segment) closeIdle(since time.Time, active bool) {
+func (s *logSegment) closeIdle(since time.Time, active bool) {
 	s.log.closeIdle(since)
 	if !active {
 		s.mu.Lock()
@@ -336,7 +336,7 @@ func (s *segment) closeIdle(since time.Time, active bool) {
 const rewriteSize = 1 << 20
 
 // rewrite writes what the file has from a position on to where it is.
-func (s *segment) rewrite(from int64) error {
+func (s *logSegment) rewrite(from int64) error {
 	size := s.size.Load()
 	if from >= size {
 		return nil
@@ -362,7 +362,7 @@ func (s *segment) rewrite(from int64) error {
 
 // headers calls visit with each batch header from a position to the end, and
 // with the header's position; visit returns false to stop.
-func (s *segment) headers(from int64, visit func(h record.Batch, at int64) (bool, error)) error {
+func (s *logSegment) headers(from int64, visit func(h record.Batch, at int64) (bool, error)) error {
 	f, err := s.log.acquire()
 	if err != nil {
 		return fmt.Errorf("open segment %d: %w", s.base, err)

@@ -90,7 +90,7 @@ func (l *Log) dropSnapshots() {
 	l.mu.Lock()
 	var gone []int64
 	for _, end := range l.snapshots[:max(0, len(l.snapshots)-1)] {
-		if !slices.ContainsFunc(l.segments, func(s *segment) bool { return s.base == end }) && end != l.snapshots[len(l.snapshots)-1] {
+		if !slices.ContainsFunc(l.segments, func(s *logSegment) bool { return s.base == end }) && end != l.snapshots[len(l.snapshots)-1] {
 			gone = append(gone, end)
 		}
 	}
