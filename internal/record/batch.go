@@ -100,6 +100,12 @@ func (b Batch) LastOffset() int64 { return b.BaseOffset() + int64(b.LastOffsetDe
 // NextOffset is the offset behind the batch.
 func (b Batch) NextOffset() int64 { return b.LastOffset() + 1 }
 
+// Length is the length field: the bytes of the batch but for [Overhead].
+func (b Batch) Length() int32 { return b.int32At(lengthAt) }
+
+// Magic is the format version, which is [Magic] in a batch that [Split] or [Size] took.
+func (b Batch) Magic() byte { return b[magicAt] }
+
 // LeaderEpoch is the epoch of the leader that appended the batch.
 func (b Batch) LeaderEpoch() int32 { return b.int32At(epochAt) }
 
