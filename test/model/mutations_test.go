@@ -26,8 +26,8 @@ var mutations = []mutation{
 		"func (l *Log) announceOrQueue(end int64, set storage.Settings) {\n\tl.announced.Store(end)\n\tl.hooks.Durable(end)\n",
 	},
 	{
-		"no checksums in recovery", "internal/storage/commitlog/recover.go",
-		"if !b.ValidCRC() && ", "if false && ",
+		"no checksums in recovery", "internal/storage/segment/walk.go",
+		"if !batch.ValidCRC() && ", "if false && ",
 	},
 	{
 		"high watermark past the synced end", "internal/partition/partition.go",

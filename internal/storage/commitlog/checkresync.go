@@ -4,11 +4,12 @@ import (
 	"context"
 
 	"github.com/botehq/bote/internal/record"
+	"github.com/botehq/bote/internal/storage/segment"
 )
 
 // bad reports what is at a position and returns where the next good batch is, or
 // the end.
-func (s *segmentCheck) bad(ctx context.Context, r *reader, h record.Batch, at int64, why string) (int64, error) {
+func (s *segmentCheck) bad(ctx context.Context, r *segment.Reader, h record.Batch, at int64, why string) (int64, error) {
 	next, first, err := s.resync(ctx, r, h, at)
 	if err != nil {
 		return 0, err
@@ -37,10 +38,10 @@ const maxTries = 4096
 
 // resync finds the next good batch: behind the length that the bad one says, or
 // else the first place from where on there is one whose offset fits.
-func (s *segmentCheck) resync(ctx context.Context, r *reader, h record.Batch, at int64) (next, offset int64, err error) {
+func (s *segmentCheck) resync(ctx context.Context, r *segment.Reader, h record.Batch, at int64) (next, offset int64, err error) {
 	if h != nil {
 		if size, serr := record.Size(h); serr == nil && at+int64(size) < s.size {
-			b, why, err := s.look(r, at+int64(size))
+			b, why, err := s.look(ctx, r, at+int64(size))
 			if err != nil {
 				return 0, 0, err
 			}
@@ -54,7 +55,7 @@ func (s *segmentCheck) resync(ctx context.Context, r *reader, h record.Batch, at
 		if err := ctx.Err(); err != nil {
 			return 0, 0, err
 		}
-		p, err := r.at(at, int(min(readerSize, s.size-at)))
+		p, err := r.At(ctx, at, int(min(checkStep, s.size-at)))
 		if err != nil {
 			return 0, 0, err
 		}
@@ -63,7 +64,7 @@ func (s *segmentCheck) resync(ctx context.Context, r *reader, h record.Batch, at
 		if i+record.HeaderSize > len(p) {
 			continue // the next piece begins with what is left
 		}
-		b, why, err := s.look(r, at)
+		b, why, err := s.look(ctx, r, at)
 		if err != nil {
 			return 0, 0, err
 		}
@@ -82,7 +83,7 @@ func (s *segmentCheck) resync(ctx context.Context, r *reader, h record.Batch, at
 func (s *segmentCheck) fits(b record.Batch) bool {
 	limit := s.limit()
 	if limit < 0 {
-		limit = s.base + maxSpan + 1
+		limit = s.base + segment.MaxSpan + 1
 	}
 	return b.BaseOffset() >= s.end && b.LastOffsetDelta() >= 0 && b.NextOffset() <= limit
 }
@@ -92,11 +93,11 @@ func (s *segmentCheck) fits(b record.Batch) bool {
 func (s *segmentCheck) candidate(p []byte) int {
 	i := 0
 	for ; i+record.HeaderSize <= len(p); i++ {
-		if p[i+16] != record.Magic {
+		b := record.Batch(p[i:])
+		if b.Magic() != record.Magic {
 			continue
 		}
-		b := record.Batch(p[i:])
-		if n := lengthOf(b); n >= record.HeaderSize-record.Overhead && s.fits(b) {
+		if b.Length() >= record.HeaderSize-record.Overhead && s.fits(b) {
 			break
 		}
 	}

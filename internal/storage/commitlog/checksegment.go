@@ -2,15 +2,12 @@ package commitlog
 
 import (
 	"context"
-	"encoding/binary"
-	"errors"
 	"fmt"
-	"hash/crc32"
-	"math"
 	"os"
 	"path/filepath"
 
 	"github.com/botehq/bote/internal/record"
+	"github.com/botehq/bote/internal/storage/segment"
 )
 
 // segmentCheck is one segment that is being checked. What it finds is its own, so
@@ -31,8 +28,8 @@ type segmentCheck struct {
 
 	moreDamage, moreRemarks int64 // findings that are not kept
 
-	offsets *indexCheck
-	times   *indexCheck
+	offsets *offsetCheck
+	times   *timeCheck
 	aborted *abortedCheck
 }
 
@@ -75,18 +72,20 @@ func (s *segmentCheck) check(ctx context.Context, buf *[]byte) error {
 	}
 	defer func() { _ = f.Close() }() // only read
 	s.openIndexes()
-	r := &reader{f: f, size: s.size, buf: (*buf)[:0], owned: buf, progress: s.p.c.cfg.Progress}
-	defer r.close()
+	from := &told{r: f, progress: s.p.c.cfg.Progress}
+	defer func() { from.close(s.size) }()
+	r := segment.NewReader(segment.Body{Source: segment.From(from), Base: s.base, Size: s.size}, checkStep, *buf)
+	defer func() { *buf = kept(r.Buffer()) }()
 	for at := int64(0); at < s.size; {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		b, why, err := s.look(r, at)
+		b, why, err := s.look(ctx, r, at)
 		if err != nil {
 			return err
 		}
 		if why == "" {
-			if at, err = s.good(r, b, at); err != nil {
+			if at, err = s.good(ctx, r, b, at); err != nil {
 				return err
 			}
 			continue
@@ -101,28 +100,29 @@ func (s *segmentCheck) check(ctx context.Context, buf *[]byte) error {
 
 // look proves the batch at a position. The header is a copy; why tells what is
 // wrong, and then the header is nil if there is no room for one.
-func (s *segmentCheck) look(r *reader, at int64) (header record.Batch, why string, err error) {
-	p, err := r.at(at, record.HeaderSize)
-	if errors.Is(err, errEnds) {
-		return nil, fmt.Sprintf("%d bytes are no batch: the header alone has %d", s.size-at, record.HeaderSize), nil
-	}
+func (s *segmentCheck) look(ctx context.Context, r *segment.Reader, at int64) (header record.Batch, why string, err error) {
+	h, flaw, err := r.Header(ctx, at)
 	if err != nil {
 		return nil, "", err
 	}
-	header = append(record.Batch(nil), p...)
-	if zero(p) {
+	if h != nil {
+		header = append(record.Batch(nil), h...)
+	}
+	switch flaw {
+	case segment.NoFlaw:
+	case segment.NoRoom:
+		return nil, fmt.Sprintf("%d bytes are no batch: the header alone has %d", s.size-at, record.HeaderSize), nil
+	case segment.Zeros:
 		return header, "there are zeros where a batch should begin", nil
+	case segment.UnknownMagic:
+		return header, fmt.Sprintf("format version %d is not known", header.Magic()), nil
+	case segment.WrongLength:
+		return header, fmt.Sprintf("its length field says %d, which holds no header", header.Length()), nil
+	case segment.CutOff:
+		return header, fmt.Sprintf("it should have %d bytes, but the segment ends %d bytes behind its beginning", int64(header.Length())+record.Overhead, s.size-at), nil
 	}
-	size := int(lengthOf(header)) + record.Overhead
-	switch {
-	case header[16] != record.Magic:
-		return header, fmt.Sprintf("format version %d is not known", header[16]), nil
-	case size < record.HeaderSize || size > math.MaxInt32:
-		return header, fmt.Sprintf("its length field says %d, which holds no header", lengthOf(header)), nil
-	case at+int64(size) > s.size:
-		return header, fmt.Sprintf("it should have %d bytes, but the segment ends %d bytes behind its beginning", size, s.size-at), nil
-	}
-	sum, err := s.sum(r, at, size)
+	size, _ := record.Size(header)
+	sum, err := r.Checksum(ctx, at, size)
 	if err != nil {
 		return nil, "", err
 	}
@@ -132,25 +132,9 @@ func (s *segmentCheck) look(r *reader, at int64) (header record.Batch, why strin
 	return header, "", nil
 }
 
-func lengthOf(b record.Batch) int32 { return int32(binary.BigEndian.Uint32(b[8:])) }
-
-// sum is the checksum of a batch's bytes. A large one goes by in pieces: its
-// length may be wrong.
-func (s *segmentCheck) sum(r *reader, at int64, size int) (uint32, error) {
-	const covered = 21
-	if size > wholeBatch {
-		return r.checksum(at+covered, at+int64(size))
-	}
-	b, err := r.at(at, size)
-	if err != nil {
-		return 0, err
-	}
-	return crc32.Checksum(b[covered:], crc32.MakeTable(crc32.Castagnoli)), nil
-}
-
 // good enters a batch whose checksum is right, and returns where the next begins.
 // Offset and epoch lie outside of the checksum: its neighbours have to confirm them.
-func (s *segmentCheck) good(r *reader, h record.Batch, at int64) (int64, error) {
+func (s *segmentCheck) good(ctx context.Context, r *segment.Reader, h record.Batch, at int64) (int64, error) {
 	size, _ := record.Size(h)
 	next := at + int64(size)
 	s.batches++
@@ -160,7 +144,7 @@ func (s *segmentCheck) good(r *reader, h record.Batch, at int64) (int64, error) 
 		return next, nil
 	}
 	if h.BaseOffset() != s.end {
-		first, err := s.follower(r, next)
+		first, err := s.follower(ctx, r, next)
 		if err != nil {
 			return 0, err
 		}
@@ -172,7 +156,7 @@ func (s *segmentCheck) good(r *reader, h record.Batch, at int64) (int64, error) 
 		return next, nil
 	}
 	if !s.p.c.cfg.Shallow {
-		if err := s.inside(r, h, at, size); err != nil {
+		if err := s.inside(ctx, r, h, at, size); err != nil {
 			return 0, err
 		}
 	}
@@ -180,8 +164,8 @@ func (s *segmentCheck) good(r *reader, h record.Batch, at int64) (int64, error) 
 	s.maxTime = max(s.maxTime, h.MaxTimestamp())
 	s.note(h, at)
 	s.offsets.batch(s, h, at)
-	s.times.batch(s, h, at)
-	return next, s.aborted.batch(s, r, h, at, size)
+	s.times.batch(s, h)
+	return next, s.aborted.batch(ctx, s, r, h, at, size)
 }
 
 // limit is the offset that the segment does not reach, -1 if that is not known: where
@@ -195,11 +179,11 @@ func (s *segmentCheck) limit() int64 {
 
 // follower is the base offset of what comes next: of the batch at a position if
 // there is a good one, else the limit of the segment.
-func (s *segmentCheck) follower(r *reader, at int64) (int64, error) {
+func (s *segmentCheck) follower(ctx context.Context, r *segment.Reader, at int64) (int64, error) {
 	if at >= s.size {
 		return s.limit(), nil
 	}
-	h, why, err := s.look(r, at)
+	h, why, err := s.look(ctx, r, at)
 	if err != nil || why != "" {
 		return -1, err
 	}
@@ -212,7 +196,7 @@ func (s *segmentCheck) placed(h record.Batch, at, follower int64) bool {
 	mine := s.end + int64(h.LastOffsetDelta()) + 1
 	limit := s.limit()
 	switch {
-	case h.BaseOffset() < s.base || h.LastOffset() > s.base+maxSpan:
+	case h.BaseOffset() < s.base || h.LastOffset() > s.base+segment.MaxSpan:
 		s.damaged(at, s.end, "the batch says base offset %d, which cannot be in this segment; no checksum covers the field", h.BaseOffset())
 	case h.BaseOffset() < s.end && follower >= 0 && follower < s.end:
 		// It is those before that went wrong: this one and the next agree.
@@ -245,9 +229,12 @@ func (s *segmentCheck) note(h record.Batch, at int64) {
 	}
 }
 
+// maxUnpacked bounds what one batch may unpack to while it is checked.
+const maxUnpacked = 256 << 20
+
 // inside walks the records of a batch whose checksum is right.
-func (s *segmentCheck) inside(r *reader, h record.Batch, at int64, size int) error {
-	b, err := r.at(at, size)
+func (s *segmentCheck) inside(ctx context.Context, r *segment.Reader, h record.Batch, at int64, size int) error {
+	b, err := r.At(ctx, at, size)
 	if err != nil {
 		return err
 	}

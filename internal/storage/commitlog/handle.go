@@ -1,12 +1,14 @@
 package commitlog
 
 import (
+	"context"
 	"errors"
 	"os"
 	"sync"
 	"syscall"
 	"time"
 
+	"github.com/botehq/bote/internal/storage"
 	"github.com/botehq/bote/internal/storage/vfs"
 )
 
@@ -16,7 +18,7 @@ type handle struct {
 	fs   vfs.FS
 	mu   sync.Mutex
 	name string
-	file vfs.File
+	file vfs.File // stays as it is while anybody has it
 	refs int
 	used time.Time
 	gone bool
@@ -58,14 +60,37 @@ func (h *handle) open(flag int) (vfs.File, error) {
 }
 
 // acquireOpen is acquire for a file that is open; ok is false if it is not.
-func (h *handle) acquireOpen() (f vfs.File, ok bool) {
+func (h *handle) acquireOpen() (ok bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.gone || h.file == nil {
-		return nil, false
+		return false
 	}
 	h.refs++
-	return h.file, true
+	return true
+}
+
+// osFile returns the system's file behind the one that the caller has acquired, or nil.
+func (h *handle) osFile() *os.File { return vfs.OSFile(h.file) }
+
+// ReadAt implements [segment.Source]. Whoever reads has acquired the file.
+func (h *handle) ReadAt(ctx context.Context, p []byte, at int64) (int, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	return h.file.ReadAt(p, at)
+}
+
+// cachedHandle is a handle of whose file only what the system has in memory can be read.
+type cachedHandle handle
+
+// ReadAt implements [segment.Source].
+func (h *cachedHandle) ReadAt(_ context.Context, p []byte, at int64) (int, error) {
+	n, err := vfs.ReadCached(h.file, p, at)
+	if errors.Is(err, vfs.ErrWouldWait) {
+		err = storage.ErrWouldWait
+	}
+	return n, err
 }
 
 func (h *handle) release() {

@@ -71,7 +71,7 @@ func TestReaderMakesNoFile(t *testing.T) {
 	require.NoError(t, mem.MkdirAll("/d"))
 	s := newSegment(mem, "/d", 0)
 	s.size.Store(100)
-	_, err := s.seek(0)
+	_, err := s.seek(t.Context(), 0)
 	require.ErrorIs(t, err, fs.ErrNotExist)
 	_, err = s.log.acquire()
 	require.ErrorIs(t, err, fs.ErrNotExist)

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/botehq/bote/internal/storage"
+	"github.com/botehq/bote/internal/storage/segment"
 	"github.com/botehq/bote/internal/storage/vfs"
 )
 
@@ -168,6 +169,10 @@ func (l *Log) dropLeftovers(segments []*logSegment, start int64) ([]*logSegment,
 // openSegments opens, and if need be recovers, segments from the oldest on. It
 // reports whether segments were removed.
 func (l *Log) openSegments(ctx context.Context, o opened, clean bool, recoveryPoint int64, epochsOK bool) (removed bool, err error) {
+	check := checkChecksums
+	if clean {
+		check = checkLengths
+	}
 	for i, s := range o.segments {
 		last := i == len(o.segments)-1
 		indexed := o.hasIndex[fileName(s.base, indexSuffix)] && o.hasIndex[fileName(s.base, timeSuffix)]
@@ -188,11 +193,11 @@ func (l *Log) openSegments(ctx context.Context, o opened, clean bool, recoveryPo
 		var torn bool
 		switch {
 		case !indexed || !epochsOK:
-			torn, err = l.recoverSegment(ctx, s, s.base, !clean)
+			torn, err = l.recoverSegment(ctx, s, s.base, check)
 		case clean:
-			torn, err = l.recoverSegment(ctx, s, s.base+maxSpan, false)
+			torn, err = l.recoverSegment(ctx, s, s.base+segment.MaxSpan, check)
 		default:
-			torn, err = l.recoverSegment(ctx, s, recoveryPoint, true)
+			torn, err = l.recoverSegment(ctx, s, recoveryPoint, check)
 		}
 		if err != nil {
 			return false, err

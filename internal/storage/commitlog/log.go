@@ -12,6 +12,7 @@ import (
 
 	"github.com/botehq/bote/internal/record"
 	"github.com/botehq/bote/internal/storage"
+	"github.com/botehq/bote/internal/storage/segment"
 )
 
 // Log is one partition directory.
@@ -197,13 +198,10 @@ func (l *Log) aliveLocked() error {
 func (s *logSegment) mustRoll(b record.Batch, set storage.Settings) bool {
 	size := s.size.Load()
 	if size == 0 {
-		return b.LastOffset()-s.base > maxSpan
+		return b.LastOffset()-s.base > segment.MaxSpan
 	}
-	return size > set.SegmentBytes-int64(len(b)) || b.LastOffset()-s.base > maxSpan || s.full(set.IndexBytes) || s.tooOld(b, set)
+	return size > set.SegmentBytes-int64(len(b)) || b.LastOffset()-s.base > segment.MaxSpan || s.full(set.IndexBytes) || s.tooOld(b, set)
 }
-
-// maxSpan is the largest relative offset that an index can hold.
-const maxSpan = 1<<31 - 1
 
 // tooOld compares message times, not clocks: an idle segment is not rolled. The jitter
 // stays below segment.ms, as in LogConfig of Kafka.
@@ -216,9 +214,9 @@ func (s *logSegment) tooOld(b record.Batch, set storage.Settings) bool {
 			s.jitter = rand.Int64N(most)
 		}
 	}
-	age := time.Since(s.created).Milliseconds()
-	if s.firstTime >= 0 && b.MaxTimestamp() >= 0 {
-		age = b.MaxTimestamp() - s.firstTime
+	age, first := time.Since(s.created).Milliseconds(), s.indexer.FirstTime()
+	if first >= 0 && b.MaxTimestamp() >= 0 {
+		age = b.MaxTimestamp() - first
 	}
 	return age > set.SegmentMs-s.jitter
 }

@@ -3,7 +3,6 @@ package commitlog
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -18,108 +17,8 @@ import (
 // Indexes, leader epochs and log starts have no checksum: a bit that a disk lost
 // would send readers to wrong places. What they say is therefore proved by the
 // batches when it is used: an index entry that its batch does not confirm is passed
-// over for the one before it, which costs reading some headers more.
-
-// maxProofs is how many entries of an index are tried before it is given up.
-const maxProofs = 8
-
-// hold is an index entry that is to be proved: what a batch at a position ends with,
-// or what timestamp the batch that has an offset has.
-type hold struct {
-	relative int64
-	position int64
-	ts       int64
-}
-
-// provenPosition returns the position of the first entry that its batch confirms, 0
-// if none does.
-func (s *logSegment) provenPosition(entries []hold) (int64, error) {
-	if len(entries) == 0 {
-		return 0, nil
-	}
-	f, err := s.log.acquire()
-	if err != nil {
-		return 0, fmt.Errorf("open segment %d: %w", s.base, err)
-	}
-	defer s.log.release()
-	var head [record.HeaderSize]byte
-	for _, e := range entries {
-		if e.position < 0 || e.position+record.HeaderSize > s.size.Load() {
-			continue
-		}
-		if err := readFull(f, head[:], e.position); err != nil {
-			return 0, fmt.Errorf("read segment %d at %d: %w", s.base, e.position, err)
-		}
-		if _, err := record.Size(head[:]); err == nil && record.Batch(head[:]).LastOffset() == s.base+e.relative {
-			return e.position, nil
-		}
-	}
-	return 0, nil
-}
-
-// provesTime reports whether the batch that has an entry's offset has its timestamp;
-// from is a position at or before the batch.
-func (s *logSegment) provesTime(from int64, e hold) (ok bool, err error) {
-	offset := s.base + e.relative
-	err = s.headers(from, func(h record.Batch, _ int64) (bool, error) {
-		if h.LastOffset() < offset {
-			return true, nil
-		}
-		ok = h.BaseOffset() <= offset && h.MaxTimestamp() == e.ts
-		return false, nil
-	})
-	if errors.Is(err, errGone) {
-		return false, err
-	}
-	return ok, nil // who reads on from here meets what is wrong with the batches
-}
-
-// provenTime returns the first entry of a time index that its batch confirms.
-func (s *logSegment) provenTime(entries []hold) (e hold, ok bool, err error) {
-	for _, e := range entries {
-		from, err := s.positionBefore(s.base + e.relative)
-		if err != nil {
-			return hold{}, false, err
-		}
-		if ok, err := s.provesTime(from, e); err != nil || ok {
-			return e, ok, err
-		}
-	}
-	return hold{}, false, nil
-}
-
-// findLargestTime reads all headers for what the time index should have said.
-func (s *logSegment) findLargestTime() (e hold, err error) {
-	e.ts = -1
-	err = s.headers(0, func(h record.Batch, _ int64) (bool, error) {
-		if h.MaxTimestamp() > e.ts {
-			e = hold{ts: h.MaxTimestamp(), relative: h.LastOffset() - s.base}
-		}
-		return true, nil
-	})
-	return e, err
-}
-
-// trustTimes is trustIndexes for the time index: entries behind the last batch that
-// the offset index has are dropped, and the last one left is proved. An index that
-// was closed has one entry at most to drop. The caller holds mu.
-func (s *logSegment) trustTimes(last int64, whole bool) bool {
-	n, k := s.times.len(), countBelow(s.times, s.base, last+1)
-	proved := func(i int) bool {
-		ts, relative := s.times.timeAt(i)
-		from, err := s.provenPosition(s.offsets.entriesBefore(int64(relative)))
-		if err != nil {
-			return false
-		}
-		ok, err := s.provesTime(from, hold{ts: ts, relative: int64(relative)})
-		return ok && err == nil
-	}
-	if whole && (n-k > 1 || n-k == 1 && !proved(n-1)) || k > 0 && !proved(k-1) {
-		return false
-	}
-	s.times.truncate(k)
-	return true
-}
+// over for the one before it (package segment does that for indexes), which costs
+// reading some headers more.
 
 // proveStart compares the log start with the leader epochs after a clean stop: the
 // first begins at the log start or where the first batch is. If it does not, one of
@@ -151,24 +50,37 @@ func (l *Log) epochsLate() bool {
 }
 
 // headerAt returns a copy of the header of the first batch that ends at or above an
-// offset, nil if there is none.
+// offset, nil if there is none. It reads little, and is not ended half way: what cannot
+// be read counts as not proved.
 func (l *Log) headerAt(offset int64) (h record.Batch, err error) {
 	i, _ := slices.BinarySearchFunc(l.segments, offset+1, func(s *logSegment, o int64) int { return int(min(max(s.base-o, -1), 1)) })
 	for _, s := range l.segments[max(i-1, 0):] {
-		at, err := s.seek(offset)
-		if err != nil || at >= s.size.Load() {
-			if err != nil {
-				return nil, err
-			}
-			continue
+		if h, err := s.headerAt(context.Background(), offset); err != nil || h != nil {
+			return h, err
 		}
-		err = s.headers(at, func(b record.Batch, _ int64) (bool, error) {
-			h = slices.Clone(b[:record.HeaderSize])
-			return false, nil
-		})
-		return h, err
 	}
 	return nil, nil
+}
+
+func (s *logSegment) headerAt(ctx context.Context, offset int64) (h record.Batch, err error) {
+	offsets, err := s.offsetIndex()
+	if err != nil {
+		return nil, err
+	}
+	body, err := s.open()
+	if err != nil {
+		return nil, err
+	}
+	defer s.log.release()
+	at, err := body.Find(ctx, offsets, offset)
+	if err != nil {
+		return nil, err
+	}
+	err = body.Headers(ctx, at, func(b record.Batch, _ int64) (bool, error) {
+		h = slices.Clone(b)
+		return false, nil
+	})
+	return h, err
 }
 
 // proveEpochs compares the leader epochs with the batches after a clean stop and
@@ -285,9 +197,9 @@ func (l *Log) tellMissing(o opened) (removed bool, err error) {
 
 // errDamagedBatch is the refusal to cut a log where that takes batches that were on
 // the disk: what is behind the damaged one was acknowledged and may be good.
-func errDamagedBatch(name string, position, offset, end int64, crashed bool) error {
+func errDamagedBatch(name string, position, offset, end int64, check batchCheck) error {
 	what := fmt.Sprintf("the log ended at %d when it was stopped", end)
-	if crashed {
+	if check == checkChecksums {
 		what = fmt.Sprintf("everything below %d was on the disk before the crash", end)
 	}
 	return fmt.Errorf("%s is damaged at byte %d, offset %d, and %s: bote check tells more; restore the file, or set the partition's line in %s to %d to have the log cut there",

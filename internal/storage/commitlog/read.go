@@ -4,13 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"sort"
 	"sync"
 
 	"github.com/botehq/bote/internal/record"
 	"github.com/botehq/bote/internal/storage"
+	"github.com/botehq/bote/internal/storage/segment"
 	"github.com/botehq/bote/internal/storage/vfs"
 )
 
@@ -31,7 +30,7 @@ func (l *Log) Read(ctx context.Context, r storage.Range) (storage.Chunk, error) 
 			at = 0
 		}
 		if at < 0 {
-			at, err = s.seek(r.From)
+			at, err = s.seek(ctx, r.From)
 		}
 		if err != nil {
 			if errors.Is(err, errGone) {
@@ -41,9 +40,9 @@ func (l *Log) Read(ctx context.Context, r storage.Range) (storage.Chunk, error) 
 		}
 		if at < s.size.Load() {
 			visible := l.visibleIn(s, next, r.To)
-			c, ok := l.fileChunk(s, at, r)
+			c, ok := l.fileChunk(ctx, s, at, r)
 			if !ok {
-				c, err = l.readAt(s, at, r)
+				c, err = l.readAt(ctx, s, at, r)
 			}
 			if errors.Is(err, errGone) {
 				continue
@@ -111,54 +110,51 @@ func (l *Log) locate(offset int64) (s, next *logSegment, at int64, err error) {
 }
 
 // seek returns the position of the first batch that ends at or above an offset.
-func (s *logSegment) seek(offset int64) (int64, error) {
-	from, err := s.positionBefore(offset)
+func (s *logSegment) seek(ctx context.Context, offset int64) (int64, error) {
+	offsets, err := s.offsetIndex()
 	if err != nil {
 		return 0, err
 	}
-	found := s.size.Load()
-	err = s.headers(from, func(h record.Batch, at int64) (bool, error) {
-		if h.LastOffset() < offset {
-			return true, nil
-		}
-		found = at
-		return false, nil
-	})
-	return found, err
+	body, err := s.open()
+	if err != nil {
+		return 0, err
+	}
+	defer s.log.release()
+	return body.Find(ctx, offsets, offset)
 }
 
 // buffers are reused between reads; a larger one is made when it is needed.
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
 // readAt reads batches that begin at a position of a segment.
-func (l *Log) readAt(s *logSegment, at int64, r storage.Range) (storage.Chunk, error) {
-	f, err := s.openFor(r)
+func (l *Log) readAt(ctx context.Context, s *logSegment, at int64, r storage.Range) (storage.Chunk, error) {
+	body, err := s.openFor(r)
 	if err != nil {
-		return storage.Chunk{}, fmt.Errorf("open segment %d: %w", s.base, err)
+		return storage.Chunk{}, err
 	}
 	defer s.log.release()
-	want := min(int64(r.MaxBytes), s.size.Load()-at)
+	want := min(int64(r.MaxBytes), body.Size-at)
 	if want < record.HeaderSize {
-		want = min(record.HeaderSize, s.size.Load()-at)
+		want = min(record.HeaderSize, body.Size-at)
 	}
 	buf := buffers.Get().(*[]byte)
 	p := grown(buf, int(want))
-	if err := readFull(f, p, at); err != nil {
+	if err := body.ReadFull(ctx, p, at); err != nil {
 		buffers.Put(buf)
-		return storage.Chunk{}, fmt.Errorf("read segment %d at %d: %w", s.base, at, err)
+		return storage.Chunk{}, err
 	}
-	n, next, err := wholeBatches(p, r.To)
+	n, next, err := segment.WholeBatches(p, r.To)
 	if err != nil {
 		return storage.Chunk{}, fmt.Errorf("segment %d at %d: %w", s.base, at, err)
 	}
 	if n == 0 && r.AtLeastOne && len(p) >= record.HeaderSize && record.Batch(p).BaseOffset() < r.To {
-		first, err := s.sizeAt(record.Batch(p), at)
+		first, err := body.BatchSize(record.Batch(p), at)
 		if err != nil {
 			return storage.Chunk{}, err
 		}
 		p = grown(buf, first)
-		if err := readFull(f, p, at); err != nil {
-			return storage.Chunk{}, fmt.Errorf("read segment %d at %d: %w", s.base, at, err)
+		if err := body.ReadFull(ctx, p, at); err != nil {
+			return storage.Chunk{}, err
 		}
 		n, next = first, record.Batch(p).NextOffset()
 	}
@@ -175,40 +171,14 @@ func (l *Log) readAt(s *logSegment, at int64, r storage.Range) (storage.Chunk, e
 }
 
 // openFor opens the segment's file as a read wants it. release of its handle must follow.
-func (s *logSegment) openFor(r storage.Range) (io.ReaderAt, error) {
+func (s *logSegment) openFor(r storage.Range) (segment.Body, error) {
 	if !r.NoWait {
-		return s.log.acquire()
+		return s.open()
 	}
-	f, ok := s.log.acquireOpen()
-	if !ok {
-		return nil, storage.ErrWouldWait
+	if !s.log.acquireOpen() {
+		return segment.Body{}, storage.ErrWouldWait
 	}
-	return cached{f}, nil
-}
-
-// cached is a file of which only what the system has in memory can be read.
-type cached struct{ vfs.File }
-
-// ReadAt implements io.ReaderAt.
-func (c cached) ReadAt(p []byte, at int64) (int, error) {
-	n, err := vfs.ReadCached(c.File, p, at)
-	if errors.Is(err, vfs.ErrWouldWait) {
-		err = storage.ErrWouldWait
-	}
-	return n, err
-}
-
-// sizeAt is the size of the batch whose header is at a position, if the segment has
-// as much: nothing is allocated because a damaged field says so.
-func (s *logSegment) sizeAt(h record.Batch, at int64) (int, error) {
-	size, err := record.Size(h)
-	if err == nil && at+int64(size) > s.size.Load() {
-		err = io.ErrUnexpectedEOF
-	}
-	if err != nil {
-		return 0, fmt.Errorf("segment %d at %d: %w", s.base, at, err)
-	}
-	return size, nil
+	return s.body((*cachedHandle)(s.log)), nil
 }
 
 // worthAFile is how many bytes make it worth the calls to send them from the file.
@@ -217,42 +187,42 @@ const worthAFile = 64 << 10
 // fileChunk finds whole batches with the index alone, so that nobody has to read
 // what the kernel can send. The last few batches, which the index does not tell
 // apart, are left for the next read.
-func (l *Log) fileChunk(s *logSegment, at int64, r storage.Range) (storage.Chunk, bool) {
+func (l *Log) fileChunk(ctx context.Context, s *logSegment, at int64, r storage.Range) (storage.Chunk, bool) {
 	if !r.FileWanted || min(int64(r.MaxBytes), s.size.Load()-at) < worthAFile {
 		return storage.Chunk{}, false
 	}
 	if r.NoWait && !s.indexLoaded() {
 		return storage.Chunk{}, false
 	}
-	end, last := s.boundary(at+int64(r.MaxBytes), r.To)
-	if end-at < worthAFile {
-		return storage.Chunk{}, false
-	}
-	from, err := s.openFor(r)
+	offsets, err := s.offsetIndex()
 	if err != nil {
 		return storage.Chunk{}, false
 	}
-	file := osFileOf(from)
+	entry, ok := offsets.Boundary(at+int64(r.MaxBytes), r.To-s.base)
+	end := int64(entry.Position)
+	if !ok || end-at < worthAFile {
+		return storage.Chunk{}, false
+	}
+	body, err := s.openFor(r)
+	if err != nil {
+		return storage.Chunk{}, false
+	}
+	file := s.log.osFile()
 	if file == nil {
 		s.log.release()
 		return storage.Chunk{}, false
 	}
 	// The batch behind the end tells where the next read goes on, and that the
 	// index does not lie.
-	var head [record.HeaderSize]byte
-	if readFull(from, head[:], end) != nil {
-		s.log.release()
-		return storage.Chunk{}, false
-	}
-	next := record.Batch(head[:])
-	if _, err := record.Size(next); err != nil || next.LastOffset() != last || next.BaseOffset() <= r.From {
+	next, ok, err := body.Confirm(ctx, entry)
+	if err != nil || !ok || next.BaseOffset() <= r.From {
 		s.log.release()
 		return storage.Chunk{}, false
 	}
 	l.remember(hint{offset: next.BaseOffset(), base: s.base, at: end})
 	// The look behind the end hides from the system that the file is read in order,
 	// so it is told, and of the next read too.
-	vfs.WillNeed(file, at, min(2*(end-at), s.size.Load()-at))
+	vfs.WillNeed(file, at, min(2*(end-at), body.Size-at))
 	return storage.NewFileChunk(file, at, int(end-at), s.log.release), true
 }
 
@@ -266,64 +236,11 @@ func (s *logSegment) indexLoaded() bool {
 	return s.offsets.loaded
 }
 
-// osFileOf returns the system's file behind what openFor returned, or nil.
-func osFileOf(from io.ReaderAt) *os.File {
-	if c, ok := from.(cached); ok {
-		return vfs.OSFile(c.File)
-	}
-	if f, ok := from.(vfs.File); ok {
-		return vfs.OSFile(f)
-	}
-	return nil
-}
-
-// boundary returns the largest indexed position, at most limit, before which no
-// batch reaches the offset to, and the last offset of the batch at it. It is 0 if
-// there is none.
-func (s *logSegment) boundary(limit, to int64) (position, last int64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.offsets.load() != nil {
-		return 0, 0
-	}
-	relative, position := s.offsets.boundary(limit, to-s.base)
-	return position, s.base + relative
-}
-
 func grown(buf *[]byte, n int) []byte {
 	if cap(*buf) < n {
 		*buf = make([]byte, n)
 	}
 	return (*buf)[:n]
-}
-
-func readFull(f io.ReaderAt, p []byte, at int64) error {
-	n, err := f.ReadAt(p, at)
-	if n == len(p) {
-		return nil
-	}
-	if err == nil || err == io.EOF {
-		err = io.ErrUnexpectedEOF
-	}
-	return err
-}
-
-// wholeBatches returns how many bytes of p are whole batches below an offset,
-// and the offset behind them.
-func wholeBatches(p []byte, to int64) (n int, next int64, err error) {
-	for len(p)-n >= record.HeaderSize {
-		size, err := record.Size(p[n:])
-		if err != nil {
-			return 0, 0, err
-		}
-		b := record.Batch(p[n:])
-		if size > len(p)-n || b.BaseOffset() >= to {
-			break
-		}
-		next = b.NextOffset()
-		n += size
-	}
-	return n, next, nil
 }
 
 func (l *Log) remember(h hint) {
@@ -356,24 +273,34 @@ func (l *Log) Headers(ctx context.Context, from int64, visit func(record.Batch) 
 		if i+1 < len(segments) && segments[i+1].base <= from {
 			continue
 		}
-		at, err := s.positionBefore(from)
-		if err != nil {
-			return err
-		}
-		err = s.headers(at, func(h record.Batch, _ int64) (bool, error) {
-			if err := ctx.Err(); err != nil {
-				return false, err
-			}
-			if h.LastOffset() < from {
-				return true, nil
-			}
-			return true, visit(h)
-		})
-		if err != nil {
+		if err := s.headers(ctx, from, visit); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// headers visits the headers of batches that end at or above an offset.
+func (s *logSegment) headers(ctx context.Context, from int64, visit func(record.Batch) error) error {
+	offsets, err := s.offsetIndex()
+	if err != nil {
+		return err
+	}
+	body, err := s.open()
+	if err != nil {
+		return err
+	}
+	defer s.log.release()
+	at, err := body.Before(ctx, offsets, from)
+	if err != nil {
+		return err
+	}
+	return body.Headers(ctx, at, func(h record.Batch, _ int64) (bool, error) {
+		if h.LastOffset() < from {
+			return true, nil
+		}
+		return true, visit(h)
+	})
 }
 
 // Sync makes everything appended so far durable.

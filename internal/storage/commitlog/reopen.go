@@ -166,7 +166,7 @@ func (l *Log) discardUnsynced() error {
 		case i+1 < len(segments) && segments[i+1].base <= announced:
 			continue
 		case s.base < announced:
-			size, err = s.seek(announced)
+			size, err = s.seek(context.Background(), announced)
 		}
 		if err == nil {
 			s.size.Store(size)
@@ -189,7 +189,7 @@ func (l *Log) rewriteAnnounced() error {
 	for _, s := range segments {
 		from := int64(0)
 		if s.base < synced {
-			at, err := s.seek(synced)
+			at, err := s.seek(context.Background(), synced)
 			if err != nil {
 				return err
 			}

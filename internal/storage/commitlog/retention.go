@@ -123,10 +123,10 @@ func (s *logSegment) expired(now time.Time, set storage.Settings) (bool, error) 
 	if !set.DeleteByPolicy || set.RetentionMs < 0 {
 		return false, nil
 	}
-	if err := s.loadTimes(); err != nil {
+	ts, err := s.latest(context.Background()) // retention is not ended half way
+	if err != nil {
 		return false, err
 	}
-	ts := s.largestTime()
 	if ts < 0 {
 		ts = s.written.Load()
 	}

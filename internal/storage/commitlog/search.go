@@ -4,12 +4,10 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"math"
 	"slices"
 
-	"github.com/botehq/bote/internal/record"
 	"github.com/botehq/bote/internal/storage"
+	"github.com/botehq/bote/internal/storage/segment"
 )
 
 // FindTime looks for the first record, by offset, that is at least as late as ts.
@@ -22,41 +20,53 @@ func (l *Log) FindTime(ctx context.Context, ts, to int64) (storage.Stamp, bool, 
 		if s.base >= to {
 			break
 		}
-		found, ok, err := s.findTime(ctx, ts, start, to)
+		found, ok, err := s.findTime(ctx, ts, segment.Range{From: start, To: to})
 		if errors.Is(err, errGone) {
 			continue // retention took it, and what is in it does not count any more
 		}
 		if err != nil || ok {
-			return found, ok, err
+			return storage.Stamp(found), ok, err
 		}
 	}
 	return storage.Stamp{}, false, nil
 }
 
-func (s *logSegment) findTime(ctx context.Context, ts, start, to int64) (found storage.Stamp, ok bool, err error) {
-	if err := s.loadTimes(); err != nil {
+func (s *logSegment) findTime(ctx context.Context, ts int64, in segment.Range) (found segment.Stamp, ok bool, err error) {
+	if latest, err := s.latest(ctx); err != nil || latest < ts {
 		return found, false, err
 	}
-	if largest := s.largestTime(); largest < ts {
-		return found, false, nil
-	}
-	from, err := s.offsetBefore(ts)
-	if err != nil {
-		return found, false, err
-	}
-	err = s.batches(ctx, max(from, start), to, func(h record.Batch, at int64) (bool, error) {
-		if h.MaxTimestamp() < ts {
-			return true, nil
-		}
-		err := s.stamps(h, at, start, to, func(r storage.Stamp) bool {
-			if r.Timestamp >= ts {
-				found, ok = r, true
-			}
-			return !ok
-		})
-		return !ok, err
+	err = s.search(func(b segment.Body, offsets segment.OffsetIndex, times segment.TimeIndex) error {
+		found, ok, err = b.FindTime(ctx, offsets, times, ts, in)
+		return err
 	})
 	return found, ok, err
+}
+
+func (s *logSegment) findLatestRecord(ctx context.Context, in segment.Range) (found segment.Stamp, err error) {
+	err = s.search(func(b segment.Body, offsets segment.OffsetIndex, times segment.TimeIndex) error {
+		found, err = b.FindLatest(ctx, offsets, times, in)
+		return err
+	})
+	return found, err
+}
+
+// search calls in with the batches of the segment, whose file is open meanwhile, and
+// with its indexes.
+func (s *logSegment) search(in func(segment.Body, segment.OffsetIndex, segment.TimeIndex) error) error {
+	times, err := s.timeIndex()
+	if err != nil {
+		return err
+	}
+	offsets, err := s.offsetIndex()
+	if err != nil {
+		return err
+	}
+	body, err := s.open()
+	if err != nil {
+		return err
+	}
+	defer s.log.release()
+	return in(body, offsets, times)
 }
 
 // FindMaxTime looks for the first record that has the largest timestamp of those
@@ -75,8 +85,8 @@ func (l *Log) FindMaxTime(ctx context.Context, to int64) (storage.Stamp, bool, e
 		if s.base >= to || i+1 < len(segments) && segments[i+1].base <= start {
 			continue
 		}
-		err := s.loadTimes()
-		if ts := s.largestTime(); err == nil && ts >= 0 {
+		ts, err := s.latest(ctx)
+		if err == nil && ts >= 0 {
 			candidates = append(candidates, candidate{s, ts})
 		}
 		if err != nil && !errors.Is(err, errGone) {
@@ -84,152 +94,18 @@ func (l *Log) FindMaxTime(ctx context.Context, to int64) (storage.Stamp, bool, e
 		}
 	}
 	slices.SortStableFunc(candidates, func(a, b candidate) int { return cmp.Compare(b.ts, a.ts) })
-	best := storage.Stamp{Timestamp: -1}
+	best := segment.Stamp{Timestamp: -1}
 	for _, c := range candidates {
 		if c.ts < best.Timestamp {
 			break
 		}
-		found, err := c.s.largestIn(ctx, start, to)
+		found, err := c.s.findLatestRecord(ctx, segment.Range{From: start, To: to})
 		if err != nil && !errors.Is(err, errGone) {
 			return storage.Stamp{}, false, err
 		}
 		if err == nil {
-			best = later(best, found)
+			best = segment.Later(best, found)
 		}
 	}
-	return best, best.Timestamp >= 0, nil
-}
-
-// later returns the stamp with the larger timestamp, of equal ones the first.
-func later(a, b storage.Stamp) storage.Stamp {
-	if b.Timestamp > a.Timestamp || b.Timestamp == a.Timestamp && b.Offset < a.Offset {
-		return b
-	}
-	return a
-}
-
-// largestIn returns the first record at or above start and below to that has the
-// largest timestamp of those, or -1. A batch may have less than its header says: a
-// client was wrong about what it packed, or the record lies below start. The next
-// largest are then tried, some times.
-func (s *logSegment) largestIn(ctx context.Context, start, to int64) (storage.Stamp, error) {
-	best := storage.Stamp{Timestamp: -1}
-	from, err := s.largestBefore(start, to)
-	if err != nil {
-		return best, err
-	}
-	limit := int64(math.MaxInt64)
-	for range maxProofs {
-		ts := int64(-1)
-		err := s.batches(ctx, from, to, func(h record.Batch, _ int64) (bool, error) {
-			if h.MaxTimestamp() <= limit {
-				ts = max(ts, h.MaxTimestamp())
-			}
-			return true, nil
-		})
-		if err != nil || ts < 0 || ts < best.Timestamp {
-			return best, err
-		}
-		err = s.batches(ctx, from, to, func(h record.Batch, at int64) (bool, error) {
-			if h.MaxTimestamp() != ts {
-				return true, nil
-			}
-			err := s.stamps(h, at, start, to, func(r storage.Stamp) bool {
-				best = later(best, r)
-				return true
-			})
-			return best.Timestamp < ts, err
-		})
-		if err != nil || best.Timestamp >= ts {
-			return best, err
-		}
-		limit = ts - 1
-	}
-	return best, nil
-}
-
-// largestBefore returns the offset of a batch at or above start that nothing before it
-// is later than: the last below to that the time index has, or start itself.
-func (s *logSegment) largestBefore(start, to int64) (int64, error) {
-	s.mu.Lock()
-	if err := s.times.load(); err != nil {
-		s.mu.Unlock()
-		return 0, err
-	}
-	entries := s.times.lastBelow(to - s.base)
-	s.mu.Unlock()
-	e, ok, err := s.provenTime(entries)
-	if !ok || s.base+e.relative < start {
-		return start, err
-	}
-	return s.base + e.relative, err
-}
-
-// batches calls visit with the headers of batches that end at or above from and begin
-// below to, and with their positions, until it returns false.
-func (s *logSegment) batches(ctx context.Context, from, to int64, visit func(h record.Batch, at int64) (bool, error)) error {
-	at, err := s.positionBefore(from)
-	if err != nil {
-		return err
-	}
-	return s.headers(at, func(h record.Batch, at int64) (bool, error) {
-		if err := ctx.Err(); err != nil {
-			return false, err
-		}
-		if h.LastOffset() < from {
-			return true, nil
-		}
-		if h.BaseOffset() >= to {
-			return false, nil
-		}
-		return visit(h, at)
-	})
-}
-
-// batchAt reads the whole batch whose header is at a position.
-func (s *logSegment) batchAt(h record.Batch, at int64) (record.Batch, error) {
-	size, err := s.sizeAt(h, at)
-	if err != nil {
-		return nil, err
-	}
-	f, err := s.log.acquire()
-	if err != nil {
-		return nil, fmt.Errorf("open segment %d: %w", s.base, err)
-	}
-	defer s.log.release()
-	b := make(record.Batch, size)
-	if err := readFull(f, b, at); err != nil {
-		return nil, fmt.Errorf("read segment %d at %d: %w", s.base, at, err)
-	}
-	return b, nil
-}
-
-// maxUnpacked bounds what one batch may unpack to during a search.
-const maxUnpacked = 256 << 20
-
-// stamps calls visit with the records at or above start and below to of the batch at a
-// position, until it returns false. Where the broker's clock counts they all have the
-// same time, and the first stands for them.
-func (s *logSegment) stamps(h record.Batch, at, start, to int64, visit func(storage.Stamp) bool) error {
-	if h.LogAppendTime() {
-		visit(storage.Stamp{Offset: max(h.BaseOffset(), start), Timestamp: h.MaxTimestamp(), Epoch: h.LeaderEpoch()})
-		return nil
-	}
-	b, err := s.batchAt(h, at)
-	if err != nil {
-		return err
-	}
-	for r, err := range record.Scan(b, maxUnpacked) {
-		if err != nil {
-			return fmt.Errorf("batch at %d: %w", b.BaseOffset(), err)
-		}
-		offset := b.BaseOffset() + int64(r.OffsetDelta)
-		if offset < start || offset >= to {
-			continue
-		}
-		if !visit(storage.Stamp{Offset: offset, Timestamp: b.BaseTimestamp() + r.TimestampDelta, Epoch: b.LeaderEpoch()}) {
-			return nil
-		}
-	}
-	return nil
+	return storage.Stamp(best), best.Timestamp >= 0, nil
 }

@@ -1,14 +1,15 @@
 package commitlog
 
 import (
+	"context"
 	"fmt"
-	"io"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/botehq/bote/internal/record"
+	"github.com/botehq/bote/internal/storage/segment"
 	"github.com/botehq/bote/internal/storage/vfs"
 )
 
@@ -40,26 +41,22 @@ type logSegment struct {
 	reserved int64 // end of the space that is reserved; owned by who appends
 
 	mu          sync.Mutex // guards what follows
-	offsets     *index
-	times       *index
-	unindexed   int64 // bytes appended since the last index entry
-	maxTime     int64 // largest timestamp, -1 if none
-	maxTimeEnd  int64 // last offset of the batch that has it
-	firstTime   int64 // max timestamp of the first batch, -1 if none
+	offsets     *index[segment.OffsetIndex]
+	times       *index[segment.TimeIndex]
+	indexer     segment.Indexer
 	created     time.Time
 	jitter      int64
-	indexedTime int64 // timestamp of the last time index entry
-	timesKnown  bool  // maxTime and maxTimeEnd are valid
-	indexDirty  bool  // the index files have bytes that are not synced
+	latestKnown bool // the indexer knows the largest timestamp
+	indexDirty  bool // the index files have bytes that are not synced
 }
 
 func newSegment(fs vfs.FS, dir string, base int64) *logSegment {
 	log := newHandle(fs, filepath.Join(dir, fileName(base, logSuffix)))
 	return &logSegment{
 		fs: fs, dir: dir, base: base, log: log,
-		offsets: newIndex(fs, log, filepath.Join(dir, fileName(base, indexSuffix)), offsetEntrySize),
-		times:   newIndex(fs, log, filepath.Join(dir, fileName(base, timeSuffix)), timeEntrySize),
-		maxTime: -1, firstTime: -1, indexedTime: -1, jitter: -1, created: time.Now(),
+		offsets: newIndex[segment.OffsetIndex](fs, log, filepath.Join(dir, fileName(base, indexSuffix))),
+		times:   newIndex[segment.TimeIndex](fs, log, filepath.Join(dir, fileName(base, timeSuffix))),
+		indexer: segment.NewIndexer(base), jitter: -1, created: time.Now(),
 	}
 }
 
@@ -68,7 +65,7 @@ func createSegment(fs vfs.FS, dir string, base int64) (*logSegment, error) {
 	s := newSegment(fs, dir, base)
 	s.offsets.reset()
 	s.times.reset()
-	s.timesKnown = true
+	s.latestKnown = true
 	if err := s.createFiles(); err != nil {
 		s.log.retire() // nobody else has it: what is left of the files is another's to remove
 		return nil, fmt.Errorf("create segment %d: %w", base, err)
@@ -91,8 +88,8 @@ func (s *logSegment) createFiles() error {
 // saveIndexes writes the entries that the files do not have; sync makes them
 // durable, with the batches. The caller holds mu, or nobody else has the segment.
 func (s *logSegment) saveIndexes() error {
-	for _, x := range []*index{s.offsets, s.times} {
-		wrote, err := x.save()
+	for _, save := range []func() (bool, error){s.offsets.save, s.times.save} {
+		wrote, err := save()
 		s.indexDirty = s.indexDirty || wrote
 		if err != nil {
 			return err
@@ -167,44 +164,23 @@ func (s *logSegment) write(b record.Batch, room *room, limit int64) (damaged boo
 func (s *logSegment) note(b record.Batch, at, interval int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	last := b.LastOffset()
-	if ts := b.MaxTimestamp(); ts > s.maxTime {
-		s.maxTime, s.maxTimeEnd = ts, last
-	}
-	if at == 0 {
-		s.firstTime = b.MaxTimestamp()
-	}
+	s.indexer.Add(b, at, interval, &s.offsets.raw, &s.times.raw)
 	size, _ := record.Size(b) // b may be a header only
-	if s.unindexed > interval {
-		s.offsets.addOffset(int32(last-s.base), int32(at))
-		s.noteTime()
-		s.unindexed = 0
-	}
-	s.unindexed += int64(size)
 	s.size.Store(at + int64(size))
-}
-
-// noteTime adds a time index entry if the largest timestamp grew. The caller
-// holds mu.
-func (s *logSegment) noteTime() {
-	if s.maxTime > s.indexedTime {
-		s.times.addTime(s.maxTime, int32(s.maxTimeEnd-s.base))
-		s.indexedTime = s.maxTime
-	}
 }
 
 // full reports whether an index has no room for another entry.
 func (s *logSegment) full(limit int64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return int64(len(s.offsets.raw)) > limit-offsetEntrySize || int64(len(s.times.raw)) > limit-timeEntrySize
+	return int64(len(s.offsets.raw)) > limit-segment.OffsetEntrySize || int64(len(s.times.raw)) > limit-segment.TimeEntrySize
 }
 
 // seal completes and saves the indexes of a segment that will not grow.
 func (s *logSegment) seal() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.noteTime()
+	s.indexer.Seal(&s.times.raw)
 	return s.saveIndexes()
 }
 
@@ -221,8 +197,8 @@ func (s *logSegment) sync() error {
 	if !s.takeIndexDirty() {
 		return nil
 	}
-	for _, x := range []*index{s.offsets, s.times} {
-		if err := syncFile(s.fs, x.name); err != nil {
+	for _, name := range []string{s.offsets.name, s.times.name} {
+		if err := syncFile(s.fs, name); err != nil {
 			return fmt.Errorf("sync index of segment %d: %w", s.base, err)
 		}
 	}
@@ -246,79 +222,73 @@ func (s *logSegment) giveIndexDirty() {
 	s.indexDirty = true
 }
 
-// positionBefore returns a position at or before the batch that holds an offset.
-func (s *logSegment) positionBefore(offset int64) (int64, error) {
-	s.mu.Lock()
-	if err := s.offsets.load(); err != nil {
-		s.mu.Unlock()
-		return 0, err
+// open returns the batches of the segment, of which the file is open until s.log.release,
+// which must follow.
+func (s *logSegment) open() (segment.Body, error) {
+	if _, err := s.log.acquire(); err != nil {
+		return segment.Body{}, fmt.Errorf("open segment %d: %w", s.base, err)
 	}
-	entries := s.offsets.entriesBefore(offset - s.base)
+	return s.body(s.log), nil
+}
+
+// body is the batches of the segment as a source has them.
+func (s *logSegment) body(from segment.Source) segment.Body {
+	return segment.Body{Source: from, Base: s.base, Size: s.size.Load()}
+}
+
+// offsetIndex returns the offset index, which is read if need be.
+func (s *logSegment) offsetIndex() (segment.OffsetIndex, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err := s.offsets.load()
+	return s.offsets.raw, err
+}
+
+// timeIndex returns the time index, which is read if need be.
+func (s *logSegment) timeIndex() (segment.TimeIndex, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err := s.times.load()
+	return s.times.raw, err
+}
+
+// latest returns the largest timestamp of the segment, -1 if it has none. That of a
+// closed segment is looked up once.
+func (s *logSegment) latest(ctx context.Context) (int64, error) {
+	s.mu.Lock()
+	known, ts := s.latestKnown, s.indexer.Latest().Timestamp
 	s.mu.Unlock()
-	return s.provenPosition(entries)
-}
-
-// offsetBefore returns an offset before which no record is as late as ts.
-func (s *logSegment) offsetBefore(ts int64) (int64, error) {
-	s.mu.Lock()
-	if err := s.times.load(); err != nil {
-		s.mu.Unlock()
-		return 0, err
+	if known {
+		return ts, nil
 	}
-	entries := s.times.timesBefore(ts)
-	s.mu.Unlock()
-	e, _, err := s.provenTime(entries)
-	return s.base + e.relative, err
-}
-
-// loadTimes learns the largest timestamp of a closed segment from the last entry
-// of its time index, or from the batches if they do not confirm it.
-func (s *logSegment) loadTimes() error {
-	last, known, err := s.lastTime()
-	if err != nil || known {
-		return err
+	times, err := s.timeIndex()
+	if err != nil {
+		return -1, err
 	}
-	if len(last) > 0 {
-		e, ok, err := s.provenTime(last)
-		if err == nil && !ok {
-			e, err = s.findLargestTime()
+	found := segment.Latest{Timestamp: -1}
+	if times.Len() > 0 {
+		if found, err = s.findLatest(ctx, times); err != nil {
+			return -1, err
 		}
-		if err != nil {
-			return err
-		}
-		last[0] = e
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(last) > 0 {
-		s.maxTime, s.maxTimeEnd, s.indexedTime = last[0].ts, s.base+last[0].relative, last[0].ts
-	}
-	s.timesKnown = true
-	return nil
+	s.indexer.Learn(found)
+	s.latestKnown = true
+	return found.Timestamp, nil
 }
 
-// lastTime returns the last entry of the time index, if there is one and the largest
-// timestamp is not known already.
-func (s *logSegment) lastTime() (last []hold, known bool, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.timesKnown {
-		return nil, true, nil
+func (s *logSegment) findLatest(ctx context.Context, times segment.TimeIndex) (segment.Latest, error) {
+	offsets, err := s.offsetIndex()
+	if err != nil {
+		return segment.Latest{}, err
 	}
-	if err := s.times.load(); err != nil {
-		return nil, false, err
+	body, err := s.open()
+	if err != nil {
+		return segment.Latest{}, err
 	}
-	if n := s.times.len(); n > 0 {
-		ts, relative := s.times.timeAt(n - 1)
-		last = append(last, hold{relative: int64(relative), ts: ts})
-	}
-	return last, false, nil
-}
-
-func (s *logSegment) largestTime() int64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.maxTime
+	defer s.log.release()
+	return body.Latest(ctx, offsets, times)
 }
 
 // closeIdle closes files and drops indexes that nobody used since a time.
@@ -337,7 +307,8 @@ const rewriteSize = 1 << 20
 
 // rewrite writes what the file has from a position on to where it is.
 func (s *logSegment) rewrite(from int64) error {
-	size := s.size.Load()
+	body := s.body(s.log)
+	size := body.Size
 	if from >= size {
 		return nil
 	}
@@ -349,8 +320,8 @@ func (s *logSegment) rewrite(from int64) error {
 	buf := make([]byte, min(rewriteSize, size-from))
 	for from < size {
 		p := buf[:min(int64(len(buf)), size-from)]
-		if err := readFull(f, p, from); err != nil {
-			return fmt.Errorf("read segment %d at %d: %w", s.base, from, err)
+		if err := body.ReadFull(context.Background(), p, from); err != nil {
+			return err
 		}
 		if _, err := f.WriteAt(p, from); err != nil {
 			return fmt.Errorf("rewrite segment %d at %d: %w", s.base, from, err)
@@ -358,78 +329,4 @@ func (s *logSegment) rewrite(from int64) error {
 		from += int64(len(p))
 	}
 	return nil
-}
-
-// headers calls visit with each batch header from a position to the end, and
-// with the header's position; visit returns false to stop.
-func (s *logSegment) headers(from int64, visit func(h record.Batch, at int64) (bool, error)) error {
-	f, err := s.log.acquire()
-	if err != nil {
-		return fmt.Errorf("open segment %d: %w", s.base, err)
-	}
-	defer s.log.release()
-	w := openWindow(f, s.size.Load())
-	defer w.close()
-	for at := from; at < w.end; {
-		h, err := w.at(at, record.HeaderSize)
-		if err != nil {
-			return fmt.Errorf("read segment %d at %d: %w", s.base, at, err)
-		}
-		size, err := record.Size(h)
-		if err != nil {
-			return fmt.Errorf("segment %d at %d: %w", s.base, at, err)
-		}
-		more, err := visit(h, at)
-		if err != nil || !more {
-			return err
-		}
-		at += int64(size)
-	}
-	return nil
-}
-
-// window reads a file forward in small steps with few calls.
-type window struct {
-	f     vfs.File
-	end   int64
-	start int64
-	buf   []byte
-	owned *[]byte
-}
-
-const windowSize = 16 << 10
-
-func openWindow(f vfs.File, end int64) window {
-	owned := buffers.Get().(*[]byte)
-	return window{f: f, end: end, buf: (*owned)[:0], owned: owned}
-}
-
-func (w *window) close() {
-	*w.owned = w.buf[:0]
-	buffers.Put(w.owned)
-}
-
-// at returns n bytes at a position, valid until the next call.
-func (w *window) at(position int64, n int) ([]byte, error) {
-	if position < w.start || position+int64(n) > w.start+int64(len(w.buf)) {
-		want := int(min(max(windowSize, int64(n)), w.end-position))
-		if want < n {
-			return nil, io.ErrUnexpectedEOF
-		}
-		if cap(w.buf) < want {
-			w.buf = make([]byte, want)
-		}
-		w.buf = w.buf[:want]
-		got, err := w.f.ReadAt(w.buf, position)
-		if got < n {
-			w.buf = w.buf[:0]
-			if err == nil || err == io.EOF { //nolint:errorlint // ReadAt's contract
-				err = io.ErrUnexpectedEOF
-			}
-			return nil, err
-		}
-		w.buf, w.start = w.buf[:got], position
-	}
-	i := position - w.start
-	return w.buf[i : i+int64(n)], nil
 }
