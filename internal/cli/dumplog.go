@@ -53,7 +53,7 @@ type dumper struct {
 	gaps        []finding
 }
 
-func runDumpLog(_ context.Context, s *streams, args []string) int {
+func runDumpLog(ctx context.Context, s *streams, args []string) int {
 	p := dumpLogParser()
 	set, err := p.parse(args)
 	if len(args) > 0 && err != nil {
@@ -68,7 +68,7 @@ func runDumpLog(_ context.Context, s *streams, args []string) int {
 	}
 	d, files, err := newDumper(s, set)
 	if err == nil {
-		err = d.run(files)
+		err = d.run(ctx, files)
 	}
 	if err == nil {
 		return exitOK
@@ -114,9 +114,9 @@ func newDumper(s *streams, set *optSet) (*dumper, []string, error) {
 	return d, strings.Split(files, ","), r.err
 }
 
-func (d *dumper) run(files []string) error {
+func (d *dumper) run(ctx context.Context, files []string) error {
 	for _, file := range files {
-		if err := d.dump(file); err != nil {
+		if err := d.dump(ctx, file); err != nil {
 			if errors.Is(err, fs.ErrNotExist) {
 				return &exception{class: classNoFile, text: file, cause: err}
 			}
@@ -128,7 +128,7 @@ func (d *dumper) run(files []string) error {
 }
 
 // dump shows a file according to its suffix.
-func (d *dumper) dump(file string) error {
+func (d *dumper) dump(ctx context.Context, file string) error {
 	d.s.printf("Dumping %s\n", file)
 	name := filepath.Base(file)
 	suffix := filepath.Ext(name)
@@ -139,7 +139,7 @@ func (d *dumper) dump(file string) error {
 			return throw("java.lang.NumberFormatException", "For input string: %q", strings.TrimSuffix(name, suffix))
 		}
 		d.s.printf("Log starting offset: %d\n", start)
-		return d.dumpLog(file)
+		return d.dumpLog(ctx, file)
 	case ".checkpoint":
 		end, epoch, ok := snapshotName(name)
 		if !ok && name != bootstrapFile {
@@ -150,11 +150,11 @@ func (d *dumper) dump(file string) error {
 		} else {
 			d.s.printf("KRaft bootstrap snapshot\n")
 		}
-		return d.dumpLog(file)
+		return d.dumpLog(ctx, file)
 	case ".index":
-		return d.dumpIndex(file)
+		return d.dumpIndex(ctx, file)
 	case ".timeindex":
-		return d.dumpTimeIndex(file)
+		return d.dumpTimeIndex(ctx, file)
 	case ".snapshot":
 		return d.dumpProducers(file)
 	case ".txnindex":

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -9,13 +10,14 @@ import (
 	"strings"
 
 	"github.com/botehq/bote/internal/record"
+	"github.com/botehq/bote/internal/storage/segment"
 )
 
 // dumpedRecordLimit is the most that the records of a batch may take when they are unpacked.
 const dumpedRecordLimit = 1 << 30
 
 // dumpLog shows the batches of a log segment or of a snapshot.
-func (d *dumper) dumpLog(file string) error {
+func (d *dumper) dumpLog(ctx context.Context, file string) error {
 	walk, err := openBatches(file)
 	if err != nil {
 		return err
@@ -23,7 +25,7 @@ func (d *dumper) dumpLog(file string) error {
 	defer walk.close()
 	last := int64(-1)
 	for walk.position < d.maxBytes {
-		b, err := walk.next()
+		b, err := walk.next(ctx)
 		if errors.Is(err, io.EOF) || errors.Is(err, errTrailing) {
 			break
 		}
@@ -193,9 +195,13 @@ var errTrailing = errors.New("no batch")
 // batchReader walks the batches of a file without holding more than one.
 type batchReader struct {
 	file     *os.File
+	body     *segment.Reader
 	size     int64
 	position int64
 }
+
+// dumpStep is how much of a log is read at a time.
+const dumpStep = 1 << 20
 
 func openBatches(file string) (*batchReader, error) {
 	f, err := os.Open(file)
@@ -207,35 +213,31 @@ func openBatches(file string) (*batchReader, error) {
 		_ = f.Close() // the first error is what matters
 		return nil, fmt.Errorf("size of log: %w", err)
 	}
-	return &batchReader{file: f, size: info.Size()}, nil
+	base, _, _ := segmentOf(file) // a snapshot has another name, and begins at 0
+	body := segment.Body{Source: segment.From(f), Base: base, Size: info.Size()}
+	return &batchReader{file: f, body: segment.NewReader(body, dumpStep, nil), size: info.Size()}, nil
 }
 
 func (w *batchReader) close() { _ = w.file.Close() } // only read
 
 // next reads the batch at the position: io.EOF at the end, errTrailing if there is none.
-func (w *batchReader) next() (record.Batch, error) {
+// The batch is valid until the next call.
+func (w *batchReader) next(ctx context.Context) (record.Batch, error) {
 	if w.position >= w.size {
 		return nil, io.EOF
 	}
-	head := make([]byte, record.Overhead)
-	if w.size-w.position < int64(len(head)) {
-		return nil, errTrailing
-	}
-	if _, err := w.file.ReadAt(head, w.position); err != nil {
-		return nil, fmt.Errorf("read log: %w", err)
-	}
-	size := int64(int32(binary.BigEndian.Uint32(head[8:]))) + int64(len(head))
-	if size < record.HeaderSize || size > w.size-w.position {
-		return nil, errTrailing
-	}
-	raw := make([]byte, size)
-	if _, err := w.file.ReadAt(raw, w.position); err != nil {
-		return nil, fmt.Errorf("read log: %w", err)
-	}
-	b, _, err := record.Split(raw)
+	h, flaw, err := w.body.Header(ctx, w.position)
 	if err != nil {
+		return nil, fmt.Errorf("read log: %w", err)
+	}
+	if flaw != segment.NoFlaw {
 		return nil, errTrailing
 	}
-	w.position += size
+	size, _ := record.Size(h)
+	b, err := w.body.At(ctx, w.position, size)
+	if err != nil {
+		return nil, fmt.Errorf("read log: %w", err)
+	}
+	w.position += int64(size)
 	return b, nil
 }

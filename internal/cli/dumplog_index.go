@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -12,13 +13,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-)
 
-// Sizes of index entries; the formats are those of Kafka's log, see docs/formats.
-const (
-	offsetEntry = 8  // relative offset, position
-	timeEntry   = 12 // timestamp, relative offset
-	txnEntry    = 34 // version, producer ID, first offset, last offset, last stable offset
+	"github.com/botehq/bote/internal/storage/segment"
 )
 
 // segmentOf is the base offset in a file's name and the log beside it.
@@ -33,7 +29,7 @@ func segmentOf(file string) (base int64, log string, err error) {
 }
 
 // dumpIndex shows an offset index and compares it with its log.
-func (d *dumper) dumpIndex(file string) error {
+func (d *dumper) dumpIndex(ctx context.Context, file string) error {
 	base, log, err := segmentOf(file)
 	if err != nil {
 		return err
@@ -47,21 +43,22 @@ func (d *dumper) dumpIndex(file string) error {
 		return nil
 	}
 	if d.sanityOnly {
-		return d.sane(file, len(raw), offsetEntry)
+		return d.sane(file, len(raw), segment.OffsetEntrySize)
 	}
 	walk, err := openBatches(log)
 	if err != nil {
 		return missingLog(err, log)
 	}
 	defer walk.close()
-	for i := 0; i+offsetEntry <= len(raw); i += offsetEntry {
-		relative, position := binary.BigEndian.Uint32(raw[i:]), binary.BigEndian.Uint32(raw[i+4:])
-		if relative == 0 && i > 0 {
+	entries := segment.OffsetIndex(raw)
+	for i := range entries.Len() {
+		e := entries.At(i)
+		if e.Relative == 0 && i > 0 {
 			return nil // what follows is preallocated
 		}
-		offset := base + int64(relative)
-		walk.position = int64(position)
-		if b, err := walk.next(); err == nil && b.LastOffset() != offset {
+		offset, position := base+int64(uint32(e.Relative)), int64(uint32(e.Position)) // damaged ones are shown as they are
+		walk.position = position
+		if b, err := walk.next(ctx); err == nil && b.LastOffset() != offset {
 			note(&d.mismatches, file, offset, b.LastOffset())
 		} else if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, errTrailing) {
 			return err
@@ -74,7 +71,7 @@ func (d *dumper) dumpIndex(file string) error {
 }
 
 // dumpTimeIndex shows a time index and compares it with its log: an entry must name a batch that is there.
-func (d *dumper) dumpTimeIndex(file string) error {
+func (d *dumper) dumpTimeIndex(ctx context.Context, file string) error {
 	base, log, err := segmentOf(file)
 	if err != nil {
 		return err
@@ -88,21 +85,22 @@ func (d *dumper) dumpTimeIndex(file string) error {
 		return nil
 	}
 	if d.sanityOnly {
-		return d.sane(file, len(raw), timeEntry)
+		return d.sane(file, len(raw), segment.TimeEntrySize)
 	}
-	batches, err := headersOf(log)
+	batches, err := headersOf(ctx, log)
 	if err != nil {
 		return err
 	}
-	for i := 0; i+timeEntry <= len(raw); i += timeEntry {
-		timestamp, relative := int64(binary.BigEndian.Uint64(raw[i:])), binary.BigEndian.Uint32(raw[i+8:])
-		if timestamp == 0 && i > 0 {
+	entries := segment.TimeIndex(raw)
+	for i := range entries.Len() {
+		e := entries.At(i)
+		if e.Timestamp == 0 && i > 0 {
 			return nil
 		}
-		offset := base + int64(relative)
+		offset := base + int64(uint32(e.Relative))
 		d.checkTime(file, batches, offset)
 		if !d.verifyOnly {
-			d.s.printf("timestamp: %d offset: %d\n", timestamp, offset)
+			d.s.printf("timestamp: %d offset: %d\n", e.Timestamp, offset)
 		}
 	}
 	return nil
@@ -125,7 +123,7 @@ func (d *dumper) checkTime(file string, batches []batchSpan, offset int64) {
 	note(&d.timeProblem, file, offset, -1)
 }
 
-func headersOf(log string) ([]batchSpan, error) {
+func headersOf(ctx context.Context, log string) ([]batchSpan, error) {
 	walk, err := openBatches(log)
 	if err != nil {
 		return nil, missingLog(err, log)
@@ -133,7 +131,7 @@ func headersOf(log string) ([]batchSpan, error) {
 	defer walk.close()
 	var list []batchSpan
 	for {
-		b, err := walk.next()
+		b, err := walk.next(ctx)
 		if errors.Is(err, io.EOF) || errors.Is(err, errTrailing) {
 			return list, nil
 		}
@@ -166,10 +164,11 @@ func (d *dumper) dumpAborted(file string) error {
 	if err != nil {
 		return err
 	}
-	for ; len(raw) >= txnEntry; raw = raw[txnEntry:] {
-		at := func(i int) int64 { return int64(binary.BigEndian.Uint64(raw[2+8*i:])) }
+	entries := segment.AbortedIndex(raw)
+	for i := range entries.Len() {
+		e := entries.At(i)
 		d.s.printf("version: %d producerId: %d firstOffset: %d lastOffset: %d lastStableOffset: %d\n",
-			int16(binary.BigEndian.Uint16(raw)), at(0), at(1), at(2), at(3))
+			e.Version, e.ProducerID, e.FirstOffset, e.LastOffset, e.LastStableOffset)
 	}
 	return nil
 }
