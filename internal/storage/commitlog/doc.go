@@ -5,7 +5,8 @@
 // meta.properties, one goroutine that syncs ([flusher]) and one that applies
 // retention ([cleaner]). A [Log] is one partition directory: segments, of which
 // the last is the active one, and their sparse indexes. Neither decides anything
-// that a client can see; see package storage for the contract.
+// that a client can see; see package storage for the contract. What is in a segment is
+// read by package segment, which knows no files.
 //
 // Durability has three modes. In [FlushCommit] an append registers its log with
 // the flusher, which syncs all registered logs in one round and then announces

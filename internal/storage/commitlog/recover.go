@@ -108,7 +108,7 @@ func (s *logSegment) trustIndexes(ctx context.Context, body segment.Body, point 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.offsets.load() != nil || s.times.load() != nil {
-		s.offsets.reset() // and whatever the other has is not believed alone
+		s.offsets.reset() // one index alone is not believed
 		s.times.reset()
 	}
 	t := body.Trust(ctx, s.offsets.raw, s.times.raw, point)
