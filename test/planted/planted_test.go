@@ -77,6 +77,11 @@ var bugs = []bug{
 		"./internal/storage/commitlog", "TestWhatASyncLostIsCutOffForGood",
 	},
 	{
+		"entries of indexes are believed", "internal/storage/segment/find.go",
+		"damaged == nil && h.LastOffset() == b.Base+int64(e.Relative)", "damaged == nil",
+		"./internal/storage/segment", "TestDamagedIndexes",
+	},
+	{
 		"fetch.max.bytes is not in force", "internal/api/fetch.go",
 		"min(int(q.MaxBytes), int(b.Config.Connections.FetchMaxBytes))", "int(q.MaxBytes)",
 		"./internal/broker", "TestFetchMaxBytesBoundsAnAnswer",
