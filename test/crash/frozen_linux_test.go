@@ -49,8 +49,8 @@ func TestFrozenDisk(t *testing.T) {
 	}
 	defer thaw()
 	began := time.Now()
-	producing := make(chan produceResult, 1)
-	go func() { producing <- produceFor(dialPlain(t, d.addr), "cold", 2*time.Second) }()
+	producer := dialPlain(t, d.addr)
+	answered := producer.startProducing("cold", 2*time.Second)
 
 	took := map[string][]time.Duration{}
 	measure := func(what string, f func()) {
@@ -69,7 +69,7 @@ func TestFrozenDisk(t *testing.T) {
 		measure("heartbeat", group)
 	}
 	measure("readyz", func() { require.Equal(t, http.StatusServiceUnavailable, ready(t, console)) })
-	result := <-producing
+	result := answered()
 	require.Equal(t, kerr.RequestTimedOut.Code, result.code)
 	require.Less(t, result.took, 10*time.Second)
 	for what, list := range took {
@@ -92,7 +92,9 @@ type produceResult struct {
 	took time.Duration
 }
 
-func produceFor(c *plainConn, topic string, timeout time.Duration) produceResult {
+// startProducing sends a record, and returns what waits for the answer.
+func (c *plainConn) startProducing(topic string, timeout time.Duration) func() produceResult {
+	c.t.Helper()
 	req, rt, rp := kmsg.NewPtrProduceRequest(), kmsg.NewProduceRequestTopic(), kmsg.NewProduceRequestTopicPartition()
 	req.Acks, req.TimeoutMillis = -1, int32(timeout.Milliseconds())
 	req.SetVersion(9)
@@ -100,7 +102,17 @@ func produceFor(c *plainConn, topic string, timeout time.Duration) produceResult
 	rt.Partitions = append(rt.Partitions, rp)
 	req.Topics = append(req.Topics, rt)
 	began := time.Now()
-	return produceResult{c.ask(req).(*kmsg.ProduceResponse).Topics[0].Partitions[0].ErrorCode, time.Since(began)}
+	arrived := make(chan time.Time, 1)
+	c.send(req)
+	go func() {
+		_, _ = c.in.Peek(1) // what there is, or an error, is read below
+		arrived <- time.Now()
+	}()
+	return func() produceResult {
+		c.t.Helper()
+		took := (<-arrived).Sub(began)
+		return produceResult{c.receive(req).(*kmsg.ProduceResponse).Topics[0].Partitions[0].ErrorCode, took}
+	}
 }
 
 // fetchAll reads a topic's partition 0 from its start and returns its batches' offsets.

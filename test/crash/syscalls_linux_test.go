@@ -1,6 +1,7 @@
 package crash_test
 
 import (
+	"bufio"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -96,6 +97,7 @@ func (d *daemon) terminate(t *testing.T) {
 type plainConn struct {
 	t    *testing.T
 	conn net.Conn
+	in   *bufio.Reader
 	next int32
 	form *kmsg.RequestFormatter
 }
@@ -106,19 +108,29 @@ func dialPlain(t *testing.T, addr string) *plainConn {
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = conn.Close() }) // the broker has ended
 	require.NoError(t, conn.SetDeadline(time.Now().Add(time.Minute)))
-	return &plainConn{t: t, conn: conn, form: kmsg.NewRequestFormatter(kmsg.FormatterClientID("traced"))}
+	return &plainConn{t: t, conn: conn, in: bufio.NewReader(conn), form: kmsg.NewRequestFormatter(kmsg.FormatterClientID("traced"))}
 }
 
 func (c *plainConn) ask(req kmsg.Request) kmsg.Response {
 	c.t.Helper()
+	c.send(req)
+	return c.receive(req)
+}
+
+func (c *plainConn) send(req kmsg.Request) {
+	c.t.Helper()
 	c.next++
 	_, err := c.conn.Write(c.form.AppendRequest(nil, req, c.next))
 	require.NoError(c.t, err)
+}
+
+func (c *plainConn) receive(req kmsg.Request) kmsg.Response {
+	c.t.Helper()
 	var size [4]byte
-	_, err = io.ReadFull(c.conn, size[:])
+	_, err := io.ReadFull(c.in, size[:])
 	require.NoError(c.t, err)
 	answer := make([]byte, binary.BigEndian.Uint32(size[:]))
-	_, err = io.ReadFull(c.conn, answer)
+	_, err = io.ReadFull(c.in, answer)
 	require.NoError(c.t, err)
 	resp := req.ResponseKind()
 	resp.SetVersion(req.GetVersion())
