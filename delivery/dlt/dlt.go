@@ -8,6 +8,10 @@
 // run skips what a first one did. A crash between the publishing of a record
 // and the note of it redrives that record twice.
 //
+// One redrive or discard of a topic runs at a time. It claims the topic by a
+// record in the state topic, and the claim of a process that was killed ends
+// a minute after its last sign of life.
+//
 // Headers of both families are read, bote's and Spring's, and so are values
 // that a Spring service with a JSON producer turned into base64.
 package dlt
@@ -35,6 +39,17 @@ var (
 	// ErrTooManyFailures is returned by Redrive when too many of the first
 	// records came back to the dead-letter topic.
 	ErrTooManyFailures = errors.New("too many redriven records came back")
+	// ErrNotHandled is returned by Redrive when nothing happens to the first
+	// records, as if no consumer of the group were running.
+	ErrNotHandled = errors.New("the first redriven records are not handled")
+	// ErrNoGroup is returned by Redrive for a group that does not exist.
+	ErrNoGroup = errors.New("no such consumer group")
+	// ErrBusy is returned by Redrive and Discard while another of them works
+	// on the topic. The error is a BusyError.
+	ErrBusy = errors.New("another redrive or discard is at work")
+	// ErrClaimLost is returned by Redrive and Discard when they could give no
+	// sign of life for so long that another process may have gone on instead.
+	ErrClaimLost = errors.New("the claim on the topic has run out")
 	// ErrNoTarget is returned by Redrive for a record whose origin is unknown.
 	ErrNoTarget = errors.New("record does not say where it came from")
 )
@@ -104,18 +119,21 @@ type Filter struct {
 	ToOffset   int64     // before this offset; 0 = no end
 	Since      time.Time // dead-lettered at this time or later
 	Until      time.Time // dead-lettered before this time
-	Class      string    // reason such as "exhausted", or a part of the error class
+	Class      string    // reason such as "exhausted", or a part of the class of the error or of its cause
 	Message    string    // a part of the error message
 	Key        []byte    // exactly this key
 	Header     string    // has this header
 	HeaderText string    // with this value, if Header is set and this is not ""
 	Origin     string    // origin topic
-	Group      string    // group that failed
+	Group      string    // group that failed; AnyGroup and "" are all, but see Redrive
 	Closed     bool      // also those that were redriven or discarded
-	Sample     int       // at most so many
+	Limit      int       // at most so many; 0 is all
 }
 
-// match tells whether the letter is selected, but for Sample.
+// AnyGroup as Filter.Group selects letters of all groups, and of none.
+const AnyGroup = "*"
+
+// match tells whether the letter is selected, but for Limit.
 func (f Filter) match(l Letter) bool {
 	r := l.Record
 	failure := l.Failure
@@ -126,12 +144,12 @@ func (f Filter) match(l Letter) bool {
 		f.matchPlace(l.Place()) &&
 		(f.Since.IsZero() || !r.Timestamp.Before(f.Since)) &&
 		(f.Until.IsZero() || r.Timestamp.Before(f.Until)) &&
-		(f.Class == "" || string(failure.Reason) == f.Class || strings.Contains(failure.Class, f.Class)) &&
+		(f.Class == "" || string(failure.Reason) == f.Class || strings.Contains(failure.Class, f.Class) || strings.Contains(failure.Cause, f.Class)) &&
 		strings.Contains(failure.Message, f.Message) &&
 		(f.Key == nil || string(f.Key) == string(l.Key)) &&
 		f.matchHeader(r.Headers) &&
 		(f.Origin == "" || f.Origin == l.Origin.Topic) &&
-		(f.Group == "" || f.Group == l.Origin.Group)
+		(f.Group == "" || f.Group == AnyGroup || f.Group == l.Origin.Group)
 }
 
 func (f Filter) matchPlace(p Place) bool {
@@ -231,10 +249,18 @@ func (c *Counts) add(l Letter) {
 }
 
 // Discard notes that the selected letters need nothing any more. It returns
-// how many there were.
+// how many there were, and deletes nothing.
 func (d *DLT) Discard(ctx context.Context, f Filter, actor, reason string) (int, error) {
+	c, err := d.claim(ctx, newID(d.c.Clock().Now()), actor)
+	if err != nil {
+		return 0, fmt.Errorf("discard: %w", err)
+	}
+	defer c.release(ctx)
 	n := 0
-	err := d.scan(ctx, f, nil, func(l Letter) error {
+	err = d.scan(ctx, f, nil, func(l Letter) error {
+		if err := c.keep(ctx); err != nil {
+			return err
+		}
 		n++
 		return d.note(ctx, l.Place(), State{
 			Action: ActionDiscarded, Actor: actor, At: d.c.Clock().Now().UTC(), Reason: reason,

@@ -26,6 +26,16 @@ var (
 	chain   = delivery.RetryTopics(delivery.Attempts(4), delivery.Exponential(time.Second, 2, time.Minute))
 )
 
+// outerError is the class of a failure, and causeError its cause.
+type (
+	outerError struct{ error }
+	causeError struct{}
+)
+
+func (e *outerError) Unwrap() error { return e.error }
+
+func (*causeError) Error() string { return "boom" }
+
 // seen counts deliveries by topic.
 type seen struct {
 	mu sync.Mutex
@@ -38,6 +48,9 @@ func (s *seen) handler(fail bool) func(context.Context, *delivery.Message[string
 		defer s.mu.Unlock()
 		s.n[m.Topic]++
 		if fail {
+			if m.Value == "5" {
+				return &outerError{&causeError{}}
+			}
 			return errBoom
 		}
 		return nil
@@ -141,7 +154,7 @@ func TestRedriveKeepsState(t *testing.T) {
 	h.CreateTopic("sink", 1)
 	require.Equal(t, 2, task(t, h, dlt.Filter{}, sink).Sent)
 	require.Equal(t, 0, task(t, h, dlt.Filter{}, sink).Selected)
-	require.Equal(t, 2, task(t, h, dlt.Filter{Closed: true, Sample: 2}, sink).Sent)
+	require.Equal(t, 2, task(t, h, dlt.Filter{Closed: true, Limit: 2}, sink).Sent)
 	h.ExpectRecords("sink", 4)
 
 	c, err := d.Count(t.Context(), dlt.Filter{})
@@ -200,7 +213,10 @@ func TestListPagesAndFilters(t *testing.T) {
 		"header":       {dlt.Filter{Header: "tenant"}, 6},
 		"no header":    {dlt.Filter{Header: "x"}, 0},
 		"message":      {dlt.Filter{Message: "oo"}, 6},
-		"class":        {dlt.Filter{Class: "errorString"}, 6},
+		"class":        {dlt.Filter{Class: "errorString"}, 5},
+		"cause":        {dlt.Filter{Class: "causeError"}, 1},
+		"limit":        {dlt.Filter{Limit: 4}, 4},
+		"any group":    {dlt.Filter{Group: dlt.AnyGroup}, 6},
 		"other class":  {dlt.Filter{Class: "decode"}, 0},
 		"group":        {dlt.Filter{Group: "a"}, 6},
 		"origin":       {dlt.Filter{Origin: "x"}, 0},
@@ -233,7 +249,10 @@ func TestRedriveOfSpringLetter(t *testing.T) {
 		{Key: "__TypeId__", Value: []byte("[B")},
 	}}
 	require.NoError(t, h.Client().Kgo().ProduceSync(t.Context(), rec).FirstErr())
-	require.Equal(t, map[string]int{"m-retry-500": 1}, task(t, h, dlt.Filter{}, dlt.ToGroup("g")).Targets)
+	none := task(t, h, dlt.Filter{}, dlt.ToGroup("g"), dlt.ForceGroup())
+	require.Empty(t, none.Targets, "the letter names no group")
+	require.Equal(t, 1, none.OtherGroups)
+	require.Equal(t, map[string]int{"m-retry-500": 1}, task(t, h, dlt.Filter{Group: dlt.AnyGroup}, dlt.ToGroup("g"), dlt.ForceGroup()).Targets)
 	got := h.ExpectRecords("m-retry-500", 1)[0]
 	require.Equal(t, "{oops", string(got.Value))
 	for _, name := range []string{"__TypeId__", "retry_topic-attempts", "kafka_exception-fqcn"} {
@@ -272,4 +291,109 @@ func TestRedriveRefuses(t *testing.T) {
 	topics, err := dlt.Topics(t.Context(), h.Client())
 	require.NoError(t, err)
 	require.Equal(t, []string{"m-dlt"}, topics)
+}
+
+// A group whose name is misspelt is refused before anything is noted, and a
+// dry run refuses it too.
+func TestRedriveToMissingGroup(t *testing.T) {
+	h := deliverytest.New(t)
+	failing := listen(t, h, "a", true, delivery.BlockingRetry(delivery.Attempts(1)))
+	h.Publish(orders, "k", "v")
+	failing.take()
+	d := dlt.Open(h.Client(), "m-dlt")
+	for _, opts := range [][]dlt.Option{nil, {dlt.DryRun()}} {
+		got, err := d.Redrive(t.Context(), dlt.Filter{Group: "a"}, dlt.ToGroup("aa"), opts...)
+		require.ErrorIs(t, err, dlt.ErrNoGroup)
+		require.ErrorContains(t, err, "aa")
+		require.Zero(t, got.Selected)
+	}
+	c, err := d.Count(t.Context(), dlt.Filter{})
+	require.NoError(t, err)
+	require.Equal(t, 1, c.Open)
+	require.Equal(t, 1, task(t, h, dlt.Filter{Group: "a"}, dlt.ToGroup("aa"), dlt.ForceGroup()).Sent)
+	require.Empty(t, failing.take())
+}
+
+// On a dead-letter topic of two groups, a redrive to one takes the letters of
+// that one. A filter can widen that. A dry run says the same.
+func TestRedriveTakesTheLettersOfItsGroup(t *testing.T) {
+	h := deliverytest.New(t)
+	a := listen(t, h, "a", true, delivery.BlockingRetry(delivery.Attempts(1)))
+	b := listen(t, h, "b", true, delivery.BlockingRetry(delivery.Attempts(1)))
+	for i := range 3 {
+		h.Publish(orders, "k", fmt.Sprint(i))
+	}
+	h.ExpectDeadLetter("m-dlt", 6)
+	a.take()
+	b.take()
+	for _, tc := range []struct {
+		f           dlt.Filter
+		sent, other int
+	}{
+		{dlt.Filter{Limit: 2, ToOffset: 6}, 2, 0},
+		{dlt.Filter{ToOffset: 6}, 1, 3},
+		{dlt.Filter{Group: "b", Limit: 1, ToOffset: 6}, 1, 0},
+		{dlt.Filter{Group: dlt.AnyGroup, ToOffset: 6}, 2, 0},
+	} {
+		would := task(t, h, tc.f, dlt.ToGroup("a"), dlt.DryRun())
+		did := task(t, h, tc.f, dlt.ToGroup("a"))
+		require.Equal(t, tc.sent, did.Sent, "%+v", tc.f)
+		require.GreaterOrEqual(t, did.OtherGroups, tc.other)
+		would.ID, would.CameBack, did.ID, did.CameBack, did.Last = "", 0, "", 0, nil
+		require.Equal(t, did, would)
+		require.Equal(t, map[string]int{"m": tc.sent}, a.take())
+		require.Empty(t, b.take())
+	}
+}
+
+// A group was renamed while its dead letters lay there. They reach it under
+// its old name, and under its new one.
+func TestRedriveToRenamedGroup(t *testing.T) {
+	for name, opt := range map[string]delivery.Option{"retry topics": chain, "in place": delivery.BlockingRetry(delivery.Attempts(1))} {
+		t.Run(name, func(t *testing.T) {
+			h := deliverytest.New(t)
+			l, err := delivery.Listen(h.Client(), orders, "old", (&seen{n: map[string]int{}}).handler(true), opt)
+			require.NoError(t, err)
+			h.Start(l)
+			h.Publish(orders, "k", "v")
+			h.Publish(orders, "k", "w")
+			h.Advance(time.Minute)
+			h.ExpectDeadLetter("m-dlt", 2)
+			require.NoError(t, h.Stop(l))
+			renamed := listen(t, h, "new", false, opt, delivery.GroupAliases("old"), delivery.StartAt(delivery.Latest()))
+			renamed.take()
+			require.Equal(t, 1, task(t, h, dlt.Filter{Limit: 1}, dlt.ToGroup("old"), dlt.ForceGroup()).Sent)
+			require.Equal(t, 1, task(t, h, dlt.Filter{Group: "old"}, dlt.ToGroup("new")).Sent)
+			n := 0
+			for _, times := range renamed.take() {
+				n += times
+			}
+			require.Equal(t, 2, n)
+		})
+	}
+}
+
+func TestHeaderText(t *testing.T) {
+	for _, tc := range []struct {
+		name, value, want string
+	}{
+		{"retry_topic-attempts", "\x00\x00\x00\x02", "2"},
+		{"retry_topic-attempts", "\x03", "3"},
+		{"retry_topic-original-timestamp", "\x01\x9a\x00\x00\x00\x00", "2025-10-20T05:03:11.360Z"},
+		{"retry_topic-backoff-timestamp", "\x00", "1970-01-01T00:00:00.000Z"},
+		{"kafka_original-partition", "\x00\x00\x00\x00", "0"},
+		{"kafka_dlt-original-partition", "\xff\xff\xff\xff", "-1"},
+		{"kafka_dlt-original-offset", "\x00\x00\x00\x00\x00\x00\x01\x00", "256"},
+		{"kafka_original-timestamp", "\x00\x00\x01\x9a\x00\x00\x00\x00", "2025-10-20T05:03:11.360Z"},
+		{"kafka_original-offset", "", ""},
+		{"kafka_original-topic", "mail", ""},
+		{"original-offset", "\x00", ""},
+		{"kafka_original-offset", "123456789", ""},
+	} {
+		got, ok := dlt.HeaderText(kgo.RecordHeader{Key: tc.name, Value: []byte(tc.value)})
+		require.Equal(t, tc.want != "", ok, tc.name)
+		if ok {
+			require.Equal(t, tc.want, got, tc.name)
+		}
+	}
 }

@@ -5,14 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"math"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/botehq/bote/delivery"
@@ -24,6 +20,12 @@ const (
 	defaultMaxRedrives = 3
 	watched            = 100 // how many of the first records are watched
 	maxFailures        = 5   // percent of them that may come back
+)
+
+// Waiting for the first records.
+const (
+	lookPause = 500 * time.Millisecond // between two looks
+	patience  = time.Minute            // how long nothing may happen, once the records are due
 )
 
 // Target is where redriven records go.
@@ -45,13 +47,18 @@ const (
 // once, so that other groups of the main topic do not see them again. If there
 // is no retry topic they go to the main topic, with a header that makes bote's
 // listeners of other groups skip them.
+//
+// The group must exist (see ForceGroup): all listeners skip the records of a
+// group whose name is misspelt. Unless Filter.Group says otherwise only
+// letters of that group are selected.
 func ToGroup(group string) Target { return Target{kind: toGroup, group: group} }
 
 // ToOrigin sends records to the topic they were first read from, for all its
 // groups.
 func ToOrigin() Target { return Target{kind: toOrigin} }
 
-// ToTopic sends records to any topic.
+// ToTopic sends records to any topic. Since nothing is known of what reads it,
+// the first records are not waited for.
 func ToTopic(topic string) Target { return Target{kind: toTopic, topic: topic} }
 
 // Option changes a redrive.
@@ -73,15 +80,24 @@ func Tier(topic string) Option { return func(r *redrive) { r.tier = topic } }
 // <main topic>-parked instead. The default is 3.
 func MaxRedrives(n int) Option { return func(r *redrive) { r.maxRedrives = n } }
 
-// Task is what a redrive did, or would do.
+// ForceGroup lets ToGroup name a group that does not exist, such as one that
+// will be started later.
+func ForceGroup() Option { return func(r *redrive) { r.forceGroup = true } }
+
+// Unwatched sends all records without waiting for what becomes of the first
+// hundred.
+func Unwatched() Option { return func(r *redrive) { r.unwatched = true } }
+
+// Task is what a redrive did, or with DryRun would do.
 type Task struct {
-	ID       string
-	Selected int
-	Sent     int
-	Parked   int
-	CameBack int            // seen again in the dead-letter topic meanwhile
-	Targets  map[string]int // records by the topic they went, or would go, to
-	Last     *Place         // the last letter that was dealt with
+	ID          string
+	Selected    int
+	Sent        int
+	Parked      int            // sent to <main topic>-parked, because they were redriven too often
+	OtherGroups int            // not selected, only because another group or none had failed
+	CameBack    int            // seen again in the dead-letter topic meanwhile
+	Targets     map[string]int // records that were sent back, by topic
+	Last        *Place         // the last letter that was dealt with
 }
 
 type redrive struct {
@@ -92,10 +108,14 @@ type redrive struct {
 	actor       string
 	tier        string
 	maxRedrives int
+	forceGroup  bool
+	unwatched   bool
 
 	task       Task
 	partitions map[string]int // by topic, 0 = does not exist
-	tail       *kgo.Client
+	names      []string       // of all topics, nil until they are needed
+	claim      *heldClaim
+	trail      *trail
 	next       time.Time
 }
 
@@ -103,6 +123,10 @@ type redrive struct {
 // value and foreign headers stay as they are; what steered retries and told
 // the failure is taken off. It returns what was done also with an error, and a
 // second run goes on where the first one stopped.
+//
+// After the first hundred records it waits until each of them has been
+// handled or is dead again, and stops if more than 5 % are dead again. While
+// it runs no other redrive or discard of the topic does; ErrBusy tells.
 func (d *DLT) Redrive(ctx context.Context, f Filter, to Target, opts ...Option) (Task, error) {
 	r := &redrive{
 		d: d, target: to, rate: defaultRate, maxRedrives: defaultMaxRedrives,
@@ -112,60 +136,144 @@ func (d *DLT) Redrive(ctx context.Context, f Filter, to Target, opts ...Option) 
 	for _, o := range opts {
 		o(r)
 	}
-	if r.rate <= 0 || math.IsNaN(r.rate) {
-		return r.task, fmt.Errorf("redrive: rate %v is not positive", r.rate)
+	err := r.check(ctx)
+	if err == nil && r.dryRun {
+		err = d.free(ctx, r.task.ID)
 	}
-	if err := r.check(); err != nil {
-		return r.task, err
-	}
-	if !r.dryRun {
-		if err := r.openTail(ctx); err != nil {
-			return r.task, err
-		}
-		defer r.tail.Close()
-	}
-	err := d.scan(ctx, f, nil, func(l Letter) error { return r.one(ctx, l) })
 	if err != nil {
 		return r.task, fmt.Errorf("redrive: %w", err)
+	}
+	if r.dryRun {
+		err = r.all(ctx, f)
+	} else {
+		err = r.claimed(ctx, f)
+	}
+	if err != nil {
+		return r.task, fmt.Errorf("redrive: %w", err)
+	}
+	if r.dryRun {
+		return r.task, nil
 	}
 	d.c.Logger().Info("redrive finished", slog.String("topic", d.topic), slog.String("redrive_id", r.task.ID),
 		slog.Int("sent", r.task.Sent), slog.Int("parked", r.task.Parked))
 	return r.task, nil
 }
 
-func (r *redrive) check() error {
+func (r *redrive) check(ctx context.Context) error {
 	switch {
+	case r.rate <= 0 || math.IsNaN(r.rate):
+		return fmt.Errorf("rate %v is not positive", r.rate)
 	case r.target.kind == toGroup && r.target.group == "":
-		return errors.New("redrive: group is empty")
+		return errors.New("group is empty")
 	case r.target.kind == toTopic && r.target.topic == "":
-		return errors.New("redrive: topic is empty")
+		return errors.New("topic is empty")
 	case r.target.kind == toTopic && r.target.topic == r.d.topic:
-		return errors.New("redrive: target is the dead-letter topic itself")
+		return errors.New("target is the dead-letter topic itself")
+	}
+	if err := r.mustExist(ctx, r.d.topic); err != nil {
+		return err
+	}
+	if r.target.kind != toGroup || r.forceGroup {
+		return nil
+	}
+	groups, err := r.d.adm.ListGroups(ctx)
+	if err != nil {
+		return fmt.Errorf("list groups: %w", err)
+	}
+	if _, ok := groups[r.target.group]; !ok {
+		return fmt.Errorf("%s: %w", r.target.group, ErrNoGroup)
 	}
 	return nil
 }
 
+// claimed redrives as the only one that does.
+func (r *redrive) claimed(ctx context.Context, f Filter) (err error) {
+	if r.claim, err = r.d.claim(ctx, r.task.ID, r.actor); err != nil {
+		return err
+	}
+	defer r.claim.release(ctx)
+	if r.trail, err = r.d.openTrail(ctx, r.task.ID); err != nil {
+		return err
+	}
+	defer func() {
+		r.task.CameBack, _ = r.trail.deadAgain()
+		r.trail.close()
+	}()
+	return r.all(ctx, f)
+}
+
+// all redrives the selected letters. Letters that are not selected because of
+// the group alone are counted, so limit and group are looked at here.
+func (r *redrive) all(ctx context.Context, f Filter) error {
+	limit, group := f.Limit, ""
+	f.Limit = 0
+	if r.target.kind == toGroup && f.Group == "" {
+		group = r.target.group
+	}
+	return r.d.scan(ctx, f, nil, func(l Letter) error {
+		switch {
+		case group != "" && l.Origin.Group != group:
+			r.task.OtherGroups++
+			return nil
+		case limit > 0 && r.task.Selected == limit:
+			return errStop
+		}
+		return r.one(ctx, l)
+	})
+}
+
 // one redrives one letter: publish, then note.
 func (r *redrive) one(ctx context.Context, l Letter) error {
-	topic, only, err := r.destination(ctx, l)
+	action := ActionRedriven
+	if l.Redrives >= r.maxRedrives {
+		action = ActionParked
+	}
+	topic, only, err := r.route(ctx, l, action)
 	if err != nil {
 		return fmt.Errorf("%s: %w", l.Place(), err)
 	}
-	action := ActionRedriven
-	if l.Redrives >= r.maxRedrives {
-		topic, only, action = r.mainTopic(l)+parkedSuffix, false, ActionParked
-	}
 	r.task.Selected++
-	r.task.Targets[topic]++
-	if r.dryRun {
+	if !r.dryRun {
+		if err := r.send(ctx, l, action, topic, only); err != nil {
+			return err
+		}
+	}
+	if action == ActionParked {
+		r.task.Parked++
 		return nil
+	}
+	r.task.Sent++
+	r.task.Targets[topic]++
+	return nil
+}
+
+// send waits for the letter's turn, publishes it and notes that.
+func (r *redrive) send(ctx context.Context, l Letter, action Action, topic string, only bool) error {
+	if r.task.Sent == watched && !r.unwatched && r.target.kind != toTopic {
+		if err := r.settle(ctx); err != nil {
+			return err
+		}
+		r.unwatched = true
 	}
 	if err := r.throttle(ctx); err != nil {
 		return err
 	}
-	if err := r.comeback(); err != nil {
+	if err := r.guard(); err != nil {
 		return err
 	}
+	limited, cancel := r.claim.limit(ctx)
+	defer cancel()
+	if err := r.publish(limited, l, action, topic, only); err != nil {
+		return err
+	}
+	place := l.Place()
+	r.task.Last = &place
+	return r.d.note(limited, place, State{
+		Action: action, Actor: r.actor, At: r.d.c.Clock().Now().UTC(), RedriveID: r.task.ID, Target: topic,
+	})
+}
+
+func (r *redrive) publish(ctx context.Context, l Letter, action Action, topic string, only bool) error {
 	if action == ActionParked {
 		if err := r.ensureParked(ctx, topic); err != nil {
 			return err
@@ -175,23 +283,33 @@ func (r *redrive) one(ctx context.Context, l Letter) error {
 	if err != nil {
 		return err
 	}
-	if err := r.d.c.Kgo().ProduceSync(ctx, rec).FirstErr(); err != nil {
+	if action == ActionRedriven {
+		if err := r.follow(ctx, l, topic); err != nil {
+			return err
+		}
+	}
+	if err := r.d.produce(ctx, rec); err != nil {
 		return fmt.Errorf("send %s to %s: %w", l.Place(), topic, err)
 	}
-	place := l.Place()
-	err = r.d.note(ctx, place, State{
-		Action: action, Actor: r.actor, At: r.d.c.Clock().Now().UTC(), RedriveID: r.task.ID, Target: topic,
-	})
-	if err != nil {
-		return err
-	}
-	r.task.Last = &place
-	if action == ActionParked {
-		r.task.Parked++
-	} else {
-		r.task.Sent++
-	}
+	r.trail.landed(l.Place(), rec)
 	return nil
+}
+
+// follow lets the trail expect the letter, before it is published.
+func (r *redrive) follow(ctx context.Context, l Letter, topic string) error {
+	group := l.Origin.Group
+	if r.target.kind == toGroup {
+		group = r.target.group
+	}
+	chain := []string{topic}
+	if r.target.kind != toTopic {
+		tiers, err := r.tiers(ctx, l)
+		if err != nil {
+			return err
+		}
+		chain = append(chain, tiers...)
+	}
+	return r.trail.expect(ctx, l.Place(), r.mainTopic(l), group, chain, r.task.Sent < watched)
 }
 
 // record is the letter on its way back: the original partition if the target
@@ -212,176 +330,82 @@ func (r *redrive) record(ctx context.Context, l Letter, topic string, onlyGroup 
 		}
 		rec.Headers = append(rec.Headers, h)
 	}
+	rec.Headers = append(rec.Headers, kgo.RecordHeader{Key: headerLetter, Value: []byte(l.Place().String())})
 	return rec, nil
-}
-
-// destination is where a letter goes; only asks for the header that makes
-// other groups skip it.
-func (r *redrive) destination(ctx context.Context, l Letter) (topic string, only bool, err error) {
-	switch r.target.kind {
-	case toTopic:
-		return r.target.topic, false, r.mustExist(ctx, r.target.topic)
-	case toOrigin:
-		main := r.mainTopic(l)
-		return main, false, r.mustExist(ctx, main)
-	case toGroup:
-	}
-	for _, tier := range []string{r.tier, delivery.Headers(l.Record.Headers).Text(delivery.HeaderFirstTier)} {
-		if tier == "" {
-			continue
-		}
-		if err := r.mustExist(ctx, tier); err != nil {
-			return "", false, err
-		}
-		return tier, false, nil
-	}
-	main := r.mainTopic(l)
-	if tier, err := r.smallestTier(ctx, main); tier != "" || err != nil {
-		return tier, false, err
-	}
-	return main, true, r.mustExist(ctx, main)
-}
-
-// mainTopic is where the letter was first read. Without origin headers that is
-// the dead-letter topic's name without its suffix.
-func (r *redrive) mainTopic(l Letter) string {
-	if l.Origin.Topic != r.d.topic {
-		return l.Origin.Topic
-	}
-	for _, s := range Suffixes() {
-		if main, ok := strings.CutSuffix(r.d.topic, s); ok && main != "" {
-			return main
-		}
-	}
-	return ""
-}
-
-func (r *redrive) mustExist(ctx context.Context, topic string) error {
-	if topic == "" {
-		return ErrNoTarget
-	}
-	n, err := r.count(ctx, topic)
-	if err == nil && n == 0 {
-		err = &delivery.TopicError{Topic: topic, Err: delivery.ErrTopicMissing}
-	}
-	return err
-}
-
-// count is the number of partitions of a topic, 0 if it does not exist.
-func (r *redrive) count(ctx context.Context, topic string) (int, error) {
-	if n, ok := r.partitions[topic]; ok {
-		return n, nil
-	}
-	topics, err := r.d.c.Partitions(ctx, topic)
-	if err != nil {
-		return 0, fmt.Errorf("look for topic %s: %w", topic, err)
-	}
-	r.partitions[topic] = topics[topic]
-	return topics[topic], nil
-}
-
-// smallestTier is the retry topic of main with the smallest delay, by its
-// name; "" if there is none.
-func (r *redrive) smallestTier(ctx context.Context, main string) (string, error) {
-	topics, err := r.d.c.Partitions(ctx)
-	if err != nil {
-		return "", fmt.Errorf("list topics: %w", err)
-	}
-	return smallestTier(main, slices.Sorted(maps.Keys(topics))), nil
-}
-
-func smallestTier(main string, topics []string) string {
-	best, bestDelay := "", int64(math.MaxInt64)
-	for _, t := range topics {
-		tail, ok := strings.CutPrefix(t, main+"-retry")
-		if !ok {
-			continue
-		}
-		delay := int64(0)
-		if tail != "" {
-			first, _, _ := strings.Cut(strings.TrimPrefix(tail, "-"), "-")
-			n, err := strconv.ParseInt(first, 10, 64)
-			if err != nil || !strings.HasPrefix(tail, "-") {
-				continue
-			}
-			delay = n
-		}
-		if delay < bestDelay {
-			best, bestDelay = t, delay
-		}
-	}
-	return best
 }
 
 // throttle spaces the records by the rate. It goes by real time, whatever the
 // client's clock: the load is real.
 func (r *redrive) throttle(ctx context.Context) error {
 	now := time.Now()
-	wait := r.next.Sub(now)
-	r.next = now.Add(max(wait, 0)).Add(time.Duration(float64(time.Second) / r.rate))
-	if wait <= 0 {
-		return nil
+	at := r.next
+	if at.Before(now) {
+		at = now
 	}
-	due := time.NewTimer(wait)
-	defer due.Stop()
-	select {
-	case <-due.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+	r.next = at.Add(time.Duration(float64(time.Second) / r.rate))
+	return r.waitUntil(ctx, at)
 }
 
-// openTail watches the dead-letter topic from its end on.
-func (r *redrive) openTail(ctx context.Context) error {
-	ranges, err := r.d.ranges(ctx, r.d.topic)
-	if err != nil {
-		return err
-	}
-	offsets := map[int32]kgo.Offset{}
-	for _, rg := range ranges {
-		offsets[rg.partition] = kgo.NewOffset().At(rg.to)
-	}
-	r.tail, err = r.d.c.NewKgo(kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{r.d.topic: offsets}))
-	if err != nil {
-		return fmt.Errorf("watch %s: %w", r.d.topic, err)
-	}
-	return nil
-}
-
-// comeback counts redriven records that failed again, and stops the redrive
-// when there are too many among the first.
-func (r *redrive) comeback() error {
-	gone, cancel := context.WithCancel(context.Background())
-	cancel() // only what is there already.
-	for _, rec := range r.tail.PollFetches(gone).Records() {
-		if delivery.Headers(rec.Headers).Text(delivery.HeaderRedriveID) == r.task.ID {
-			r.task.CameBack++
+// waitUntil waits, and keeps the claim meanwhile.
+func (r *redrive) waitUntil(ctx context.Context, at time.Time) error {
+	for {
+		if err := r.claim.keep(ctx); err != nil {
+			return err
+		}
+		wait := min(time.Until(at), claimBeat)
+		if wait <= 0 {
+			return nil
+		}
+		due := time.NewTimer(wait)
+		select {
+		case <-due.C:
+		case <-ctx.Done():
+			due.Stop()
+			return context.Cause(ctx)
 		}
 	}
-	if r.task.CameBack > watched*maxFailures/100 && r.task.Sent <= 2*watched {
-		return fmt.Errorf("%d of %d: %w", r.task.CameBack, r.task.Sent, ErrTooManyFailures)
+}
+
+// guard stops the redrive when too many of the first records are dead again.
+func (r *redrive) guard() error {
+	if _, first := r.trail.deadAgain(); first > watched*maxFailures/100 {
+		return fmt.Errorf("%d of the first %d: %w", first, min(r.task.Sent, watched), ErrTooManyFailures)
 	}
 	return nil
 }
 
-// ensureParked creates the topic for records that were redriven too often, as
-// large as the dead-letter topic and without an end of retention.
-func (r *redrive) ensureParked(ctx context.Context, topic string) error {
-	if n, err := r.count(ctx, topic); err != nil || n > 0 {
-		return err
+// settle waits until each of the first records has been handled or is dead
+// again. Records whose group is unknown cannot be seen to be handled; they
+// are waited for as long as something happens.
+func (r *redrive) settle(ctx context.Context) error {
+	steps, until := 0, time.Now().Add(patience)
+	for {
+		if err := r.guard(); err != nil {
+			return err
+		}
+		w, err := r.trail.look(ctx)
+		if err != nil {
+			return err
+		}
+		if w.followed+w.unfollowed == 0 {
+			return r.guard()
+		}
+		if w.steps != steps {
+			steps, until = w.steps, time.Now().Add(patience)
+		}
+		if waitForDue := time.Now().Add(w.latest.Sub(r.d.c.Clock().Now())).Add(patience); waitForDue.After(until) {
+			until = waitForDue
+		}
+		if time.Now().After(until) {
+			if w.followed > 0 {
+				return fmt.Errorf("%d of %d, nothing happens to them: %w", w.followed, watched, ErrNotHandled)
+			}
+			return nil
+		}
+		if err := r.waitUntil(ctx, time.Now().Add(lookPause)); err != nil {
+			return err
+		}
 	}
-	n, err := r.count(ctx, r.d.topic)
-	if err != nil {
-		return err
-	}
-	forever := "-1"
-	_, err = r.d.adm.CreateTopic(ctx, int32(max(n, 1)), -1, map[string]*string{"retention.ms": &forever}, topic)
-	if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
-		return fmt.Errorf("create %s: %w", topic, err)
-	}
-	r.partitions[topic] = max(n, 1)
-	return nil
 }
 
 // newID is unique enough to tell redrives of one topic apart, and sorts by time.

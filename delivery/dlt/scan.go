@@ -18,7 +18,7 @@ var errStop = errors.New("stop")
 // scan calls f with the selected letters of one snapshot of the topic, by
 // partition and offset.
 func (d *DLT) scan(ctx context.Context, f Filter, after *Place, visit func(Letter) error) error {
-	states, err := d.states(ctx)
+	states, _, err := d.states(ctx)
 	if err != nil {
 		return err
 	}
@@ -34,7 +34,7 @@ func (d *DLT) scan(ctx context.Context, f Filter, after *Place, visit func(Lette
 			if !f.match(l) {
 				return nil
 			}
-			if n++; f.Sample > 0 && n > f.Sample {
+			if n++; f.Limit > 0 && n > f.Limit {
 				return errStop
 			}
 			return visit(l)
@@ -65,8 +65,16 @@ type offsetRange struct {
 	from, to  int64
 }
 
-// ranges are the partitions of a topic as they are now, in order.
+// ranges are the partitions of a topic as they are now, in order. A topic that
+// does not exist is a delivery.TopicError.
 func (d *DLT) ranges(ctx context.Context, topic string) ([]offsetRange, error) {
+	topics, err := d.c.Partitions(ctx, topic)
+	if err != nil {
+		return nil, fmt.Errorf("look for topic %s: %w", topic, err)
+	}
+	if topics[topic] == 0 {
+		return nil, &delivery.TopicError{Topic: topic, Err: delivery.ErrTopicMissing}
+	}
 	starts, err := d.adm.ListStartOffsets(ctx, topic)
 	if err != nil {
 		return nil, fmt.Errorf("list start offsets of %s: %w", topic, err)

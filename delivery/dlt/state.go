@@ -9,6 +9,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/botehq/bote/delivery"
 )
 
 // Action is what was done with a dead letter.
@@ -34,35 +36,35 @@ type State struct {
 
 func (d *DLT) stateTopic() string { return d.topic + stateSuffix }
 
-// states reads all states. A state topic that does not exist has none; entries
-// that cannot be read are skipped.
-func (d *DLT) states(ctx context.Context) (map[Place]State, error) {
-	out := map[Place]State{}
-	topics, err := d.c.Partitions(ctx, d.stateTopic())
-	if err != nil {
-		return nil, fmt.Errorf("look for %s: %w", d.stateTopic(), err)
-	}
-	if topics[d.stateTopic()] == 0 {
-		return out, nil
-	}
+// states reads what was done with each letter, and the claims on the topic. A
+// state topic that does not exist has none; entries that cannot be read are
+// skipped.
+func (d *DLT) states(ctx context.Context) (map[Place]State, claims, error) {
+	states, claimed := map[Place]State{}, claims{}
 	ranges, err := d.ranges(ctx, d.stateTopic())
+	if errors.Is(err, delivery.ErrTopicMissing) {
+		return states, claimed, nil
+	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for _, rg := range ranges {
 		err := d.read(ctx, rg, func(r *kgo.Record) error {
+			if claimed.apply(r) {
+				return nil
+			}
 			p, err := ParsePlace(string(r.Key))
 			var s State
 			if err == nil && json.Unmarshal(r.Value, &s) == nil {
-				out[p] = s
+				states[p] = s
 			}
 			return nil
 		})
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	return out, nil
+	return states, claimed, nil
 }
 
 // note writes the state of one letter, creating the state topic if need be.
@@ -71,14 +73,36 @@ func (d *DLT) note(ctx context.Context, p Place, s State) error {
 	if err != nil {
 		return fmt.Errorf("encode state: %w", err)
 	}
-	if err := d.ensureStateTopic(ctx); err != nil {
-		return err
-	}
-	rec := &kgo.Record{Topic: d.stateTopic(), Partition: 0, Key: []byte(p.String()), Value: data}
-	if err := d.c.Kgo().ProduceSync(ctx, rec).FirstErr(); err != nil {
+	if _, err := d.writeState(ctx, p.String(), data); err != nil {
 		return fmt.Errorf("write state of %s: %w", p, err)
 	}
 	return nil
+}
+
+// writeState writes one record of the state topic and returns its offset. All
+// are in one partition, so that readers see them in one order.
+func (d *DLT) writeState(ctx context.Context, key string, value []byte) (int64, error) {
+	if err := d.ensureStateTopic(ctx); err != nil {
+		return 0, err
+	}
+	rec := &kgo.Record{Topic: d.stateTopic(), Partition: 0, Key: []byte(key), Value: value}
+	if err := d.produce(ctx, rec); err != nil {
+		return 0, err
+	}
+	return rec.Offset, nil
+}
+
+// produce writes a record. When ctx ends first the record may be written or
+// not, and still be on its way: franz-go does not take back what it has sent.
+func (d *DLT) produce(ctx context.Context, rec *kgo.Record) error {
+	done := make(chan error, 1)
+	d.c.Kgo().Produce(ctx, rec, func(_ *kgo.Record, err error) { done <- err })
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %w", delivery.ErrUnknownOutcome, context.Cause(ctx))
+	}
 }
 
 func (d *DLT) ensureStateTopic(ctx context.Context) error {

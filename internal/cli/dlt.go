@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -70,12 +71,34 @@ func (o *dltOptions) open(ctx context.Context, s *streams, f func(*delivery.Clie
 	if err != nil {
 		return err
 	}
-	client, err := delivery.Dial(seeds, delivery.WithClientID(c.get("client.id", "bote-dlt")), delivery.WithKgo(opts...))
+	client, err := delivery.Dial(seeds, delivery.WithClientID(c.get("client.id", "bote-dlt")), delivery.WithKgo(opts...),
+		delivery.WithLogger(slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: slog.LevelWarn}))))
 	if err != nil {
 		return err
 	}
 	defer client.Close()
 	return f(client)
+}
+
+// openTopic is open for commands on one dead-letter topic.
+func (o *dltOptions) openTopic(ctx context.Context, s *streams, topic string, f func(*delivery.Client, *dlt.DLT) error) error {
+	return o.open(ctx, s, func(c *delivery.Client) error { return advise(f(c, dlt.Open(c, topic)), topic) })
+}
+
+// advise adds to an error what to do about it.
+func advise(err error, topic string) error {
+	missing, ok := errors.AsType[*delivery.TopicError](err)
+	switch {
+	case ok && missing.Topic == topic && errors.Is(err, delivery.ErrTopicMissing):
+		return fmt.Errorf("no topic %s; bote dlt ls shows what there is", topic)
+	case errors.Is(err, dlt.ErrNoGroup):
+		return fmt.Errorf("%w; bote dlt count %s shows the groups of its records, and --force-group sends to a group that does not exist yet", err, topic)
+	case errors.Is(err, dlt.ErrNotHandled):
+		return fmt.Errorf("%w; is a consumer of the group running? --unwatched sends the rest without waiting", err)
+	case errors.Is(err, dlt.ErrTooManyFailures):
+		return fmt.Errorf("%w; the rest was not sent. Repair the cause first", err)
+	}
+	return err
 }
 
 // dltFilter are the flags that select dead letters.
@@ -90,12 +113,12 @@ type dltFilter struct {
 
 func (o *dltFilter) addFlags(cmd *cobra.Command, limit string) {
 	f := cmd.Flags()
-	f.StringVar(&o.class, "class", "", "why it was given up (decode, permanent, exhausted, expired, timeout, panic, oversize), or a part of the error class")
+	f.StringVar(&o.class, "class", "", "why it was given up (decode, permanent, exhausted, expired, timeout, panic, oversize), or a part of the class of the error or its cause")
 	f.StringVar(&o.message, "message", "", "a part of the error message")
 	f.StringVar(&o.key, "key", "", "this key")
 	f.StringVar(&o.header, "header", "", "has this header: name or name=value")
 	f.StringVar(&o.origin, "origin", "", "first read from this topic")
-	f.StringVar(&o.group, "group", "", "given up by this group")
+	f.StringVar(&o.group, "group", "", "given up by this group; '*' is all")
 	f.DurationVar(&o.since, "since", 0, "dead-lettered at most so long ago, such as 24h")
 	f.DurationVar(&o.until, "until", 0, "dead-lettered at least so long ago")
 	f.StringSliceVar(&o.places, "at", nil, "at this <partition>:<offset>; may be repeated")
@@ -109,7 +132,7 @@ func (o *dltFilter) addFlags(cmd *cobra.Command, limit string) {
 func (o *dltFilter) filter(cmd *cobra.Command, now time.Time) (dlt.Filter, error) {
 	f := dlt.Filter{
 		Class: o.class, Message: o.message, Origin: o.origin, Group: o.group,
-		FromOffset: o.from, ToOffset: o.to, Closed: o.all, Sample: o.limit,
+		FromOffset: o.from, ToOffset: o.to, Closed: o.all, Limit: o.limit,
 	}
 	if cmd.Flags().Changed("key") {
 		f.Key = []byte(o.key)

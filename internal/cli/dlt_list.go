@@ -40,7 +40,7 @@ func newDLTListCommand(s *streams, o *dltOptions) *cobra.Command {
 				}
 				letters, _, err := dlt.Open(c, args[0]).List(cmd.Context(), filter, nil, 0)
 				if err != nil {
-					return err
+					return advise(err, args[0])
 				}
 				return writeLetters(s.out, letters, asJSON)
 			})
@@ -195,6 +195,11 @@ func newLetterJSON(l dlt.Letter, withHeaders bool) letterJSON {
 	if withHeaders {
 		for _, h := range l.Record.Headers {
 			row := letterHeaderRow{Name: h.Key}
+			if number, ok := dlt.HeaderText(h); ok {
+				row.Text = number
+				out.Headers = append(out.Headers, row)
+				continue
+			}
 			text, coded := textOrBase64(h.Value)
 			if text != nil && printable(*text) {
 				row.Text = *text
@@ -259,8 +264,8 @@ func newDLTShowCommand(s *streams, o *dltOptions) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return o.open(cmd.Context(), s, func(c *delivery.Client) error {
-				l, err := dlt.Open(c, args[0]).Get(cmd.Context(), place)
+			return o.openTopic(cmd.Context(), s, args[0], func(_ *delivery.Client, d *dlt.DLT) error {
+				l, err := d.Get(cmd.Context(), place)
 				if err != nil {
 					return err
 				}
@@ -324,12 +329,12 @@ func newDLTCountCommand(s *streams, o *dltOptions) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return o.open(cmd.Context(), s, func(c *delivery.Client) error {
+			return o.openTopic(cmd.Context(), s, args[0], func(c *delivery.Client, d *dlt.DLT) error {
 				filter, err := f.filter(cmd, c.Clock().Now())
 				if err != nil {
 					return err
 				}
-				n, err := dlt.Open(c, args[0]).Count(cmd.Context(), filter)
+				n, err := d.Count(cmd.Context(), filter)
 				if err != nil {
 					return err
 				}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"os/user"
 	"slices"
@@ -21,6 +22,8 @@ type dltRedrive struct {
 	toOrigin             bool
 	everything           bool
 	dryRun               bool
+	forceGroup           bool
+	unwatched            bool
 	rate                 float64
 	maxRedrives          int
 }
@@ -28,16 +31,29 @@ type dltRedrive struct {
 func (o *dltRedrive) addFlags(cmd *cobra.Command) {
 	o.dltFilter.addFlags(cmd, "at most so many records; 0 is all")
 	f := cmd.Flags()
-	f.StringVar(&o.toGroup, "to-group", "", "to the first retry topic of this group's chain, so that no other group sees it again")
+	f.StringVar(&o.toGroup, "to-group", "", "to the first retry topic of this group's chain, so that no other group sees it again; takes the records that this group gave up, unless --group says otherwise")
+	f.BoolVar(&o.forceGroup, "force-group", false, "with --to-group: also if the group does not exist")
 	f.BoolVar(&o.toOrigin, "to-origin", false, "to the topic it was first read from, for all groups")
 	f.StringVar(&o.topic, "to-topic", "", "to this topic")
 	f.StringVar(&o.tier, "tier", "", "with --to-group: this retry topic, for records that do not name one")
 	f.BoolVar(&o.everything, "everything", false, "redrive all open records when no filter is given")
 	f.BoolVar(&o.dryRun, "dry-run", false, "only say what would go where")
+	f.BoolVar(&o.unwatched, "unwatched", false, "do not wait after the first 100 records to see whether more than 5 % are dead again")
 	f.Float64Var(&o.rate, "rate", 100, "records a second")
 	f.IntVar(&o.maxRedrives, "max-redrives", 3, "a record redriven so often goes to <main topic>-parked")
 	cmd.MarkFlagsMutuallyExclusive("to-group", "to-origin", "to-topic")
-	cmd.MarkFlagsOneRequired("to-group", "to-origin", "to-topic")
+}
+
+// check tells what is missing on the command line.
+func (o *dltRedrive) check(cmd *cobra.Command) error {
+	switch {
+	case o.toGroup == "" && o.topic == "" && !o.toOrigin:
+		return wordsError{errors.New("say where to: --to-group GROUP sends to the group that failed and no other, " +
+			"--to-origin to the topic it came from and all its groups, --to-topic TOPIC to any topic")}
+	case !o.everything && !o.selective(cmd):
+		return errNoSelection
+	}
+	return nil
 }
 
 func (o *dltRedrive) target() dlt.Target {
@@ -54,6 +70,12 @@ func (o *dltRedrive) options() []dlt.Option {
 	opts := []dlt.Option{dlt.Rate(o.rate), dlt.MaxRedrives(o.maxRedrives), dlt.Actor(actor())}
 	if o.dryRun {
 		opts = append(opts, dlt.DryRun())
+	}
+	if o.forceGroup {
+		opts = append(opts, dlt.ForceGroup())
+	}
+	if o.unwatched {
+		opts = append(opts, dlt.Unwatched())
 	}
 	if o.tier != "" {
 		opts = append(opts, dlt.Tier(o.tier))
@@ -82,16 +104,19 @@ func newDLTRedriveCommand(s *streams, o *dltOptions) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if !r.everything && !r.selective(cmd) {
-				return errNoSelection
+			if err := r.check(cmd); err != nil {
+				return err
 			}
-			return o.open(cmd.Context(), s, func(c *delivery.Client) error {
+			return o.openTopic(cmd.Context(), s, args[0], func(c *delivery.Client, d *dlt.DLT) error {
 				filter, err := r.filter(cmd, c.Clock().Now())
 				if err != nil {
 					return err
 				}
-				task, err := dlt.Open(c, args[0]).Redrive(cmd.Context(), filter, r.target(), r.options()...)
-				return errors.Join(err, s.writeTask(task, r.dryRun, asJSON))
+				task, err := d.Redrive(cmd.Context(), filter, r.target(), r.options()...)
+				if err != nil && task.Selected == 0 {
+					return err
+				}
+				return errors.Join(err, s.writeTask(task, r, asJSON))
 			})
 		},
 	}
@@ -99,32 +124,48 @@ func newDLTRedriveCommand(s *streams, o *dltOptions) *cobra.Command {
 	return cmd
 }
 
-func (s *streams) writeTask(t dlt.Task, dryRun, asJSON bool) error {
+func (s *streams) writeTask(t dlt.Task, r *dltRedrive, asJSON bool) error {
 	if asJSON {
 		return writeObject(s.out, map[string]any{
-			"redrive_id": t.ID, "dry_run": dryRun, "selected": t.Selected, "sent": t.Sent,
-			"parked": t.Parked, "came_back": t.CameBack, "targets": t.Targets,
+			"redrive_id": t.ID, "dry_run": r.dryRun, "selected": t.Selected, "sent": t.Sent,
+			"parked": t.Parked, "came_back": t.CameBack, "other_groups": t.OtherGroups, "targets": t.Targets,
 		})
 	}
-	if dryRun {
-		s.printf("would redrive %d\n", t.Selected)
-	} else {
-		s.printf("redriven %d, parked %d, came back so far %d, id %s\n", t.Sent, t.Parked, t.CameBack, t.ID)
+	verb, tail := "sent back", fmt.Sprintf("; %d are dead again so far", t.CameBack)
+	if r.dryRun {
+		verb, tail = "would send back", ""
 	}
-	for _, topic := range slices.Sorted(maps.Keys(t.Targets)) {
-		s.printf("  %s: %d\n", topic, t.Targets[topic])
+	s.printf("%s %d%s; %d parked (redriven more than %d times)%s\n", verb, t.Sent, targetList(t), t.Parked, r.maxRedrives, tail)
+	if t.OtherGroups > 0 {
+		s.printf("%d of other groups are left; --group '*' takes them too\n", t.OtherGroups)
 	}
 	return nil
 }
 
-// newDLTDiscardCommand is bote dlt discard: note that records need nothing any more.
+// targetList names where records were sent, with their numbers if that is more
+// than one topic.
+func targetList(t dlt.Task) string {
+	topics := slices.Sorted(maps.Keys(t.Targets))
+	switch len(topics) {
+	case 0:
+		return ""
+	case 1:
+		return " to " + topics[0]
+	}
+	for i, topic := range topics {
+		topics[i] = fmt.Sprintf("%s (%d)", topic, t.Targets[topic])
+	}
+	return " to " + strings.Join(topics, ", ")
+}
+
+// newDLTDiscardCommand is bote dlt discard: mark dead letters as done.
 func newDLTDiscardCommand(s *streams, o *dltOptions) *cobra.Command {
 	f := &dltFilter{}
 	var reason string
 	var everything bool
 	cmd := &cobra.Command{
 		Use:   "discard TOPIC",
-		Short: "Note that records of a dead-letter topic need nothing any more",
+		Short: "Mark dead letters as done; nothing is deleted",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			asJSON, err := o.json()
@@ -134,12 +175,15 @@ func newDLTDiscardCommand(s *streams, o *dltOptions) *cobra.Command {
 			if !everything && !f.selective(cmd) {
 				return errNoSelection
 			}
-			return o.open(cmd.Context(), s, func(c *delivery.Client) error {
+			return o.openTopic(cmd.Context(), s, args[0], func(c *delivery.Client, d *dlt.DLT) error {
 				filter, err := f.filter(cmd, c.Clock().Now())
 				if err != nil {
 					return err
 				}
-				n, err := dlt.Open(c, args[0]).Discard(cmd.Context(), filter, actor(), reason)
+				n, err := d.Discard(cmd.Context(), filter, actor(), reason)
+				if err != nil && n == 0 {
+					return err
+				}
 				if asJSON {
 					return errors.Join(err, writeObject(s.out, map[string]int{"discarded": n}))
 				}

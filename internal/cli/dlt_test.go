@@ -74,7 +74,7 @@ func TestDLTShow(t *testing.T) {
 	run, _ := dltBench(t)
 	code, out, errs := run("show", "orders-dlt", "0:1")
 	require.Equal(t, exitOK, code, errs)
-	for _, want := range []string{"message:   no such address", "value:     bad", "key:       k-bad", "group:     mail", "kafka_dlt-original-topic: orders", "base64 AAAAAA=="} {
+	for _, want := range []string{"message:   no such address", "value:     bad", "key:       k-bad", "group:     mail", "kafka_dlt-original-topic: orders", "kafka_dlt-original-partition: 0\n", "kafka_dlt-original-offset: 1\n", "kafka_dlt-original-timestamp: 20"} {
 		require.Contains(t, out, want)
 	}
 	code, out, errs = run("show", "orders-dlt", "0:99")
@@ -90,11 +90,11 @@ func TestDLTRedriveAndDiscard(t *testing.T) {
 	require.Contains(t, errs, "nothing selects records")
 	code, _, errs = run("redrive", "orders-dlt", "--everything")
 	require.Equal(t, exitError, code)
-	require.Contains(t, errs, "to-group")
+	require.Contains(t, errs, "say where to: --to-group GROUP")
 
 	code, out, _ := run("redrive", "orders-dlt", "--to-origin", "--class", "exhausted", "--dry-run")
 	require.Equal(t, exitOK, code)
-	require.Equal(t, "would redrive 2\n  orders: 2\n", out)
+	require.Equal(t, "would send back 2 to orders; 0 parked (redriven more than 3 times)\n", out)
 	h.ExpectRecords("orders", 3)
 
 	code, out, errs = run("redrive", "orders-dlt", "--to-origin", "--class", "exhausted", "-o", "json")
@@ -113,4 +113,35 @@ func TestDLTRedriveAndDiscard(t *testing.T) {
 	require.Regexp(t, `state: +discarded .* typo`, out)
 	_, out, _ = run("ls", "orders-dlt", "--all")
 	require.Equal(t, 3, strings.Count(out, "orders-0@"))
+}
+
+// A redrive to a group, and the words about what is wrong.
+func TestDLTRedriveToGroup(t *testing.T) {
+	run, _ := dltBench(t)
+	for _, words := range [][]string{{"--dry-run"}, nil} {
+		code, out, errs := run(append([]string{"redrive", "orders-dlt", "--to-group", "mial", "--everything"}, words...)...)
+		require.Equal(t, exitError, code)
+		require.Empty(t, out)
+		require.Equal(t, "Error: redrive: mial: no such consumer group; bote dlt count orders-dlt shows the groups of its records, "+
+			"and --force-group sends to a group that does not exist yet\n", errs)
+	}
+	code, out, errs := run("redrive", "orders-dlt", "--to-group", "stats", "--force-group", "--everything")
+	require.Equal(t, exitOK, code, errs)
+	require.Equal(t, "sent back 0; 0 parked (redriven more than 3 times); 0 are dead again so far\n"+
+		"3 of other groups are left; --group '*' takes them too\n", out)
+	code, out, errs = run("redrive", "orders-dlt", "--to-group", "mail", "--class", "exhausted")
+	require.Equal(t, exitOK, code, errs)
+	require.Equal(t, "sent back 2 to orders; 0 parked (redriven more than 3 times); 0 are dead again so far\n", out)
+	code, out, errs = run("redrive", "orders-dlt", "--to-group", "mail", "--group", "*", "--everything", "--max-redrives", "0")
+	require.Equal(t, exitOK, code, errs)
+	require.Equal(t, "sent back 0; 1 parked (redriven more than 0 times); 0 are dead again so far\n", out)
+
+	for _, words := range [][]string{{"ls", "nosuch"}, {"count", "nosuch"}, {"show", "nosuch", "0:1"}, {"redrive", "nosuch", "--to-origin", "--everything"}, {"discard", "nosuch", "--everything"}} {
+		code, out, errs = run(words...)
+		require.Equal(t, exitError, code)
+		require.Empty(t, out)
+		require.Equal(t, "Error: no topic nosuch; bote dlt ls shows what there is\n", errs, words[0])
+	}
+	_, topics, _ := run("ls")
+	require.NotContains(t, topics, "nosuch")
 }
