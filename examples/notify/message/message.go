@@ -34,13 +34,17 @@ type SMS struct {
 	Body string `json:"body"`
 }
 
-// Order is an order that was placed, the value on TopicOrders.
+// Order is an order that was placed, the value on TopicOrders. Java services
+// keep both IDs as Long.
 type Order struct {
-	OrderID string `json:"orderId"`
-	UserID  string `json:"userId"`
-	Amount  int64  `json:"amount"`
-	Email   string `json:"email"`
+	OrderID Identifier `json:"orderId"`
+	UserID  Identifier `json:"userId"`
+	Amount  int64      `json:"amount"`
+	Email   string     `json:"email"`
 }
+
+// Attempts is how often a notification is tried before it is dead.
+const Attempts = 5
 
 // Kind says what a notification is.
 type Kind string
@@ -110,7 +114,7 @@ func ID(r *kgo.Record) string {
 	if o.Topic == TopicOrders {
 		var order Order
 		if json.Unmarshal(r.Value, &order) == nil && order.OrderID != "" {
-			return order.OrderID
+			return string(order.OrderID)
 		}
 	}
 	return fmt.Sprintf("%s-%d-%d", o.Topic, o.Partition, o.Offset)

@@ -45,6 +45,7 @@ type API struct {
 	client *delivery.Client
 	view   *status.View
 	feed   *status.Feed
+	orders orderIDs
 }
 
 // New makes an API. The cluster is first asked by Run.
@@ -77,6 +78,9 @@ func (a *API) Handler() http.Handler {
 	}
 	for _, path := range []string{"/api/sms", "/api/sms/send"} {
 		mux.HandleFunc("POST "+path, a.postSMS)
+	}
+	for _, path := range []string{"/api/emails/send", "/api/sms/send"} {
+		mux.HandleFunc("GET "+path, a.onlyPOST) // more particular than {id}
 	}
 	mux.HandleFunc("GET /api/emails/{id}", a.get(message.KindEmail))
 	mux.HandleFunc("GET /api/emails", a.list(message.KindEmail))

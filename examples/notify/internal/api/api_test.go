@@ -75,7 +75,8 @@ func TestValidation(t *testing.T) {
 		{"/api/emails", `{"from":"a@x.y","to":"b@x.y","subject":"s","body":"b","cc":"c@x.y","a/b~c":1}`, []string{"/a~1b~0c", "/cc"}},
 		{"/api/sms/send", `{"from":"12","to":"+12","body":"b"}`, []string{"/from", "/to"}},
 		{"/api/orders", `{"userId":"","amount":0,"email":"e"}`, []string{"/userId", "/amount", "/email"}},
-		{"/api/orders", `{"userId":"u","amount":1.5,"email":"e@x.y"}`, []string{"/amount"}},
+		{"/api/orders", `{"userId":"u","amount":1.5,"email":"e@x.y"}`, []string{"/userId", "/amount"}},
+		{"/api/orders", `{"userId":1.5,"amount":1,"email":"e@x.y"}`, []string{"/userId"}},
 		{"/api/orders", `{"userId":true,"amount":"1","email":"e@x.y"}`, []string{"/userId", "/amount"}},
 		{"/publish", `{"message":""}`, []string{"/message"}},
 	} {
@@ -95,6 +96,7 @@ func TestGoodInput(t *testing.T) {
 		{"/api/emails", `{"from":"홍길동 <a@x.y>","to":"b@x.y","subject":"` + strings.Repeat("가", 998) + `","body":"b"}`},
 		{"/api/sms", `{"from":"1588-1234","to":"+1 (212) 555-0100","body":"b"}`},
 		{"/api/orders", `{"userId":12,"amount":9007199254740993,"email":"e@x.y"}`},
+		{"/api/orders", `{"userId":"12","amount":1,"email":"e@x.y"}`},
 	} {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, c[0], strings.NewReader(c[1]))
 		r.Header.Set("Content-Type", "application/json")
@@ -114,10 +116,31 @@ func TestRefusals(t *testing.T) {
 		require.Equal(t, "malformed-json", p.Code, body)
 		require.Equal(t, http.StatusBadRequest, p.Status)
 	}
+	for body, want := range map[string]string{
+		"":                                    "empty",
+		"\xef\xbb\xbf{}":                      "BOM",
+		"\xff\xfe{\x00}\x00":                  "UTF-16",
+		"{\n \"from\": \"\xc8\xab\xb1\xe6\"}": "not UTF-8: line 2, character 12",
+		`'{"from":"a"}'`:                      "single quote",
+		"{\"from\":\"a\",\n\"to\":":           "ends too early: line 2, after character 5",
+		"{\"from\":\"a\",\n\"to\" 5}":         "line 2, character 6",
+		"[]":                                  "one JSON object",
+		`{} {}`:                               "line 1, character 4",
+	} {
+		_, p := request(t, h, http.MethodPost, "/api/emails", body)
+		require.Contains(t, p.Detail, want, body)
+	}
 	_, p := request(t, h, http.MethodPost, "/api/emails", "x", "Content-Type", "text/plain")
 	require.Equal(t, http.StatusUnsupportedMediaType, p.Status)
 	_, p = request(t, h, http.MethodPost, "/api/emails", strings.Repeat(" ", 2<<20+1))
 	require.Equal(t, http.StatusRequestEntityTooLarge, p.Status)
+	require.Equal(t, "The body may have 2097152 bytes; this one has 2097153.", p.Detail)
+	for _, path := range []string{"/api/emails/send", "/api/sms/send"} {
+		w, p := request(t, h, http.MethodGet, path, "")
+		require.Equal(t, http.StatusMethodNotAllowed, p.Status)
+		require.Equal(t, "POST", w.Header().Get("Allow"))
+		require.Equal(t, "Send it with POST.", p.Detail)
+	}
 	_, p = request(t, h, http.MethodGet, "/nothing", "")
 	require.Equal(t, "not-found", p.Code)
 	for _, path := range []string{"/api/emails/x", "/api/sms/x", "/api/orders/x"} {

@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/botehq/bote/examples/notify/internal/text"
+	"github.com/botehq/bote/examples/notify/message"
 )
 
 // maxRequestBytes is the longest request: a body of 256 KiB whose every byte JSON
@@ -34,15 +35,15 @@ func readBody(w http.ResponseWriter, r *http.Request) (*body, *problem) {
 	}
 	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequestBytes))
 	if err != nil {
-		p := badJSON()
+		p := readFailed()
 		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-			p = tooLarge()
+			p = bodyTooLarge(r.ContentLength)
 		}
 		return nil, &p
 	}
 	b := &body{}
-	if !utf8.Valid(raw) || json.Unmarshal(raw, &b.members) != nil || b.members == nil {
-		p := badJSON()
+	if err := json.Unmarshal(raw, &b.members); err != nil || b.members == nil || !utf8.Valid(raw) {
+		p := badJSON(whyNoJSON(raw, err))
 		return nil, &p
 	}
 	return b, nil
@@ -97,17 +98,17 @@ func (b *body) integer(name string, least int64) int64 {
 	return n
 }
 
-// identifier is a member that must be text or an integer, and is kept as text.
-func (b *body) identifier(name string) string {
-	raw := b.members[name]
-	if _, err := strconv.ParseInt(string(raw), 10, 64); err == nil {
-		return string(b.take(name))
+// identifier is a member that must be an integer, or the text of one.
+func (b *body) identifier(name string) message.Identifier {
+	raw := b.take(name)
+	var id message.Identifier
+	switch {
+	case raw == nil:
+		b.reject(name, text.Text{EN: "is required", KO: "필수 항목입니다"})
+	case json.Unmarshal(raw, &id) != nil || !id.Number():
+		b.reject(name, text.Text{EN: "must be an integer", KO: "정수여야 합니다"})
 	}
-	s := b.text(name)
-	if n := utf8.RuneCountInString(s); n > maxIdentifier || s != "" && !oneLine(s) {
-		b.reject(name, text.Text{EN: "must be one line of at most 255 characters", KO: "255자 이하의 한 줄이어야 합니다"})
-	}
-	return s
+	return id
 }
 
 // end is the problem with the body, nil if there is none. Members that nobody took

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -45,11 +46,15 @@ type fieldProblem struct {
 }
 
 // The problems.
-func badJSON() problem {
+func badJSON(detail text.Text) problem {
 	return problem{
 		status: http.StatusBadRequest, code: "malformed-json", title: text.Text{EN: "Malformed JSON", KO: "잘못된 JSON"},
-		detail: text.Text{EN: "The body must be one JSON object.", KO: "본문은 하나의 JSON 객체여야 합니다."},
+		detail: detail,
 	}
+}
+
+func readFailed() problem {
+	return badParameter(text.Text{EN: "The body cannot be read.", KO: "본문을 읽을 수 없습니다."})
 }
 
 func badParameter(detail text.Text) problem {
@@ -63,18 +68,48 @@ func notFound() problem {
 	}
 }
 
-func methodNotAllowed() problem {
-	return problem{
+func methodNotAllowed(path, allow string) problem {
+	p := problem{
 		status: http.StatusMethodNotAllowed, code: "method-not-allowed", title: text.Text{EN: "Method not allowed", KO: "허용되지 않는 메서드"},
-		detail: text.Text{EN: "The header Allow names the methods of this address.", KO: "Allow 헤더에 이 주소에서 쓸 수 있는 메서드가 있습니다."},
+		detail: text.Text{EN: "This address takes " + allow + ".", KO: "이 주소에서 쓸 수 있는 메서드: " + allow},
 	}
+	switch {
+	case path == "/publish":
+		p.detail = text.Text{
+			EN: "Send it with POST. GET works when the program is run with --publish-get.",
+			KO: "이 주소에서는 POST만 됩니다. GET은 --publish-get을 주고 실행하면 됩니다.",
+		}
+	case allow == http.MethodPost:
+		p.detail = text.Text{EN: "Send it with POST.", KO: "이 주소에서는 POST만 됩니다(Allow 헤더 참고)."}
+	}
+	return p
+}
+
+// onlyPOST answers a browser that was given the address of a form.
+func (a *API) onlyPOST(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Allow", http.MethodPost)
+	a.fail(w, r, methodNotAllowed(r.URL.Path, http.MethodPost))
 }
 
 func tooLarge() problem {
 	return problem{
 		status: http.StatusRequestEntityTooLarge, code: "too-large", title: text.Text{EN: "Request too large", KO: "요청이 너무 큼"},
-		detail: text.Text{EN: "The message is larger than this service or the broker takes.", KO: "이 서비스 또는 브로커가 받을 수 있는 크기를 넘었습니다."},
+		detail: text.Text{EN: "The message is larger than the broker takes (max.message.bytes of the topic).", KO: "브로커가 받을 수 있는 크기(토픽의 max.message.bytes)를 넘었습니다."},
 	}
+}
+
+// bodyTooLarge is a body that is longer than this service takes. size is -1 if
+// the client did not say it.
+func bodyTooLarge(size int64) problem {
+	p := tooLarge()
+	p.detail = text.Text{EN: fmt.Sprintf("The body may have %d bytes.", maxRequestBytes), KO: fmt.Sprintf("본문은 %d바이트까지 받을 수 있습니다.", maxRequestBytes)}
+	if size >= 0 {
+		p.detail = text.Text{
+			EN: fmt.Sprintf("The body may have %d bytes; this one has %d.", maxRequestBytes, size),
+			KO: fmt.Sprintf("본문은 %d바이트까지 받을 수 있습니다(보낸 크기: %d).", maxRequestBytes, size),
+		}
+	}
+	return p
 }
 
 func wrongType(want string) problem {
@@ -178,7 +213,7 @@ func (a *API) problems(mux *http.ServeMux) http.Handler {
 		h.ServeHTTP(refusal, r)
 		if refusal.code == http.StatusMethodNotAllowed {
 			w.Header().Set("Allow", refusal.header.Get("Allow"))
-			a.fail(w, r, methodNotAllowed())
+			a.fail(w, r, methodNotAllowed(r.URL.Path, refusal.header.Get("Allow")))
 			return
 		}
 		a.fail(w, r, notFound())

@@ -51,13 +51,13 @@ func publishText(w http.ResponseWriter, r *http.Request) (string, *problem) {
 	case err == nil && kind == "application/x-www-form-urlencoded":
 		r.Body = http.MaxBytesReader(w, r.Body, maxRequestBytes)
 		if err := r.ParseForm(); err != nil {
-			return "", readProblem(err)
+			return "", readProblem(r, err)
 		}
 		return checkPublished(r.PostForm.Get("message"))
 	case err == nil && kind == "text/plain":
 		raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequestBytes))
 		if err != nil {
-			return "", readProblem(err)
+			return "", readProblem(r, err)
 		}
 		return checkPublished(string(raw))
 	default:
@@ -66,10 +66,10 @@ func publishText(w http.ResponseWriter, r *http.Request) (string, *problem) {
 	}
 }
 
-func readProblem(err error) *problem {
-	p := badParameter(text.Text{EN: "The body cannot be read.", KO: "본문을 읽을 수 없습니다."})
+func readProblem(r *http.Request, err error) *problem {
+	p := readFailed()
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		p = tooLarge()
+		p = bodyTooLarge(r.ContentLength)
 	}
 	return &p
 }

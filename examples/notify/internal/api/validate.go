@@ -11,10 +11,9 @@ import (
 )
 
 const (
-	maxSubject    = 998       // characters, as long as a line of a mail may be
-	maxBody       = 256 << 10 // bytes
-	maxAddress    = 320       // bytes
-	maxIdentifier = 255       // characters
+	maxSubject = 998       // characters, as long as a line of a mail may be
+	maxBody    = 256 << 10 // bytes
+	maxAddress = 320       // bytes
 )
 
 // address is a member that must be one mail address, with or without a name.

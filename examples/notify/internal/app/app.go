@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -59,6 +60,8 @@ type App struct {
 	broker   *bote.Broker
 	tempDir  string
 	brokers  []string
+	watch    *brokerWatch // nil if the broker is in this process
+	log      *slog.Logger // of the parts that use the cluster
 
 	apiServer    *web.Server
 	workerServer *web.Server
@@ -77,7 +80,7 @@ func Open(ctx context.Context, cfg Config) (_ *App, err error) {
 			err = errors.Join(err, a.Close())
 		}
 	}()
-	for _, step := range []func(context.Context) error{a.bind, a.openBroker, a.openParts} {
+	for _, step := range []func(context.Context) error{a.bind, a.openBroker, a.openWatch, a.openParts} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
@@ -160,6 +163,19 @@ func (a *App) openBroker(ctx context.Context) (err error) {
 	return nil
 }
 
+// openWatch watches a cluster elsewhere.
+func (a *App) openWatch(context.Context) (err error) {
+	if a.broker != nil {
+		a.log = quiet(a.cfg.Logger, new(atomic.Bool))
+		return nil
+	}
+	if a.watch, err = newBrokerWatch(a.brokers, a.cfg.Logger); err != nil {
+		return err
+	}
+	a.log = quiet(a.cfg.Logger, &a.watch.away)
+	return nil
+}
+
 func (a *App) openParts(ctx context.Context) error {
 	metrics, err := web.NewMetrics(a.registry)
 	if err != nil {
@@ -176,12 +192,12 @@ func (a *App) openParts(ctx context.Context) error {
 	}
 	a.api, err = api.New(api.Config{
 		Brokers: a.brokers, Lang: a.cfg.Lang, PublishByGET: a.cfg.PublishByGET,
-		Draining: a.apiServer.Draining(), Logger: a.cfg.Logger, Registry: a.registry,
+		Draining: a.apiServer.Draining(), Logger: a.log, Registry: a.registry,
 	})
 	if err != nil {
 		return err
 	}
-	a.apiServer.Handle(metrics.Around(withMailbox(a.api.Handler(), page)))
+	a.apiServer.Handle(metrics.Around(withPages(a.api.Handler(), page)))
 	return nil
 }
 
@@ -204,7 +220,7 @@ func (a *App) openWorker(ctx context.Context, metrics *web.Metrics) (*mailbox.Pa
 	}
 	a.worker, err = worker.New(worker.Config{
 		Brokers: a.brokers, Mail: mails, SMS: box, Mailbox: box, AlertWebhook: a.cfg.AlertWebhook,
-		RetryDelay: a.cfg.RetryDelay, Logger: a.cfg.Logger, Registry: a.registry,
+		RetryDelay: a.cfg.RetryDelay, Logger: a.log, Registry: a.registry,
 	})
 	if err != nil {
 		return nil, err
@@ -213,19 +229,22 @@ func (a *App) openWorker(ctx context.Context, metrics *web.Metrics) (*mailbox.Pa
 	if err != nil {
 		return nil, err
 	}
-	a.workerServer.Handle(metrics.Around(withMailbox(a.worker.Handler(), page)))
+	a.workerServer.Handle(metrics.Around(withPages(a.worker.Handler(), page)))
 	return page, nil
 }
 
-// withMailbox puts the page beside the routes of h.
-func withMailbox(h http.Handler, page *mailbox.Page) http.Handler {
-	if page == nil {
-		return h
-	}
+// withPages puts the mailbox beside the routes of h, and a page under the first
+// address that people type. Without a mailbox that is the description of the API.
+func withPages(h http.Handler, page *mailbox.Page) http.Handler {
 	mux := http.NewServeMux()
+	mux.Handle("/", h)
+	if page == nil {
+		mux.Handle("GET /{$}", http.RedirectHandler("/docs", http.StatusFound))
+		return mux
+	}
+	mux.Handle("GET /{$}", http.RedirectHandler(mailbox.Path, http.StatusFound))
 	mux.Handle(mailbox.Path, page)
 	mux.Handle(mailbox.Path+"/", page)
-	mux.Handle("/", h)
 	return mux
 }
 
@@ -246,6 +265,9 @@ func (a *App) Close() error {
 	}
 	if a.worker != nil {
 		a.worker.Close()
+	}
+	if a.watch != nil {
+		a.watch.client.Close()
 	}
 	return errors.Join(append(errs, a.closeBroker())...)
 }

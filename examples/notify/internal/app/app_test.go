@@ -6,15 +6,20 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/goleak"
 
+	"github.com/botehq/bote"
 	"github.com/botehq/bote/botetest"
 	"github.com/botehq/bote/examples/notify/internal/app"
 	"github.com/botehq/bote/examples/notify/internal/mailbox"
@@ -279,25 +284,128 @@ func TestOrders(t *testing.T) {
 	p := start(t, nil)
 	a := p.post("/api/orders", `{"userId":7,"amount":15000,"email":"buyer@example.com"}`)
 	require.Equal(t, http.StatusCreated, a.code, a.body)
-	var placed struct{ OrderID string }
+	var placed struct{ OrderID json.Number }
 	decode(t, a.body, &placed)
-	require.Equal(t, "/api/orders/"+placed.OrderID, a.header.Get("Location"))
+	require.Equal(t, "/api/orders/"+placed.OrderID.String(), a.header.Get("Location"))
 	var view struct {
-		OrderID, UserID, Email string
-		Amount                 int64
-		Mail                   message.Status
+		OrderID, UserID json.Number
+		Email           string
+		Amount          int64
+		Mail            message.Status
 	}
 	require.Eventually(t, func() bool {
 		decode(t, p.get(a.header.Get("Location")).body, &view)
 		return view.Mail.State == message.StateSent
 	}, patience, tick)
 	require.Equal(t, placed.OrderID, view.OrderID)
-	require.Equal(t, "7", view.UserID)
+	require.Equal(t, "7", view.UserID.String())
 	require.EqualValues(t, 15000, view.Amount)
 	require.Equal(t, "buyer@example.com", p.messages(mailbox.KindMail)[0].To)
 	require.Eventually(t, func() bool {
 		return strings.TrimSpace(p.do(http.MethodGet, p.at.Worker+"/stats", "").body) == `{"orders":1,"amount":15000}`
 	}, patience, tick, "stats-service sees the order too")
+}
+
+// A Spring service reads the order as it has it, with Long IDs, and what it
+// writes without any header of ours is confirmed and counted.
+func TestOrdersOfSpring(t *testing.T) {
+	t.Parallel()
+	p := start(t, nil)
+	cl, err := kgo.NewClient(kgo.SeedBrokers(p.at.Kafka), kgo.ConsumeTopics(message.TopicOrders))
+	require.NoError(t, err)
+	defer cl.Close()
+	spring := &kgo.Record{
+		Topic: message.TopicOrders, Value: []byte(`{"orderId":1,"userId":1,"amount":15000,"email":"buyer@example.com"}`),
+		Headers: []kgo.RecordHeader{{Key: "__TypeId__", Value: []byte("com.example.order.OrderCreatedEvent")}},
+	}
+	require.NoError(t, cl.ProduceSync(t.Context(), spring).FirstErr())
+	require.Eventually(t, func() bool { return len(p.messages(mailbox.KindMail)) == 1 }, patience, tick)
+	require.Equal(t, "주문 확인 / Order 1", p.messages(mailbox.KindMail)[0].Subject)
+	require.Contains(t, p.get("/api/orders/1").body, `"orderId":1,"userId":1,"amount":15000`)
+
+	require.Equal(t, http.StatusCreated, p.post("/api/orders", `{"userId":"7","amount":1,"email":"buyer@example.com"}`).code)
+	var ours struct{ OrderID, UserID, Amount int64 } // as Java's Long: text would be refused
+	for ours.UserID != 7 {
+		cl.PollFetches(t.Context()).EachRecord(func(r *kgo.Record) { decode(t, string(r.Value), &ours) })
+	}
+	require.Positive(t, ours.OrderID)
+	require.Less(t, ours.OrderID, int64(1)<<53)
+}
+
+// A topic is deleted and created again while the app runs, as the tutorials do.
+func TestTopicCreatedAnew(t *testing.T) {
+	t.Parallel()
+	var log lines
+	p := start(t, func(c *app.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+	send := func() int {
+		return p.post("/api/emails/send", `{"from":"a@example.com","to":"b@example.com","subject":"s","body":"b"}`).code
+	}
+	require.Equal(t, http.StatusAccepted, send())
+	require.Eventually(t, func() bool { return len(p.messages(mailbox.KindMail)) == 1 }, patience, tick)
+	cl, err := kgo.NewClient(kgo.SeedBrokers(p.at.Kafka))
+	require.NoError(t, err)
+	defer cl.Close()
+	adm := kadm.NewClient(cl)
+	_, err = adm.DeleteTopic(t.Context(), message.TopicEmails)
+	require.NoError(t, err)
+	_, err = adm.CreateTopic(t.Context(), 1, 1, nil, message.TopicEmails)
+	require.NoError(t, err)
+	accepted := 0
+	require.Eventually(t, func() bool {
+		if send() == http.StatusAccepted {
+			accepted++
+		}
+		return accepted == 3
+	}, 3*patience, tick)
+	require.Eventually(t, func() bool { return len(p.messages(mailbox.KindMail)) >= 1+accepted }, 3*patience, tick)
+	require.LessOrEqual(t, log.count("level=WARN", message.TopicEmails), 2, "one of the API and one of the worker: "+log.text())
+}
+
+// lines collects a log.
+type lines struct {
+	mu  sync.Mutex
+	all []string
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.all = append(l.all, string(p))
+	return len(p), nil
+}
+
+// count is the number of lines that have all parts.
+func (l *lines) count(parts ...string) (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, line := range l.all {
+		has := true
+		for _, part := range parts {
+			has = has && strings.Contains(line, part)
+		}
+		if has {
+			n++
+		}
+	}
+	return n
+}
+
+func (l *lines) text() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Join(l.all, "")
+}
+
+// The first address that everybody types is a page.
+func TestRootIsAPage(t *testing.T) {
+	t.Parallel()
+	p := start(t, nil)
+	for _, at := range []string{p.at.API, p.at.Worker} {
+		a := p.do(http.MethodGet, at+"/", "")
+		require.Equal(t, http.StatusOK, a.code)
+		require.Contains(t, a.body, "<h1>")
+		require.Equal(t, http.StatusNotFound, p.do(http.MethodGet, at+"/nothing", "").code)
+	}
 }
 
 func TestListPages(t *testing.T) {
@@ -434,6 +542,48 @@ func TestNoBroker(t *testing.T) {
 
 // TestDrain stops the app while a mail is being sent: the mail arrives, and only
 // once.
+// The broker is away at the start, and comes. The log says both once.
+func TestBrokerComesLater(t *testing.T) {
+	t.Parallel()
+	var lc net.ListenConfig
+	ln, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	addr := ln.Addr().String()
+	require.NoError(t, ln.Close())
+	var log lines
+	cfg := app.Config{
+		API: true, Worker: true, Host: "127.0.0.1", BootstrapServers: []string{addr}, Lang: text.English,
+		Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn})),
+	}
+	a, err := app.Open(t.Context(), cfg)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- a.Run(ctx) }()
+	p := &process{t: t, at: a.Addresses(), client: &http.Client{Transport: &http.Transport{}}}
+	require.Eventually(t, func() bool { return log.count("no broker answers") == 1 }, patience, tick)
+	require.True(t, a.BrokerAway())
+	require.Equal(t, http.StatusServiceUnavailable, p.post("/api/emails", tutorialMail).code)
+
+	b, err := bote.Open(t.Context(), bote.Config{
+		InMemory: true, Listen: addr, Logger: slog.New(slog.DiscardHandler),
+		Properties: map[string]string{"group.initial.rebalance.delay.ms": "0"},
+	})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, b.Close()) }()
+	serving, stop := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	go func() { served <- b.Serve(serving) }()
+	require.Eventually(t, func() bool { return p.post("/api/emails", tutorialMail).code == http.StatusAccepted }, patience, tick)
+	require.Eventually(t, func() bool { return log.count("answers again") == 1 && !a.BrokerAway() }, patience, tick)
+	require.LessOrEqual(t, log.count("level=WARN"), 3, log.text())
+	p.client.CloseIdleConnections()
+	cancel()
+	require.NoError(t, <-done)
+	stop()
+	require.NoError(t, <-served)
+}
+
 func TestDrain(t *testing.T) {
 	t.Parallel()
 	b := botetest.New(t)

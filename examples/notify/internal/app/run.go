@@ -23,6 +23,9 @@ func (a *App) Run(ctx context.Context) error {
 	if a.smtp != nil {
 		layers = append(layers, []delivery.Runner{a.smtp})
 	}
+	if a.watch != nil {
+		layers = append(layers, []delivery.Runner{a.watch})
+	}
 	if a.broker != nil {
 		layers = append(layers, []delivery.Runner{serveBroker{a.broker.Serve}})
 	}

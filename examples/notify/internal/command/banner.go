@@ -11,16 +11,16 @@ import (
 )
 
 // announce says where everything is. Nothing depends on whether anybody reads it.
-func (o *options) announce(at app.Addresses, lang text.Lang, w io.Writer) {
+func (o *options) announce(at app.Addresses, away bool, lang text.Lang, w io.Writer) {
 	if o.printJSON {
 		_ = json.NewEncoder(w).Encode(at)
 		return
 	}
-	_, _ = io.WriteString(w, banner(at, lang))
+	_, _ = io.WriteString(w, banner(at, away, lang))
 }
 
 // banner is the addresses and the first thing to try.
-func banner(at app.Addresses, lang text.Lang) string {
+func banner(at app.Addresses, away bool, lang text.Lang) string {
 	t := func(en, ko string) string { return text.Text{EN: en, KO: ko}.In(lang) }
 	var b strings.Builder
 	b.WriteString("bote-notify\n\n")
@@ -42,10 +42,14 @@ func banner(at app.Addresses, lang text.Lang) string {
 	}
 	line("SMTP    ", at.SMTP, "")
 	line("Mailbox ", at.Mailbox, t("what was sent, and switches to make it fail", "보낸 것 보기, 실패 스위치"))
-	if at.API != "" {
+	if away {
+		fmt.Fprintf(&b, "\n%s\n", t("Not ready yet: no broker answers at "+at.Kafka+". Everything goes on by itself when one does.",
+			"아직 준비되지 않았습니다. "+at.Kafka+" 에서 응답하는 브로커가 없습니다. 브로커가 응답하면 자동으로 이어집니다."))
+	}
+	if at.API != "" && !away {
 		fmt.Fprintf(&b, "\n%s\n\n%s\n", t("Try:", "해 보기:"), curl(at.API))
 	}
-	fmt.Fprintf(&b, "\n%s\n", t("Ctrl-C ends it.", "Ctrl-C로 종료합니다."))
+	fmt.Fprintf(&b, "\n%s\n", t("Ctrl-C lets work in progress finish, then exits.", "Ctrl-C를 누르면 처리 중인 일을 마치고 종료합니다."))
 	return b.String()
 }
 

@@ -176,7 +176,7 @@ func (o *options) run(ctx context.Context, lang text.Lang, stdout, stderr io.Wri
 	a.AwaitReady(ready)
 	cancel()
 	if ctx.Err() == nil {
-		o.announce(a.Addresses(), lang, stdout)
+		o.announce(a.Addresses(), a.BrokerAway(), lang, stdout)
 	}
 	if o.sampleTraffic {
 		_ = traffic.Traffic{API: a.Addresses().API, Logger: o.app.Logger}.Run(ctx) // it ends with ctx, and only so

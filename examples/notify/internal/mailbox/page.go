@@ -12,6 +12,7 @@ import (
 	"strconv"
 
 	"github.com/botehq/bote/examples/notify/internal/text"
+	"github.com/botehq/bote/examples/notify/message"
 )
 
 // Path is where the page is mounted.
@@ -71,6 +72,7 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // view is what the template shows.
 type view struct {
 	Lang     text.Lang
+	Attempts int // how often a message is tried
 	T        map[string]string
 	Messages []Message // newest first
 	Last     int64
@@ -83,7 +85,7 @@ func (p *Page) view(r *http.Request) view {
 	if l, ok := text.Parse(r.URL.Query().Get("lang")); ok {
 		lang = l
 	}
-	v := view{Lang: lang, T: words(lang), Switch: p.box.Faults().Get(), SMTP: p.smtp}
+	v := view{Lang: lang, Attempts: message.Attempts, T: words(lang), Switch: p.box.Faults().Get(), SMTP: p.smtp}
 	v.Messages, v.Last = p.box.Messages(0)
 	slices.Reverse(v.Messages)
 	return v

@@ -20,9 +20,9 @@ func (m *Mailbox) SendSMS(ctx context.Context, id string, s message.SMS) error {
 	case err != nil:
 		return err
 	case mode == ModeTemporary:
-		return fmt.Errorf("%w: fail with 4xx", errSwitch)
+		return fmt.Errorf("%w: temporary error 451", errSwitch)
 	case mode == ModePermanent:
-		return &mailer.RefusedError{Code: 550, Err: fmt.Errorf("%w: fail with 5xx", errSwitch)}
+		return &mailer.RefusedError{Code: 550, Err: fmt.Errorf("%w: permanent error 550", errSwitch)}
 	}
 	m.Add(Message{Kind: KindSMS, ID: id, From: s.From, To: s.To, Body: s.Body})
 	return nil

@@ -2,12 +2,14 @@ package status
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/botehq/bote/delivery"
@@ -107,6 +109,12 @@ func (f *Feed) poll(ctx context.Context, cl *kgo.Client, missing map[delivery.TP
 	fetches := cl.PollFetches(limit)
 	if ctx.Err() != nil {
 		return
+	}
+	for _, e := range fetches.Errors() {
+		if errors.Is(e.Err, kerr.UnknownTopicID) { // the topic was deleted and created anew
+			cl.PurgeTopicsFromConsuming(e.Topic)
+			cl.AddConsumeTopics(e.Topic)
+		}
 	}
 	fetches.EachRecord(func(r *kgo.Record) {
 		f.view.Read(r)

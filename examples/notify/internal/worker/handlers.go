@@ -29,9 +29,8 @@ func (w *Worker) mailOrder(ctx context.Context, m *delivery.Message[message.Orde
 	o := m.Value
 	return w.cfg.Mail.Send(ctx, message.ID(m.Raw()), message.Email{
 		From: orderSender, To: o.Email,
-		Subject: "주문 확인 / Order " + o.OrderID,
-		Body: fmt.Sprintf("%s 님, 주문이 접수되었습니다. 금액: %d\n%s, your order was received. Amount: %d\n",
-			o.UserID, o.Amount, o.UserID, o.Amount),
+		Subject: "주문 확인 / Order " + string(o.OrderID),
+		Body:    fmt.Sprintf("주문이 접수되었습니다. 금액: %d\nYour order was received. Amount: %d\n", o.Amount, o.Amount),
 	})
 }
 

@@ -22,7 +22,7 @@ import (
 )
 
 const (
-	attempts       = 5
+	attempts       = message.Attempts
 	defaultDelay   = time.Second
 	maxDelay       = time.Minute
 	handlerTimeout = 60 * time.Second
