@@ -5,8 +5,9 @@ GOLANGCI      := v2.15.0
 BENCHSTAT     := latest
 TOOLS         := $(CURDIR)/.tools
 VERSION       ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
-DIST          := dist/bote-$(VERSION)
-EXE           := $(if $(filter windows,$(shell $(GO) env GOOS)),.exe,)
+TARGET        := $(shell $(GO) env GOOS)-$(shell $(GO) env GOARCH)
+DIST          := dist/bote-$(VERSION)-$(TARGET)
+EXE           := $(if $(filter windows-%,$(TARGET)),.exe,)
 RUN           ?= .
 FUZZTIME      ?= 10m
 MODELTIME     ?= 10m
@@ -105,12 +106,13 @@ windows: ## run the batch files under Wine
 	BOTE_WINE=1 $(GO) test -count=1 -timeout 20m ./test/windows
 
 .PHONY: dist
-dist: ## lay out what users unpack, in dist/bote-VERSION; GOOS and GOARCH choose the system
-	rm -rf $(DIST) $(DIST).tar.gz dist/build
+dist: ## lay out and pack what users unpack, in dist/bote-VERSION-SYSTEM; GOOS=windows and GOARCH choose the system
+	rm -rf $(DIST) $(DIST).tar.gz $(DIST).zip dist/build
 	mkdir -p dist/build
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o dist/build/bote$(EXE) ./cmd/bote
-	GOOS= GOARCH= $(GO) run ./dist/packaging -out $(DIST) -binary dist/build/bote$(EXE)
-	tar -C dist -czf $(DIST).tar.gz $(notdir $(DIST))
+	GOOS= GOARCH= $(GO) run ./dist/packaging -out $(DIST) -binary dist/build/bote$(EXE) $(if $(EXE),-zip $(DIST).zip)
+	$(if $(EXE),,tar -C dist -czf $(DIST).tar.gz $(notdir $(DIST)))
+	@echo "the tree is $(DIST), packed as $(DIST)$(if $(EXE),.zip,.tar.gz)"
 
 .PHONY: check
 check: ## what CI runs: build for all systems, lint, test with the race detector, a clean module

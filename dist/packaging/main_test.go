@@ -1,7 +1,9 @@
 package main
 
 import (
+	"archive/zip"
 	"bytes"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -63,6 +65,32 @@ func TestConfigFiles(t *testing.T) {
 	require.Contains(t, string(text), "\nadvertised.listeners=PLAINTEXT://localhost:9092,CONTROLLER://localhost:9093\n")
 	for _, name := range []string{"config/consumer.properties", "config/producer.properties", "config/zookeeper.properties", "LICENSE", "NOTICE"} {
 		require.FileExists(t, filepath.Join(out, name))
+	}
+}
+
+// A tree has the batch files that call bote.exe only if it has bote.exe. One for Windows is a zip.
+func TestTreeOfASystem(t *testing.T) {
+	t.Parallel()
+	for binary, batch := range map[string]bool{"bote": false, "bote.exe": true} {
+		t.Run(binary, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			from, out := filepath.Join(dir, binary), filepath.Join(dir, "bote-1.0")
+			require.NoError(t, os.WriteFile(from, []byte("program"), 0o600))
+			require.NoError(t, run([]string{"-out", out, "-root", "../..", "-binary", from, "-zip", out + ".zip"}, &bytes.Buffer{}))
+			require.FileExists(t, filepath.Join(out, "README.md"))
+			require.FileExists(t, filepath.Join(out, "bin", "kafka-topics.sh"))
+			_, err := os.Stat(filepath.Join(out, "bin", "windows", "kafka-topics.bat"))
+			require.Equal(t, batch, err == nil)
+			r, err := zip.OpenReader(out + ".zip")
+			require.NoError(t, err)
+			defer r.Close()
+			f, err := r.Open("bote-1.0/bin/" + binary)
+			require.NoError(t, err)
+			text, err := io.ReadAll(f)
+			require.NoError(t, err)
+			require.Equal(t, "program", string(text))
+		})
 	}
 }
 

@@ -12,6 +12,7 @@ func Markdown(w io.Writer) error {
 	b.WriteString("# Configuration\n\nGenerated from the table in `internal/config`; do not edit.\n\n")
 	b.WriteString("Names, types and defaults are those of Apache Kafka 4.2. Update says whether a broker setting can be changed while the broker runs: " +
 		"read-only, per-broker, or cluster-wide.\n")
+	wanted(&b)
 	for _, part := range []struct {
 		title string
 		kind  Kind
@@ -30,6 +31,30 @@ func Markdown(w io.Writer) error {
 		return fmt.Errorf("write the configuration reference: %w", err)
 	}
 	return nil
+}
+
+// wanted lists the few settings of a broker that somebody who begins may want, each with a reason.
+func wanted(b *strings.Builder) {
+	b.WriteString("\n## The ten you may want\n\nAll of them are lines of `server.properties`, or `--set name=value` of `bote serve`. A broker runs without any.\n\n" +
+		"| setting | default | when to change it |\n|---|---|---|\n")
+	for _, w := range []struct{ name, why string }{
+		{"log.dirs", "always, outside a test: data below /tmp may be gone after a reboot"},
+		{"listeners", "another port, or one address only, such as PLAINTEXT://127.0.0.1:9092"},
+		{"advertised.listeners", "clients on other machines: the address by which they reach this one"},
+		{"auto.create.topics.enable", "false, so that a misspelt topic is an error"},
+		{"num.partitions", "more than one consumer of a group shall share a topic that is created without a number"},
+		{"log.retention.hours", "how long records are kept"},
+		{"log.retention.bytes", "how much of a partition is kept"},
+		{"message.max.bytes", "records above 1 MB; producers need a larger max.request.size too"},
+		{"log.flush", "interval or os, if some of the newest records may be lost in a power cut, as with Kafka"},
+		{"group.initial.rebalance.delay.ms", "0, if the first record of a new group shall not wait for further members"},
+	} {
+		value := "unset"
+		if k, ok := Lookup(BrokerKind, w.name); ok && k.Default != nil {
+			value = "`" + *k.Default + "`"
+		}
+		fmt.Fprintf(b, "| [%s](#%s) | %s | %s |\n", w.name, strings.ReplaceAll(w.name, ".", ""), value, w.why)
+	}
 }
 
 func (k *Key) markdown(b *strings.Builder) {
