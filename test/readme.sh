@@ -51,6 +51,10 @@ for block in "$blocks"/*; do
       pids+=($!)
       until_answers 9092
       ;;
+    *"bote health"*)
+      bash "$block" | tee answer
+      grep -qx 'hello bote' answer
+      ;;
     *"bote check"*)
       for pid in "${pids[@]}"; do kill -INT -- "-$pid"; done
       wait
