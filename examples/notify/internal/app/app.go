@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"strconv"
 	"sync/atomic"
@@ -239,13 +240,21 @@ func withPages(h http.Handler, page *mailbox.Page) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/", h)
 	if page == nil {
-		mux.Handle("GET /{$}", http.RedirectHandler("/docs", http.StatusFound))
+		mux.Handle("GET /{$}", redirect("/docs"))
 		return mux
 	}
-	mux.Handle("GET /{$}", http.RedirectHandler(mailbox.Path, http.StatusFound))
+	mux.Handle("GET /{$}", redirect(mailbox.Path))
 	mux.Handle(mailbox.Path, page)
 	mux.Handle(mailbox.Path+"/", page)
 	return mux
+}
+
+// redirect sends a browser to a page, with its query: that may name a language.
+func redirect(to string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		at := url.URL{Path: to, RawQuery: r.URL.RawQuery}
+		http.Redirect(w, r, at.String(), http.StatusFound)
+	}
 }
 
 // Close frees what Open opened. It is for an App that does not run.

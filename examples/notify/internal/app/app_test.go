@@ -404,6 +404,7 @@ func TestRootIsAPage(t *testing.T) {
 		a := p.do(http.MethodGet, at+"/", "")
 		require.Equal(t, http.StatusOK, a.code)
 		require.Contains(t, a.body, "<h1>")
+		require.Contains(t, p.do(http.MethodGet, at+"/?lang=en", "", "Accept-Language", "ko").body, "<h1>Mailbox")
 		require.Equal(t, http.StatusNotFound, p.do(http.MethodGet, at+"/nothing", "").code)
 	}
 }
