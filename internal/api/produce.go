@@ -69,6 +69,7 @@ func (b *Broker) produce(r *wire.Request, q *kmsg.ProduceRequest) {
 		}
 	}
 	p.waiting = len(batches) + 1
+	r.HoldFrame() // the batches are in it, and the answer may leave while they are appended
 	p.startTimer(time.Duration(q.TimeoutMillis) * time.Millisecond)
 	for i := range batches {
 		e := &batches[i]

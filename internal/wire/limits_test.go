@@ -202,6 +202,7 @@ func TestProducersWaitForMemory(t *testing.T) {
 type copying struct{ every }
 
 func (h copying) Serve(r *wire.Request) {
+	r.HoldFrame()
 	r.ReleaseFrame()
 	h.every.Serve(r)
 }

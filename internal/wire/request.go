@@ -3,6 +3,7 @@ package wire
 import (
 	"encoding/binary"
 	"os"
+	"sync/atomic"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -19,8 +20,10 @@ type Request struct {
 	Body kmsg.Request
 	Conn *Conn
 
-	frame *[]byte
-	slot  *slot
+	frame    *[]byte
+	held     bool        // the frame is the handler's until ReleaseFrame; set before anybody can answer
+	answered atomic.Bool // or skipped
+	slot     *slot
 }
 
 // header is what precedes a request's body.
@@ -128,7 +131,7 @@ func (r *Request) Resume(f func()) {
 
 // abandon lets go of what the server counts for a request that will not be answered.
 func (r *Request) abandon() {
-	if r.Body != nil { // it has not been answered
+	if !r.answered.Load() {
 		r.Conn.server.metrics.inFlight.Dec()
 	}
 	r.slot.request.release()
@@ -157,25 +160,34 @@ func (r *Request) appendHeader(dst []byte, flexible bool) []byte {
 }
 
 func (r *Request) finish(parts []Part, release func()) {
-	frame := r.frame
-	r.frame, r.Body = nil, nil
+	r.answered.Store(true)
 	r.Conn.server.metrics.finished(r.Key, r.slot.began)
 	r.Conn.finish(r.slot, parts, release)
+	if r.held {
+		return // ReleaseFrame does the rest, before or after this
+	}
+	frame := r.frame
+	r.frame, r.Body = nil, nil
 	putBuffer(frame)
 	r.slot.request.release()
 }
 
-// ReleaseFrame gives the memory of the request back, because nothing of it is needed for
-// the answer. The handler calls it on the connection's reader, before anybody can
-// answer; neither Body nor what was taken from it may be used afterwards.
+// HoldFrame keeps the memory of the request, and all that was taken from Body, with the
+// handler until it calls ReleaseFrame. Without it, that belongs to others as soon as the
+// request is answered. It is called before anybody can answer.
+func (r *Request) HoldFrame() { r.held = true }
+
+// ReleaseFrame gives the memory of the request back that HoldFrame has kept: nothing of
+// it is needed for the answer, which may have been given already. Neither Body nor what
+// was taken from it may be used afterwards.
 func (r *Request) ReleaseFrame() {
 	frame, c := r.frame, r.Conn
-	r.frame = nil
+	r.frame, r.Body = nil, nil
 	c.mu.Lock()
-	if !c.broken {
+	if !c.broken && !r.slot.done { // otherwise the answer takes the bytes along
 		c.held -= r.slot.bytes
+		r.slot.bytes = 0
 	}
-	r.slot.bytes = 0
 	c.mu.Unlock()
 	putBuffer(frame)
 	r.slot.request.release()
