@@ -101,7 +101,7 @@ func (b *Broker) Serve(r *wire.Request) {
 	}
 	e := b.table.lookup(r.Key)
 	if e.aside {
-		b.aside(r, func() { e.serve(b, r) })
+		b.aside(r, func() { e.serve(b, r) }, r.Skip)
 		return
 	}
 	e.serve(b, r)
@@ -112,8 +112,9 @@ func (b *Broker) Serve(r *wire.Request) {
 const maxAside = 1024
 
 // aside goes on with a request that may wait for a disk, on a goroutine of its own: the
-// connection's reader goes on with the next one.
-func (b *Broker) aside(r *wire.Request, f func()) {
+// connection's reader goes on with the next one. Instead of f, gone is called if the client
+// leaves before it is the request's turn.
+func (b *Broker) aside(r *wire.Request, f, gone func()) {
 	r.Resume(func() {
 		ctx := r.Conn.Context()
 		select {
@@ -121,7 +122,7 @@ func (b *Broker) aside(r *wire.Request, f func()) {
 			defer func() { <-b.asides }()
 			f()
 		case <-ctx.Done():
-			r.Skip()
+			gone()
 		}
 	})
 }

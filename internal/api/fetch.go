@@ -98,7 +98,7 @@ func (b *Broker) fetch(r *wire.Request, q *kmsg.FetchRequest) {
 	}
 	wait := time.Duration(q.MaxWaitMillis) * time.Millisecond
 	if f.look() && !f.readCached(r.Conn.Context()) {
-		b.aside(r, func() { f.readAndAnswer(wait) })
+		b.aside(r, func() { f.readAndAnswer(wait) }, f.giveUp)
 		return
 	}
 	f.answerOrPark(wait)
@@ -324,13 +324,18 @@ func (f *fetch) unpark() {
 			}
 		}
 		if ctx.Err() != nil {
-			f.release()
-			f.leaveSession()
-			f.r.Skip()
+			f.giveUp()
 			return
 		}
 		f.answer()
 	})
+}
+
+// giveUp ends a fetch whose client has left.
+func (f *fetch) giveUp() {
+	f.release()
+	f.leaveSession()
+	f.r.Skip()
 }
 
 // storageErrorVersion is the first that knows KAFKA_STORAGE_ERROR.

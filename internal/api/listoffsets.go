@@ -33,7 +33,7 @@ const (
 
 func (b *Broker) listOffsets(r *wire.Request, q *kmsg.ListOffsetsRequest) {
 	if asksForTimes(q) {
-		b.aside(r, func() { b.answerOffsets(r, q) })
+		b.aside(r, func() { b.answerOffsets(r, q) }, r.Skip)
 		return
 	}
 	b.answerOffsets(r, q)

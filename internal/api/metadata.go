@@ -21,7 +21,7 @@ import (
 // A topic that is created on the way can be used when the answer leaves.
 func (b *Broker) metadata(r *wire.Request, q *kmsg.MetadataRequest) {
 	if b.mayCreate(q) {
-		b.aside(r, func() { b.answerMetadata(r, q) })
+		b.aside(r, func() { b.answerMetadata(r, q) }, r.Skip)
 		return
 	}
 	b.answerMetadata(r, q)

@@ -30,7 +30,8 @@ type committer struct {
 	// behind is where reading goes on if a partition comes back that was lost, as all are when a broker is away for a while.
 	// What was read must not be shown again, committed or not.
 	behind map[topicPartition]int64
-	// anew are topics that were deleted and created again: they are read from their start.
+	// anew are topics that were deleted and created again: they are read from their start, until a record of them was read.
+	// From then on it is the group that knows where to go on.
 	anew map[string]bool
 }
 
@@ -134,6 +135,7 @@ func (c *committer) read(rec *kgo.Record) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.behind[p] = rec.Offset + 1
+	delete(c.anew, rec.Topic)
 }
 
 // left says that a record was fetched and not read. Kafka's consumer seeks back to it, which forgets the epoch.

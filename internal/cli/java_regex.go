@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"regexp"
 	"strings"
 	"time"
@@ -20,10 +21,16 @@ type javaRegex struct {
 const longestMatch = time.Second
 
 func compileJavaRegex(expr string) (*javaRegex, error) {
-	if re, err := regexp.Compile(`^(?:` + expr + `)$`); err == nil {
-		return &javaRegex{linear: re}, nil
+	if classInClass.MatchString(escaped.ReplaceAllString(expr, "")) {
+		return nil, errClassInClass
 	}
-	if _, err := regexp2.Compile(translateJava(expr), regexp2.None); err != nil { // alone: a bracket must not close ours
+	// It is compiled alone, too: a bracket of its own must not close ours.
+	if _, err := regexp.Compile(expr); err == nil {
+		if re, err := regexp.Compile(`^(?:` + expr + `)$`); err == nil {
+			return &javaRegex{linear: re}, nil
+		}
+	}
+	if _, err := regexp2.Compile(translateJava(expr), regexp2.None); err != nil {
 		return nil, err //nolint:wrapcheck // the tools have words of their own
 	}
 	re, err := regexp2.Compile(`\A(?:`+translateJava(expr)+`)\z`, regexp2.None)
@@ -33,6 +40,14 @@ func compileJavaRegex(expr string) (*javaRegex, error) {
 	re.MatchTimeout = longestMatch
 	return &javaRegex{full: re}, nil
 }
+
+// Java knows unions and intersections of classes, as in [a-z&&[^x]]. Other dialects read the same letters as something else,
+// so they are refused.
+var (
+	errClassInClass = errors.New("a class within a class, or an intersection of classes (&&), is not supported; write one class, or a lookahead such as (?!x)[a-z]")
+	escaped         = regexp.MustCompile(`(?s)\\Q.*?(?:\\E|$)|\\.`)
+	classInClass    = regexp.MustCompile(`\[\^?\]?[^\]]*(?:\[|&&)`)
+)
 
 // MatchString reports whether the expression matches all of s.
 func (r *javaRegex) MatchString(s string) bool {

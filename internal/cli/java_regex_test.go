@@ -30,6 +30,9 @@ func TestJavaRegex(t *testing.T) {
 		{`(a|b)\1`, "aa", "ab"},
 		{`\Qa.b\E(?!c).*`, "a.bd", "axbd"},
 		{`a|b(?!c)`, "a", "ab"},
+		{`\[[a-z]+\]`, "[a]", "a"},
+		{`[a-z]+[0-9]`, "a1", "1"},
+		{`[\[a]+`, "[a", "b"},
 	} {
 		re, err := compileJavaRegex(c.expr)
 		require.NoError(t, err, c.expr)
@@ -38,7 +41,7 @@ func TestJavaRegex(t *testing.T) {
 		}
 		require.False(t, re.MatchString(c.not), "%s %s", c.expr, c.not)
 	}
-	for _, expr := range []string{`(`, `a)`, `[`, `*`, `(?!`, `a)|(b(?!c)`} {
+	for _, expr := range []string{`(`, `a)`, `[`, `*`, `(?!`, `a)|(b(?!c)`, `a)|(?:b`, `[a-c&&[^b]]+`, `[[:alpha:]]+`} {
 		_, err := compileJavaRegex(expr)
 		require.Error(t, err, expr)
 	}

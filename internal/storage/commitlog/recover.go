@@ -93,6 +93,7 @@ func (l *Log) cut(s *logSegment, size int64) error {
 	if err := f.Truncate(size); err != nil {
 		return fmt.Errorf("cut segment %d: %w", s.base, err)
 	}
+	s.size.Store(size) // not before: what is still in the file counts as written
 	if err := f.Sync(); err != nil {
 		return fmt.Errorf("sync segment %d: %w", s.base, err)
 	}

@@ -169,7 +169,6 @@ func (l *Log) discardUnsynced() error {
 			size, err = s.seek(context.Background(), announced)
 		}
 		if err == nil {
-			s.size.Store(size)
 			err = l.cut(s, size)
 		}
 		if err != nil {
@@ -180,7 +179,8 @@ func (l *Log) discardUnsynced() error {
 }
 
 // rewriteAnnounced writes once more, in place, what was announced and not synced: where
-// batches do not wait for syncs there may be much. It begins with the page in which
+// batches do not wait for syncs there may be much. What could not be cut off is written
+// along with it: the next process must find that unsynced, too. It begins with the page in which
 // that begins: the sync that failed may have been about to write it.
 func (l *Log) rewriteAnnounced() error {
 	l.mu.RLock()

@@ -1,0 +1,73 @@
+package model_test
+
+import (
+	"maps"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/botehq/bote/internal/storage/commitlog"
+	"github.com/botehq/bote/internal/storage/vfs"
+)
+
+// Fetches with new sessions that wait for their turn to read (1024 others wait for the
+// disk), and whose client leaves: their sessions must be given back, and make room for
+// others when they are stale.
+func TestSessionsOfClientsThatLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		before := maps.Clone(properties)
+		defer func() { properties = before }()
+		properties = maps.Clone(properties)
+		properties["max.incremental.fetch.session.cache.slots"] = "10"
+		w := newWard(t, commitlog.FlushOS)
+		w.create("slow")
+		_, err := w.produce("slow", "x")
+		require.NoError(t, err)
+		session := func() *kmsg.FetchRequest {
+			req := fetchOf("slow", 0, -1, 0)
+			req.SessionID, req.SessionEpoch, req.MaxBytes = 0, 0, 1000
+			return req
+		}
+		gate := make(chan struct{})
+		w.disk.Inject(func(op vfs.Op, name string) error {
+			if op == vfs.OpRead && strings.Contains(name, "slow-0") {
+				<-gate
+			}
+			return nil
+		})
+		for range 2 { // these keep all turns
+			c, err := dial(w.node.doors)
+			require.NoError(t, err)
+			defer c.close()
+			for range 600 {
+				req := kmsg.NewPtrListOffsetsRequest()
+				rt, rp := kmsg.NewListOffsetsRequestTopic(), kmsg.NewListOffsetsRequestTopicPartition()
+				rt.Topic, rp.Timestamp, rp.CurrentLeaderEpoch = "slow", 1, -1
+				rt.Partitions = append(rt.Partitions, rp)
+				req.Topics = append(req.Topics, rt)
+				c.send(req)
+			}
+			synctest.Wait()
+		}
+		gone, err := dial(w.node.doors)
+		require.NoError(t, err)
+		for range 10 {
+			gone.send(session())
+		}
+		synctest.Wait()
+		gone.close()
+		synctest.Wait()
+		close(gate)
+		time.Sleep(time.Hour) // all are stale
+		synctest.Wait()
+		got := w.ask(session()).(*kmsg.FetchResponse)
+		if got.SessionID == 0 {
+			t.Error("an hour later there is still no room for a session: those of the client that left are busy for ever")
+		}
+		require.NoError(t, w.close())
+	})
+}
