@@ -52,6 +52,9 @@ func (x *index[Entries]) load() error {
 // reset makes the index empty; the file follows at the next save.
 func (x *index[Entries]) reset() { x.raw, x.saved, x.longer, x.loaded = nil, -1, true, true }
 
+// created says that the index is empty, and its file too.
+func (x *index[Entries]) created() { x.raw, x.saved, x.longer, x.loaded = nil, 0, false, true }
+
 // drop forgets a loaded index whose file is complete and that nobody used since a time.
 func (x *index[Entries]) drop(since time.Time) {
 	if x.loaded && x.complete() && x.used.Before(since) {

@@ -34,8 +34,19 @@ func TestSyncWaitsForFiles(t *testing.T) {
 			mem := vfs.NewStrictMem()
 			faulty := vfs.NewFaulty(mem)
 			p := openProbe(t, commitlog.Config{FS: faulty})
-			refused := make(chan struct{})
+			p.settings.SegmentBytes = 100
+			require.NoError(t, p.Append(p.batch("before")))
+			p.await(t, 1)
+			rolled, refused := make(chan struct{}), make(chan struct{})
 			faulty.Inject(func(op vfs.Op, name string) error {
+				if op == vfs.OpSync {
+					<-rolled // which opens the new segment's files
+				}
+				select {
+				case <-rolled:
+				default:
+					return nil
+				}
 				if !c.refuses(op, name) {
 					return nil
 				}
@@ -46,6 +57,7 @@ func TestSyncWaitsForFiles(t *testing.T) {
 				return tooMany(name)
 			})
 			require.NoError(t, p.Append(p.batch("kept")))
+			close(rolled)
 			for range 5 {
 				select {
 				case <-refused:
@@ -53,18 +65,18 @@ func TestSyncWaitsForFiles(t *testing.T) {
 					t.Fatalf("the log failed: %v", err)
 				}
 			}
-			require.Zero(t, p.durable.Load(), "announced without a sync")
+			require.EqualValues(t, 1, p.durable.Load(), "announced without a sync")
 			faulty.Inject(nil)
 			select {
 			case <-refused: // one that was under way
 			case <-p.moved:
 			}
-			p.await(t, 1)
+			p.await(t, 2)
 			require.Empty(t, p.failed)
 			require.NoError(t, p.store.Close())
 
 			after := openProbe(t, commitlog.Config{FS: mem.Crash()})
-			require.Equal(t, []string{"kept"}, after.values(t))
+			require.Equal(t, []string{"before", "kept"}, after.values(t))
 			require.NoError(t, after.store.Close())
 		})
 	}

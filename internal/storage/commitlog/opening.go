@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -48,12 +49,30 @@ func (s *Store) OpenLog(ctx context.Context, p storage.Partition, hooks storage.
 
 // OpenLog opens the log of a partition, creating it if it is missing.
 func (o *Opening) OpenLog(ctx context.Context, p storage.Partition, hooks storage.Hooks) (*Log, storage.Recovered, error) {
-	s := o.s
-	name := dirName(p.Topic, p.Index)
-	l := s.newLog(p, hooks)
-	created, err := s.ensureDir(l)
+	l := o.s.newLog(p, hooks)
+	made, err := o.s.create(l)
 	if err != nil {
 		return nil, storage.Recovered{}, err
+	}
+	rec := storage.Recovered{}
+	if made {
+		o.noteMade(l)
+	} else if rec, err = o.load(ctx, l); err != nil {
+		return nil, storage.Recovered{}, err
+	}
+	if err := o.s.enter(l); err != nil {
+		return nil, storage.Recovered{}, err
+	}
+	return l, rec, nil
+}
+
+// load opens a log whose directory is there, or is to be made with more care than
+// create does.
+func (o *Opening) load(ctx context.Context, l *Log) (storage.Recovered, error) {
+	s, name := o.s, dirName(l.part.Topic, l.part.Index)
+	created, err := s.ensureDir(l)
+	if err != nil {
+		return storage.Recovered{}, err
 	}
 	s.mu.Lock()
 	point, start, unseen := s.recovery[name], s.starts[name], s.unseen[name]
@@ -63,18 +82,24 @@ func (o *Opening) OpenLog(ctx context.Context, p storage.Partition, hooks storag
 		if created {
 			err = errors.Join(err, s.undoCreate(l))
 		}
-		return nil, storage.Recovered{}, err
+		return storage.Recovered{}, err
 	}
 	l.closeIdle(time.Now().Add(time.Hour)) // whoever appends or reads opens what it needs
 	o.note(l, created)
+	return rec, nil
+}
+
+// enter has others find an open log.
+func (s *Store) enter(l *Log) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return nil, storage.Recovered{}, storage.ErrClosed
+		return storage.ErrClosed
 	}
+	name := dirName(l.part.Topic, l.part.Index)
 	s.logs[name] = l
 	delete(s.unseen, name)
-	return l, rec, nil
+	return nil
 }
 
 // newLog returns a log that is not loaded.
@@ -84,6 +109,63 @@ func (s *Store) newLog(p storage.Partition, hooks storage.Hooks) *Log {
 		flushing: make(chan struct{}, 1), inside: make(chan struct{}, 1), changingEpochs: make(chan struct{}, 1),
 		log: s.log.With(slog.String("topic", p.Topic), slog.Int("partition", int(p.Index))),
 	}
+}
+
+// create makes the directory of a log that never was, and its first files, with as few
+// calls as that needs: there may be ten thousand of them. It reports false if there is
+// a directory, or anything is known of an earlier one.
+func (s *Store) create(l *Log) (made bool, err error) {
+	if s.knows(dirName(l.part.Topic, l.part.Index)) {
+		return false, nil
+	}
+	err = s.fs.Mkdir(l.dir)
+	if errors.Is(err, fs.ErrExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("create %s: %w", l.dir, err)
+	}
+	if err := l.begin(); err != nil {
+		return false, errors.Join(fmt.Errorf("create %s: %w", l.dir, err), s.undoCreate(l))
+	}
+	return true, nil
+}
+
+// knows reports whether there was a partition directory of a name, which a crash or the
+// checkpoint files may still tell of.
+func (s *Store) knows(name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, found := s.topics[name]
+	return found || s.unseen[name] || s.toldOfLocked(name)
+}
+
+// toldOfLocked reports whether checkpoint files may have a line of an earlier partition of a
+// name.
+func (s *Store) toldOfLocked(name string) bool {
+	_, start := s.starts[name]
+	_, point := s.recovery[name]
+	return start || point || s.settled != s.deleted
+}
+
+// begin makes the files of a log in its new directory, and has the log be as load
+// leaves one without batches.
+func (l *Log) begin() error {
+	if err := vfs.CreateUnsynced(l.store.fs, filepath.Join(l.dir, metadataFile), l.metadata()); err != nil {
+		return err
+	}
+	first := newSegment(l.store.fs, l.dir, 0)
+	for _, suffix := range []string{logSuffix, indexSuffix, timeSuffix} {
+		if err := vfs.CreateUnsynced(l.store.fs, filepath.Join(l.dir, fileName(0, suffix)), nil); err != nil {
+			return err
+		}
+	}
+	first.offsets.created()
+	first.times.created()
+	first.latestKnown = true
+	l.segments = []*logSegment{first}
+	l.newFiles = true // the leader epochs come with the first batch
+	return nil
 }
 
 // undoCreate takes the name from what is left of a partition that could not be
@@ -96,6 +178,13 @@ func (s *Store) undoCreate(l *Log) error {
 	}
 	s.cleaner.removeLater(gone, 0)
 	return nil
+}
+
+// noteMade notes a log that create made.
+func (o *Opening) noteMade(l *Log) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.created = append(o.created, l)
 }
 
 func (o *Opening) note(l *Log, created bool) {
@@ -181,23 +270,25 @@ func (s *Store) ensureDir(l *Log) (created bool, err error) {
 	if err := s.fs.MkdirAll(l.dir); err != nil {
 		return false, fmt.Errorf("create %s: %w", l.dir, err)
 	}
-	content := "version: 0\ntopic_id: " + l.part.ID.String() + "\n"
-	if err := vfs.WriteUnsynced(s.fs, l.dir, metadataFile, []byte(content)); err != nil {
+	if err := vfs.WriteUnsynced(s.fs, l.dir, metadataFile, l.metadata()); err != nil {
 		_ = s.fs.Remove(l.dir) // the first error is what matters; with more in it, it stays
 		return false, fmt.Errorf("create %s: %w", l.dir, err)
 	}
 	return true, nil
 }
 
+// metadata is the content of the metadata file.
+func (l *Log) metadata() []byte {
+	return []byte("version: 0\ntopic_id: " + l.part.ID.String() + "\n")
+}
+
 // forgetNamesake drops from the checkpoints a partition that had the name before:
 // a crash, or the disk, may have kept its deletion from doing so.
 func (s *Store) forgetNamesake(name string) error {
 	s.mu.Lock()
-	_, start := s.starts[name]
-	_, point := s.recovery[name]
-	settled := s.settled == s.deleted
+	told := s.toldOfLocked(name)
 	s.mu.Unlock()
-	if !start && !point && settled {
+	if !told {
 		return nil
 	}
 	s.forgetCheckpoints(name)

@@ -85,6 +85,14 @@ func (f *Faulty) OpenFile(name string, flag int) (File, error) {
 	return faultyFile{file, f, name}, nil
 }
 
+// Mkdir creates unless told otherwise.
+func (f *Faulty) Mkdir(name string) error {
+	if err := f.fault(OpMkdir, name); err != nil {
+		return err
+	}
+	return f.FS.Mkdir(name)
+}
+
 // MkdirAll creates unless told otherwise.
 func (f *Faulty) MkdirAll(name string) error {
 	if err := f.fault(OpMkdir, name); err != nil {

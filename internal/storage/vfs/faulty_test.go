@@ -126,6 +126,18 @@ func TestFileSystemsAgree(t *testing.T) {
 		_, err = fs.OpenFile(at("d/f"), os.O_RDWR|os.O_CREATE|os.O_EXCL)
 		require.ErrorIs(t, err, os.ErrExist)
 		require.Error(t, fs.Remove(at("d")), "not empty")
+		require.ErrorIs(t, fs.Mkdir(at("d")), os.ErrExist)
+		require.ErrorIs(t, fs.Mkdir(at("none/d")), os.ErrNotExist)
+		require.NoError(t, fs.Mkdir(at("made")))
+		for _, content := range []string{"", "whole"} {
+			name := at("made/" + content + ".txt")
+			require.NoError(t, vfs.CreateUnsynced(fs, name, []byte(content)))
+			require.ErrorIs(t, vfs.CreateUnsynced(fs, name, nil), os.ErrExist)
+			got, err := vfs.ReadFile(fs, name)
+			require.NoError(t, err)
+			require.Equal(t, content, string(got))
+		}
+		require.ErrorIs(t, vfs.CreateUnsynced(fs, at("none/f"), nil), os.ErrNotExist)
 		require.ErrorIs(t, fs.Rename(at("none"), at("g")), os.ErrNotExist)
 		require.NoError(t, fs.Rename(at("d/f"), at("d/g")))
 		require.NoError(t, fs.Rename(at("d"), at("h")))

@@ -136,6 +136,21 @@ func (m *Mem) OpenFile(name string, flag int) (File, error) {
 	return memFile{m, n}, nil
 }
 
+// Mkdir creates a directory.
+func (m *Mem) Mkdir(name string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	at, n, ok := m.find(name)
+	switch {
+	case !ok:
+		return notExist("mkdir", name)
+	case n != nil:
+		return exists("mkdir", name)
+	}
+	m.change(dirOp{to: at, node: newDir()})
+	return nil
+}
+
 // MkdirAll creates a directory and its parents.
 func (m *Mem) MkdirAll(name string) error {
 	m.mu.Lock()

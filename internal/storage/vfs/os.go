@@ -34,18 +34,26 @@ func OSFile(f File) *os.File {
 	return nil
 }
 
-// OpenFile opens a file; new ones are readable and writable by the owner, and
-// readable by the group.
+// New files are readable and writable by the owner, and readable by the group.
+const (
+	fileMode = 0o640
+	dirMode  = 0o750
+)
+
+// OpenFile opens a file.
 func (OS) OpenFile(name string, flag int) (File, error) {
-	f, err := os.OpenFile(name, flag, 0o640)
+	f, err := os.OpenFile(name, flag, fileMode)
 	if err != nil {
 		return nil, err
 	}
 	return osFile{f}, nil
 }
 
+// Mkdir creates a directory.
+func (OS) Mkdir(name string) error { return os.Mkdir(name, dirMode) }
+
 // MkdirAll creates a directory and its parents.
-func (OS) MkdirAll(name string) error { return os.MkdirAll(name, 0o750) }
+func (OS) MkdirAll(name string) error { return os.MkdirAll(name, dirMode) }
 
 // Remove removes a file or an empty directory.
 func (OS) Remove(name string) error { return os.Remove(name) }
@@ -85,6 +93,8 @@ func (OS) Names(name string) ([]string, error) {
 
 func (OS) readFile(name string) ([]byte, error) { return readFile(name) }
 
+func (OS) createFile(name string, content []byte) error { return createFile(name, content) }
+
 // Stat describes a file or directory.
 func (OS) Stat(name string) (Info, error) {
 	info, err := os.Stat(name)
@@ -102,7 +112,7 @@ func (OS) OpenVolume(dir string) (Volume, error) { return openVolume(dir) }
 
 // Lock locks a file, creating it if need be.
 func (OS) Lock(name string) (io.Closer, error) {
-	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o640)
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, fileMode)
 	if err != nil {
 		return nil, err
 	}

@@ -32,6 +32,18 @@ func space(name string) (total, free int64, err error) {
 
 func readFile(name string) ([]byte, error) { return os.ReadFile(name) }
 
+func createFile(name string, content []byte) error {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}
+
 func readNames(name string) ([]string, error) {
 	d, err := os.Open(name)
 	if err != nil {

@@ -23,6 +23,9 @@ import (
 type FS interface {
 	// OpenFile opens with the flags of package os.
 	OpenFile(name string, flag int) (File, error)
+	// Mkdir creates a directory in one that is there.
+	Mkdir(name string) error
+	// MkdirAll creates a directory and its parents, those that are missing.
 	MkdirAll(name string) error
 	// Remove removes a file or an empty directory.
 	Remove(name string) error
@@ -119,6 +122,27 @@ func ReadFile(f FS, name string) ([]byte, error) {
 		return nil, err
 	}
 	return p[:n], nil
+}
+
+// CreateUnsynced creates a file that is not there, with a content, without syncing
+// anything: after a crash it may be missing, empty or torn.
+func CreateUnsynced(f FS, name string, content []byte) error {
+	if whole, ok := f.(interface {
+		createFile(name string, content []byte) error
+	}); ok {
+		return whole.createFile(name, content)
+	}
+	file, err := f.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL)
+	if err != nil {
+		return err
+	}
+	if len(content) > 0 {
+		_, err = file.WriteAt(content, 0)
+	}
+	if cerr := file.Close(); err == nil {
+		err = cerr
+	}
+	return err
 }
 
 // WriteFile replaces a file in one step: it writes name.tmp, syncs it, renames
