@@ -22,19 +22,54 @@ func (b *Broker) deleteTopics(r *wire.Request, q *kmsg.DeleteTopicsRequest) {
 			wanted = append(wanted, kmsg.DeleteTopicsRequestTopic{Topic: &q.TopicNames[i]})
 		}
 	}
-	for _, twice := range []bool{true, false} {
-		for _, want := range dedupe(wanted, twice) {
-			rt := kmsg.NewDeleteTopicsResponseTopic()
-			rt.Topic, rt.TopicID = want.Topic, want.TopicID
-			err := invalid("Duplicate topic name.")
-			if !twice {
-				err = b.deleteTopic(r, q.Version, &rt)
-			}
-			rt.ErrorCode, rt.ErrorMessage = b.code(r, err), message(err)
-			resp.Topics = append(resp.Topics, rt)
-		}
+	for _, want := range dedupe(wanted, true) {
+		rt := kmsg.NewDeleteTopicsResponseTopic()
+		rt.Topic, rt.TopicID = want.Topic, want.TopicID
+		err := invalid("Duplicate topic name.")
+		rt.ErrorCode, rt.ErrorMessage = b.code(r, err), message(err)
+		resp.Topics = append(resp.Topics, rt)
 	}
+	var ids []topic.ID
+	var at []int // the index in the answer, of each ID
+	seen := map[topic.ID]bool{}
+	for _, want := range dedupe(wanted, false) {
+		rt := kmsg.NewDeleteTopicsResponseTopic()
+		rt.Topic, rt.TopicID = want.Topic, want.TopicID
+		t, err := b.deletable(q.Version, &rt)
+		switch {
+		case err != nil:
+		case seen[t.ID] && rt.Topic == nil: // named before, in another way
+			err = kerr.UnknownTopicID
+		case seen[t.ID]:
+			err = kerr.UnknownTopicOrPartition
+		default:
+			seen[t.ID] = true
+			ids, at = append(ids, t.ID), append(at, len(resp.Topics))
+		}
+		rt.ErrorCode, rt.ErrorMessage = b.code(r, err), message(err)
+		resp.Topics = append(resp.Topics, rt)
+	}
+	b.deleteAll(r, ids, func(i int) *kmsg.DeleteTopicsResponseTopic { return &resp.Topics[at[i]] })
 	r.Reply(resp)
+}
+
+// deleteAll deletes topics together.
+func (b *Broker) deleteAll(r *wire.Request, ids []topic.ID, answer func(i int) *kmsg.DeleteTopicsResponseTopic) {
+	topics, errs := b.Catalog.DeleteTopics(r.Conn.Context(), ids)
+	for i, t := range topics {
+		rt := answer(i)
+		if err := errs[i]; err != nil {
+			rt.ErrorCode, rt.ErrorMessage = b.code(r, err), message(err)
+			continue
+		}
+		rt.Topic, rt.TopicID = &t.Name, t.ID
+		b.log.Info("deleted topic", slog.String("topic", t.Name))
+		b.Groups.OnTopicDeleted(t.Name, t.ID, func(err error) {
+			if err != nil { // they expire like those of any topic nobody reads
+				b.log.Warn("offsets of a deleted topic not removed", slog.String("topic", t.Name), slog.Any("err", err))
+			}
+		})
+	}
 }
 
 // dedupe returns the topics that are named more than once, or exactly once, each
@@ -65,37 +100,28 @@ func dedupe(wanted []kmsg.DeleteTopicsRequestTopic, twice bool) []kmsg.DeleteTop
 	return out
 }
 
-func (b *Broker) deleteTopic(r *wire.Request, version int16, rt *kmsg.DeleteTopicsResponseTopic) error {
+// deletable returns the topic that is to be deleted, if it is there and may be.
+func (b *Broker) deletable(version int16, rt *kmsg.DeleteTopicsResponseTopic) (*catalog.Topic, error) {
 	s := b.Catalog.Snapshot()
 	byID := topic.ID(rt.TopicID) != topic.ID{}
 	var t *catalog.Topic
 	switch {
 	case byID == (rt.Topic != nil):
-		return &catalog.RefusedError{Code: kerr.InvalidRequest, Message: "You must specify exactly one of a topic name and a topic ID."}
+		return nil, &catalog.RefusedError{Code: kerr.InvalidRequest, Message: "You must specify exactly one of a topic name and a topic ID."}
 	case byID:
 		if t = s.TopicByID(topic.ID(rt.TopicID)); t == nil {
-			return kerr.UnknownTopicID
+			return nil, kerr.UnknownTopicID
 		}
 	default:
 		if t = s.Topic(*rt.Topic); t == nil {
-			return kerr.UnknownTopicOrPartition
+			return nil, kerr.UnknownTopicOrPartition
 		}
 	}
 	if !b.Config.DeleteTopics {
 		if version < 3 {
-			return &catalog.RefusedError{Code: kerr.InvalidRequest, Message: kerr.TopicDeletionDisabled.Description}
+			return nil, &catalog.RefusedError{Code: kerr.InvalidRequest, Message: kerr.TopicDeletionDisabled.Description}
 		}
-		return &catalog.RefusedError{Code: kerr.TopicDeletionDisabled, Message: "Topic deletion is disabled."}
+		return nil, &catalog.RefusedError{Code: kerr.TopicDeletionDisabled, Message: "Topic deletion is disabled."}
 	}
-	if err := b.Catalog.DeleteTopic(r.Conn.Context(), t.ID); err != nil {
-		return err
-	}
-	rt.Topic, rt.TopicID = &t.Name, t.ID
-	b.log.Info("deleted topic", slog.String("topic", t.Name))
-	b.Groups.OnTopicDeleted(t.Name, t.ID, func(err error) {
-		if err != nil { // they expire like those of any topic nobody reads
-			b.log.Warn("offsets of a deleted topic not removed", slog.String("topic", t.Name), slog.Any("err", err))
-		}
-	})
-	return nil
+	return t, nil
 }

@@ -29,6 +29,7 @@ import (
 	"github.com/botehq/bote/internal/storage"
 	"github.com/botehq/bote/internal/storage/commitlog"
 	"github.com/botehq/bote/internal/storage/vfs"
+	"github.com/botehq/bote/internal/topic"
 	"github.com/botehq/bote/internal/wire"
 )
 
@@ -89,7 +90,7 @@ type Broker struct {
 	// lives is held by whoever ends lives of partitions or begins others in their
 	// place: deletion, and the healer, which opens logs again.
 	lives    chan struct{}
-	creating atomic.Pointer[catalog.Topic] // not in the catalog's snapshot yet
+	creating atomic.Pointer[map[topic.ID]*catalog.Topic] // not in the catalog's snapshot yet
 	healer   *healer
 
 	opened, serving atomic.Bool

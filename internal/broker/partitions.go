@@ -56,28 +56,57 @@ func gainsOf(t *catalog.Topic, from, leaderEpoch int32) []cluster.Gain {
 	return gains
 }
 
-// Created implements catalog.Applier: this broker leads what is created. If one
-// partition cannot be opened, all of them go: they are new.
-func (b *Broker) Created(ctx context.Context, t *catalog.Topic, from, leaderEpoch int32) error {
-	b.creating.Store(t)
+// Created implements catalog.Applier: this broker leads what is created. All partitions
+// are opened together. If that fails, each topic is tried by itself, so that one keeps
+// none of the others from being created.
+func (b *Broker) Created(ctx context.Context, created []catalog.Created) []error {
+	topics := make(map[topic.ID]*catalog.Topic, len(created))
+	for _, c := range created {
+		topics[c.Topic.ID] = c.Topic
+	}
+	b.creating.Store(&topics)
 	defer b.creating.Store(nil)
-	gains := gainsOf(t, from, leaderEpoch)
-	if err := b.leaders.Gain(ctx, gains); err != nil {
-		var logs []*commitlog.Log
-		for _, g := range gains {
-			if l := b.store.Opened(t.Name, g.Index); l != nil {
+	errs := make([]error, len(created))
+	if err := b.gainAll(ctx, created); err == nil || len(created) == 1 {
+		errs[0] = err
+		return errs
+	}
+	for i := range created {
+		errs[i] = b.gainAll(ctx, created[i:i+1])
+	}
+	return errs
+}
+
+// gainAll opens partitions. If one cannot be opened, all of them go: they are new.
+func (b *Broker) gainAll(ctx context.Context, created []catalog.Created) error {
+	var gains []cluster.Gain
+	for _, c := range created {
+		gains = append(gains, gainsOf(c.Topic, c.From, c.LeaderEpoch)...)
+	}
+	err := b.leaders.Gain(ctx, gains)
+	if err == nil {
+		return nil
+	}
+	var logs []*commitlog.Log
+	for _, c := range created {
+		for i := c.From; i < c.Topic.Partitions; i++ {
+			if l := b.store.Opened(c.Topic.Name, i); l != nil {
 				logs = append(logs, l)
 			}
 		}
-		return errors.Join(err, b.discard(logs))
 	}
-	return nil
+	if len(logs) == 0 {
+		return err
+	}
+	return errors.Join(err, b.store.Delete(logs))
 }
 
 // topicOf returns the topic of a partition, which may be about to be created.
 func (b *Broker) topicOf(p cluster.Partition) *catalog.Topic {
-	if t := b.creating.Load(); t != nil && t.ID == p.Topic {
-		return t
+	if creating := b.creating.Load(); creating != nil {
+		if t := (*creating)[p.Topic]; t != nil {
+			return t
+		}
 	}
 	return b.catalog.Snapshot().TopicByID(p.Topic)
 }
@@ -224,28 +253,36 @@ func (b *Broker) storageSettings(t *catalog.Topic) storage.Settings {
 func (b *Broker) Changed(*catalog.Topic) {}
 
 // Deleted implements catalog.Applier: whoever waits is woken, and the logs go.
-func (b *Broker) Deleted(ctx context.Context, t *catalog.Topic) error {
+func (b *Broker) Deleted(ctx context.Context, deleted []*catalog.Topic) []error {
+	errs := make([]error, len(deleted))
 	release, err := b.takeLives(ctx)
 	if err != nil {
-		return err
+		for i := range errs {
+			errs[i] = err
+		}
+		return errs
 	}
 	defer release()
 	var logs []*commitlog.Log
-	for i := range t.Partitions {
-		gone := cluster.Partition{Topic: t.ID, Index: i}
-		b.leaders.Forget(gone)
-		b.healer.forget(gone)
-		if p := b.parts.Remove(t.ID, i); p != nil {
-			p.End(kerr.UnknownTopicOrPartition)
-			logs = append(logs, p.Log().(*commitlog.Log))
+	var of []int // the index in deleted, of each log
+	for at, t := range deleted {
+		for i := range t.Partitions {
+			gone := cluster.Partition{Topic: t.ID, Index: i}
+			b.leaders.Forget(gone)
+			b.healer.forget(gone)
+			if p := b.parts.Remove(t.ID, i); p != nil {
+				p.End(kerr.UnknownTopicOrPartition)
+				logs, of = append(logs, p.Log().(*commitlog.Log)), append(of, at)
+			}
 		}
 	}
-	return b.discard(logs)
-}
-
-func (b *Broker) discard(logs []*commitlog.Log) error {
 	if len(logs) == 0 {
-		return nil
+		return errs
 	}
-	return b.store.Delete(logs)
+	for i, err := range b.store.DeleteEach(logs) {
+		if err != nil && errs[of[i]] == nil { // one reason is enough
+			errs[of[i]] = err
+		}
+	}
+	return errs
 }

@@ -84,14 +84,23 @@ func (s *Snapshot) Group(name string) map[string]string { return s.groups[name] 
 // Groups returns the names of groups that have configs, sorted.
 func (s *Snapshot) Groups() []string { return slices.Sorted(maps.Keys(s.groups)) }
 
+// Created is a topic that is new, or has new partitions: those from an index on.
+type Created struct {
+	Topic       *Topic
+	From        int32
+	LeaderEpoch int32
+}
+
 // Applier makes a change real before it is published.
 type Applier interface {
-	// Created opens the partitions of a new topic, or those from index from on.
-	Created(ctx context.Context, t *Topic, from, leaderEpoch int32) error
+	// Created opens partitions, and returns for each topic why its own cannot be used:
+	// then none of them is there.
+	Created(ctx context.Context, created []Created) []error
 	// Changed announces configs.
 	Changed(t *Topic)
-	// Deleted deletes the partitions of a topic that is no longer in any snapshot.
-	Deleted(ctx context.Context, t *Topic) error
+	// Deleted deletes the partitions of topics that are no longer in any snapshot, and
+	// returns what went wrong for each.
+	Deleted(ctx context.Context, deleted []*Topic) []error
 }
 
 // Catalog is the owner of the snapshots.

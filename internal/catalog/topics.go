@@ -2,9 +2,11 @@ package catalog
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 
@@ -148,66 +150,148 @@ func CheckReplicas(replicas []int32, nodeID int32) error {
 
 // CreateTopic creates a topic. When it returns, the topic can be used.
 func (c *Catalog) CreateTopic(ctx context.Context, spec Spec, p Policy) (*Topic, error) {
-	defer c.takeTurn()()
-	return c.createLocked(ctx, c.Snapshot(), spec, p)
+	topics, errs := c.create(ctx, []Spec{spec}, p, false, math.MaxInt32)
+	return topics[0], errs[0]
 }
 
 // CreateTopics creates topics that do not know of each other: two names that
-// collide only with one another are both created, as in Kafka.
+// collide only with one another are both created, as in Kafka. They are stored, opened
+// and published together.
 func (c *Catalog) CreateTopics(ctx context.Context, specs []Spec, p Policy, validateOnly bool) ([]*Topic, []error) {
+	return c.create(ctx, specs, p, validateOnly, maxPartitions)
+}
+
+// create is CreateTopics with a limit of the partitions of all topics together.
+func (c *Catalog) create(ctx context.Context, specs []Spec, p Policy, validateOnly bool, limit int32) ([]*Topic, []error) {
 	defer c.takeTurn()()
-	before := c.Snapshot()
+	now := c.Snapshot()
 	topics, errs := make([]*Topic, len(specs)), make([]error, len(specs))
 	opened := int32(0)
+	var accepted []int
 	for i, spec := range specs {
-		if t, err := c.CheckTopic(before, spec, p); err != nil || validateOnly {
-			topics[i], errs[i] = t, err
-			continue
-		} else if opened += t.Partitions; opened > maxPartitions {
-			errs[i] = refuse(kerr.PolicyViolation, "Excessively large number of partitions per request.")
-			continue
+		t, err := c.CheckTopic(now, spec, p)
+		if err == nil && !validateOnly {
+			if opened += t.Partitions; opened > limit {
+				err = refuse(kerr.PolicyViolation, "Excessively large number of partitions per request.")
+			} else {
+				accepted = append(accepted, i)
+			}
 		}
-		topics[i], errs[i] = c.createLocked(ctx, before, spec, p)
+		if errs[i] = err; err == nil {
+			topics[i] = t
+		}
+	}
+	for batch := range slices.Chunk(accepted, topicsPerTxn) {
+		c.createAll(ctx, topics, errs, batch)
 	}
 	return topics, errs
 }
 
-// createLocked checks against one snapshot and adds to the newest.
-func (c *Catalog) createLocked(ctx context.Context, against *Snapshot, spec Spec, p Policy) (*Topic, error) {
-	t, err := c.CheckTopic(against, spec, p)
+// topicsPerTxn bounds what one transaction of the store changes.
+const topicsPerTxn = 100
+
+// createAll stores, opens and publishes those topics whose indexes it is given. The
+// others of them are gone when some cannot be opened.
+func (c *Catalog) createAll(ctx context.Context, topics []*Topic, errs []error, batch []int) {
+	fail := func(i int, err error) { topics[i], errs[i] = nil, err }
+	created, err := c.storeCreated(ctx, topics, batch)
 	if err != nil {
-		return nil, err
+		for _, i := range batch {
+			fail(i, err)
+		}
+		return
 	}
-	if err := c.put(ctx, meta.Entry{}, topicPrefix+t.Name, t.record()); err != nil {
-		return nil, err
-	}
-	now := c.Snapshot()
 	ctx = context.WithoutCancel(ctx) // a client that goes away must not leave half of it
-	if err := c.applier.Created(ctx, t, 0, now.LeaderEpoch(t)); err != nil {
-		_, undo := c.store.Txn(ctx, nil, []meta.Op{{Key: topicPrefix + t.Name}})
-		return nil, errors.Join(fmt.Errorf("open the partitions of %s: %w", t.Name, err), undo)
+	var undone []meta.Op
+	var opened []*Topic
+	for at, err := range c.applier.Created(ctx, created) {
+		i := batch[at]
+		if err == nil {
+			opened = append(opened, topics[i])
+			continue
+		}
+		undone = append(undone, meta.Op{Key: topicPrefix + topics[i].Name})
+		fail(i, fmt.Errorf("open the partitions of %s: %w", topics[i].Name, err))
 	}
-	c.current.Store(now.with(func(s *Snapshot) { s.topics[t.Name] = t }))
-	return t, nil
+	if len(undone) > 0 {
+		if _, err := c.store.Txn(ctx, nil, undone); err != nil {
+			for _, i := range batch {
+				if errs[i] != nil {
+					errs[i] = errors.Join(errs[i], err)
+				}
+			}
+		}
+	}
+	c.current.Store(c.Snapshot().with(func(s *Snapshot) {
+		for _, t := range opened {
+			s.topics[t.Name] = t
+		}
+	}))
+}
+
+func (c *Catalog) storeCreated(ctx context.Context, topics []*Topic, batch []int) (created []Created, err error) {
+	conds, ops := make([]meta.Cond, 0, len(batch)), make([]meta.Op, 0, len(batch))
+	for _, i := range batch {
+		t := topics[i]
+		raw, err := json.Marshal(t.record())
+		if err != nil {
+			return nil, fmt.Errorf("encode topic %s: %w", t.Name, err)
+		}
+		conds = append(conds, meta.Cond{Key: topicPrefix + t.Name})
+		ops = append(ops, meta.Op{Key: topicPrefix + t.Name, Value: raw})
+		created = append(created, Created{Topic: t, LeaderEpoch: c.Snapshot().LeaderEpoch(t)})
+	}
+	if _, err := c.store.Txn(ctx, conds, ops); err != nil {
+		return nil, fmt.Errorf("store topics: %w", err)
+	}
+	return created, nil
 }
 
 func (t *Topic) record() topicRecord {
 	return topicRecord{ID: t.ID.String(), Partitions: t.Partitions, Config: t.Overrides, Born: t.Born}
 }
 
-// DeleteTopic deletes a topic. When it returns, its name is free.
-func (c *Catalog) DeleteTopic(ctx context.Context, id topic.ID) error {
+// DeleteTopics deletes topics. When it returns, their names are free. The topics that
+// it returns are those as they were.
+func (c *Catalog) DeleteTopics(ctx context.Context, ids []topic.ID) ([]*Topic, []error) {
 	defer c.takeTurn()()
+	topics, errs := make([]*Topic, len(ids)), make([]error, len(ids))
 	now := c.Snapshot()
-	t := now.TopicByID(id)
-	if t == nil {
-		return kerr.UnknownTopicID
+	var there []int
+	for i, id := range ids {
+		if topics[i] = now.TopicByID(id); topics[i] == nil {
+			errs[i] = kerr.UnknownTopicID
+			continue
+		}
+		there = append(there, i)
 	}
-	if _, err := c.store.Txn(ctx, nil, []meta.Op{{Key: topicPrefix + t.Name}}); err != nil {
-		return fmt.Errorf("delete topic %s: %w", t.Name, err)
+	for batch := range slices.Chunk(there, topicsPerTxn) {
+		c.deleteAll(ctx, topics, errs, batch)
 	}
-	c.current.Store(now.with(func(s *Snapshot) { delete(s.topics, t.Name) }))
-	return c.applier.Deleted(context.WithoutCancel(ctx), t)
+	return topics, errs
+}
+
+// deleteAll deletes those topics whose indexes it is given.
+func (c *Catalog) deleteAll(ctx context.Context, topics []*Topic, errs []error, batch []int) {
+	var ops []meta.Op
+	var gone []*Topic
+	for _, i := range batch {
+		ops, gone = append(ops, meta.Op{Key: topicPrefix + topics[i].Name}), append(gone, topics[i])
+	}
+	if _, err := c.store.Txn(ctx, nil, ops); err != nil {
+		for _, i := range batch {
+			errs[i] = fmt.Errorf("delete topic %s: %w", topics[i].Name, err)
+		}
+		return
+	}
+	c.current.Store(c.Snapshot().with(func(s *Snapshot) {
+		for _, t := range gone {
+			delete(s.topics, t.Name)
+		}
+	}))
+	for at, err := range c.applier.Deleted(context.WithoutCancel(ctx), gone) {
+		errs[batch[at]] = err
+	}
 }
 
 // AddPartitions grows a topic to a number of partitions.
@@ -235,7 +319,7 @@ func (c *Catalog) AddPartitions(ctx context.Context, name string, count int32, v
 		return err
 	}
 	ctx = context.WithoutCancel(ctx)
-	if err := c.applier.Created(ctx, &grown, t.Partitions, now.LeaderEpoch(t)); err != nil {
+	if err := c.applier.Created(ctx, []Created{{&grown, t.Partitions, now.LeaderEpoch(t)}})[0]; err != nil {
 		return errors.Join(fmt.Errorf("open new partitions of %s: %w", name, err), c.replaceTopic(ctx, t))
 	}
 	c.current.Store(now.with(func(s *Snapshot) { s.topics[name] = &grown }))

@@ -3,6 +3,7 @@ package catalog_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -19,14 +20,14 @@ type opener struct {
 	err   error
 }
 
-func (o opener) Created(ctx context.Context, _ *catalog.Topic, _, _ int32) error {
+func (o opener) Created(ctx context.Context, created []catalog.Created) []error {
 	o.begun()
-	return errors.Join(ctx.Err(), o.err)
+	return slices.Repeat([]error{errors.Join(ctx.Err(), o.err)}, len(created))
 }
 func (opener) Changed(*catalog.Topic) {}
-func (o opener) Deleted(ctx context.Context, _ *catalog.Topic) error {
+func (o opener) Deleted(ctx context.Context, deleted []*catalog.Topic) []error {
 	o.begun()
-	return ctx.Err()
+	return slices.Repeat([]error{ctx.Err()}, len(deleted))
 }
 
 var (
@@ -70,7 +71,8 @@ func TestClientLeaves(t *testing.T) {
 	partitions(3)
 	require.NoError(t, c.AddPartitions(leaving(nil), "orders", 5, false))
 	partitions(5)
-	require.NoError(t, c.DeleteTopic(leaving(nil), c.Snapshot().Topic("orders").ID))
+	_, errs := c.DeleteTopics(leaving(nil), []topic.ID{c.Snapshot().Topic("orders").ID})
+	require.Equal(t, []error{nil}, errs)
 	partitions(0)
 }
 

@@ -270,20 +270,29 @@ func (s *Store) writeFile(dir, name string, content []byte) error {
 // directories are renamed and the checkpoints forget them first, so that a new
 // topic may have the name at once. One that cannot be renamed keeps no other, and
 // the next stop from being clean: the start after it sets the directory aside.
-func (s *Store) Delete(logs []*Log) error {
-	var errs []error
-	for _, l := range logs {
-		if err := s.takeAway(l); err != nil {
-			errs = append(errs, err)
+func (s *Store) Delete(logs []*Log) error { return errors.Join(s.DeleteEach(logs)...) }
+
+// DeleteEach is Delete, and returns what went wrong with each log.
+func (s *Store) DeleteEach(logs []*Log) []error {
+	errs := make([]error, len(logs))
+	for i, l := range logs {
+		errs[i] = s.takeAway(l)
+	}
+	err := s.fs.SyncDir(s.cfg.Dir)
+	if err != nil {
+		err = fmt.Errorf("sync %s: %w", s.cfg.Dir, err)
+	} else {
+		for _, l := range logs {
+			s.forgetCheckpoints(dirName(l.part.Topic, l.part.Index))
+		}
+		err = s.WriteCheckpoints()
+	}
+	if err != nil {
+		for i := range errs {
+			errs[i] = errors.Join(errs[i], err)
 		}
 	}
-	if err := s.fs.SyncDir(s.cfg.Dir); err != nil {
-		return errors.Join(append(errs, fmt.Errorf("sync %s: %w", s.cfg.Dir, err))...)
-	}
-	for _, l := range logs {
-		s.forgetCheckpoints(dirName(l.part.Topic, l.part.Index))
-	}
-	return errors.Join(append(errs, s.WriteCheckpoints())...)
+	return errs
 }
 
 // takeAway ends a log and renames its directory. No append is under way then, which
