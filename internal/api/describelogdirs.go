@@ -20,7 +20,7 @@ func (b *Broker) describeLogDirs(r *wire.Request, q *kmsg.DescribeLogDirsRequest
 	s := b.Catalog.Snapshot()
 	done := answered{}
 	if q.Topics == nil {
-		for _, t := range s.Topics() {
+		for t := range s.Topics() {
 			dir.Topics = append(dir.Topics, b.dirTopic(t, allPartitions(t), done))
 		}
 	}

@@ -38,7 +38,7 @@ func (b *Broker) describeTopicPartitions(r *wire.Request, q *kmsg.DescribeTopicP
 func topicNames(s *catalog.Snapshot, q *kmsg.DescribeTopicPartitionsRequest) []string {
 	var names []string
 	if len(q.Topics) == 0 {
-		for _, t := range s.Topics() {
+		for t := range s.Topics() {
 			names = append(names, t.Name)
 		}
 		return names

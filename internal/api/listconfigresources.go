@@ -44,7 +44,7 @@ func (b *Broker) configResources(kind kmsg.ConfigResourceType) []string {
 	switch kind {
 	case kmsg.ConfigResourceTypeTopic:
 		var names []string
-		for _, t := range s.Topics() {
+		for t := range s.Topics() {
 			names = append(names, t.Name)
 		}
 		return names

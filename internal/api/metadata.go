@@ -56,7 +56,7 @@ func (b *Broker) answerMetadata(r *wire.Request, q *kmsg.MetadataRequest) {
 
 	s := b.Catalog.Snapshot()
 	if q.Topics == nil || q.Version == 0 && len(q.Topics) == 0 {
-		for _, t := range s.Topics() {
+		for t := range s.Topics() {
 			resp.Topics = append(resp.Topics, b.describeTopic(t, q))
 		}
 		r.Reply(resp)

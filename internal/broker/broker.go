@@ -125,7 +125,7 @@ func Open(ctx context.Context, cfg Config) (_ *Broker, err error) {
 	b.healer.start()
 	b.server = wire.NewServer(b.api, b.wireConfig())
 	b.opened.Store(true)
-	b.log.Info("broker opened", slog.String("data", b.store.Dir()), slog.Int("topics", len(b.catalog.Snapshot().Topics())),
+	b.log.Info("broker opened", slog.String("data", b.store.Dir()), slog.Int("topics", b.catalog.Snapshot().Len()),
 		slog.Bool("clean", b.store.Clean()), slog.Duration("took", time.Since(began)))
 	return b, nil
 }

@@ -41,7 +41,7 @@ func (b *Broker) openPartitions(ctx context.Context) error {
 		return err
 	}
 	var gains []cluster.Gain
-	for _, t := range s.Topics() {
+	for t := range s.Topics() {
 		gains = append(gains, gainsOf(t, 0, s.LeaderEpoch(t))...)
 	}
 	return b.leaders.Gain(ctx, gains)

@@ -17,72 +17,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
-	"github.com/botehq/bote/internal/config"
 	"github.com/botehq/bote/internal/meta"
 	"github.com/botehq/bote/internal/topic"
 )
-
-// Topic is a topic as of a snapshot. It must not be changed.
-type Topic struct {
-	Name       string
-	ID         topic.ID
-	Partitions int32
-	// Overrides are the configs set for the topic.
-	Overrides map[string]string
-	// Config is what is in force.
-	Config config.Topic
-	// Born is the run in which the topic was created.
-	Born int32
-}
-
-// Snapshot is everything at one moment. It must not be changed.
-type Snapshot struct {
-	topics  map[string]*Topic
-	byID    map[topic.ID]*Topic
-	sorted  []*Topic          // by name
-	dynamic map[string]string // this broker's
-	cluster map[string]string // every broker's
-	groups  map[string]map[string]string
-	static  map[string]string
-	run     int32
-}
-
-// Topic returns a topic by name, or nil.
-func (s *Snapshot) Topic(name string) *Topic { return s.topics[name] }
-
-// TopicByID returns a topic by ID, or nil.
-func (s *Snapshot) TopicByID(id topic.ID) *Topic { return s.byID[id] }
-
-// Topics returns all topics, sorted by name.
-func (s *Snapshot) Topics() []*Topic { return s.sorted }
-
-// LeaderEpoch is the leader epoch that a partition of a topic gets which is opened
-// now. One that was opened in an earlier run keeps the epoch of that.
-func (s *Snapshot) LeaderEpoch(t *Topic) int32 { return s.run - t.Born }
-
-// Layers returns the configs of a topic, or of the broker if t is nil, in order
-// of precedence.
-func (s *Snapshot) Layers(t *Topic) config.Layers {
-	l := config.Layers{DynamicBroker: s.dynamic, DynamicDefault: s.cluster, Static: s.static}
-	if t != nil {
-		l.Topic = t.Overrides
-	}
-	return l
-}
-
-// Group returns the configs set for a group.
-func (s *Snapshot) Group(name string) map[string]string { return s.groups[name] }
-
-// Groups returns the names of groups that have configs, sorted.
-func (s *Snapshot) Groups() []string { return slices.Sorted(maps.Keys(s.groups)) }
 
 // Created is a topic that is new, or has new partitions: those from an index on.
 type Created struct {
@@ -122,17 +65,14 @@ func Open(ctx context.Context, store meta.Store, nodeID int32, static map[string
 	if err != nil {
 		return nil, err
 	}
-	s := &Snapshot{
-		topics: map[string]*Topic{}, byID: map[topic.ID]*Topic{}, groups: map[string]map[string]string{},
-		dynamic: map[string]string{}, cluster: map[string]string{}, static: static, run: run,
-	}
+	s := newSnapshot(static, run)
 	if err := c.readConfigs(ctx, s); err != nil {
 		return nil, err
 	}
 	if err := c.readTopics(ctx, s); err != nil {
 		return nil, err
 	}
-	c.current.Store(s.index())
+	c.current.Store(s)
 	return c, nil
 }
 
@@ -223,7 +163,7 @@ func (c *Catalog) readTopics(ctx context.Context, s *Snapshot) error {
 		}
 		t := &Topic{Name: strings.TrimPrefix(e.Key, topicPrefix), ID: id, Partitions: r.Partitions, Overrides: r.Config, Born: r.Born}
 		t.Config = s.Layers(t).TopicConfig()
-		s.topics[t.Name] = t
+		s.put(t)
 	}
 	return nil
 }
@@ -248,27 +188,6 @@ func (c *Catalog) readConfigs(ctx context.Context, s *Snapshot) error {
 		}
 	}
 	return nil
-}
-
-// index rebuilds what follows from topics.
-func (s *Snapshot) index() *Snapshot {
-	s.byID = make(map[topic.ID]*Topic, len(s.topics))
-	s.sorted = make([]*Topic, 0, len(s.topics))
-	for _, name := range slices.Sorted(maps.Keys(s.topics)) {
-		t := s.topics[name]
-		s.byID[t.ID] = t
-		s.sorted = append(s.sorted, t)
-	}
-	return s
-}
-
-// with returns a copy to be changed and published.
-func (s *Snapshot) with(change func(next *Snapshot)) *Snapshot {
-	next := *s
-	next.topics = maps.Clone(s.topics)
-	next.groups = maps.Clone(s.groups)
-	change(&next)
-	return next.index()
 }
 
 // put stores a value as JSON, on top of the entry that was read.

@@ -29,7 +29,7 @@ func FuzzCatalog(f *testing.F) {
 			return
 		}
 		s := c.Snapshot()
-		for _, topic := range s.Topics() {
+		for topic := range s.Topics() {
 			require.Same(t, topic, s.Topic(topic.Name))
 			require.NotNil(t, s.TopicByID(topic.ID))
 			s.LeaderEpoch(topic)

@@ -50,7 +50,7 @@ func (c *Catalog) CheckTopic(s *Snapshot, spec Spec, p Policy) (*Topic, error) {
 	if s.Topic(spec.Name) != nil {
 		return nil, refuse(kerr.TopicAlreadyExists, "Topic '%s' already exists.", spec.Name)
 	}
-	if other := s.colliding(spec.Name); other != "" {
+	if other := s.collides(spec.Name); other != "" {
 		return nil, refuse(kerr.InvalidTopicException, "Topic '%s' collides with existing topic: %s", spec.Name, other)
 	}
 	n, err := partitionCount(spec, p)
@@ -63,17 +63,6 @@ func (c *Catalog) CheckTopic(s *Snapshot, spec Spec, p Policy) (*Topic, error) {
 	}
 	t.Config = s.Layers(t).TopicConfig()
 	return t, nil
-}
-
-// colliding returns a topic whose metric names would be the same.
-func (s *Snapshot) colliding(name string) string {
-	key := topic.Collision(name)
-	for other := range s.topics {
-		if len(other) == len(name) && topic.Collision(other) == key {
-			return other
-		}
-	}
-	return ""
 }
 
 func partitionCount(spec Spec, p Policy) (int32, error) {
@@ -222,9 +211,9 @@ func (c *Catalog) createAll(ctx context.Context, topics []*Topic, errs []error, 
 			}
 		}
 	}
-	c.current.Store(c.Snapshot().with(func(s *Snapshot) {
+	c.current.Store(c.Snapshot().edit(func(s *Snapshot) {
 		for _, t := range opened {
-			s.topics[t.Name] = t
+			s.put(t)
 		}
 	}))
 }
@@ -284,9 +273,9 @@ func (c *Catalog) deleteAll(ctx context.Context, topics []*Topic, errs []error, 
 		}
 		return
 	}
-	c.current.Store(c.Snapshot().with(func(s *Snapshot) {
+	c.current.Store(c.Snapshot().edit(func(s *Snapshot) {
 		for _, t := range gone {
-			delete(s.topics, t.Name)
+			s.remove(t)
 		}
 	}))
 	for at, err := range c.applier.Deleted(context.WithoutCancel(ctx), gone) {
@@ -322,7 +311,7 @@ func (c *Catalog) AddPartitions(ctx context.Context, name string, count int32, v
 	if err := c.applier.Created(ctx, []Created{{&grown, t.Partitions, now.LeaderEpoch(t)}})[0]; err != nil {
 		return errors.Join(fmt.Errorf("open new partitions of %s: %w", name, err), c.replaceTopic(ctx, t))
 	}
-	c.current.Store(now.with(func(s *Snapshot) { s.topics[name] = &grown }))
+	c.current.Store(now.edit(func(s *Snapshot) { s.put(&grown) }))
 	return nil
 }
 
@@ -360,7 +349,7 @@ func (c *Catalog) AlterTopic(ctx context.Context, name string, change func(effec
 	if err := c.replaceTopic(ctx, &altered); err != nil {
 		return err
 	}
-	c.current.Store(now.with(func(s *Snapshot) { s.topics[name] = &altered }))
+	c.current.Store(now.edit(func(s *Snapshot) { s.put(&altered) }))
 	c.applier.Changed(&altered)
 	return nil
 }
@@ -384,20 +373,16 @@ func (c *Catalog) AlterBroker(ctx context.Context, cluster bool, change func(eff
 	if err := c.replaceConfig(ctx, key, set); err != nil {
 		return err
 	}
-	next := now.with(func(s *Snapshot) {
+	var changed []*Topic
+	c.current.Store(now.edit(func(s *Snapshot) {
 		if cluster {
 			s.cluster = set
 		} else {
 			s.dynamic = set
 		}
-		for name, t := range s.topics {
-			altered := *t
-			altered.Config = s.Layers(t).TopicConfig()
-			s.topics[name] = &altered
-		}
-	})
-	c.current.Store(next)
-	for _, t := range next.Topics() {
+		changed = s.resetConfigs(now)
+	}))
+	for _, t := range changed {
 		c.applier.Changed(t)
 	}
 	return nil
@@ -425,7 +410,8 @@ func (c *Catalog) AlterGroup(ctx context.Context, name string, change func(effec
 	if err := c.replaceConfig(ctx, groupPrefix+name, set); err != nil {
 		return err
 	}
-	c.current.Store(now.with(func(s *Snapshot) {
+	c.current.Store(now.edit(func(s *Snapshot) {
+		s.groups = maps.Clone(s.groups)
 		if len(set) == 0 {
 			delete(s.groups, name)
 			return
