@@ -81,8 +81,8 @@ type unreadable struct {
 
 func (u unreadable) Get(context.Context, string) (meta.Entry, error) { return meta.Entry{}, u.err }
 
-func (u unreadable) List(context.Context, string, string, int) ([]meta.Entry, error) {
-	return nil, u.err
+func (u unreadable) List(context.Context, string, string, int) ([]meta.Entry, int64, error) {
+	return nil, 0, u.err
 }
 
 func (unreadable) Close() error { return nil }

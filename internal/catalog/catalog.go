@@ -148,7 +148,7 @@ type topicRecord struct {
 }
 
 func (c *Catalog) readTopics(ctx context.Context, s *Snapshot) error {
-	entries, err := c.store.List(ctx, topicPrefix, "", 0)
+	entries, _, err := c.store.List(ctx, topicPrefix, "", 0)
 	if err != nil {
 		return fmt.Errorf("read topics: %w", err)
 	}
@@ -169,7 +169,7 @@ func (c *Catalog) readTopics(ctx context.Context, s *Snapshot) error {
 }
 
 func (c *Catalog) readConfigs(ctx context.Context, s *Snapshot) error {
-	entries, err := c.store.List(ctx, "c/", "", 0)
+	entries, _, err := c.store.List(ctx, "c/", "", 0)
 	if err != nil {
 		return fmt.Errorf("read configs: %w", err)
 	}

@@ -117,24 +117,26 @@ func verify(raw []byte) (entries []meta.Entry, err error) {
 		return nil, err
 	}
 	sums, summed := map[string][]byte{}, false
-	var stored []leaf
+	var stored, leased []leaf
 	for _, b := range buckets {
-		isSums := bytes.Equal(b.key, sumsName)
-		if !isSums && !bytes.Equal(b.key, bucketName) || !b.bucket || len(b.value) < 16 {
+		if !slices.ContainsFunc([][]byte{bucketName, sumsName, leasesName}, func(n []byte) bool { return bytes.Equal(n, b.key) }) || !b.bucket || len(b.value) < 16 {
 			return nil, fmt.Errorf("%w: the root has an entry %q that is no bucket of this broker", ErrDamaged, b.key)
 		}
 		leaves, err := f.bucket(b.value)
 		if err != nil {
 			return nil, err
 		}
-		if !isSums {
+		switch string(b.key) {
+		case string(bucketName):
 			stored = leaves
 			f.limit = order.Uint64(b.value[8:])
-			continue
-		}
-		summed = true
-		for _, leaf := range leaves {
-			sums[string(leaf.key)] = leaf.value
+		case string(leasesName):
+			leased = leaves
+		default:
+			summed = true
+			for _, leaf := range leaves {
+				sums[string(leaf.key)] = leaf.value
+			}
 		}
 	}
 	for _, leaf := range stored {
@@ -151,6 +153,12 @@ func verify(raw []byte) (entries []meta.Entry, err error) {
 	}
 	if summed && len(sums) != len(entries) {
 		return nil, fmt.Errorf("%w: it has %d entries and %d checksums", ErrDamaged, len(entries), len(sums))
+	}
+	for _, leaf := range leased {
+		is := func(e meta.Entry) bool { return e.Key == string(leaf.key) }
+		if leaf.bucket || len(leaf.value) != revisionSize || !slices.ContainsFunc(entries, is) {
+			return nil, fmt.Errorf("%w: the lease of %q is not understood", ErrDamaged, leaf.key)
+		}
 	}
 	for id := uint64(2); id < f.meta.high; id++ {
 		if _, ok := f.used[id]; ok == free[id] {

@@ -29,7 +29,7 @@ func fill(t *testing.T, name string, n int) []meta.Entry {
 		_, err := s.Txn(t.Context(), nil, []meta.Op{{Key: fmt.Sprintf("t/topic-%04d", i)}})
 		require.NoError(t, err)
 	}
-	all, err := s.List(t.Context(), "", "", 0)
+	all, _, err := s.List(t.Context(), "", "", 0)
 	require.NoError(t, err)
 	require.NoError(t, s.Close())
 	return all

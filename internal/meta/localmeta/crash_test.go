@@ -43,7 +43,7 @@ func state(t *testing.T, name string) string {
 	s, err := Open(name)
 	require.NoError(t, err, "what a crash leaves can be opened")
 	defer func() { require.NoError(t, s.Close()) }()
-	entries, err := s.List(t.Context(), "", "", 0)
+	entries, _, err := s.List(t.Context(), "", "", 0)
 	require.NoError(t, err)
 	var out bytes.Buffer
 	for _, e := range entries {

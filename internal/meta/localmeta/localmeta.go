@@ -1,10 +1,13 @@
 // Package localmeta keeps a meta.Store in one bbolt file, for one broker. A
 // transaction is on disk when it returns.
 //
-// The file has one bucket, "meta"; a value is the revision as 8 bytes big-endian,
+// A lease ends with the process that has the file open, at the latest: keys that belong to
+// one are deleted when the file is opened.
+//
+// The file has a bucket "meta"; a value is the revision as 8 bytes big-endian,
 // then the bytes. The bucket's sequence is the last revision. A second bucket, "sums",
-// has a checksum of each entry, which is compared when the file is opened. See
-// docs/formats/meta.md.
+// has a checksum of each entry, which is compared when the file is opened. A third,
+// "leases", has the lease of each key that has one. See docs/formats/meta.md.
 package localmeta
 
 import (
@@ -26,6 +29,7 @@ import (
 var (
 	bucketName = []byte("meta")
 	sumsName   = []byte("sums")
+	leasesName = []byte("leases")
 )
 
 // sum is the checksum of an entry.
@@ -35,7 +39,14 @@ func sum(key, raw []byte) []byte {
 }
 
 // Store is the store in a file.
-type Store struct{ db *bbolt.DB }
+type Store struct {
+	db     *bbolt.DB
+	feed   *meta.Feed
+	leases *meta.Leases
+	// turn is held by whoever changes something, across the sync: changes are published
+	// in their order.
+	turn chan struct{}
+}
 
 // lockWait is how long Open waits for another process to let go of the file.
 const lockWait = time.Second
@@ -49,21 +60,55 @@ func Open(name string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", name, err)
 	}
+	var revision int64
 	err = db.Update(func(tx *bbolt.Tx) error {
-		b, err := tx.CreateBucketIfNotExists(bucketName)
-		if err != nil || tx.Bucket(sumsName) != nil {
-			return err
+		b, err := prepare(tx)
+		if err == nil {
+			revision, err = endOldLeases(tx)
 		}
-		sums, err := tx.CreateBucket(sumsName)
-		if err != nil {
-			return err
+		if err == nil && revision == 0 {
+			revision = int64(b.Sequence())
 		}
-		return b.ForEach(func(k, v []byte) error { return sums.Put(k, sum(k, v)) })
+		return err
 	})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("prepare %s: %w", name, err), db.Close())
 	}
-	return &Store{db: db}, nil
+	s := &Store{db: db, feed: meta.NewFeed(revision), turn: make(chan struct{}, 1)}
+	s.leases = meta.NewLeases(meta.LeaseID(revision), s.endLease)
+	return s, nil
+}
+
+// prepare makes the buckets that are missing.
+func prepare(tx *bbolt.Tx) (*bbolt.Bucket, error) {
+	b, err := tx.CreateBucketIfNotExists(bucketName)
+	if err != nil || tx.Bucket(sumsName) != nil {
+		return b, err
+	}
+	sums, err := tx.CreateBucket(sumsName)
+	if err != nil {
+		return nil, err
+	}
+	return b, b.ForEach(func(k, v []byte) error { return sums.Put(k, sum(k, v)) })
+}
+
+// endOldLeases deletes what belongs to leases of the process that had the file before. It
+// returns the new revision, 0 if there was nothing.
+func endOldLeases(tx *bbolt.Tx) (revision int64, err error) {
+	leases := tx.Bucket(leasesName)
+	if leases == nil {
+		return 0, nil
+	}
+	var ops []meta.Op
+	err = leases.ForEach(func(k, _ []byte) error {
+		ops = append(ops, meta.Delete(string(k)))
+		return nil
+	})
+	if err != nil || len(ops) == 0 {
+		return 0, err
+	}
+	revision, _, err = applyAll(tx, ops)
+	return revision, err
 }
 
 const revisionSize = 8
@@ -92,12 +137,14 @@ func (s *Store) Get(ctx context.Context, key string) (e meta.Entry, err error) {
 }
 
 // List returns entries in key order.
-func (s *Store) List(ctx context.Context, prefix, after string, n int) (out []meta.Entry, err error) {
+func (s *Store) List(ctx context.Context, prefix, after string, n int) (out []meta.Entry, revision int64, err error) {
 	if err := ctx.Err(); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	err = s.db.View(func(tx *bbolt.Tx) error {
-		c := tx.Bucket(bucketName).Cursor()
+		b := tx.Bucket(bucketName)
+		revision = int64(b.Sequence())
+		c := b.Cursor()
 		for k, v := c.Seek([]byte(max(prefix, after))); k != nil && bytes.HasPrefix(k, []byte(prefix)); k, v = c.Next() {
 			if string(k) <= after {
 				continue
@@ -112,34 +159,80 @@ func (s *Store) List(ctx context.Context, prefix, after string, n int) (out []me
 		}
 		return nil
 	})
-	return out, translate(err)
+	return out, revision, translate(err)
 }
 
 // Txn applies the operations if the conditions hold.
-func (s *Store) Txn(ctx context.Context, conds []meta.Cond, ops []meta.Op) (revision int64, err error) {
+func (s *Store) Txn(ctx context.Context, conds []meta.Cond, ops []meta.Op) (int64, error) {
+	if err := meta.CheckSize(conds, ops); err != nil {
+		return 0, err
+	}
+	return s.update(ctx, func(tx *bbolt.Tx) ([]meta.Op, error) {
+		b := tx.Bucket(bucketName)
+		for _, c := range conds {
+			if revisionOf(b.Get([]byte(c.Key))) != c.Revision {
+				return nil, meta.ErrConflict
+			}
+		}
+		for _, op := range ops {
+			if op.Lease != 0 && !s.leases.Alive(op.Lease) {
+				return nil, meta.ErrLeaseEnded
+			}
+		}
+		return ops, nil
+	})
+}
+
+// errNothing is returned by what decide of update decides upon doing nothing.
+var errNothing = errors.New("nothing to be done")
+
+// update does what decide decides in one transaction. A commit that fails may have
+// happened: the page that makes it count may have been written.
+func (s *Store) update(ctx context.Context, decide func(tx *bbolt.Tx) ([]meta.Op, error)) (revision int64, err error) {
+	select {
+	case s.turn <- struct{}{}:
+		defer func() { <-s.turn }()
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
+	var events []meta.Event
+	applied := false
 	err = s.db.Update(func(tx *bbolt.Tx) error {
-		b, sums := tx.Bucket(bucketName), tx.Bucket(sumsName)
-		for _, c := range conds {
-			if revisionOf(b.Get([]byte(c.Key))) != c.Revision {
-				return meta.ErrConflict
-			}
+		ops, err := decide(tx)
+		if err == nil {
+			revision, events, err = applyAll(tx, ops)
 		}
-		next, err := b.NextSequence()
-		if err != nil {
-			return err
-		}
-		revision = int64(next)
-		for _, op := range ops {
-			if err := apply(b, sums, op, next); err != nil {
-				return err
-			}
-		}
-		return nil
+		applied = err == nil
+		return err
 	})
-	return revision, translate(err)
+	switch {
+	case err == nil:
+		s.feed.Publish(revision, events)
+		return revision, nil
+	case applied:
+		s.feed.Lost()
+		return 0, fmt.Errorf("%w: %w", meta.ErrUnclear, translate(err))
+	default:
+		return 0, translate(err)
+	}
+}
+
+// applyAll applies operations as one transaction.
+func applyAll(tx *bbolt.Tx, ops []meta.Op) (revision int64, events []meta.Event, err error) {
+	next, err := tx.Bucket(bucketName).NextSequence()
+	if err != nil {
+		return 0, nil, err
+	}
+	a := applying{tx: tx, entries: tx.Bucket(bucketName), sums: tx.Bucket(sumsName), leases: tx.Bucket(leasesName), revision: int64(next)}
+	for _, op := range ops {
+		if err := a.apply(op); err != nil {
+			return 0, nil, err
+		}
+	}
+	return a.revision, a.events, nil
 }
 
 func revisionOf(raw []byte) int64 {
@@ -149,18 +242,111 @@ func revisionOf(raw []byte) int64 {
 	return int64(binary.BigEndian.Uint64(raw))
 }
 
-func apply(b, sums *bbolt.Bucket, op meta.Op, revision uint64) error {
-	key := []byte(op.Key)
-	if op.Value == nil {
-		return errors.Join(b.Delete(key), sums.Delete(key))
+// applying is a transaction that changes the buckets.
+type applying struct {
+	tx            *bbolt.Tx
+	entries, sums *bbolt.Bucket
+	leases        *bbolt.Bucket // nil until a key has a lease
+	revision      int64
+	events        []meta.Event
+}
+
+func (a *applying) apply(op meta.Op) error {
+	switch {
+	case op.Prefix:
+		return a.deletePrefix([]byte(op.Key))
+	case op.Value == nil:
+		return a.delete([]byte(op.Key))
 	}
-	raw := binary.BigEndian.AppendUint64(make([]byte, 0, revisionSize+len(op.Value)), revision)
+	key := []byte(op.Key)
+	raw := binary.BigEndian.AppendUint64(make([]byte, 0, revisionSize+len(op.Value)), uint64(a.revision))
 	raw = append(raw, op.Value...)
-	return errors.Join(b.Put(key, raw), sums.Put(key, sum(key, raw)))
+	a.events = append(a.events, meta.Event{Entry: meta.Entry{Key: op.Key, Value: slices.Clone(op.Value), Revision: a.revision}})
+	return errors.Join(a.entries.Put(key, raw), a.sums.Put(key, sum(key, raw)), a.bind(key, op.Lease))
+}
+
+// bind makes a key belong to a lease, or to none.
+func (a *applying) bind(key []byte, id meta.LeaseID) (err error) {
+	if id == 0 {
+		if a.leases == nil {
+			return nil
+		}
+		return a.leases.Delete(key)
+	}
+	if a.leases == nil {
+		if a.leases, err = a.tx.CreateBucket(leasesName); err != nil {
+			return err
+		}
+	}
+	return a.leases.Put(key, binary.BigEndian.AppendUint64(nil, uint64(id)))
+}
+
+func (a *applying) deletePrefix(prefix []byte) error {
+	var keys [][]byte // a cursor may miss some while the bucket changes
+	c := a.entries.Cursor()
+	for k, _ := c.Seek(prefix); k != nil && bytes.HasPrefix(k, prefix); k, _ = c.Next() {
+		keys = append(keys, slices.Clone(k))
+	}
+	for _, k := range keys {
+		if err := a.delete(k); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *applying) delete(key []byte) error {
+	if a.entries.Get(key) == nil {
+		return nil
+	}
+	a.events = append(a.events, meta.Event{Entry: meta.Entry{Key: string(key), Revision: a.revision}, Deleted: true})
+	return errors.Join(a.entries.Delete(key), a.sums.Delete(key), a.bind(key, 0))
+}
+
+// Watch tells of changes.
+func (s *Store) Watch(ctx context.Context, prefix string, from int64) (meta.Events, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return s.feed.Watch(prefix, from), nil
+}
+
+// Lease begins a lease.
+func (s *Store) Lease(ctx context.Context, ttl time.Duration) (meta.Lease, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return s.leases.Begin(ttl)
+}
+
+// endLease deletes what belongs to a lease.
+func (s *Store) endLease(ctx context.Context, id meta.LeaseID) error {
+	_, err := s.update(ctx, func(tx *bbolt.Tx) (ops []meta.Op, err error) {
+		if leases := tx.Bucket(leasesName); leases != nil {
+			err = leases.ForEach(func(k, v []byte) error {
+				if len(v) == revisionSize && meta.LeaseID(binary.BigEndian.Uint64(v)) == id {
+					ops = append(ops, meta.Delete(string(k)))
+				}
+				return nil
+			})
+		}
+		if err == nil && len(ops) == 0 {
+			err = errNothing
+		}
+		return ops, err
+	})
+	if errors.Is(err, errNothing) {
+		return nil
+	}
+	return err
 }
 
 // Close closes the file.
-func (s *Store) Close() error { return s.db.Close() }
+func (s *Store) Close() error {
+	s.leases.Close()
+	s.feed.Close()
+	return s.db.Close()
+}
 
 func translate(err error) error {
 	if errors.Is(err, bolterrors.ErrDatabaseNotOpen) {

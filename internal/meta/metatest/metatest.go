@@ -17,7 +17,10 @@ func Run(t *testing.T, open func(t *testing.T) meta.Store) {
 	for name, test := range map[string]func(t *testing.T, s meta.Store){
 		"get what was put": getPut, "delete": deletes, "list": lists, "conditions": conditions,
 		"revisions grow": revisions, "atomic": atomic, "concurrent increments": concurrent, "closed": closed,
-		"values are copies": copies,
+		"values are copies": copies, "list says its revision": listRevision, "delete by prefix": deletesPrefix, "too many operations": tooMany,
+		"watch": watches, "watch waits": watchWaits, "watch falls behind": watchFallsBehind, "watch ends": watchEnds,
+		"lease ends": leaseEnds, "lease expires": leaseExpires, "lease is kept": leaseKept, "lease of the last write": leaseMoves,
+		"unclear outcomes are resolved": unclear,
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := open(t)
@@ -65,7 +68,7 @@ func lists(t *testing.T, s meta.Store) {
 	put(t, s, "s/9", "x")
 	put(t, s, "u", "x")
 	keys := func(after string, n int) (out []string) {
-		entries, err := s.List(t.Context(), "t/", after, n)
+		entries, _, err := s.List(t.Context(), "t/", after, n)
 		require.NoError(t, err)
 		for _, e := range entries {
 			out = append(out, e.Key)
@@ -105,7 +108,7 @@ func atomic(t *testing.T, s meta.Store) {
 	put(t, s, "b", "1")
 	_, err := s.Txn(t.Context(), []meta.Cond{{Key: "b"}}, []meta.Op{{Key: "c", Value: []byte("1")}, {Key: "d", Value: []byte("1")}})
 	require.ErrorIs(t, err, meta.ErrConflict)
-	entries, err := s.List(t.Context(), "", "", 0)
+	entries, _, err := s.List(t.Context(), "", "", 0)
 	require.NoError(t, err)
 	require.Len(t, entries, 1)
 }

@@ -1,0 +1,131 @@
+package meta
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+// Leases is the leases of a store that has one process.
+type Leases struct {
+	// end deletes the keys of leases that have ended. It is called without any lock.
+	end func(ctx context.Context, id LeaseID) error
+
+	mu      sync.Mutex // guards what follows
+	last    LeaseID
+	live    map[LeaseID]*lease
+	closed  bool
+	running sync.WaitGroup // ends that are under way by themselves
+}
+
+// NewLeases returns leases whose IDs lie above one. End deletes the keys that belong to
+// a lease, which is not alive by then.
+func NewLeases(last LeaseID, end func(ctx context.Context, id LeaseID) error) *Leases {
+	return &Leases{last: last, live: map[LeaseID]*lease{}, end: end}
+}
+
+type lease struct {
+	of    *Leases
+	id    LeaseID
+	ttl   time.Duration
+	timer *time.Timer
+	due   time.Time
+}
+
+// Begin begins a lease.
+func (l *Leases) Begin(ttl time.Duration) (Lease, error) {
+	if ttl <= 0 {
+		return nil, errors.New("a lease needs a time to live")
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return nil, ErrClosed
+	}
+	l.last++
+	e := &lease{of: l, id: l.last, ttl: ttl, due: time.Now().Add(ttl)}
+	l.live[e.id] = e
+	e.timer = time.AfterFunc(ttl, e.expire)
+	return e, nil
+}
+
+// Alive reports whether a lease has not ended. The driver asks within the transaction
+// that binds keys to it.
+func (l *Leases) Alive(id LeaseID) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.live[id]
+	return e != nil && time.Now().Before(e.due)
+}
+
+// Close ends the waiting for leases to end, and waits for what is under way.
+func (l *Leases) Close() {
+	l.mu.Lock()
+	l.closed = true
+	for _, e := range l.live {
+		e.timer.Stop()
+	}
+	l.mu.Unlock()
+	l.running.Wait()
+}
+
+// retryEnd is when the keys of a lease are deleted again whose deletion failed.
+const retryEnd = time.Second
+
+// expire runs when nobody has kept the lease alive.
+func (e *lease) expire() {
+	l := e.of
+	l.mu.Lock()
+	left := time.Until(e.due)
+	if l.closed || left > 0 {
+		if !l.closed {
+			e.timer.Reset(left)
+		}
+		l.mu.Unlock()
+		return
+	}
+	delete(l.live, e.id)
+	l.running.Add(1)
+	l.mu.Unlock()
+	defer l.running.Done()
+	if err := l.end(context.Background(), e.id); err != nil {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if !l.closed {
+			e.timer.Reset(retryEnd)
+		}
+	}
+}
+
+func (e *lease) ID() LeaseID { return e.id }
+
+func (e *lease) KeepAlive(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	e.of.mu.Lock()
+	defer e.of.mu.Unlock()
+	now := time.Now()
+	switch {
+	case e.of.closed:
+		return ErrClosed
+	case e.of.live[e.id] != e || !now.Before(e.due):
+		return ErrLeaseEnded
+	}
+	e.due = now.Add(e.ttl)
+	e.timer.Reset(e.ttl)
+	return nil
+}
+
+func (e *lease) End(ctx context.Context) error {
+	e.of.mu.Lock()
+	if e.of.closed {
+		e.of.mu.Unlock()
+		return ErrClosed
+	}
+	e.timer.Stop()
+	delete(e.of.live, e.id)
+	e.of.mu.Unlock()
+	return e.of.end(ctx, e.id)
+}

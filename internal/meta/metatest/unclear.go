@@ -1,0 +1,117 @@
+package metatest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/botehq/bote/internal/meta"
+)
+
+// errCut is why an outcome is unclear here.
+var errCut = errors.New("the connection was cut")
+
+// Unclear wraps a store: what comes of some of its transactions is not known to who asked
+// for them. Half of those have happened.
+type Unclear struct {
+	meta.Store
+	// OneIn is how many transactions have one that is unclear; 0 is none.
+	OneIn int
+
+	mu  sync.Mutex // guards what follows
+	rng *rand.Rand
+	// Lost and Done are how many unclear transactions did not happen, and did.
+	lost, done int
+}
+
+// NewUnclear wraps a store. Equal seeds make the same transactions unclear.
+func NewUnclear(s meta.Store, oneIn int, seed uint64) *Unclear {
+	return &Unclear{Store: s, OneIn: oneIn, rng: rand.New(rand.NewPCG(seed, 1))}
+}
+
+// Outcomes returns how many unclear transactions did not happen, and how many did.
+func (u *Unclear) Outcomes() (lost, done int) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.lost, u.done
+}
+
+// Txn does what the store does, or says that nobody knows.
+func (u *Unclear) Txn(ctx context.Context, conds []meta.Cond, ops []meta.Op) (int64, error) {
+	u.mu.Lock()
+	unclear := u.OneIn > 0 && u.rng.IntN(u.OneIn) == 0
+	before := unclear && u.rng.IntN(2) == 0
+	if before {
+		u.lost++
+	}
+	u.mu.Unlock()
+	if before {
+		return 0, fmt.Errorf("%w: %w", meta.ErrUnclear, errCut)
+	}
+	revision, err := u.Store.Txn(ctx, conds, ops)
+	if err != nil || !unclear {
+		return revision, err
+	}
+	u.mu.Lock()
+	u.done++
+	u.mu.Unlock()
+	return 0, fmt.Errorf("%w: %w", meta.ErrUnclear, errCut)
+}
+
+// unclear: whoever resolves unclear outcomes by reading does each thing once. Each value is
+// a list that grows by a number that nobody else adds.
+func unclear(t *testing.T, under meta.Store) {
+	t.Helper()
+	s := NewUnclear(under, 3, 7)
+	const workers, each = 4, 25
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			for i := range each {
+				addOnce(t, s, byte(w*each+i))
+			}
+		})
+	}
+	wg.Wait()
+	e, err := s.Get(t.Context(), "list")
+	require.NoError(t, err)
+	count := map[byte]int{}
+	for _, b := range e.Value {
+		count[b]++
+	}
+	require.Len(t, count, workers*each)
+	require.Len(t, e.Value, workers*each, "none is there twice")
+	lost, done := s.Outcomes()
+	require.Positive(t, lost)
+	require.Positive(t, done)
+}
+
+func addOnce(t *testing.T, s meta.Store, b byte) {
+	t.Helper()
+	for {
+		e, err := s.Get(t.Context(), "list")
+		if err != nil && !errors.Is(err, meta.ErrNotFound) {
+			t.Error(err)
+			return
+		}
+		for _, there := range e.Value {
+			if there == b {
+				return // the outcome that was unclear
+			}
+		}
+		_, err = s.Txn(t.Context(), []meta.Cond{{Key: "list", Revision: e.Revision}}, []meta.Op{meta.Put("list", append(e.Value, b))})
+		switch {
+		case err == nil:
+			return
+		case errors.Is(err, meta.ErrConflict), errors.Is(err, meta.ErrUnclear):
+		default:
+			t.Error(err)
+			return
+		}
+	}
+}
