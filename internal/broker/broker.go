@@ -92,6 +92,7 @@ type Broker struct {
 	lives    chan struct{}
 	creating atomic.Pointer[map[topic.ID]*catalog.Topic] // not in the catalog's snapshot yet
 	healer   *healer
+	follower follower
 
 	opened, serving atomic.Bool
 	probe           probe
@@ -123,6 +124,7 @@ func Open(ctx context.Context, cfg Config) (_ *Broker, err error) {
 	})
 	b.groups.LoadAll()
 	b.healer.start()
+	b.follower.start(b)
 	b.server = wire.NewServer(b.api, b.wireConfig())
 	b.opened.Store(true)
 	b.log.Info("broker opened", slog.String("data", b.store.Dir()), slog.Int("topics", b.catalog.Snapshot().Len()),
@@ -179,6 +181,7 @@ func (b *Broker) closeAll() error {
 		b.api.Close()
 	}
 	b.healer.stop()
+	b.follower.stop()
 	if b.groups != nil {
 		b.groups.Close()
 	}

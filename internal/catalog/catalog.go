@@ -6,6 +6,10 @@
 // which opens or deletes the logs it needs, and then published, so that whoever
 // sees a topic can use it. One change at a time is under way.
 //
+// Others may change the same store. Each change is a transaction that happens only if
+// what it was decided by is still so; if it is not, it is decided again, some times. What
+// others changed comes in by [Catalog.Follow], and whenever a change met it.
+//
 // Keys: "t/<topic>" a topic, "c/broker/<id>" and "c/group/<id>" configs, "pid" the
 // next free producer ID, "runs" how often logs were opened that had not been closed
 // cleanly: by a broker that began after an unclean stop, or after a log failed.
@@ -53,25 +57,35 @@ type Catalog struct {
 	applier Applier
 	current atomic.Pointer[Snapshot]
 
-	turn chan struct{} // held by the one change that is under way, across syncs too
-	pids producerIDs
+	// turn is held by the one change that is under way, across syncs too, and by
+	// whoever brings in what others changed.
+	turn      chan struct{}
+	seen      int64          // what others changed up to here is in the snapshot; guarded by turn
+	own       map[int64]bool // changes above seen that this catalog made itself; guarded by turn
+	following bool           // guarded by turn
+
+	taking chan struct{} // held by whoever takes a producer ID
+	pids   producerIDs   // guarded by taking
 }
 
 // Open reads the store. Unclean says that the last run did not end cleanly, or
 // is not known to have: leader epochs then grow by one.
 func Open(ctx context.Context, store meta.Store, nodeID int32, static map[string]string, unclean bool) (*Catalog, error) {
-	c := &Catalog{store: store, turn: make(chan struct{}, 1), brokers: brokerKey(strconv.Itoa(int(nodeID)))}
-	run, err := c.countRun(ctx, unclean)
+	c := &Catalog{
+		store: store, turn: make(chan struct{}, 1), taking: make(chan struct{}, 1), own: map[int64]bool{}, brokers: brokerKey(strconv.Itoa(int(nodeID))),
+	}
+	if _, _, err := c.countRun(ctx, unclean); err != nil {
+		return nil, err
+	}
+	entries, revision, err := store.List(ctx, "", "", 0)
 	if err != nil {
+		return nil, fmt.Errorf("read the catalog: %w", err)
+	}
+	s := newSnapshot(static)
+	if _, err := s.take(newSnapshot(static), c.brokers, changes(entries)); err != nil {
 		return nil, err
 	}
-	s := newSnapshot(static, run)
-	if err := c.readConfigs(ctx, s); err != nil {
-		return nil, err
-	}
-	if err := c.readTopics(ctx, s); err != nil {
-		return nil, err
-	}
+	c.seen = revision
 	c.current.Store(s)
 	return c, nil
 }
@@ -89,48 +103,139 @@ const (
 	runKey      = "runs"
 )
 
-// takeTurn waits until no other change is under way. What it returns lets the next.
-func (c *Catalog) takeTurn() (release func()) {
-	c.turn <- struct{}{}
-	return func() { <-c.turn }
-}
-
 func brokerKey(id string) string { return clusterKey + id }
 
-// countRun stores and returns the number of this run.
-func (c *Catalog) countRun(ctx context.Context, unclean bool) (int32, error) {
-	e, err := c.store.Get(ctx, runKey)
-	if err != nil && !errors.Is(err, meta.ErrNotFound) {
-		return 0, fmt.Errorf("read the run: %w", err)
+// takeTurn waits until no other change is under way. What it returns lets the next.
+func (c *Catalog) takeTurn(ctx context.Context) (release func(), err error) {
+	select {
+	case c.turn <- struct{}{}:
+		return func() { <-c.turn }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
-	var run int32
-	if e.Revision != 0 {
-		if err := json.Unmarshal(e.Value, &run); err != nil {
-			return 0, fmt.Errorf("read the run: %w", err)
+}
+
+// attempts is how often a change is decided anew because somebody else was faster, or
+// because it is not known what came of it.
+const attempts = 10
+
+// errAgain says that a change is to be decided anew: the snapshot is as the store is now.
+var errAgain = errors.New("the decision has to be made again")
+
+var (
+	errBusy    = &RefusedError{Code: kerr.NotController, Message: "Others change the same at the same time; try again."}
+	errUnknown = &RefusedError{Code: kerr.RequestTimedOut, Message: "It is not known whether this was done; try again."}
+)
+
+// commit stores a change whose conditions are what the snapshot was decided by. If it
+// did not hold, or nobody knows what came of it, the snapshot is read anew, and the error
+// matches errAgain: what was unclear can be seen there. Unclear says that it was. The
+// caller has the turn.
+func (c *Catalog) commit(ctx context.Context, conds []meta.Cond, ops []meta.Op) (revision int64, unclear bool, err error) {
+	revision, err = c.store.Txn(ctx, conds, ops)
+	if err == nil {
+		if c.following {
+			c.own[revision] = true
 		}
-		if !unclean {
-			return run, nil
+		return revision, false, nil
+	}
+	unclear = errors.Is(err, meta.ErrUnclear)
+	if !unclear && !errors.Is(err, meta.ErrConflict) {
+		return 0, false, err
+	}
+	if rerr := c.catchUp(context.WithoutCancel(ctx)); rerr != nil {
+		if unclear {
+			return 0, true, errors.Join(errUnknown, err, rerr)
+		}
+		return 0, false, errors.Join(errBusy, rerr)
+	}
+	return 0, unclear, errAgain
+}
+
+// decide repeats a decision until it was stored upon the state that it was made by.
+// Each attempt gets whether an earlier one may have been stored.
+func (c *Catalog) decide(attempt func(unclear bool) (again bool, err error)) error {
+	unclear := false
+	for range attempts {
+		again, err := attempt(unclear)
+		if !errors.Is(err, errAgain) {
+			return err
+		}
+		unclear = unclear || again
+	}
+	return errBusy
+}
+
+// countRun stores and returns the number of this run, and the revision of that if it
+// is new. If it is not known whether it was stored, one number is passed over.
+func (c *Catalog) countRun(ctx context.Context, unclean bool) (run int32, revision int64, err error) {
+	for range attempts {
+		run, revision, err = c.tryCountRun(ctx, unclean)
+		if !errors.Is(err, meta.ErrConflict) && !errors.Is(err, meta.ErrUnclear) {
+			break
+		}
+	}
+	if err != nil {
+		return 0, 0, fmt.Errorf("count the run: %w", err)
+	}
+	return run, revision, nil
+}
+
+func (c *Catalog) tryCountRun(ctx context.Context, unclean bool) (run int32, revision int64, err error) {
+	e, err := c.get(ctx, runKey)
+	if err != nil {
+		return 0, 0, err
+	}
+	var ops []meta.Op
+	if e.Revision != 0 {
+		if err := json.Unmarshal(e.Value, &run); err != nil || !unclean {
+			return run, 0, err
 		}
 		run++
+	} else if _, err := c.store.Get(ctx, clusterKey); errors.Is(err, meta.ErrNotFound) {
+		ops = append(ops, putJSON(clusterKey, newClusterConfig))
+	} else if err != nil {
+		return 0, 0, err
 	}
-	if e.Revision == 0 {
-		if err := c.put(ctx, meta.Entry{}, clusterKey, newClusterConfig); err != nil {
-			return 0, err
-		}
+	revision, err = c.store.Txn(ctx, []meta.Cond{{Key: runKey, Revision: e.Revision}}, append(ops, putJSON(runKey, run)))
+	return run, revision, err
+}
+
+// get returns an entry; one that is not there has revision 0.
+func (c *Catalog) get(ctx context.Context, key string) (meta.Entry, error) {
+	e, err := c.store.Get(ctx, key)
+	if errors.Is(err, meta.ErrNotFound) {
+		return meta.Entry{Key: key}, nil
 	}
-	return run, c.put(ctx, e, runKey, run)
+	return e, err
+}
+
+// putJSON writes a value as JSON. All that the catalog keeps can be encoded.
+func putJSON(key string, value any) meta.Op {
+	raw, err := json.Marshal(value)
+	if err != nil {
+		panic(fmt.Sprintf("encode %s: %v", key, err))
+	}
+	return meta.Put(key, raw)
 }
 
 // NextRun begins another run, so that partitions whose logs are opened again get a
 // leader epoch that none of their lives had. It is on the disk when NextRun returns.
 func (c *Catalog) NextRun(ctx context.Context) (*Snapshot, error) {
-	defer c.takeTurn()()
-	run, err := c.countRun(ctx, true)
+	release, err := c.takeTurn(ctx)
 	if err != nil {
 		return nil, err
 	}
+	defer release()
+	run, revision, err := c.countRun(ctx, true)
+	if err != nil {
+		return nil, err
+	}
+	if c.following {
+		c.own[revision] = true
+	}
 	next := *c.Snapshot() // it shares its topics with the one before
-	next.run = run
+	next.run = max(next.run, run)
 	c.current.Store(&next)
 	return &next, nil
 }
@@ -147,60 +252,21 @@ type topicRecord struct {
 	Born       int32             `json:"born"`
 }
 
-func (c *Catalog) readTopics(ctx context.Context, s *Snapshot) error {
-	entries, _, err := c.store.List(ctx, topicPrefix, "", 0)
-	if err != nil {
-		return fmt.Errorf("read topics: %w", err)
-	}
-	for _, e := range entries {
-		var r topicRecord
-		if err := json.Unmarshal(e.Value, &r); err != nil {
-			return fmt.Errorf("read %s: %w", e.Key, err)
-		}
-		id, err := topic.ParseID(r.ID)
-		if err != nil {
-			return fmt.Errorf("read %s: %w", e.Key, err)
-		}
-		t := &Topic{Name: strings.TrimPrefix(e.Key, topicPrefix), ID: id, Partitions: r.Partitions, Overrides: r.Config, Born: r.Born}
-		t.Config = s.Layers(t).TopicConfig()
-		s.put(t)
-	}
-	return nil
+func (t *Topic) record() topicRecord {
+	return topicRecord{ID: t.ID.String(), Partitions: t.Partitions, Config: t.Overrides, Born: t.Born}
 }
 
-func (c *Catalog) readConfigs(ctx context.Context, s *Snapshot) error {
-	entries, _, err := c.store.List(ctx, "c/", "", 0)
+// parseTopic reads a topic's entry. What is in force is not known yet.
+func parseTopic(e meta.Entry) (*Topic, error) {
+	var r topicRecord
+	if err := json.Unmarshal(e.Value, &r); err != nil {
+		return nil, fmt.Errorf("read %s: %w", e.Key, err)
+	}
+	id, err := topic.ParseID(r.ID)
 	if err != nil {
-		return fmt.Errorf("read configs: %w", err)
+		return nil, fmt.Errorf("read %s: %w", e.Key, err)
 	}
-	for _, e := range entries {
-		values := map[string]string{}
-		if err := json.Unmarshal(e.Value, &values); err != nil {
-			return fmt.Errorf("read %s: %w", e.Key, err)
-		}
-		switch {
-		case e.Key == clusterKey:
-			s.cluster = values
-		case e.Key == c.brokers:
-			s.dynamic = values
-		case strings.HasPrefix(e.Key, groupPrefix):
-			s.groups[strings.TrimPrefix(e.Key, groupPrefix)] = values
-		}
-	}
-	return nil
-}
-
-// put stores a value as JSON, on top of the entry that was read.
-func (c *Catalog) put(ctx context.Context, read meta.Entry, key string, value any) error {
-	raw, err := json.Marshal(value)
-	if err != nil {
-		return fmt.Errorf("encode %s: %w", key, err)
-	}
-	_, err = c.store.Txn(ctx, []meta.Cond{{Key: key, Revision: read.Revision}}, []meta.Op{{Key: key, Value: raw}})
-	if err != nil {
-		return fmt.Errorf("store %s: %w", key, err)
-	}
-	return nil
+	return &Topic{Name: strings.TrimPrefix(e.Key, topicPrefix), ID: id, Partitions: r.Partitions, Overrides: r.Config, Born: r.Born, revision: e.Revision}, nil
 }
 
 // RefusedError is a change that is not made: the code that the client gets, and why.

@@ -23,6 +23,8 @@ type Topic struct {
 	Config config.Topic
 	// Born is the run in which the topic was created.
 	Born int32
+
+	revision int64 // of its entry in the store
 }
 
 // Snapshot is everything at one moment. It must not be changed: what follows it is made
@@ -34,14 +36,16 @@ type Snapshot struct {
 	dynamic   map[string]string          // this broker's
 	cluster   map[string]string          // every broker's
 	groups    map[string]map[string]string
+	revisions map[string]int64 // of the entries of configs in the store, by key
 	static    map[string]string
 	run       int32
 }
 
-func newSnapshot(static map[string]string, run int32) *Snapshot {
+func newSnapshot(static map[string]string) *Snapshot {
 	return &Snapshot{
 		topics: &btree.Map[string, *Topic]{}, byID: &btree.Map[string, *Topic]{}, colliding: &btree.Map[string, *Topic]{},
-		dynamic: map[string]string{}, cluster: map[string]string{}, groups: map[string]map[string]string{}, static: static, run: run,
+		dynamic: map[string]string{}, cluster: map[string]string{}, groups: map[string]map[string]string{},
+		revisions: map[string]int64{}, static: static,
 	}
 }
 
@@ -117,6 +121,37 @@ func (s *Snapshot) edit(change func(next *Snapshot)) *Snapshot {
 	next.topics, next.byID, next.colliding = s.topics.Copy(), s.byID.Copy(), s.colliding.Copy()
 	change(&next)
 	return &next
+}
+
+// setConfig replaces the configs of a key. Revision is that of its entry, 0 if it has
+// none any more.
+func (s *Snapshot) setConfig(brokers, key string, set map[string]string, revision int64) {
+	s.revisions = maps.Clone(s.revisions)
+	if s.revisions[key] = revision; revision == 0 {
+		delete(s.revisions, key)
+	}
+	switch {
+	case key == clusterKey:
+		s.cluster = set
+	case key == brokers:
+		s.dynamic = set
+	case strings.HasPrefix(key, groupPrefix):
+		s.groups = maps.Clone(s.groups)
+		if s.groups[strings.TrimPrefix(key, groupPrefix)] = set; revision == 0 {
+			delete(s.groups, strings.TrimPrefix(key, groupPrefix))
+		}
+	}
+}
+
+// config returns the configs of a key.
+func (s *Snapshot) config(brokers, key string) map[string]string {
+	switch key {
+	case clusterKey:
+		return s.cluster
+	case brokers:
+		return s.dynamic
+	}
+	return s.groups[strings.TrimPrefix(key, groupPrefix)]
 }
 
 // put enters a topic, in place of what had its name.

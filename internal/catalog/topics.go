@@ -2,7 +2,6 @@ package catalog
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -152,9 +151,13 @@ func (c *Catalog) CreateTopics(ctx context.Context, specs []Spec, p Policy, vali
 
 // create is CreateTopics with a limit of the partitions of all topics together.
 func (c *Catalog) create(ctx context.Context, specs []Spec, p Policy, validateOnly bool, limit int32) ([]*Topic, []error) {
-	defer c.takeTurn()()
-	now := c.Snapshot()
 	topics, errs := make([]*Topic, len(specs)), make([]error, len(specs))
+	release, err := c.takeTurn(ctx)
+	if err != nil {
+		return topics, slices.Repeat([]error{err}, len(specs))
+	}
+	defer release()
+	now := c.Snapshot()
 	opened := int32(0)
 	var accepted []int
 	for i, spec := range specs {
@@ -170,124 +173,243 @@ func (c *Catalog) create(ctx context.Context, specs []Spec, p Policy, validateOn
 			topics[i] = t
 		}
 	}
-	for batch := range slices.Chunk(accepted, topicsPerTxn) {
-		c.createAll(ctx, topics, errs, batch)
+	b := creation{c: c, specs: specs, policy: p, topics: topics, errs: errs}
+	for b.left = range slices.Chunk(accepted, topicsPerTxn) {
+		b.tried = false
+		if err := c.decide(func(bool) (bool, error) { return b.store(ctx) }); err != nil {
+			b.fail(b.left, err)
+		}
 	}
+	b.open(context.WithoutCancel(ctx)) // a client that goes away must not leave half of it
 	return topics, errs
 }
 
 // topicsPerTxn bounds what one transaction of the store changes.
 const topicsPerTxn = 100
 
-// createAll stores, opens and publishes those topics whose indexes it is given. The
-// others of them are gone when some cannot be opened.
-func (c *Catalog) createAll(ctx context.Context, topics []*Topic, errs []error, batch []int) {
-	fail := func(i int, err error) { topics[i], errs[i] = nil, err }
-	created, err := c.storeCreated(ctx, topics, batch)
-	if err != nil {
-		for _, i := range batch {
-			fail(i, err)
-		}
-		return
+// creation is the topics of a request. They are stored by some transactions, and then
+// opened together. Topics and errs are by their index in the request.
+type creation struct {
+	c      *Catalog
+	specs  []Spec
+	policy Policy
+	topics []*Topic
+	errs   []error
+	left   []int // indexes of those that the present transaction has to store
+	tried  bool  // it was tried before
+	stored []int // indexes of those that are stored and not open
+}
+
+func (b *creation) fail(indexes []int, err error) {
+	for _, i := range indexes {
+		b.topics[i], b.errs[i] = nil, err
 	}
-	ctx = context.WithoutCancel(ctx) // a client that goes away must not leave half of it
-	var undone []meta.Op
-	var opened []*Topic
-	for at, err := range c.applier.Created(ctx, created) {
-		i := batch[at]
-		if err == nil {
-			opened = append(opened, topics[i])
+}
+
+// store stores what is left. If that was tried before, what is in the snapshot by now is
+// looked at first.
+func (b *creation) store(ctx context.Context) (unclear bool, err error) {
+	if b.tried {
+		b.recheck()
+	}
+	if b.tried = true; len(b.left) == 0 {
+		return false, nil
+	}
+	conds, ops := make([]meta.Cond, 0, len(b.left)), make([]meta.Op, 0, len(b.left))
+	for _, i := range b.left {
+		key := topicPrefix + b.topics[i].Name
+		conds, ops = append(conds, meta.Cond{Key: key}), append(ops, putJSON(key, b.topics[i].record()))
+	}
+	revision, unclear, err := b.c.commit(ctx, conds, ops)
+	if err != nil {
+		return unclear, err
+	}
+	for _, i := range b.left {
+		b.topics[i].revision = revision
+	}
+	b.stored = append(b.stored, b.left...)
+	return false, nil
+}
+
+// recheck takes those off what is left that are there, by an attempt whose outcome was
+// unclear, or that others created.
+func (b *creation) recheck() {
+	s := b.c.Snapshot()
+	var left []int
+	for _, i := range b.left {
+		if is := s.TopicByID(b.topics[i].ID); is != nil {
+			b.topics[i] = is
 			continue
 		}
-		undone = append(undone, meta.Op{Key: topicPrefix + topics[i].Name})
-		fail(i, fmt.Errorf("open the partitions of %s: %w", topics[i].Name, err))
+		t, err := b.c.CheckTopic(s, b.specs[i], b.policy)
+		if err != nil {
+			b.fail([]int{i}, err)
+			continue
+		}
+		t.ID = b.topics[i].ID // the attempt before may still happen
+		b.topics[i] = t
+		left = append(left, i)
 	}
-	if len(undone) > 0 {
-		if _, err := c.store.Txn(ctx, nil, undone); err != nil {
-			for _, i := range batch {
-				if errs[i] != nil {
-					errs[i] = errors.Join(errs[i], err)
-				}
+	b.left = left
+}
+
+// open opens and publishes what was stored, unless that has happened because the store
+// was read anew meanwhile. What cannot be opened is removed.
+func (b *creation) open(ctx context.Context) {
+	var created []Created
+	var of []int // the index in the request, of each
+	for _, i := range b.stored {
+		now, t := b.c.Snapshot(), b.topics[i]
+		if is := now.TopicByID(t.ID); is != nil {
+			b.topics[i] = is
+			continue
+		}
+		created, of = append(created, Created{Topic: t, LeaderEpoch: now.LeaderEpoch(t)}), append(of, i)
+	}
+	if len(created) == 0 {
+		return
+	}
+	errs := b.c.applier.Created(ctx, created)
+	b.c.current.Store(b.c.Snapshot().edit(func(s *Snapshot) {
+		for at, err := range errs {
+			if err == nil {
+				s.put(created[at].Topic)
 			}
 		}
-	}
-	c.current.Store(c.Snapshot().edit(func(s *Snapshot) {
-		for _, t := range opened {
-			s.put(t)
-		}
 	}))
-}
-
-func (c *Catalog) storeCreated(ctx context.Context, topics []*Topic, batch []int) (created []Created, err error) {
-	conds, ops := make([]meta.Cond, 0, len(batch)), make([]meta.Op, 0, len(batch))
-	for _, i := range batch {
-		t := topics[i]
-		raw, err := json.Marshal(t.record())
-		if err != nil {
-			return nil, fmt.Errorf("encode topic %s: %w", t.Name, err)
+	for at, err := range errs {
+		if err == nil {
+			continue
 		}
-		conds = append(conds, meta.Cond{Key: topicPrefix + t.Name})
-		ops = append(ops, meta.Op{Key: topicPrefix + t.Name, Value: raw})
-		created = append(created, Created{Topic: t, LeaderEpoch: c.Snapshot().LeaderEpoch(t)})
+		t := created[at].Topic
+		b.fail(of[at:at+1], errors.Join(fmt.Errorf("open the partitions of %s: %w", t.Name, err), b.c.unstore(ctx, t)))
 	}
-	if _, err := c.store.Txn(ctx, conds, ops); err != nil {
-		return nil, fmt.Errorf("store topics: %w", err)
-	}
-	return created, nil
 }
 
-func (t *Topic) record() topicRecord {
-	return topicRecord{ID: t.ID.String(), Partitions: t.Partitions, Config: t.Overrides, Born: t.Born}
+// unstore removes the entry of a topic that nobody has seen, if it is still what was
+// stored.
+func (c *Catalog) unstore(ctx context.Context, t *Topic) error {
+	key := topicPrefix + t.Name
+	return c.decide(func(bool) (bool, error) {
+		if s := c.Snapshot(); s.TopicByID(t.ID) != nil { // read anew, because that was unclear
+			c.current.Store(s.edit(func(s *Snapshot) { s.remove(t) }))
+		}
+		_, err := c.store.Txn(ctx, []meta.Cond{{Key: key, Revision: t.revision}}, []meta.Op{meta.Delete(key)})
+		switch {
+		case errors.Is(err, meta.ErrConflict): // it is gone, or others have changed it
+			return false, nil
+		case errors.Is(err, meta.ErrUnclear):
+			return true, errAgain
+		}
+		return false, err
+	})
 }
 
 // DeleteTopics deletes topics. When it returns, their names are free. The topics that
 // it returns are those as they were.
 func (c *Catalog) DeleteTopics(ctx context.Context, ids []topic.ID) ([]*Topic, []error) {
-	defer c.takeTurn()()
 	topics, errs := make([]*Topic, len(ids)), make([]error, len(ids))
-	now := c.Snapshot()
+	release, err := c.takeTurn(ctx)
+	if err != nil {
+		return topics, slices.Repeat([]error{err}, len(ids))
+	}
+	defer release()
+	seen := map[topic.ID]bool{}
 	var there []int
 	for i, id := range ids {
-		if topics[i] = now.TopicByID(id); topics[i] == nil {
+		if topics[i] = c.Snapshot().TopicByID(id); topics[i] == nil || seen[id] {
 			errs[i] = kerr.UnknownTopicID
 			continue
 		}
+		seen[id] = true
 		there = append(there, i)
 	}
-	for batch := range slices.Chunk(there, topicsPerTxn) {
-		c.deleteAll(ctx, topics, errs, batch)
+	d := deletion{c: c, topics: topics, errs: errs}
+	for d.left = range slices.Chunk(there, topicsPerTxn) {
+		if err := c.decide(func(unclear bool) (bool, error) { return d.store(ctx, unclear) }); err != nil {
+			for _, i := range d.left {
+				errs[i] = fmt.Errorf("delete topic %s: %w", topics[i].Name, err)
+			}
+		}
+	}
+	if len(d.gone) > 0 {
+		for at, err := range c.applier.Deleted(context.WithoutCancel(ctx), d.gone) {
+			errs[d.of[at]] = err
+		}
 	}
 	return topics, errs
 }
 
-// deleteAll deletes those topics whose indexes it is given.
-func (c *Catalog) deleteAll(ctx context.Context, topics []*Topic, errs []error, batch []int) {
+// deletion is the topics of a request; see creation.
+type deletion struct {
+	c      *Catalog
+	topics []*Topic
+	errs   []error
+	left   []int
+	gone   []*Topic
+	of     []int // the index in the request, of each that is gone
+}
+
+// store removes from the store and the snapshot what is left.
+func (d *deletion) store(ctx context.Context, unclear bool) (bool, error) {
+	s := d.c.Snapshot()
+	var left []int
+	var conds []meta.Cond
 	var ops []meta.Op
 	var gone []*Topic
-	for _, i := range batch {
-		ops, gone = append(ops, meta.Op{Key: topicPrefix + topics[i].Name}), append(gone, topics[i])
-	}
-	if _, err := c.store.Txn(ctx, nil, ops); err != nil {
-		for _, i := range batch {
-			errs[i] = fmt.Errorf("delete topic %s: %w", topics[i].Name, err)
+	for _, i := range d.left {
+		t := s.TopicByID(d.topics[i].ID)
+		if t == nil {
+			if !unclear { // others have deleted it
+				d.errs[i] = kerr.UnknownTopicID
+			}
+			continue
 		}
-		return
+		key := topicPrefix + t.Name
+		left, gone = append(left, i), append(gone, t)
+		conds, ops = append(conds, meta.Cond{Key: key, Revision: t.revision}), append(ops, meta.Delete(key))
 	}
-	c.current.Store(c.Snapshot().edit(func(s *Snapshot) {
+	if d.left = left; len(left) == 0 {
+		return false, nil
+	}
+	if _, unclear, err := d.c.commit(ctx, conds, ops); err != nil {
+		return unclear, err
+	}
+	d.c.current.Store(s.edit(func(s *Snapshot) {
 		for _, t := range gone {
 			s.remove(t)
 		}
 	}))
-	for at, err := range c.applier.Deleted(context.WithoutCancel(ctx), gone) {
-		errs[batch[at]] = err
-	}
+	d.gone, d.of = append(d.gone, gone...), append(d.of, left...)
+	return false, nil
 }
 
 // AddPartitions grows a topic to a number of partitions.
 func (c *Catalog) AddPartitions(ctx context.Context, name string, count int32, validateOnly bool) error {
-	defer c.takeTurn()()
-	now := c.Snapshot()
-	t := now.Topic(name)
+	release, err := c.takeTurn(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	return c.decide(func(unclear bool) (bool, error) {
+		t := c.Snapshot().Topic(name)
+		if unclear && t != nil && t.Partitions == count {
+			return false, nil
+		}
+		if err := checkGrowth(name, t, count); err != nil || validateOnly {
+			return false, err
+		}
+		grown := *t
+		grown.Partitions = count
+		var err error
+		if grown.revision, unclear, err = c.storeTopic(ctx, t, &grown); err != nil {
+			return unclear, err
+		}
+		return false, c.openGrown(context.WithoutCancel(ctx), t, &grown)
+	})
+}
+
+func checkGrowth(name string, t *Topic, count int32) error {
 	switch {
 	case t == nil:
 		return kerr.UnknownTopicOrPartition
@@ -299,141 +421,163 @@ func (c *Catalog) AddPartitions(ctx context.Context, name string, count int32, v
 		return refuse(kerr.PolicyViolation, "Excessively large number of partitions per request.")
 	case name == topic.ConsumerOffsets:
 		return refuse(kerr.PolicyViolation, "The partitions of %s say which one has the offsets of a group: their number cannot change.", name)
-	case validateOnly:
-		return nil
 	}
-	grown := *t
-	grown.Partitions = count
-	if err := c.replaceTopic(ctx, &grown); err != nil {
-		return err
-	}
-	ctx = context.WithoutCancel(ctx)
-	if err := c.applier.Created(ctx, []Created{{&grown, t.Partitions, now.LeaderEpoch(t)}})[0]; err != nil {
-		return errors.Join(fmt.Errorf("open new partitions of %s: %w", name, err), c.replaceTopic(ctx, t))
-	}
-	c.current.Store(now.edit(func(s *Snapshot) { s.put(&grown) }))
 	return nil
 }
 
-func (c *Catalog) replaceTopic(ctx context.Context, t *Topic) error {
-	e, err := c.store.Get(ctx, topicPrefix+t.Name)
-	if err != nil {
-		return fmt.Errorf("read topic %s: %w", t.Name, err)
-	}
-	return c.put(ctx, e, topicPrefix+t.Name, t.record())
-}
-
-// AlterTopic replaces the configs set for a topic by what change makes of them.
-func (c *Catalog) AlterTopic(ctx context.Context, name string, change func(effective func(string) string, set map[string]string) error, validateOnly bool) error {
-	defer c.takeTurn()()
+// openGrown opens new partitions and publishes the topic. If they cannot be opened, it is
+// stored as it was.
+func (c *Catalog) openGrown(ctx context.Context, t, grown *Topic) error {
 	now := c.Snapshot()
-	t := now.Topic(name)
-	if t == nil {
-		return kerr.UnknownTopicOrPartition
-	}
-	altered := *t
-	altered.Overrides = maps.Clone(t.Overrides)
-	if altered.Overrides == nil {
-		altered.Overrides = map[string]string{}
-	}
-	if err := change(now.Layers(t).TopicValue, altered.Overrides); err != nil {
-		return err
-	}
-	if err := now.Layers(&altered).ValidateTopic(); err != nil {
-		return refuse(kerr.InvalidConfig, "%s", err.Error())
-	}
-	altered.Config = now.Layers(&altered).TopicConfig()
-	if validateOnly {
+	err := c.applier.Created(ctx, []Created{{grown, t.Partitions, now.LeaderEpoch(t)}})[0]
+	if err == nil {
+		c.current.Store(now.edit(func(s *Snapshot) { s.put(grown) }))
 		return nil
 	}
-	if err := c.replaceTopic(ctx, &altered); err != nil {
+	err = fmt.Errorf("open new partitions of %s: %w", t.Name, err)
+	back := *t
+	revision, _, undo := c.storeTopic(ctx, grown, &back)
+	switch {
+	case undo == nil:
+		back.revision = revision
+		c.current.Store(now.edit(func(s *Snapshot) { s.put(&back) }))
+	case errors.Is(undo, errAgain): // the snapshot is as the store is
+	default:
+		err = errors.Join(err, undo)
+	}
+	return err
+}
+
+// storeTopic stores a topic in place of what it was.
+func (c *Catalog) storeTopic(ctx context.Context, was, is *Topic) (revision int64, unclear bool, err error) {
+	key := topicPrefix + was.Name
+	revision, unclear, err = c.commit(ctx, []meta.Cond{{Key: key, Revision: was.revision}}, []meta.Op{putJSON(key, is.record())})
+	if err != nil && !errors.Is(err, errAgain) {
+		err = fmt.Errorf("store topic %s: %w", was.Name, err)
+	}
+	return revision, unclear, err
+}
+
+// AlterTopic replaces the configs set for a topic by what change makes of them. Change
+// may be called more than once.
+func (c *Catalog) AlterTopic(ctx context.Context, name string, change func(effective func(string) string, set map[string]string) error, validateOnly bool) error {
+	release, err := c.takeTurn(ctx)
+	if err != nil {
 		return err
 	}
-	c.current.Store(now.edit(func(s *Snapshot) { s.put(&altered) }))
-	c.applier.Changed(&altered)
-	return nil
+	defer release()
+	var tried map[string]string
+	return c.decide(func(unclear bool) (bool, error) {
+		now := c.Snapshot()
+		t := now.Topic(name)
+		switch {
+		case t == nil:
+			return false, kerr.UnknownTopicOrPartition
+		case unclear && maps.Equal(t.Overrides, tried):
+			return false, nil
+		}
+		altered := *t
+		if altered.Overrides = maps.Clone(t.Overrides); altered.Overrides == nil {
+			altered.Overrides = map[string]string{}
+		}
+		if err := change(now.Layers(t).TopicValue, altered.Overrides); err != nil {
+			return false, err
+		}
+		if err := now.Layers(&altered).ValidateTopic(); err != nil {
+			return false, refuse(kerr.InvalidConfig, "%s", err.Error())
+		}
+		altered.Config = now.Layers(&altered).TopicConfig()
+		if validateOnly {
+			return false, nil
+		}
+		tried = altered.Overrides
+		var err error
+		if altered.revision, unclear, err = c.storeTopic(ctx, t, &altered); err != nil {
+			return unclear, err
+		}
+		c.current.Store(now.edit(func(s *Snapshot) { s.put(&altered) }))
+		c.applier.Changed(&altered)
+		return false, nil
+	})
 }
 
 // AlterBroker replaces configs set at run time, for this broker or, if cluster,
-// for every broker.
+// for every broker. Change may be called more than once.
 func (c *Catalog) AlterBroker(ctx context.Context, cluster bool, change func(effective func(string) string, set map[string]string) error, validateOnly bool) error {
-	defer c.takeTurn()()
-	now := c.Snapshot()
-	key, set := c.brokers, maps.Clone(now.dynamic)
+	key := c.brokers
 	if cluster {
-		key, set = clusterKey, maps.Clone(now.cluster)
+		key = clusterKey
 	}
 	effective := func(name string) string {
-		v, _ := now.Layers(nil).BrokerValue(name)
+		v, _ := c.Snapshot().Layers(nil).BrokerValue(name)
 		return v
 	}
-	if err := change(effective, set); err != nil || validateOnly {
-		return err
-	}
-	if err := c.replaceConfig(ctx, key, set); err != nil {
-		return err
-	}
-	var changed []*Topic
-	c.current.Store(now.edit(func(s *Snapshot) {
-		if cluster {
-			s.cluster = set
-		} else {
-			s.dynamic = set
-		}
-		changed = s.resetConfigs(now)
-	}))
-	for _, t := range changed {
-		c.applier.Changed(t)
-	}
-	return nil
+	return c.alterConfig(ctx, key, func(set map[string]string) error { return change(effective, set) }, validateOnly)
 }
 
-// AlterGroup replaces the configs set for a group.
+// AlterGroup replaces the configs set for a group. Change may be called more than once.
 func (c *Catalog) AlterGroup(ctx context.Context, name string, change func(effective func(string) string, set map[string]string) error, validateOnly bool) error {
-	defer c.takeTurn()()
-	now := c.Snapshot()
-	set := maps.Clone(now.groups[name])
-	if set == nil {
-		set = map[string]string{}
-	}
-	effective := func(key string) string {
-		for _, e := range config.GroupEntries(set) {
-			if e.Name == key && e.Value != nil {
-				return *e.Value
+	return c.alterConfig(ctx, groupPrefix+name, func(set map[string]string) error {
+		before := maps.Clone(set)
+		effective := func(key string) string {
+			for _, e := range config.GroupEntries(before) {
+				if e.Name == key && e.Value != nil {
+					return *e.Value
+				}
 			}
+			return ""
 		}
-		return ""
-	}
-	if err := change(effective, set); err != nil || validateOnly {
-		return err
-	}
-	if err := c.replaceConfig(ctx, groupPrefix+name, set); err != nil {
-		return err
-	}
-	c.current.Store(now.edit(func(s *Snapshot) {
-		s.groups = maps.Clone(s.groups)
-		if len(set) == 0 {
-			delete(s.groups, name)
-			return
-		}
-		s.groups[name] = set
-	}))
-	return nil
+		return change(effective, set)
+	}, validateOnly)
 }
 
-// replaceConfig stores configs; none left removes the key.
-func (c *Catalog) replaceConfig(ctx context.Context, key string, set map[string]string) error {
-	if len(set) == 0 {
-		if _, err := c.store.Txn(ctx, nil, []meta.Op{{Key: key}}); err != nil {
-			return fmt.Errorf("remove %s: %w", key, err)
+// alterConfig replaces the configs of a key by what change makes of them. None left
+// removes the key.
+func (c *Catalog) alterConfig(ctx context.Context, key string, change func(set map[string]string) error, validateOnly bool) error {
+	release, err := c.takeTurn(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	var tried map[string]string
+	return c.decide(func(unclear bool) (bool, error) {
+		now := c.Snapshot()
+		was := now.config(c.brokers, key)
+		if unclear && maps.Equal(was, tried) {
+			return false, nil
 		}
-		return nil
-	}
-	e, err := c.store.Get(ctx, key)
-	if err != nil && !errors.Is(err, meta.ErrNotFound) {
-		return fmt.Errorf("read %s: %w", key, err)
-	}
-	return c.put(ctx, e, key, set)
+		set := maps.Clone(was)
+		if set == nil {
+			set = map[string]string{}
+		}
+		if err := change(set); err != nil || validateOnly {
+			return false, err
+		}
+		tried = set
+		op := putJSON(key, set)
+		if len(set) == 0 {
+			op = meta.Delete(key)
+		}
+		revision, unclear, err := c.commit(ctx, []meta.Cond{{Key: key, Revision: now.revisions[key]}}, []meta.Op{op})
+		if err != nil {
+			if !errors.Is(err, errAgain) {
+				err = fmt.Errorf("store %s: %w", key, err)
+			}
+			return unclear, err
+		}
+		if len(set) == 0 {
+			revision = 0 // there is no entry
+		}
+		var changed []*Topic
+		c.current.Store(now.edit(func(s *Snapshot) {
+			s.setConfig(c.brokers, key, set, revision)
+			changed = s.resetConfigs(now)
+		}))
+		for _, t := range changed {
+			c.applier.Changed(t)
+		}
+		return false, nil
+	})
 }
 
 // producerIDs hands out producer IDs from blocks. A block is taken from the store
@@ -447,19 +591,15 @@ const (
 
 // ProducerID returns an ID that no producer ever had.
 func (c *Catalog) ProducerID(ctx context.Context) (int64, error) {
-	defer c.takeTurn()()
+	select {
+	case c.taking <- struct{}{}:
+		defer func() { <-c.taking }()
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
 	if c.pids.next == c.pids.end {
-		e, err := c.store.Get(ctx, pidKey)
-		if err != nil && !errors.Is(err, meta.ErrNotFound) {
-			return 0, fmt.Errorf("read producer IDs: %w", err)
-		}
-		first := int64(0)
-		if e.Revision != 0 {
-			if first, err = strconv.ParseInt(string(e.Value), 10, 64); err != nil {
-				return 0, fmt.Errorf("read producer IDs: %w", err)
-			}
-		}
-		if err := c.put(ctx, e, pidKey, first+pidBlock); err != nil {
+		first, err := c.takeBlock(ctx)
+		if err != nil {
 			return 0, err
 		}
 		c.pids = producerIDs{first, first + pidBlock}
@@ -467,4 +607,36 @@ func (c *Catalog) ProducerID(ctx context.Context) (int64, error) {
 	id := c.pids.next
 	c.pids.next++
 	return id, nil
+}
+
+// takeBlock takes a block of producer IDs. One of which it is not known whether it was
+// taken is left unused: it may be another broker's.
+func (c *Catalog) takeBlock(ctx context.Context) (first int64, err error) {
+	for range attempts {
+		first, err = c.tryTakeBlock(ctx)
+		if !errors.Is(err, meta.ErrConflict) && !errors.Is(err, meta.ErrUnclear) {
+			break
+		}
+	}
+	switch {
+	case errors.Is(err, meta.ErrConflict), errors.Is(err, meta.ErrUnclear):
+		return 0, errors.Join(&RefusedError{Code: kerr.CoordinatorNotAvailable, Message: "No producer IDs could be taken; try again."}, err)
+	case err != nil:
+		return 0, fmt.Errorf("take producer IDs: %w", err)
+	}
+	return first, nil
+}
+
+func (c *Catalog) tryTakeBlock(ctx context.Context) (first int64, err error) {
+	e, err := c.get(ctx, pidKey)
+	if err != nil {
+		return 0, err
+	}
+	if e.Revision != 0 {
+		if first, err = strconv.ParseInt(string(e.Value), 10, 64); err != nil {
+			return 0, err
+		}
+	}
+	_, err = c.store.Txn(ctx, []meta.Cond{{Key: pidKey, Revision: e.Revision}}, []meta.Op{putJSON(pidKey, first+pidBlock)})
+	return first, err
 }

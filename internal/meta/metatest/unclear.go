@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 
@@ -25,7 +26,7 @@ type Unclear struct {
 
 	mu  sync.Mutex // guards what follows
 	rng *rand.Rand
-	// Lost and Done are how many unclear transactions did not happen, and did.
+	// lost and done are how many unclear transactions did not happen, and did.
 	lost, done int
 }
 
@@ -99,10 +100,8 @@ func addOnce(t *testing.T, s meta.Store, b byte) {
 			t.Error(err)
 			return
 		}
-		for _, there := range e.Value {
-			if there == b {
-				return // the outcome that was unclear
-			}
+		if slices.Contains(e.Value, b) {
+			return // the outcome that was unclear
 		}
 		_, err = s.Txn(t.Context(), []meta.Cond{{Key: "list", Revision: e.Revision}}, []meta.Op{meta.Put("list", append(e.Value, b))})
 		switch {

@@ -30,8 +30,12 @@ func listRevision(t *testing.T, s meta.Store) {
 
 func deletesPrefix(t *testing.T, s meta.Store) {
 	t.Helper()
-	for i := range 2 * meta.MaxOps {
-		put(t, s, fmt.Sprintf("j/1/%d", i), "x")
+	for i := range 2 {
+		ops := make([]meta.Op, 0, meta.MaxOps)
+		for k := range meta.MaxOps {
+			ops = append(ops, meta.Put(fmt.Sprintf("j/1/%d-%d", i, k), nil))
+		}
+		txn(t, s, ops...)
 	}
 	put(t, s, "j/10", "x")
 	rev := txn(t, s, meta.DeletePrefix("j/1/"), meta.Put("j/1/new", []byte("y")))
