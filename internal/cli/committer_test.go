@@ -3,7 +3,7 @@ package cli
 import (
 	"testing"
 
-	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -15,11 +15,11 @@ func TestTopicCreatedAnewIsReadFromItsStartOnce(t *testing.T) {
 	c.forget("t")
 	first := map[string]map[int32]kgo.Offset{"t": {0: kgo.NewOffset().At(7)}} // of the old topic
 	c.resume(first)
-	assert.Equal(t, kgo.NewOffset().AtStart(), first["t"][0])
+	require.Equal(t, kgo.NewOffset().AtStart(), first["t"][0])
 	c.read(&kgo.Record{Topic: "t", Partition: 0, Offset: 4})
 	c.positions = map[topicPartition]kgo.EpochOffset{} // all is committed
 	c.revoked(t.Context(), nil, map[string][]int32{"t": {0}})
 	back := map[string]map[int32]kgo.Offset{"t": {0: kgo.NewOffset().At(100)}}
 	c.resume(back)
-	assert.EqualValues(t, 100, back["t"][0].EpochOffset().Offset)
+	require.EqualValues(t, 100, back["t"][0].EpochOffset().Offset)
 }
