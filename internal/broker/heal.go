@@ -116,7 +116,7 @@ func (h *healer) run(ctx context.Context) {
 	defer close(h.done)
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
-	for {
+	for ctx.Err() == nil { // a round that it ends leaves its logs due
 		due, next := h.look(time.Now())
 		if len(due) > 0 {
 			h.round(ctx, due)
@@ -127,9 +127,6 @@ func (h *healer) run(ctx context.Context) {
 		case <-h.wake:
 		case <-timer.C:
 		case <-ctx.Done():
-		}
-		if ctx.Err() != nil {
-			return
 		}
 	}
 }

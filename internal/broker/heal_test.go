@@ -1,0 +1,22 @@
+package broker
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/botehq/bote/internal/cluster"
+)
+
+// A log is due to be opened again in the moment when the broker stops.
+func TestHealerStopsWithLogsDue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHealer(nil)
+		h.episodes[cluster.Partition{}] = &episode{due: time.Now()}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		h.done = make(chan struct{})
+		h.run(ctx)
+	})
+}
