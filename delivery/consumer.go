@@ -79,7 +79,7 @@ type consumer struct {
 	interrupt context.CancelFunc // ends the poll that waits
 
 	// recreated are the partitions of topics that were found to be deleted or
-	// created anew, and how far the deleted topic was read. Guarded by mu.
+	// recreated, and how far the deleted topic was read. Guarded by mu.
 	recreated map[TP]int64
 }
 

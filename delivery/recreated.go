@@ -14,7 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// A topic that is deleted and created anew has a new ID, and nothing of the
+// A topic that is deleted and recreated has a new ID, and nothing of the
 // old topic's positions holds for it. franz-go keeps asking for the old ID,
 // with UNKNOWN_TOPIC_ID as the answer, until it is told to forget the topic.
 
@@ -29,7 +29,7 @@ func (c *consumer) forgetTopics(ctx context.Context, gone map[string][16]byte) {
 	}
 	for _, topic := range topics {
 		c.abandonLanes(topic)
-		c.warn("topic "+topic, "topic was deleted or created anew, it is read from its start", slog.String("topic", topic))
+		c.warn("topic "+topic, "topic was deleted or recreated, it is read from its start", slog.String("topic", topic))
 	}
 	c.cl.PurgeTopicsFromConsuming(topics...)
 	c.cl.AddConsumeTopics(topics...)
@@ -101,7 +101,7 @@ func (c *consumer) startOfRecreated(ctx context.Context, tp TP, committed int64)
 	return start, true
 }
 
-// forgotten is what the producers know of topics that may be created anew.
+// forgotten is what the producers know of topics that may be recreated.
 type forgotten struct {
 	turn chan struct{} // held while a topic is forgotten
 
@@ -174,7 +174,7 @@ func (c *Client) topicID(ctx context.Context, topic string) ([16]byte, error) {
 }
 
 // mostSpared is how many errors in a row a topic is spared for whose ID seems to be
-// the same: it may have been created anew in the moment when its ID was learnt.
+// the same: it may have been recreated in the moment when its ID was learnt.
 const mostSpared = 5
 
 // forgetProduced makes the producers look a topic up anew whose ID the broker
@@ -202,7 +202,7 @@ func (c *Client) forgetProduced(ctx context.Context, topic string, count int, er
 		cl.PurgeTopicsFromProducing(topic)
 	}
 	if ok, suppressed := c.gate.allow("topic " + topic); ok {
-		c.log.Warn("topic was deleted or created anew, it is looked up again",
+		c.log.Warn("topic was deleted or recreated, it is looked up again",
 			slog.String("topic", topic), slog.Int("suppressed", suppressed))
 	}
 }

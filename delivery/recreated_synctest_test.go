@@ -12,7 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// A topic of the chain is deleted and created anew while the listener runs:
+// A topic of the chain is deleted and recreated while the listener runs:
 // the new topic is read from its start, and nothing of the old one's offsets
 // reaches it.
 func TestTopicRecreated(t *testing.T) {
@@ -37,8 +37,8 @@ func TestTopicRecreated(t *testing.T) {
 		b.wait(time.Minute, "the new topic is read on", func() bool { return seen.distinct() == 12 })
 		b.wait(time.Minute, "committed", func() bool { return b.committed("g", "m") == 4 })
 		require.Equal(t, 1, seen.count("k"))
-		require.NotZero(t, log.count("WARN topic was deleted or created anew, it is read from its start"))
-		require.LessOrEqual(t, log.count("WARN topic was deleted or created anew, it is read from its start"), 2)
+		require.NotZero(t, log.count("WARN topic was deleted or recreated, it is read from its start"))
+		require.LessOrEqual(t, log.count("WARN topic was deleted or recreated, it is read from its start"), 2)
 		b.wait(time.Minute, "healthy", func() bool { return l.Health().Status == StatusOK })
 		require.NoError(t, l.stop())
 	}, WithLogger(slog.New(log)))
@@ -113,7 +113,7 @@ func TestTopicIDUnknownForAWhile(t *testing.T) {
 		b.send("m", 1, "c")
 		b.wait(time.Minute, "handled", func() bool { return seen.count("c") == 1 })
 		require.Equal(t, 1, seen.count("a"))
-		require.Zero(t, log.count("WARN topic was deleted or created anew, it is read from its start"))
+		require.Zero(t, log.count("WARN topic was deleted or recreated, it is read from its start"))
 		require.NoError(t, l.stop())
 	}, WithLogger(slog.New(log)))
 }
@@ -144,6 +144,6 @@ func TestTopicIDUnknownToProducersForAWhile(t *testing.T) {
 			require.NoError(t, send(value))
 		}
 		require.Len(t, b.records("m"), before+2)
-		require.Zero(t, log.count("WARN topic was deleted or created anew, it is looked up again"))
+		require.Zero(t, log.count("WARN topic was deleted or recreated, it is looked up again"))
 	}, WithLogger(slog.New(log)))
 }

@@ -52,7 +52,7 @@ type sending struct {
 	topic   string
 	id      string
 	lookups int  // what forgotten said when the record was produced
-	again   bool // sent anew, to a topic that was created anew
+	again   bool // sent anew, to a topic that was recreated
 	done    func(Result)
 }
 
@@ -127,7 +127,7 @@ func (s *sending) leave() bool {
 	return in
 }
 
-// produced is what franz-go calls. A record for a topic that was created anew
+// produced is what franz-go calls. A record for a topic that was recreated
 // is sent once more: nothing of the topic that was deleted is left.
 func (s *sending) produced(r *kgo.Record, err error) {
 	if !s.again && s.stale(err) {

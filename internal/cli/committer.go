@@ -60,7 +60,7 @@ func (c *committer) options() []kgo.Opt {
 	return []kgo.Opt{kgo.AdjustFetchOffsetsFn(c.assigned), kgo.OnPartitionsRevoked(c.revoked), kgo.OnPartitionsLost(c.lost)}
 }
 
-// resume lets partitions that were read before go on behind what was read, and topics that were created anew begin at
+// resume lets partitions that were read before go on behind what was read, and topics that were recreated begin at
 // their start.
 func (c *committer) resume(offsets map[string]map[int32]kgo.Offset) {
 	c.mu.Lock()

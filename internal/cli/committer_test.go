@@ -7,7 +7,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// A topic was created anew while a consumer read it. Later its group rebalances: the
+// A topic was recreated while a consumer read it. Later its group rebalances: the
 // partition goes to another member, which reads and commits up to 100, and comes back.
 func TestTopicCreatedAnewIsReadFromItsStartOnce(t *testing.T) {
 	c := newCommitter()

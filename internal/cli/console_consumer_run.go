@@ -200,7 +200,7 @@ func (c *consoleConsumer) read(ctx context.Context, conn *connection, out *bufio
 // lookUpAgain goes on with a topic that was deleted and created again. The client would ask for the ID of the old one for
 // ever.
 func (c *consoleConsumer) lookUpAgain(conn *connection, commits *committer, topic string) {
-	c.s.log(levelWarn, loggerMetadata, "%s Topic %s was deleted or created anew; it is looked up again.", conn.nodes.who, topic)
+	c.s.log(levelWarn, loggerMetadata, "%s Topic %s was deleted or recreated; it is looked up again.", conn.nodes.who, topic)
 	commits.forget(topic)
 	conn.PurgeTopicsFromConsuming(topic)
 	switch {

@@ -358,7 +358,7 @@ func (c *consoleProducer) lookUpAgain(lookups int64) {
 	if c.lookups.Load() != lookups {
 		return
 	}
-	c.s.log(levelWarn, loggerMetadata, "%s Topic %s was deleted or created anew; it is looked up again.", c.conn.nodes.who, c.topic)
+	c.s.log(levelWarn, loggerMetadata, "%s Topic %s was deleted or recreated; it is looked up again.", c.conn.nodes.who, c.topic)
 	c.conn.PurgeTopicsFromProducing(c.topic)
 	c.lookups.Add(1)
 }

@@ -248,7 +248,7 @@ const metadataFile = "partition.metadata"
 
 // ensureDir creates the partition directory, or checks that the one that is
 // there belongs to the topic. A directory whose creation a crash interrupted is
-// created anew.
+// recreated.
 func (s *Store) ensureDir(l *Log) (created bool, err error) {
 	name := dirName(l.part.Topic, l.part.Index)
 	id, ok := s.knownTopic(name)

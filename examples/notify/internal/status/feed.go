@@ -111,7 +111,7 @@ func (f *Feed) poll(ctx context.Context, cl *kgo.Client, missing map[delivery.TP
 		return
 	}
 	for _, e := range fetches.Errors() {
-		if errors.Is(e.Err, kerr.UnknownTopicID) { // the topic was deleted and created anew
+		if errors.Is(e.Err, kerr.UnknownTopicID) { // the topic was deleted and recreated
 			cl.PurgeTopicsFromConsuming(e.Topic)
 			cl.AddConsumeTopics(e.Topic)
 		}
