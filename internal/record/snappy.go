@@ -73,7 +73,8 @@ func snappyElement(p []byte) (length, header, body int) {
 
 // snappyStream unpacks a block at a time, as xerial's SnappyInputStream does: fewer
 // than four bytes behind a block are the end, and the magic bytes in place of a size
-// begin another run of blocks.
+// begin another run of blocks, of whose header it looks at the version. At the start it
+// does not.
 type snappyStream struct {
 	p      []byte // packed, and not read yet
 	framed bool
@@ -125,6 +126,9 @@ func (s *snappyStream) packed() ([]byte, error) {
 		return s.p, nil
 	}
 	for len(s.p) >= xerialHead && bytes.HasPrefix(s.p, xerialMagic) {
+		if version := int32(binary.BigEndian.Uint32(s.p[len(xerialMagic):])); version < 1 {
+			return nil, fmt.Errorf("snappy: %w: codec version %d", snappy.ErrUnsupported, version)
+		}
 		s.p = s.p[xerialHead:]
 	}
 	if len(s.p) < 4 {
@@ -146,6 +150,9 @@ func (s *snappyStream) unpack(packed []byte) ([]byte, error) {
 	}
 	if n > snappyRatio*len(packed) {
 		return nil, fmt.Errorf("snappy: %w", snappy.ErrCorrupt)
+	}
+	if n > unpackLimit {
+		return nil, fmt.Errorf("snappy: %w", ErrTooLarge)
 	}
 	if cap(s.room) < n {
 		s.room = make([]byte, n)

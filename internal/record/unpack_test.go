@@ -115,4 +115,16 @@ func TestBombs(t *testing.T) {
 		require.ErrorIs(t, err, kerr.InvalidRecord)
 	})
 	require.Less(t, used, 1<<20)
+	huge := binary.AppendUvarint(nil, 300<<20)
+	huge = append(huge, 0, 0) // a zero, and copies of it
+	for left := 300<<20 - 1; left > 0; left -= 64 {
+		huge = append(huge, byte(min(left, 64)-1)<<2|2, 1, 0)
+	}
+	b = sent(record.Snappy, 1, huge)
+	r.MaxBytes = 100 << 20
+	used = allocated(func() {
+		_, err = record.Check(b, r)
+		require.ErrorContains(t, err, "unpack to more than")
+	})
+	require.Less(t, used, 1<<20)
 }
