@@ -27,6 +27,7 @@ type probe struct {
 	*commitlog.Log
 	store    *commitlog.Store
 	settings storage.Settings
+	turn     sync.Mutex // held while something is appended
 	durable  atomic.Int64
 	moved    chan struct{}
 	failed   chan error
@@ -54,11 +55,23 @@ func openProbe(t *testing.T, cfg commitlog.Config) *probe {
 		Failed:     func(err error) { p.failed <- err },
 		Snapshot:   func() ([]byte, int64) { return nil, 0 },
 		Deletable:  func() int64 { return math.MaxInt64 },
-		Turn:       func(f func() error) error { return f() },
+		Turn:       p.inTurn,
 		StartMoved: func(int64) {},
 	})
 	require.NoError(t, err)
 	return p
+}
+
+func (p *probe) inTurn(f func() error) error {
+	p.turn.Lock()
+	defer p.turn.Unlock()
+	return f()
+}
+
+// Append appends as a partition does: a log that fails meanwhile cuts nothing off before
+// that has ended.
+func (p *probe) Append(b record.Batch) error {
+	return p.inTurn(func() error { return p.Log.Append(b) })
 }
 
 func (p *probe) batch(value string) record.Batch {
