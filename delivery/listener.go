@@ -30,14 +30,15 @@ type Listener struct {
 	pauses  *pauses
 	slots   chan struct{} // one per handler that may run
 
-	started  atomic.Bool
-	stopping chan struct{} // closed when the listener shall stop
-	stopOnce sync.Once
-	skip     atomic.Bool   // StopNow: no drain
-	ended    chan struct{} // closed when Run is over
-	runErr   error         // set before ended is closed
-	halted   atomic.Pointer[HaltError]
-	stuckNow atomic.Int64 // handlers reported as stuck
+	started    atomic.Bool
+	sayRunning sync.Once
+	stopping   chan struct{} // closed when the listener shall stop
+	stopOnce   sync.Once
+	skip       atomic.Bool   // StopNow: no drain
+	ended      chan struct{} // closed when Run is over
+	runErr     error         // set before ended is closed
+	halted     atomic.Pointer[HaltError]
+	stuckNow   atomic.Int64 // handlers reported as stuck
 
 	mu        sync.Mutex
 	consumers []*consumer

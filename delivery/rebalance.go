@@ -34,8 +34,11 @@ func (c *consumer) onAssigned(_ context.Context, _ *kgo.Client, parts map[string
 	c.giveUpSuspended()
 	c.signalRoom()
 	c.logPartitions("partitions assigned", parts)
-	if c.assigned.CompareAndSwap(false, true) && !c.l.starting() {
-		c.l.log.Info("listener running", slog.String("topic", c.l.chain.main), slog.Any("retry_topics", c.l.chain.retryTopics()))
+	c.assigned.Store(true)
+	if !c.l.starting() { // two groups may get their partitions at the same time, and both see that none is missing.
+		c.l.sayRunning.Do(func() {
+			c.l.log.Info("listener running", slog.String("topic", c.l.chain.main), slog.Any("retry_topics", c.l.chain.retryTopics()))
+		})
 	}
 }
 
