@@ -305,7 +305,16 @@ func (c *consoleProducer) flush(ctx context.Context) error {
 	if err := c.conn.Flush(ctx); err != nil {
 		return err //nolint:wrapcheck // it is the context's
 	}
-	c.again.Wait()
+	sentAgain := make(chan struct{})
+	go func() { // ends with the last lookup, which is bounded by the client's timeouts.
+		c.again.Wait()
+		close(sentAgain)
+	}()
+	select {
+	case <-sentAgain:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	return c.conn.Flush(ctx) //nolint:wrapcheck // it is the context's
 }
 

@@ -24,6 +24,9 @@ func compileJavaRegex(expr string) (*javaRegex, error) {
 	if classInClass.MatchString(escaped.ReplaceAllString(expr, "")) {
 		return nil, errClassInClass
 	}
+	if openBrace.MatchString(plainText.ReplaceAllString(expr, "")) {
+		return nil, errOpenBrace
+	}
 	// It is compiled alone, too: a bracket of its own must not close ours.
 	if _, err := regexp.Compile(expr); err == nil {
 		if re, err := regexp.Compile(`^(?:` + expr + `)$`); err == nil {
@@ -47,6 +50,13 @@ var (
 	errClassInClass = errors.New("a class within a class, or an intersection of classes (&&), is not supported; write one class, or a lookahead such as (?!x)[a-z]")
 	escaped         = regexp.MustCompile(`(?s)\\Q.*?(?:\\E|$)|\\.`)
 	classInClass    = regexp.MustCompile(`\[\^?\]?[^\]]*(?:\[|&&)`)
+)
+
+// Other dialects take a brace that begins no quantifier as itself.
+var (
+	errOpenBrace = errors.New(`a { that begins no quantifier must be written as \{`)
+	plainText    = regexp.MustCompile(`(?s)\\Q.*?(?:\\E|$)|\\[pPxN]\{\w+\}|\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\{\d+(?:,\d*)?\}`)
+	openBrace    = regexp.MustCompile(`\{`)
 )
 
 // MatchString reports whether the expression matches all of s.

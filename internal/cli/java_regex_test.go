@@ -33,6 +33,7 @@ func TestJavaRegex(t *testing.T) {
 		{`\[[a-z]+\]`, "[a]", "a"},
 		{`[a-z]+[0-9]`, "a1", "1"},
 		{`[\[a]+`, "[a", "b"},
+		{`[{]\{\Q{\Ea{2,}}`, "{{{aaa}", "{{{a}"},
 	} {
 		re, err := compileJavaRegex(c.expr)
 		require.NoError(t, err, c.expr)
@@ -41,7 +42,7 @@ func TestJavaRegex(t *testing.T) {
 		}
 		require.False(t, re.MatchString(c.not), "%s %s", c.expr, c.not)
 	}
-	for _, expr := range []string{`(`, `a)`, `[`, `*`, `(?!`, `a)|(b(?!c)`, `a)|(?:b`, `[a-c&&[^b]]+`, `[[:alpha:]]+`} {
+	for _, expr := range []string{`(`, `a)`, `[`, `*`, `(?!`, `a)|(b(?!c)`, `a)|(?:b`, `[a-c&&[^b]]+`, `[[:alpha:]]+`, `a{`, `{`, `a{,3}`, `a{x}(?!y)`} {
 		_, err := compileJavaRegex(expr)
 		require.Error(t, err, expr)
 	}
