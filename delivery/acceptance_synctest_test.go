@@ -194,6 +194,34 @@ func TestStopDuringBackOff(t *testing.T) {
 	})
 }
 
+// Partitions that a rebalance brings while the listener stops are read by
+// nobody: what waits for their records ends with the listener. Bubbles fail if
+// something is left.
+func TestAssignedWhileStopping(t *testing.T) {
+	bubble(t, func(t *testing.T, b *bed) {
+		b.create("m", 1)
+		b.send("m", 1, "a")
+		release, handling := make(chan struct{}), make(chan struct{})
+		l := b.listen("m", "g", func(context.Context, *Message[string]) error {
+			close(handling)
+			<-release
+			return nil
+		})
+		<-handling
+		c := l.current()[0]
+		go func() { _ = l.Stop(context.Background()) }()
+		time.Sleep(time.Second) // the lanes that there are have been stopped
+		late := map[string][]int32{"m": {1}}
+		c.onAssigned(t.Context(), c.cl, late)
+		require.NotNil(t, c.lane(TP{"m", 1}))
+		close(release)
+		require.NoError(t, <-l.done)
+		c.onAssigned(t.Context(), c.cl, late)
+		require.Empty(t, c.all())
+		require.Equal(t, int64(1), b.committed("g", "m"))
+	})
+}
+
 // A handler that ignores its context: stop gives it drain and grace, then
 // returns with its name, and does not commit its record.
 func TestHungHandler(t *testing.T) {

@@ -60,7 +60,8 @@ type consumer struct {
 
 	// turn is held by rebalance callbacks and by seeks, so that a partition
 	// cannot be revoked while its position is moved.
-	turn chan struct{}
+	turn    chan struct{}
+	closing bool // guarded by turn
 
 	polling  sync.WaitGroup
 	stopPoll context.CancelFunc

@@ -15,6 +15,9 @@ import (
 func (c *consumer) onAssigned(_ context.Context, _ *kgo.Client, parts map[string][]int32) {
 	c.turn <- struct{}{}
 	defer func() { <-c.turn }()
+	if c.closing { // the group is about to be left, and nobody would stop the lanes.
+		return
+	}
 	c.l.count(MetricRebalances, "", "assigned")
 	c.l.health.clear("group " + c.plan.Group)
 	for tp := range partitions(parts) {

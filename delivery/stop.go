@@ -90,7 +90,9 @@ func (l *Listener) waitLanes(lanes []*lane, d time.Duration) []*lane {
 func (c *consumer) close(ctx context.Context) {
 	c.commits.ended.Wait()
 	c.turn <- struct{}{}
+	c.closing = true
 	lanes := c.all()
+	stopLanes(withFormer(lanes)) // a rebalance may have brought more since the others were stopped.
 	endLanes(withFormer(lanes), ErrShutdown)
 	c.commits.final(ctx, lanes)
 	c.mu.Lock()
