@@ -59,10 +59,10 @@ type Catalog struct {
 
 	// turn is held by the one change that is under way, across syncs too, and by
 	// whoever brings in what others changed.
-	turn      chan struct{}
-	seen      int64          // what others changed up to here is in the snapshot; guarded by turn
-	own       map[int64]bool // changes above seen that this catalog made itself; guarded by turn
-	following bool           // guarded by turn
+	turn   chan struct{}
+	seen   int64          // what others changed up to here is in the snapshot; guarded by turn
+	own    map[int64]bool // revisions of this catalog's own transactions that the watch has not told yet; guarded by turn
+	report func(error)    // gets what others changed and could not be brought in; nil if nobody follows; guarded by turn
 
 	taking chan struct{} // held by whoever takes a producer ID
 	pids   producerIDs   // guarded by taking
@@ -74,7 +74,7 @@ func Open(ctx context.Context, store meta.Store, nodeID int32, static map[string
 	c := &Catalog{
 		store: store, turn: make(chan struct{}, 1), taking: make(chan struct{}, 1), own: map[int64]bool{}, brokers: brokerKey(strconv.Itoa(int(nodeID))),
 	}
-	if _, _, err := c.countRun(ctx, unclean); err != nil {
+	if _, err := c.countRun(ctx, unclean); err != nil {
 		return nil, err
 	}
 	entries, revision, err := store.List(ctx, "", "", 0)
@@ -127,16 +127,23 @@ var (
 	errUnknown = &RefusedError{Code: kerr.RequestTimedOut, Message: "It is not known whether this was done; try again."}
 )
 
+// txn is how the catalog changes the store: what the watch tells of it later is nothing
+// new. The caller has the turn.
+func (c *Catalog) txn(ctx context.Context, conds []meta.Cond, ops []meta.Op) (revision int64, err error) {
+	revision, err = c.store.Txn(ctx, conds, ops)
+	if err == nil && c.report != nil {
+		c.own[revision] = true
+	}
+	return revision, err //nolint:wrapcheck // the callers tell conflicts from unclear outcomes
+}
+
 // commit stores a change whose conditions are what the snapshot was decided by. If it
 // did not hold, or nobody knows what came of it, the snapshot is read anew, and the error
 // matches errAgain: what was unclear can be seen there. Unclear says that it was. The
 // caller has the turn.
 func (c *Catalog) commit(ctx context.Context, conds []meta.Cond, ops []meta.Op) (revision int64, unclear bool, err error) {
-	revision, err = c.store.Txn(ctx, conds, ops)
+	revision, err = c.txn(ctx, conds, ops)
 	if err == nil {
-		if c.following {
-			c.own[revision] = true
-		}
 		return revision, false, nil
 	}
 	unclear = errors.Is(err, meta.ErrUnclear)
@@ -152,53 +159,57 @@ func (c *Catalog) commit(ctx context.Context, conds []meta.Cond, ops []meta.Op) 
 	return 0, unclear, errAgain
 }
 
-// decide repeats a decision until it was stored upon the state that it was made by.
-// Each attempt gets whether an earlier one may have been stored.
-func (c *Catalog) decide(attempt func(unclear bool) (again bool, err error)) error {
+// decide repeats a decision until it was stored upon the state that it was made by. Each
+// attempt gets whether an earlier one may have been stored, and returns whether it may
+// have been stored itself; errAgain asks for another.
+func (c *Catalog) decide(attempt func(unclear bool) (nowUnclear bool, err error)) error {
 	unclear := false
 	for range attempts {
-		again, err := attempt(unclear)
+		nowUnclear, err := attempt(unclear)
 		if !errors.Is(err, errAgain) {
 			return err
 		}
-		unclear = unclear || again
+		unclear = unclear || nowUnclear
+	}
+	if unclear {
+		return errUnknown
 	}
 	return errBusy
 }
 
-// countRun stores and returns the number of this run, and the revision of that if it
-// is new. If it is not known whether it was stored, one number is passed over.
-func (c *Catalog) countRun(ctx context.Context, unclean bool) (run int32, revision int64, err error) {
+// countRun stores and returns the number of this run. If it is not known whether it was
+// stored, one number is passed over. The caller has the turn, or nobody else the catalog.
+func (c *Catalog) countRun(ctx context.Context, unclean bool) (run int32, err error) {
 	for range attempts {
-		run, revision, err = c.tryCountRun(ctx, unclean)
+		run, err = c.tryCountRun(ctx, unclean)
 		if !errors.Is(err, meta.ErrConflict) && !errors.Is(err, meta.ErrUnclear) {
 			break
 		}
 	}
 	if err != nil {
-		return 0, 0, fmt.Errorf("count the run: %w", err)
+		return 0, fmt.Errorf("count the run: %w", err)
 	}
-	return run, revision, nil
+	return run, nil
 }
 
-func (c *Catalog) tryCountRun(ctx context.Context, unclean bool) (run int32, revision int64, err error) {
+func (c *Catalog) tryCountRun(ctx context.Context, unclean bool) (run int32, err error) {
 	e, err := c.get(ctx, runKey)
 	if err != nil {
-		return 0, 0, err
+		return 0, err
 	}
 	var ops []meta.Op
 	if e.Revision != 0 {
 		if err := json.Unmarshal(e.Value, &run); err != nil || !unclean {
-			return run, 0, err
+			return run, err
 		}
 		run++
 	} else if _, err := c.store.Get(ctx, clusterKey); errors.Is(err, meta.ErrNotFound) {
 		ops = append(ops, putJSON(clusterKey, newClusterConfig))
 	} else if err != nil {
-		return 0, 0, err
+		return 0, err
 	}
-	revision, err = c.store.Txn(ctx, []meta.Cond{{Key: runKey, Revision: e.Revision}}, append(ops, putJSON(runKey, run)))
-	return run, revision, err
+	_, err = c.txn(ctx, []meta.Cond{{Key: runKey, Revision: e.Revision}}, append(ops, putJSON(runKey, run)))
+	return run, err
 }
 
 // get returns an entry; one that is not there has revision 0.
@@ -227,12 +238,9 @@ func (c *Catalog) NextRun(ctx context.Context) (*Snapshot, error) {
 		return nil, err
 	}
 	defer release()
-	run, revision, err := c.countRun(ctx, true)
+	run, err := c.countRun(ctx, true)
 	if err != nil {
 		return nil, err
-	}
-	if c.following {
-		c.own[revision] = true
 	}
 	next := *c.Snapshot() // it shares its topics with the one before
 	next.run = max(next.run, run)

@@ -13,10 +13,11 @@ import (
 // Follow brings in what others change in the store, until ctx or the store ends. What it
 // finds while doing so, such as partitions that cannot be opened, is reported; it goes on.
 func (c *Catalog) Follow(ctx context.Context, report func(error)) error {
-	events, err := c.beginToFollow(ctx)
+	events, err := c.beginToFollow(ctx, report)
 	if err != nil {
 		return ended(ctx, err)
 	}
+	defer c.endFollowing(ctx)
 	defer events.Close()
 	for {
 		b, err := events.Next(ctx)
@@ -37,17 +38,31 @@ func ended(ctx context.Context, err error) error {
 	return nil
 }
 
-func (c *Catalog) beginToFollow(ctx context.Context) (meta.Events, error) {
+func (c *Catalog) beginToFollow(ctx context.Context, report func(error)) (meta.Events, error) {
 	release, err := c.takeTurn(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
-	if err := c.catchUp(ctx); err != nil {
-		return nil, err
+	c.report = report
+	err = c.catchUp(ctx)
+	if err == nil {
+		var events meta.Events
+		if events, err = c.store.Watch(ctx, "", c.seen+1); err == nil {
+			return events, nil
+		}
 	}
-	c.following = true
-	return c.store.Watch(ctx, "", c.seen+1)
+	c.report = nil
+	return nil, err //nolint:wrapcheck // it is the store's
+}
+
+// endFollowing has own transactions no longer be remembered. If ctx has ended, the broker has.
+func (c *Catalog) endFollowing(ctx context.Context) {
+	if release, err := c.takeTurn(ctx); err == nil {
+		c.report = nil
+		clear(c.own)
+		release()
+	}
 }
 
 // takeBatch brings in what a watch told.
@@ -81,15 +96,18 @@ func (c *Catalog) sawUpTo(revision int64) {
 	}
 }
 
-// catchUp reads the whole store and brings in what is different. The caller has the turn.
+// catchUp reads the whole store and brings in what is different. What cannot be brought in
+// is reported: it must not keep anybody from what can. The caller has the turn.
 func (c *Catalog) catchUp(ctx context.Context) error {
 	entries, revision, err := c.store.List(ctx, "", "", 0)
 	if err != nil {
 		return fmt.Errorf("read the catalog: %w", err)
 	}
-	err = c.bringIn(ctx, c.Snapshot().differences(entries))
+	if err := c.bringIn(ctx, c.Snapshot().differences(entries, revision)); err != nil && c.report != nil {
+		c.report(err)
+	}
 	c.sawUpTo(revision)
-	return err
+	return nil
 }
 
 // changes are entries as if each had just been written.
@@ -101,8 +119,9 @@ func changes(entries []meta.Entry) []meta.Event {
 	return events
 }
 
-// differences returns what has to be changed to make the snapshot what the store has.
-func (s *Snapshot) differences(entries []meta.Entry) (events []meta.Event) {
+// differences returns what has to be changed to make the snapshot what the store has at a
+// revision.
+func (s *Snapshot) differences(entries []meta.Entry, revision int64) (events []meta.Event) {
 	there := make(map[string]bool, len(entries))
 	for _, e := range entries {
 		there[e.Key] = true
@@ -112,7 +131,7 @@ func (s *Snapshot) differences(entries []meta.Entry) (events []meta.Event) {
 	}
 	gone := func(key string) {
 		if !there[key] {
-			events = append(events, meta.Event{Entry: meta.Entry{Key: key}, Deleted: true})
+			events = append(events, meta.Event{Entry: meta.Entry{Key: key, Revision: revision}, Deleted: true})
 		}
 	}
 	for t := range s.Topics() {
@@ -187,7 +206,7 @@ func (s *Snapshot) take(before *Snapshot, brokers string, events []meta.Event) (
 	var topics []meta.Event // after the configs, which they depend on
 	for i, e := range events {
 		switch {
-		case last[e.Key] != i:
+		case last[e.Key] != i, e.Revision <= s.revisionOf(e.Key): // what is there is newer
 		case strings.HasPrefix(e.Key, topicPrefix):
 			topics = append(topics, e)
 		case e.Key == runKey && !e.Deleted:

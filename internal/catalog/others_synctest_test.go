@@ -415,3 +415,112 @@ func TestUnclearSteps(t *testing.T) {
 		}
 	}
 }
+
+// late is a store whose watches tell what they have when the gate lets them.
+type late struct {
+	meta.Store
+	gate chan struct{}
+}
+
+func (l late) Watch(ctx context.Context, prefix string, from int64) (meta.Events, error) {
+	e, err := l.Store.Watch(ctx, prefix, from)
+	return lateEvents{e, l.gate}, err
+}
+
+type lateEvents struct {
+	meta.Events
+	gate chan struct{}
+}
+
+func (e lateEvents) Next(ctx context.Context) (meta.Batch, error) {
+	b, err := e.Events.Next(ctx)
+	if err == nil {
+		select {
+		case <-e.gate:
+		case <-ctx.Done():
+		}
+	}
+	return b, err
+}
+
+// refusesFirst opens nothing of the first creation.
+type refusesFirst struct {
+	*parts
+	refused bool
+}
+
+func (r *refusesFirst) Created(ctx context.Context, created []catalog.Created) []error {
+	if !r.refused {
+		r.refused = true
+		return []error{errors.New("no space")}
+	}
+	return r.parts.Created(ctx, created)
+}
+
+// TestRemovedThenCreated: a topic that could not be opened was removed from the store, and
+// is created again before the watch tells of it. What it tells is older than the topic.
+func TestRemovedThenCreated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := late{memmeta.New(), make(chan struct{}, 100)}
+		c, err := catalog.Open(t.Context(), store, 1, nil, false)
+		require.NoError(t, err)
+		p := newParts()
+		c.SetApplier(&refusesFirst{parts: p})
+		ctx, cancel := context.WithCancel(t.Context())
+		defer synctest.Wait()
+		defer cancel()
+		go func() { _ = c.Follow(ctx, func(err error) { t.Error(err) }) }()
+		synctest.Wait()
+		m := member{c, p}
+		require.ErrorContains(t, m.create(t, "orders")[0], "no space")
+		require.NoError(t, m.create(t, "orders")[0])
+		for range 100 {
+			store.gate <- struct{}{}
+		}
+		synctest.Wait()
+		require.NotNil(t, c.Snapshot().Topic("orders"))
+	})
+}
+
+// TestFollowingGoesOn: what another broker wrote before the following began, and what
+// cannot be read, is reported, and does not end it; nor does it keep changes from being
+// made.
+func TestFollowingGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := memmeta.New()
+		c, err := catalog.Open(t.Context(), store, 1, nil, false)
+		require.NoError(t, err)
+		p := newParts()
+		c.SetApplier(p)
+		_, err = store.Txn(t.Context(), nil, []meta.Op{meta.Put("t/newer", []byte("{"))})
+		require.NoError(t, err)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended, reported := make(chan error, 1), 0
+		go func() { ended <- c.Follow(ctx, func(error) { reported++ }) }()
+		synctest.Wait()
+		require.Empty(t, ended)
+		require.Equal(t, 1, reported)
+		require.NoError(t, member{c, p}.create(t, "orders")[0])
+		cancel()
+		require.NoError(t, <-ended)
+	})
+}
+
+// TestNeverClear: every outcome is unclear, the last too, which may have happened. Nobody
+// is told that it has not.
+func TestNeverClear(t *testing.T) {
+	there := 0
+	for seed := range uint64(2000) {
+		store := metatest.NewUnclear(memmeta.New(), 0, seed)
+		c, err := catalog.Open(t.Context(), store, 1, nil, false)
+		require.NoError(t, err)
+		c.SetApplier(newParts())
+		store.OneIn = 1
+		_, errs := c.CreateTopics(t.Context(), []catalog.Spec{{Name: "a", Partitions: 2, ReplicationFactor: 1}}, onePartition, false)
+		if errs[0] != nil && c.Snapshot().Topic("a") != nil {
+			there++
+			require.ErrorIs(t, errs[0], kerr.RequestTimedOut, seed)
+		}
+	}
+	require.Positive(t, there)
+}

@@ -208,7 +208,7 @@ func (b *creation) fail(indexes []int, err error) {
 
 // store stores what is left. If that was tried before, what is in the snapshot by now is
 // looked at first.
-func (b *creation) store(ctx context.Context) (unclear bool, err error) {
+func (b *creation) store(ctx context.Context) (nowUnclear bool, err error) {
 	if b.tried {
 		b.recheck()
 	}
@@ -220,9 +220,9 @@ func (b *creation) store(ctx context.Context) (unclear bool, err error) {
 		key := topicPrefix + b.topics[i].Name
 		conds, ops = append(conds, meta.Cond{Key: key}), append(ops, putJSON(key, b.topics[i].record()))
 	}
-	revision, unclear, err := b.c.commit(ctx, conds, ops)
+	revision, nowUnclear, err := b.c.commit(ctx, conds, ops)
 	if err != nil {
-		return unclear, err
+		return nowUnclear, err
 	}
 	for _, i := range b.left {
 		b.topics[i].revision = revision
@@ -294,7 +294,7 @@ func (c *Catalog) unstore(ctx context.Context, t *Topic) error {
 		if s := c.Snapshot(); s.TopicByID(t.ID) != nil { // read anew, because that was unclear
 			c.current.Store(s.edit(func(s *Snapshot) { s.remove(t) }))
 		}
-		_, err := c.store.Txn(ctx, []meta.Cond{{Key: key, Revision: t.revision}}, []meta.Op{meta.Delete(key)})
+		_, err := c.txn(ctx, []meta.Cond{{Key: key, Revision: t.revision}}, []meta.Op{meta.Delete(key)})
 		switch {
 		case errors.Is(err, meta.ErrConflict): // it is gone, or others have changed it
 			return false, nil
@@ -351,7 +351,7 @@ type deletion struct {
 }
 
 // store removes from the store and the snapshot what is left.
-func (d *deletion) store(ctx context.Context, unclear bool) (bool, error) {
+func (d *deletion) store(ctx context.Context, unclear bool) (nowUnclear bool, err error) {
 	s := d.c.Snapshot()
 	var left []int
 	var conds []meta.Cond
@@ -372,8 +372,8 @@ func (d *deletion) store(ctx context.Context, unclear bool) (bool, error) {
 	if d.left = left; len(left) == 0 {
 		return false, nil
 	}
-	if _, unclear, err := d.c.commit(ctx, conds, ops); err != nil {
-		return unclear, err
+	if _, nowUnclear, err := d.c.commit(ctx, conds, ops); err != nil {
+		return nowUnclear, err
 	}
 	d.c.current.Store(s.edit(func(s *Snapshot) {
 		for _, t := range gone {
@@ -391,7 +391,7 @@ func (c *Catalog) AddPartitions(ctx context.Context, name string, count int32, v
 		return err
 	}
 	defer release()
-	return c.decide(func(unclear bool) (bool, error) {
+	return c.decide(func(unclear bool) (nowUnclear bool, err error) {
 		t := c.Snapshot().Topic(name)
 		if unclear && t != nil && t.Partitions == count {
 			return false, nil
@@ -401,9 +401,8 @@ func (c *Catalog) AddPartitions(ctx context.Context, name string, count int32, v
 		}
 		grown := *t
 		grown.Partitions = count
-		var err error
-		if grown.revision, unclear, err = c.storeTopic(ctx, t, &grown); err != nil {
-			return unclear, err
+		if grown.revision, nowUnclear, err = c.storeTopic(ctx, t, &grown); err != nil {
+			return nowUnclear, err
 		}
 		return false, c.openGrown(context.WithoutCancel(ctx), t, &grown)
 	})

@@ -16,6 +16,7 @@ type Feed struct {
 	floor    int64      // every change from here on is kept
 	revision int64      // of the last change
 	lost     int        // how often Lost was called
+	lostAt   int64      // the revision when it last was
 	moved    chan struct{}
 	closed   bool
 }
@@ -57,6 +58,7 @@ func (f *Feed) Lost() {
 	defer f.mu.Unlock()
 	f.events, f.floor = nil, f.revision+1
 	f.lost++
+	f.lostAt = f.revision
 	f.wakeLocked()
 }
 
@@ -77,7 +79,11 @@ func (f *Feed) wakeLocked() {
 func (f *Feed) Watch(prefix string, from int64) Events {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return &watcher{f: f, prefix: prefix, from: from, lost: f.lost}
+	w := &watcher{f: f, prefix: prefix, from: from, lost: f.lost}
+	if f.lost > 0 && from <= f.lostAt+1 { // the change that nobody published is one of those asked for.
+		w.lost--
+	}
+	return w
 }
 
 // watcher goes through a feed; it holds nothing of it.
@@ -113,7 +119,7 @@ func (w *watcher) look() (b Batch, ok bool, moved <-chan struct{}, err error) {
 		return b, false, nil, ErrClosed
 	}
 	b.Revision = f.revision
-	if w.lost != f.lost || w.from < f.floor && w.from <= f.revision {
+	if w.lost != f.lost || w.from < f.floor {
 		w.lost, w.from, b.Resync = f.lost, f.revision+1, true
 		return b, true, nil, nil
 	}

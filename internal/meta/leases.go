@@ -90,11 +90,18 @@ func (e *lease) expire() {
 	l.mu.Unlock()
 	defer l.running.Done()
 	if err := l.end(context.Background(), e.id); err != nil {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		if !l.closed {
-			e.timer.Reset(retryEnd)
-		}
+		e.endLater()
+	}
+}
+
+// endLater has the keys of a lease that has ended deleted once more.
+func (e *lease) endLater() {
+	l := e.of
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e.due = time.Now()
+	if !l.closed {
+		e.timer.Reset(retryEnd)
 	}
 }
 
@@ -127,5 +134,9 @@ func (e *lease) End(ctx context.Context) error {
 	e.timer.Stop()
 	delete(e.of.live, e.id)
 	e.of.mu.Unlock()
-	return e.of.end(ctx, e.id)
+	err := e.of.end(ctx, e.id)
+	if err != nil {
+		e.endLater()
+	}
+	return err
 }

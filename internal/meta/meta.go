@@ -116,7 +116,7 @@ type Events interface {
 	Close()
 }
 
-// LeaseID names a lease. It is never 0, and never used again by the same store.
+// LeaseID names a lease. It is never 0, and never used again while keys belong to it.
 type LeaseID int64
 
 // Lease keeps keys alive. If nobody calls KeepAlive within its time to live it ends,

@@ -19,7 +19,7 @@ func Run(t *testing.T, open func(t *testing.T) meta.Store) {
 		"revisions grow": revisions, "atomic": atomic, "concurrent increments": concurrent, "closed": closed,
 		"values are copies": copies, "list says its revision": listRevision, "delete by prefix": deletesPrefix, "too many operations": tooMany,
 		"watch": watches, "watch waits": watchWaits, "watch falls behind": watchFallsBehind, "watch ends": watchEnds,
-		"lease ends": leaseEnds, "lease expires": leaseExpires, "lease is kept": leaseKept, "lease of the last write": leaseMoves,
+		"lease ends": leaseEnds, "lease expires": leaseExpires, "lease whose end fails": leaseEndFails, "lease is kept": leaseKept, "lease of the last write": leaseMoves,
 		"unclear outcomes are resolved": unclear,
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -242,6 +242,19 @@ func leaseExpires(t *testing.T, s meta.Store) {
 	require.ErrorIs(t, l.KeepAlive(t.Context()), meta.ErrLeaseEnded)
 }
 
+// leaseEndFails: what an End that failed left is deleted later.
+func leaseEndFails(t *testing.T, s meta.Store) {
+	t.Helper()
+	l := lease(t, s, time.Minute)
+	rev := txn(t, s, leased("a", l))
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.Error(t, l.End(over))
+	require.ErrorIs(t, l.KeepAlive(t.Context()), meta.ErrLeaseEnded)
+	require.True(t, next(t, watch(t, s, "", rev+1)).Events[0].Deleted)
+	require.Empty(t, keysOf(t, s))
+}
+
 func leaseKept(t *testing.T, s meta.Store) {
 	t.Helper()
 	const ttl = 2 * time.Second
