@@ -101,7 +101,8 @@ func (b *Broker) Serve(r *wire.Request) {
 	}
 	e := b.table.lookup(r.Key)
 	if e.aside {
-		b.aside(r, func() { e.serve(b, r) }, r.Skip)
+		before, over := r.Conn.TakeTurn()
+		b.asideAfter(before, over, r, func() { e.serve(b, r) }, r.Skip)
 		return
 	}
 	e.serve(b, r)
@@ -115,8 +116,23 @@ const maxAside = 1024
 // connection's reader goes on with the next one. Instead of f, gone is called if the client
 // leaves before it is the request's turn.
 func (b *Broker) aside(r *wire.Request, f, gone func()) {
+	b.asideAfter(nil, func() {}, r, f, gone)
+}
+
+// asideAfter is aside for changes. A connection's changes happen in the order in which they
+// came, as in Kafka: before is closed when the one before is over, nil if there is none.
+func (b *Broker) asideAfter(before <-chan struct{}, over func(), r *wire.Request, f, gone func()) {
 	r.Resume(func() {
+		defer over()
 		ctx := r.Conn.Context()
+		if before != nil {
+			select {
+			case <-before:
+			case <-ctx.Done():
+				gone()
+				return
+			}
+		}
 		select {
 		case b.asides <- struct{}{}:
 			defer func() { <-b.asides }()

@@ -106,6 +106,7 @@ func (b *Broker) fetch(r *wire.Request, q *kmsg.FetchRequest) {
 
 // readAndAnswer reads what is not in memory.
 func (f *fetch) readAndAnswer(wait time.Duration) {
+	defer f.leaveAtPanic()
 	f.readAll(f.r.Conn.Context())
 	f.answerOrPark(wait)
 }
@@ -308,6 +309,7 @@ func (f *fetch) unpark() {
 		return
 	}
 	f.r.Resume(func() {
+		defer f.leaveAtPanic()
 		<-f.parked // it may be woken before it has registered everywhere
 		f.timer.Stop()
 		f.unparked()
@@ -318,8 +320,10 @@ func (f *fetch) unpark() {
 		if ctx.Err() == nil && f.look() && !f.readCached(ctx) {
 			select {
 			case f.b.asides <- struct{}{}:
-				f.readAll(ctx)
-				<-f.b.asides
+				func() {
+					defer func() { <-f.b.asides }()
+					f.readAll(ctx)
+				}()
 			case <-ctx.Done():
 			}
 		}
@@ -329,6 +333,14 @@ func (f *fetch) unpark() {
 		}
 		f.answer()
 	})
+}
+
+// leaveAtPanic gives the session back if the goroutine panics, which ends the connection.
+func (f *fetch) leaveAtPanic() {
+	if p := recover(); p != nil {
+		f.leaveSession()
+		panic(p)
+	}
 }
 
 // giveUp ends a fetch whose client has left.

@@ -3,6 +3,8 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -24,10 +26,11 @@ type fetchReading struct {
 	f     *fetch
 	began time.Time
 
-	mu      sync.Mutex // guards what follows
-	back    sync.Cond  // something was given back, or a read ended
-	next    int        // the partition that is looked at next
-	reading int        // partitions
+	mu       sync.Mutex // guards what follows
+	back     sync.Cond  // something was given back, or a read ended
+	next     int        // the partition that is looked at next
+	reading  int        // partitions
+	panicked any
 }
 
 // readCached reads, on the connection's reader, what is in memory. It reports whether
@@ -104,11 +107,20 @@ func (f *fetch) readSideBySide(ctx context.Context, wanted int) {
 	}
 	var helpers sync.WaitGroup
 	for range min(sideBySide, wanted) - 1 {
-		helpers.Go(func() { rd.work(ctx) })
+		helpers.Go(func() {
+			defer rd.caught()
+			rd.work(ctx)
+		})
 	}
-	rd.read(ctx, p, limit, first)
-	rd.work(ctx)
+	func() {
+		defer rd.caught()
+		rd.read(ctx, p, limit, first)
+		rd.work(ctx)
+	}()
 	helpers.Wait()
+	if rd.panicked != nil {
+		panic(rd.panicked)
+	}
 	for i := range f.parts {
 		// Where the batches of the first turned out to be gone, another one is the first.
 		if p := &f.parts[i]; f.found == 0 && f.room && p.more && p.err == nil && !f.late {
@@ -116,6 +128,20 @@ func (f *fetch) readSideBySide(ctx context.Context, wanted int) {
 			rd.read(ctx, p, 0, true)
 		}
 	}
+}
+
+// caught keeps a panic for the goroutine of the request, and ends the reading of the others.
+func (rd *fetchReading) caught() {
+	p := recover()
+	if p == nil {
+		return
+	}
+	rd.mu.Lock()
+	defer rd.mu.Unlock()
+	rd.panicked = fmt.Sprintf("%v\n%s", p, debug.Stack())
+	rd.next = len(rd.f.parts)
+	rd.reading--
+	rd.back.Broadcast()
 }
 
 // work reads partitions until there is none left.

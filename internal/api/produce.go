@@ -288,9 +288,9 @@ func (p *produced) refuse(e *batchFor, err error) {
 	}
 }
 
-// finishOne answers when the last partition is done.
+// finishOne answers when the last partition is done, unless the time was over before.
 func (p *produced) finishOne() {
-	if p.waiting--; p.waiting == 0 {
+	if p.waiting--; p.waiting == 0 && !p.answered {
 		p.answer()
 	}
 }

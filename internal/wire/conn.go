@@ -24,7 +24,8 @@ type Conn struct {
 	raw      syscall.RawConn // of nc, if it is the system's own
 	ctx      context.Context //nolint:containedctx // the life of the connection itself, ended by its reader
 	cancel   context.CancelFunc
-	largest  int // frame so far; owned by the reader
+	largest  int           // frame so far; owned by the reader
+	lastTurn chan struct{} // closed when the last turn that was taken is over; owned by the reader
 
 	mu      sync.Mutex // guards what follows
 	queue   []*slot    // requests in order, oldest first
@@ -62,6 +63,14 @@ func (s *slot) free() {
 
 // errMalformed is what a frame is that cannot be a request.
 var errMalformed = errors.New("malformed frame")
+
+// TakeTurn puts a request behind those of its connection that took a turn before: before is
+// closed when theirs are over, nil if there was none. Only Serve may call it.
+func (c *Conn) TakeTurn() (before <-chan struct{}, over func()) {
+	turn := make(chan struct{})
+	before, c.lastTurn = c.lastTurn, turn
+	return before, func() { close(turn) }
+}
 
 // RemoteHost is the address of the client without its port.
 func (c *Conn) RemoteHost() string {

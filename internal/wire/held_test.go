@@ -1,6 +1,9 @@
 package wire
 
-import "testing"
+import (
+	"net"
+	"testing"
+)
 
 // A request that is answered before ReleaseFrame is not taken off the connection's
 // account twice.
@@ -21,5 +24,27 @@ func TestAnsweredBeforeReleaseFrame(t *testing.T) {
 	r.ReleaseFrame() // the appends have returned
 	if c.held != 0 {
 		t.Fatalf("the connection holds %d bytes", c.held)
+	}
+}
+
+// A second answer, which only a fault can give, goes nowhere: not into the place of the
+// next request, and its memory is let go of.
+func TestAnsweredTwice(t *testing.T) {
+	s := NewServer(nil, Config{})
+	defer s.Close()
+	nc, other := net.Pipe()
+	defer nc.Close()
+	defer other.Close()
+	c := &Conn{server: s, nc: nc, written: make(chan struct{}, 1), ready: make(chan struct{}, 1)}
+	sl := &slot{}
+	sl.request.of, sl.answer.of = &s.records, &s.answers
+	c.queue = []*slot{sl}
+	r := &Request{Conn: c, slot: sl}
+	r.Skip()
+	c.queue = nil
+	released := false
+	r.finish([]Part{{Bytes: make([]byte, 100)}}, func() { released = true })
+	if !released || sl.parts != nil {
+		t.Fatal("the second answer was kept")
 	}
 }

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"encoding/binary"
+	"log/slog"
 	"os"
 	"sync/atomic"
 
@@ -160,7 +161,13 @@ func (r *Request) appendHeader(dst []byte, flexible bool) []byte {
 }
 
 func (r *Request) finish(parts []Part, release func()) {
-	r.answered.Store(true)
+	if r.answered.Swap(true) { // its place in the queue may be another's by now.
+		r.Conn.server.log.Error("a request was answered twice; the second answer is dropped", r.Conn.client(), slog.Int("api_key", int(r.Key)))
+		if release != nil {
+			release()
+		}
+		return
+	}
 	r.Conn.server.metrics.finished(r.Key, r.slot.began)
 	r.Conn.finish(r.slot, parts, release)
 	if r.held {

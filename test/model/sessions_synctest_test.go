@@ -71,3 +71,45 @@ func TestSessionsOfClientsThatLeft(t *testing.T) {
 		require.NoError(t, w.close())
 	})
 }
+
+// A read that panics, in whichever of a fetch's goroutines, ends the connection that asked
+// and nothing else; what the fetch held is given back.
+func TestPanicWhileReading(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		before := maps.Clone(properties)
+		defer func() { properties = before }()
+		properties = maps.Clone(properties)
+		properties["max.incremental.fetch.session.cache.slots"] = "1"
+		w := newWard(t, commitlog.FlushOS)
+		req := kmsg.NewPtrFetchRequest()
+		req.MaxBytes, req.SessionEpoch = 1<<20, 0
+		for _, name := range []string{"a", "b", "c", "d"} {
+			w.create(name)
+			_, err := w.produce(name, "x")
+			require.NoError(t, err)
+			req.Topics = append(req.Topics, fetchOf(name, 0, -1, 0).Topics...)
+		}
+		panics, times := true, 0
+		w.disk.Inject(func(op vfs.Op, name string) error {
+			if op == vfs.OpRead && panics && strings.HasSuffix(name, ".log") {
+				times++
+				panic("a fault of ours")
+			}
+			return nil
+		})
+		for range 3 {
+			c, err := dial(w.node.doors)
+			require.NoError(t, err)
+			c.send(req)
+			synctest.Wait()
+			c.close()
+		}
+		require.GreaterOrEqual(t, times, 3)
+		panics = false
+		time.Sleep(time.Hour)
+		got := w.ask(req).(*kmsg.FetchResponse)
+		require.Len(t, got.Topics, 4)
+		require.NotZero(t, got.SessionID)
+		require.NoError(t, w.close())
+	})
+}
