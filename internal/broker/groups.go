@@ -124,20 +124,13 @@ func (l offsetsLog) ReadAt(ctx context.Context, offset int64, maxBytes int) ([]b
 	return bytes.Clone(r.Data), nil
 }
 
-// StartOffset implements coordinator.Log.
-func (l offsetsLog) StartOffset() int64 {
-	if p, err := l.live(); err == nil {
-		return p.LogStartOffset()
+// Bounds implements coordinator.Log.
+func (l offsetsLog) Bounds() (start, high int64, err error) {
+	p, err := l.live()
+	if err != nil {
+		return 0, 0, err
 	}
-	return 0
-}
-
-// HighWatermark implements coordinator.Log.
-func (l offsetsLog) HighWatermark() int64 {
-	if p, err := l.live(); err == nil {
-		return p.HighWatermark()
-	}
-	return 0
+	return p.LogStartOffset(), p.HighWatermark(), nil
 }
 
 // topicsView is the topics, as the group coordinator sees them.

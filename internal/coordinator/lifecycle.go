@@ -94,10 +94,12 @@ func (s *Shard) reload() {
 	defer s.mu.Unlock()
 	switch s.state {
 	case idle, retiring: // it has nothing
+		s.blank = false
 	case active:
 		s.items = append(s.items, item{op: func(Machine) { s.broken = errAnotherLife }, refuse: func(error) {}})
 		s.ring()
 	case opening, loading, failed:
+		s.stale = true
 		select {
 		case s.again <- struct{}{}:
 		default:
@@ -142,10 +144,13 @@ func (s *Shard) run(ctx context.Context) {
 	e := episode{s: s}
 	for ctx.Err() == nil {
 		empty, err := s.load(ctx)
+		if err == nil && empty && s.rest() {
+			return
+		}
 		if err == nil {
-			if !s.activate(empty) {
-				return
-			}
+			err = s.activate()
+		}
+		if err == nil {
 			e.serves()
 			err = s.serve(ctx)
 		}
@@ -199,17 +204,22 @@ func (e *episode) serves() {
 	}
 }
 
-// activate opens the shard for operations. It reports false when the partition
-// is empty and nobody needs the shard; then the shard is idle.
-func (s *Shard) activate(empty bool) bool {
-	if empty && s.rest() {
-		return false
+// activate opens the shard for operations, unless its partition began another life while
+// it was loaded.
+func (s *Shard) activate() error {
+	s.mu.Lock()
+	if s.stale {
+		s.mu.Unlock()
+		return errAnotherLife
 	}
-	s.enter(active)
+	if s.state != retiring {
+		s.state = active
+	}
+	s.mu.Unlock()
 	s.serving = true
 	s.metrics.loaded.Inc()
 	s.machine.Loaded()
-	return true
+	return nil
 }
 
 // rest answers who asked for every shard and makes the empty shard idle, unless
@@ -223,7 +233,7 @@ func (s *Shard) rest() bool {
 			return false
 		}
 	}
-	if s.state == retiring {
+	if s.state == retiring || s.stale {
 		s.mu.Unlock()
 		return false
 	}

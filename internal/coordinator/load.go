@@ -25,6 +25,9 @@ var errNotOurs = errors.New("log refused")
 // load opens the log and replays it. It reports whether there was nothing. Its
 // errors are kerrs.
 func (s *Shard) load(ctx context.Context) (empty bool, err error) {
+	s.mu.Lock()
+	s.stale = false
+	s.mu.Unlock()
 	log, err := s.cfg.Logs.Open(ctx, s.partition)
 	if err != nil {
 		if _, ok := errors.AsType[*kerr.Error](err); ok {
@@ -34,7 +37,11 @@ func (s *Shard) load(ctx context.Context) (empty bool, err error) {
 	}
 	s.log = log
 	s.machine = s.newState(s)
-	if log.HighWatermark() <= log.StartOffset() {
+	start, high, err := log.Bounds()
+	if err != nil {
+		return false, fmt.Errorf("%w: load partition %d: %w", kerr.CoordinatorNotAvailable, s.partition, err)
+	}
+	if high <= start {
 		return true, nil
 	}
 	s.beginLoading()
@@ -44,11 +51,11 @@ func (s *Shard) load(ctx context.Context) (empty bool, err error) {
 	case <-ctx.Done():
 		return false, kerr.NotCoordinator
 	}
-	start := time.Now()
-	if err := s.replay(ctx); err != nil {
+	began := time.Now()
+	if err := s.replay(ctx, start); err != nil {
 		return false, fmt.Errorf("%w: load partition %d: %w", kerr.CoordinatorNotAvailable, s.partition, err)
 	}
-	took := time.Since(start)
+	took := time.Since(began)
 	s.metrics.loads.Observe(took.Seconds())
 	s.cfg.Logger.Debug("coordinator shard loaded", slog.String("coordinator", s.cfg.Name),
 		slog.Int("partition", int(s.partition)), slog.Duration("took", took))
@@ -75,13 +82,16 @@ type unreadable struct {
 	err   error // and what is wrong with it
 }
 
-// replay applies the log from its start to its high watermark.
-func (s *Shard) replay(ctx context.Context) error {
+// replay applies the log from an offset to its high watermark.
+func (s *Shard) replay(ctx context.Context, next int64) error {
 	var bad unreadable
 	defer s.report(&bad)
-	for next := s.log.StartOffset(); next < s.log.HighWatermark(); {
+	for {
 		if err := ctx.Err(); err != nil {
 			return err
+		}
+		if _, high, err := s.log.Bounds(); err != nil || next >= high {
+			return err //nolint:wrapcheck // the caller says what was loaded
 		}
 		p, err := s.log.ReadAt(ctx, next, loadBytes)
 		if err != nil {
@@ -101,7 +111,6 @@ func (s *Shard) replay(ctx context.Context) error {
 			next = max(next, b.NextOffset())
 		}
 	}
-	return nil
 }
 
 // report tells in one line of the records that a replay went past.

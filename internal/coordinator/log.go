@@ -26,10 +26,9 @@ type Log interface {
 	// bytes means that there is none left. The bytes are valid until the next
 	// call.
 	ReadAt(ctx context.Context, offset int64, maxBytes int) ([]byte, error)
-	// StartOffset is the log start offset.
-	StartOffset() int64
-	// HighWatermark is the first offset that is not durable yet.
-	HighWatermark() int64
+	// Bounds are the log start offset and the high watermark, the first offset that is
+	// not durable yet.
+	Bounds() (start, high int64, err error)
 }
 
 // Logs opens the partitions of the internal topic.

@@ -30,6 +30,7 @@ type Shard struct {
 	reason error // why operations are refused, in failed
 	closed bool
 	blank  bool               // in idle: the partition is known to be empty
+	stale  bool               // the partition began another life since it was loaded, or began to be
 	cancel context.CancelFunc // ends the goroutine
 	items  []item
 	acks   []ack

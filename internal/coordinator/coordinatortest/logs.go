@@ -258,17 +258,11 @@ func (g *log) ReadAt(ctx context.Context, offset int64, maxBytes int) ([]byte, e
 	return out, nil
 }
 
-func (g *log) StartOffset() int64 {
+func (g *log) Bounds() (start, high int64, err error) {
 	g.l.mu.Lock()
 	defer g.l.mu.Unlock()
-	return g.d.start
-}
-
-func (g *log) HighWatermark() int64 {
-	g.l.mu.Lock()
-	defer g.l.mu.Unlock()
-	if g.d.durable == 0 {
-		return 0
+	if g.d.durable > 0 {
+		high = g.d.batches[g.d.durable-1].NextOffset()
 	}
-	return g.d.batches[g.d.durable-1].NextOffset()
+	return g.d.start, high, nil
 }
