@@ -199,7 +199,7 @@ func checkDynamic(changes []change, cluster bool) error {
 			continue // what is not set may be deleted
 		}
 		k, ok := config.Lookup(config.BrokerKind, c.name)
-		if ok && c.op != kmsg.IncrementalAlterConfigOpDelete && k.Unserved() {
+		if ok && k.Unserved() {
 			return invalid("bote does not serve changes of " + c.name + " while it runs.")
 		}
 		if ok && k.Update == config.ReadOnly {

@@ -167,7 +167,7 @@ func (h *healer) round(ctx context.Context, due []cluster.Partition) {
 	s, err := h.b.catalog.NextRun(ctx)
 	if err != nil {
 		for _, p := range due {
-			h.ended(p, err)
+			h.ended(ctx, p, err)
 		}
 		return
 	}
@@ -184,7 +184,7 @@ func (h *healer) round(ctx context.Context, due []cluster.Partition) {
 		}
 		h.begins(p)
 		err := h.b.leaders.Gain(ctx, []cluster.Gain{{Partition: p, Epoch: s.LeaderEpoch(t)}})
-		h.ended(p, err)
+		h.ended(ctx, p, err)
 		if err == nil && t.Name == topic.ConsumerOffsets {
 			h.b.groups.Reload(p.Index)
 		}
@@ -225,7 +225,7 @@ func (h *healer) mend(ctx context.Context, p cluster.Partition) error {
 	}
 	err := part.Log().(*commitlog.Log).Mend(ctx) // there is one engine
 	if err != nil {
-		h.ended(p, err)
+		h.ended(ctx, p, err)
 	}
 	return err
 }
@@ -241,7 +241,10 @@ func (h *healer) begins(p cluster.Partition) {
 }
 
 // ended notes how an attempt ended.
-func (h *healer) ended(p cluster.Partition, err error) {
+func (h *healer) ended(ctx context.Context, p cluster.Partition, err error) {
+	if err != nil && ctx.Err() != nil {
+		return // the broker stops: the log is not what failed
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	e := h.episodes[p]

@@ -80,12 +80,13 @@ type Settings struct {
 }
 
 // Hooks are how a log reaches its partition. They are called without any mutex of the
-// log held, Durable and Failed from any goroutine, in order. Whoever calls Durable or
-// Failed may be appending, or hold up a flush: they must not wait.
+// log held, Durable and Failed from any goroutine. Whoever calls Durable or Failed may be
+// appending, or hold up a flush: they must not wait.
 type Hooks struct {
 	// Settings returns the configs in force; it is called at each append.
 	Settings func() Settings
-	// Durable says that everything below end survives a crash.
+	// Durable says that everything below end survives a crash. A smaller end may come
+	// after a larger one.
 	Durable func(end int64)
 	// Failed says that the log takes no more batches.
 	Failed func(err error)

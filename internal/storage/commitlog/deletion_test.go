@@ -242,3 +242,20 @@ func TestDeletionsBesideEverything(t *testing.T) {
 	require.Equal(t, int64(20), openLog(t, store, p, hooksOf(set)).End())
 	require.NoError(t, store.Close())
 }
+
+// TestCleanStopAfterDeletion: what was deleted before it was synced needs no recovery.
+func TestCleanStopAfterDeletion(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []commitlog.FlushMode{commitlog.FlushCommit, commitlog.FlushOS} {
+		mem := vfs.NewStrictMem()
+		p := openProbe(t, commitlog.Config{FS: mem, Flush: mode})
+		require.NoError(t, p.Append(p.batch("a")))
+		p.await(t, 1)
+		require.NoError(t, p.store.Delete([]*commitlog.Log{p.Log}))
+		require.NoError(t, p.store.Close())
+		s, err := commitlog.Open(commitlog.Config{FS: mem, Dir: "/data"})
+		require.NoError(t, err)
+		require.True(t, s.Clean(), "mode %v", mode)
+		require.NoError(t, s.Close())
+	}
+}

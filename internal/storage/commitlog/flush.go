@@ -95,7 +95,7 @@ func (p flushPoint) settle(err error) {
 	if err != nil {
 		l.fail(err)
 		l.inTurn(func() {
-			if err := errors.Join(l.discardUnsynced(), l.rewriteAnnounced()); err != nil {
+			if err := errors.Join(l.cutUnannounced(), l.rewriteUnsynced()); err != nil {
 				l.log.Debug("what was not synced could not be cut off or written again yet", slog.Any("err", err))
 			}
 		})

@@ -47,6 +47,9 @@ func (l *Log) Read(ctx context.Context, r storage.Range) (storage.Chunk, error) 
 			if errors.Is(err, errGone) {
 				continue
 			}
+			if err != nil {
+				return storage.Chunk{}, err
+			}
 			if len(c.Data) >= record.HeaderSize && record.Batch(c.Data).LastOffset() < r.From {
 				// A damaged offset led here: a reader that gets nothing new asks for ever.
 				c.Release()
@@ -58,7 +61,7 @@ func (l *Log) Read(ctx context.Context, r storage.Range) (storage.Chunk, error) 
 			}
 			c.Readable = max(c.Readable, c.Len(), int(min(int64(r.MaxBytes), visible-at)))
 			c.Sealed = next != nil && next.base <= r.To
-			return c, err
+			return c, nil
 		}
 		if next == nil {
 			return storage.Chunk{}, nil

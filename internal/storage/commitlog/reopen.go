@@ -83,10 +83,12 @@ func (o *Opening) settleReopened() error {
 	for _, r := range o.reopened {
 		r.old.retire()
 	}
+	o.reopened = nil
 	return nil
 }
 
-// Abandon gives up what ReopenLog opened, where not all that was to be opened could be.
+// Abandon gives up what ReopenLog opened and Settle has not put in place. What OpenLog
+// opened remains the store's, for the caller to delete.
 func (o *Opening) Abandon() {
 	for _, r := range o.reopened {
 		r.now.retire()
@@ -135,7 +137,8 @@ func (l *Log) mendOnce(ctx context.Context) error {
 // unsynced. Whoever calls mend has the flushing token and the append turn: an append
 // that was under way when the log failed may still have announced its batch.
 func (l *Log) mend() error {
-	if err := errors.Join(l.discardUnsynced(), l.rewriteAnnounced()); err != nil {
+	// What could not be cut off has to be written again, so neither waits for the other.
+	if err := errors.Join(l.cutUnannounced(), l.rewriteUnsynced()); err != nil {
 		return err
 	}
 	l.mu.RLock()
@@ -143,7 +146,7 @@ func (l *Log) mend() error {
 	l.mu.RUnlock()
 	for _, s := range segments {
 		if err := syncFile(l.store.fs, s.log.path()); err != nil {
-			return errors.Join(fmt.Errorf("sync segment %d: %w", s.base, err), l.rewriteAnnounced())
+			return errors.Join(fmt.Errorf("sync segment %d: %w", s.base, err), l.rewriteUnsynced())
 		}
 	}
 	l.mu.Lock()
@@ -152,8 +155,8 @@ func (l *Log) mend() error {
 	return nil
 }
 
-// discardUnsynced cuts off what was appended and not announced. cut syncs, too.
-func (l *Log) discardUnsynced() error {
+// cutUnannounced cuts off what was appended and not announced. cut syncs, too.
+func (l *Log) cutUnannounced() error {
 	l.mu.RLock()
 	segments := slices.Clone(l.segments[l.unsynced:])
 	l.mu.RUnlock()
@@ -178,11 +181,11 @@ func (l *Log) discardUnsynced() error {
 	return errors.Join(errs...)
 }
 
-// rewriteAnnounced writes once more, in place, what was announced and not synced: where
-// batches do not wait for syncs there may be much. What could not be cut off is written
-// along with it: the next process must find that unsynced, too. It begins with the page in which
-// that begins: the sync that failed may have been about to write it.
-func (l *Log) rewriteAnnounced() error {
+// rewriteUnsynced writes once more, in place, all that the segments still have from the
+// last synced page on: what was announced and not synced, of which there may be much where
+// batches do not wait for syncs, and what could not be cut off, which the next process must
+// find unsynced too. The sync that failed may have been about to write that page.
+func (l *Log) rewriteUnsynced() error {
 	l.mu.RLock()
 	segments, synced := slices.Clone(l.segments[l.unsynced:]), l.synced
 	l.mu.RUnlock()

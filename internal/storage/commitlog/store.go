@@ -282,8 +282,12 @@ func (s *Store) DeleteEach(logs []*Log) []error {
 	if err != nil {
 		err = fmt.Errorf("sync %s: %w", s.cfg.Dir, err)
 	} else {
-		for _, l := range logs {
-			s.forgetCheckpoints(dirName(l.part.Topic, l.part.Index))
+		for i, l := range logs {
+			name := dirName(l.part.Topic, l.part.Index)
+			s.forgetCheckpoints(name)
+			if errs[i] == nil {
+				s.saw(name)
+			}
 		}
 		err = s.WriteCheckpoints()
 	}
