@@ -286,7 +286,7 @@ func (f *fetch) park(needed int64, wait time.Duration) {
 		moved = moved || p.part.Progress() != p.seenBefore
 	}
 	close(f.parked)
-	if moved {
+	if moved { // how much came is not known: it is answered with that, be it less than asked for
 		f.unpark()
 	}
 }

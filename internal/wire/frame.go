@@ -38,8 +38,8 @@ const (
 	smallFrame = 4 << 10
 	// smallestFrame has a header of version 0 and no body.
 	smallestFrame = 8
-	// slowest is the rate in bytes per second that a frame must keep to, the time
-	// that every step has anyway apart.
+	// slowest is the rate in bytes per second that a frame must keep to, besides the
+	// FrameTimeout that every step has.
 	slowest = 64 << 10
 	// otherWeight is how much more memory a decoded request takes than its bytes, if
 	// it is made of tiny elements: measured, 25 times for a fetch of topics without

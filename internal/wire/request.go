@@ -181,7 +181,7 @@ func (r *Request) finish(parts []Part, release func()) {
 
 // HoldFrame keeps the memory of the request, and all that was taken from Body, with the
 // handler until it calls ReleaseFrame. Without it, that belongs to others as soon as the
-// request is answered. It is called before anybody can answer.
+// request is answered. Serve calls it before it starts what may answer, such as a timer.
 func (r *Request) HoldFrame() { r.held = true }
 
 // ReleaseFrame gives the memory of the request back that HoldFrame has kept: nothing of

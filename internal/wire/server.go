@@ -36,7 +36,7 @@ type Config struct {
 	MaxOtherBytes   int           // largest frame that is no Produce request: decoded, it is many times its size; default 4 MiB, and four times that for SyncGroup
 	MaxElements     int           // elements of all arrays of a request; default 500,000
 	IdleTimeout     time.Duration // how long a connection may say nothing, or take nothing; default 10 minutes
-	FrameTimeout    time.Duration // how long a MiB of a request may take, 16 seconds apart; default 30 seconds
+	FrameTimeout    time.Duration // how long a request may take to arrive, besides 16 seconds for each MiB of it; default 30 seconds
 	StallTimeout    time.Duration // how long a client that holds memory for answers may take nothing, or less than 64 KiB/s, while it is short; default 30 seconds
 	// Limits returns how many connections there may be. It is asked at each new one,
 	// so the answer may change; nil is no limit.
