@@ -49,6 +49,7 @@ func (s *segmentCheck) readIndex(c indexCheck) []byte {
 	x := newIndex[[]byte](s.p.c.fs, nil, filepath.Join(s.p.c.cfg.Dir, s.p.dir, fileName(s.base, c.suffix)))
 	err := x.load()
 	switch {
+	case errors.Is(err, fs.ErrNotExist) && s.size == 0: // it is made with the first batch
 	case errors.Is(err, fs.ErrNotExist):
 		s.found(s.p.c.report.Clean, c.suffix, -1, -1, -1, "is missing; the next start rebuilds it from the batches")
 	case err != nil:

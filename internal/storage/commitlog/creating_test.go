@@ -52,7 +52,7 @@ func TestCreatedIsDurable(t *testing.T) {
 			for i := range logs {
 				names, err := cut.Names(fmt.Sprintf("/data/orders-%d", i))
 				require.NoError(t, err)
-				require.Equal(t, []string{"00000000000000000000.index", "00000000000000000000.log", "00000000000000000000.timeindex", "partition.metadata"}, names)
+				require.Equal(t, []string{"00000000000000000000.log", "partition.metadata"}, names)
 			}
 			require.NoError(t, s.Close())
 			s, err = commitlog.Open(commitlog.Config{FS: mem, Dir: "/data"})
@@ -92,7 +92,7 @@ func TestCreatedAnew(t *testing.T) {
 // behind.
 func TestCreateFails(t *testing.T) {
 	t.Parallel()
-	for _, fails := range []string{"orders-0", "partition.metadata", "00000000000000000000.log", "00000000000000000000.timeindex"} {
+	for _, fails := range []string{"orders-0", "partition.metadata", "00000000000000000000.log"} {
 		faulty := vfs.NewFaulty(vfs.NewMem())
 		s, err := commitlog.Open(commitlog.Config{FS: faulty, Dir: "/data"})
 		require.NoError(t, err)

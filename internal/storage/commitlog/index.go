@@ -25,6 +25,7 @@ type index[Entries ~[]byte] struct {
 	used   time.Time // when it was last asked for
 	saved  int       // bytes of raw that the file has, -1 if that is unknown
 	longer bool      // the file has more than that
+	absent bool      // there is no file, and none is needed before the segment has batches
 }
 
 func newIndex[Entries ~[]byte](fs vfs.FS, log *handle, name string) *index[Entries] {
@@ -50,14 +51,22 @@ func (x *index[Entries]) load() error {
 }
 
 // reset makes the index empty; the file follows at the next save.
-func (x *index[Entries]) reset() { x.raw, x.saved, x.longer, x.loaded = nil, -1, true, true }
+func (x *index[Entries]) reset() {
+	x.raw, x.saved, x.longer, x.loaded, x.absent = nil, -1, true, true, false
+}
 
-// created says that the index is empty, and its file too.
-func (x *index[Entries]) created() { x.raw, x.saved, x.longer, x.loaded = nil, 0, false, true }
+// without says that there is no file, of a segment without batches: most of ten thousand
+// new partitions would have none for a while.
+func (x *index[Entries]) without() {
+	x.raw, x.saved, x.longer, x.loaded, x.absent = nil, 0, false, true, true
+}
+
+// begin has the file made by the next save, for the segment gets its first batch.
+func (x *index[Entries]) begin() { x.longer = x.longer || x.absent }
 
 // drop forgets a loaded index whose file is complete and that nobody used since a time.
 func (x *index[Entries]) drop(since time.Time) {
-	if x.loaded && x.complete() && x.used.Before(since) {
+	if x.loaded && !x.absent && x.complete() && x.used.Before(since) {
 		x.raw, x.loaded = nil, false
 	}
 }
@@ -89,7 +98,7 @@ func (x *index[Entries]) save() (wrote bool, err error) {
 		x.saved, x.longer = -1, true // what the file holds is unknown: write all of it next time
 		return false, fmt.Errorf("write index: %w", err)
 	}
-	x.saved, x.longer = len(x.raw), false
+	x.saved, x.longer, x.absent = len(x.raw), false, false
 	return true, nil
 }
 

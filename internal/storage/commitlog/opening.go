@@ -154,14 +154,12 @@ func (l *Log) begin() error {
 	if err := vfs.CreateUnsynced(l.store.fs, filepath.Join(l.dir, metadataFile), l.metadata()); err != nil {
 		return err
 	}
-	first := newSegment(l.store.fs, l.dir, 0)
-	for _, suffix := range []string{logSuffix, indexSuffix, timeSuffix} {
-		if err := vfs.CreateUnsynced(l.store.fs, filepath.Join(l.dir, fileName(0, suffix)), nil); err != nil {
-			return err
-		}
+	if err := vfs.CreateUnsynced(l.store.fs, filepath.Join(l.dir, fileName(0, logSuffix)), nil); err != nil {
+		return err
 	}
-	first.offsets.created()
-	first.times.created()
+	first := newSegment(l.store.fs, l.dir, 0)
+	first.offsets.without()
+	first.times.without()
 	first.latestKnown = true
 	l.segments = []*logSegment{first}
 	l.newFiles = true // the leader epochs come with the first batch

@@ -2,7 +2,9 @@ package commitlog
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"math"
 	"path/filepath"
@@ -108,7 +110,13 @@ const defaultIndexInterval = 4096
 func (s *logSegment) trustIndexes(ctx context.Context, body segment.Body, point int64) (at, end int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.offsets.load() != nil || s.times.load() != nil {
+	oerr, terr := s.offsets.load(), s.times.load()
+	switch {
+	case body.Size == 0 && errors.Is(oerr, fs.ErrNotExist) && errors.Is(terr, fs.ErrNotExist):
+		s.offsets.without()
+		s.times.without()
+		return 0, s.base
+	case oerr != nil || terr != nil:
 		s.offsets.reset() // one index alone is not believed
 		s.times.reset()
 	}

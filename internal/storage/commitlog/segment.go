@@ -164,6 +164,10 @@ func (s *logSegment) write(b record.Batch, room *room, limit int64) (damaged boo
 func (s *logSegment) note(b record.Batch, at, interval int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if at == 0 {
+		s.offsets.begin()
+		s.times.begin()
+	}
 	s.indexer.Add(b, at, interval, &s.offsets.raw, &s.times.raw)
 	size, _ := record.Size(b) // b may be a header only
 	s.size.Store(at + int64(size))
@@ -194,10 +198,7 @@ func (s *logSegment) sync() error {
 	if err := f.Sync(); err != nil {
 		return fmt.Errorf("sync segment %d: %w", s.base, err)
 	}
-	if !s.takeIndexDirty() {
-		return nil
-	}
-	for _, name := range []string{s.offsets.name, s.times.name} {
+	for _, name := range s.takeIndexDirty() {
 		if err := syncFile(s.fs, name); err != nil {
 			return fmt.Errorf("sync index of segment %d: %w", s.base, err)
 		}
@@ -205,14 +206,19 @@ func (s *logSegment) sync() error {
 	return nil
 }
 
-// takeIndexDirty reports whether the index files have to be synced; whoever asks
-// has to see to it.
-func (s *logSegment) takeIndexDirty() bool {
+// takeIndexDirty returns the index files that have to be synced; whoever asks has to see
+// to it.
+func (s *logSegment) takeIndexDirty() (names []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	dirty := s.indexDirty
+	if s.indexDirty && !s.offsets.absent {
+		names = append(names, s.offsets.name)
+	}
+	if s.indexDirty && !s.times.absent {
+		names = append(names, s.times.name)
+	}
 	s.indexDirty = false
-	return dirty
+	return names
 }
 
 // giveIndexDirty says that who took it did not see to it.
