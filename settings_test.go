@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"os"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -69,6 +71,25 @@ func TestUnservedProtectionRefusesTheStart(t *testing.T) {
 	} {
 		_, err := bote.Open(t.Context(), bote.Config{InMemory: true, Listen: "127.0.0.1:0", Properties: map[string]string{setting: value}})
 		require.Error(t, err, setting)
+	}
+}
+
+// TestQuorumOfThisNodeAloneStarts names this machine as its users do, and another one.
+func TestQuorumOfThisNodeAloneStarts(t *testing.T) {
+	t.Parallel()
+	name, err := os.Hostname()
+	require.NoError(t, err)
+	for host, starts := range map[string]bool{"localhost": true, "127.0.0.1": true, "[::1]": true, "0.0.0.0": true, name: true, "192.0.2.1": false, "otherhost.invalid": false} {
+		for _, setting := range []string{"controller.quorum.voters=1@", "controller.quorum.bootstrap.servers="} {
+			key, value, _ := strings.Cut(setting+host+":9093", "=")
+			b, err := bote.Open(t.Context(), bote.Config{InMemory: true, Listen: "127.0.0.1:0", Properties: map[string]string{key: value}})
+			if !starts {
+				require.ErrorContains(t, err, "is not this node's controller listener", setting+host)
+				continue
+			}
+			require.NoError(t, err, setting+host)
+			require.NoError(t, b.Close())
+		}
 	}
 }
 

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/botehq/bote/internal/config"
 )
 
 // codeError ends a verb that has said everything already.
@@ -91,8 +93,7 @@ func (o *serveOptions) values() (map[string]string, error) {
 		values["log.dirs"] = o.dataDir
 	}
 	if o.listen != "" {
-		values["listeners"] = "PLAINTEXT://" + o.listen + ",CONTROLLER://127.0.0.1:0"
-		delete(values, "advertised.listeners")
+		config.ListenAt(values, o.listen)
 	}
 	return values, nil
 }

@@ -27,7 +27,7 @@ func TestWhatProtectsRefusesTheStart(t *testing.T) {
 		"listener.name.plaintext.max.connection.creation.rate=100":                                               "listener.name.plaintext.max.connection.creation.rate=100 is set",
 		"max.connection.creation.rate=2147483647":                                                                "",
 		"controller.quorum.voters=1@a:9093,2@b:9093,3@c:9093":                                                    "controller.quorum.voters names 3 voters",
-		"controller.quorum.voters=1@a:9093":                                                                      "",
+		"controller.quorum.voters=1@a:9093":                                                                      "controller.quorum.voters=1@a:9093 is not this node's controller listener",
 		"controller.quorum.bootstrap.servers=a:9093,b:9093":                                                      "controller.quorum.bootstrap.servers names 2 servers",
 		"process.roles=broker;listeners=PLAINTEXT://:9092;advertised.listeners=PLAINTEXT://localhost:9092":       "set process.roles=broker,controller",
 		"process.roles=controller;listeners=CONTROLLER://:9093;advertised.listeners=CONTROLLER://localhost:9093": "set process.roles=broker,controller",
@@ -40,13 +40,60 @@ func TestWhatProtectsRefusesTheStart(t *testing.T) {
 		}
 		server, _, err := ParseServer(values)
 		require.NoError(t, err, setting)
-		err = server.CheckServed()
+		err = server.CheckServed(onlyLocalhost)
 		if says == "" {
 			require.NoError(t, err, setting)
 			continue
 		}
 		require.ErrorContains(t, err, says, setting)
 	}
+}
+
+func onlyLocalhost(host string) bool { return host == "localhost" }
+
+// TestAQuorumElsewhereRefusesTheStart: a broker that is meant to join another node must
+// not begin a cluster of its own. The same node may be named in many ways.
+func TestAQuorumElsewhereRefusesTheStart(t *testing.T) {
+	for _, c := range []struct {
+		servers, settings string
+		refused           bool
+	}{
+		{servers: "localhost:9093"},
+		{servers: ":9093"},
+		{servers: "BROKER.example:9093", settings: "advertised.listeners=PLAINTEXT://broker.example:9092"},
+		{servers: "10.0.0.7:9093", settings: "listeners=PLAINTEXT://:9092,CONTROLLER://10.0.0.7:9093"},
+		{servers: "[2001:db8::7]:9093", settings: "listeners=PLAINTEXT://:9092,CONTROLLER://[2001:db8::7]:9093"},
+		{servers: "localhost:1", settings: "listeners=PLAINTEXT://:9092,CONTROLLER://127.0.0.1:0"},
+		{servers: "localhost:0"},
+		{servers: "localhost:9193", settings: "advertised.listeners=PLAINTEXT://localhost:9092,CONTROLLER://localhost:9193"},
+		{servers: "localhost:9095", refused: true},
+		{servers: "localhost:9092", refused: true},
+		{servers: "otherhost:9093", refused: true},
+		{servers: "10.0.0.8:9093", settings: "listeners=PLAINTEXT://:9092,CONTROLLER://10.0.0.7:9093", refused: true},
+		{servers: "otherhost:9093", settings: "listeners=PLAINTEXT://:9092,CONTROLLER://127.0.0.1:0", refused: true},
+	} {
+		values := stock()
+		if name, value, ok := strings.Cut(c.settings, "="); ok {
+			values[name] = value
+		}
+		for name, value := range map[string]string{"controller.quorum.bootstrap.servers": c.servers, "controller.quorum.voters": "1@" + c.servers} {
+			values := maps.Clone(values)
+			delete(values, "controller.quorum.bootstrap.servers")
+			values[name] = value
+			server, _, err := ParseServer(values)
+			require.NoError(t, err, c)
+			err = server.CheckServed(onlyLocalhost)
+			if !c.refused {
+				require.NoError(t, err, c)
+				continue
+			}
+			require.ErrorContains(t, err, name+"="+value+" is not this node's controller listener", c)
+		}
+	}
+	values := stock()
+	values["controller.quorum.voters"] = "2@localhost:9093"
+	_, _, err := ParseServer(values)
+	require.ErrorContains(t, err, "the node id 1 must be included in the set of voters", "in Kafka's words")
 }
 
 func TestSettingsWithoutEffectAreNamed(t *testing.T) {
