@@ -100,6 +100,9 @@ func (c *Config) settings() (config.Server, error) {
 		config.ListenAt(values, c.Listen)
 	}
 	config.Complete(values)
+	if err := config.CheckProtocols(values); err != nil {
+		return config.Server{}, err
+	}
 	s, warnings, err := config.ParseServer(values)
 	if err != nil {
 		return s, err

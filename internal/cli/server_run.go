@@ -219,6 +219,9 @@ func (v *serving) fatal(what string, err error) int {
 			failed = "Stopped, but not cleanly"
 		}
 		v.log.line(levelError, "bote", "%s: %s", failed, v.advice(err))
+		if e, ok := errors.AsType[*config.Error](err); ok && e.Advice != "" {
+			v.log.raw(e.Advice)
+		}
 		return exitError
 	}
 	v.log.line(levelError, loggerMain, "%s", what)

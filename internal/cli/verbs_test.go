@@ -68,6 +68,24 @@ func TestServeTakesAFile(t *testing.T) {
 	require.NotContains(t, out.String(), "Exception")
 }
 
+// TestServeSaysHowToNameTheControllersListener below Kafka's sentence, which names none.
+func TestServeSaysHowToNameTheControllersListener(t *testing.T) {
+	t.Parallel()
+	for listeners, kafkaSays := range map[string]string{
+		"PLAINTEXT://127.0.0.1:9094": "requirement failed: controller.listener.names must contain at least one value appearing in the 'listeners' configuration when running the KRaft controller role",
+		"SASL_SSL://:9092":           "listener SASL_SSL has the security protocol SASL_SSL, which bote does not serve yet",
+	} {
+		file, _ := writeServerConfig(t, "")
+		var out bytes.Buffer
+		s := &streams{out: &out, err: &out, getenv: func(string) string { return "" }}
+		require.Equal(t, exitError, runVerbs(t.Context(), s, []string{"serve", file, "--set", "listeners=" + listeners}))
+		require.Contains(t, out.String(), " ERROR Cannot start: "+kafkaSays)
+		if strings.HasPrefix(kafkaSays, "requirement") {
+			require.Contains(t, out.String(), "\nAdd the controllers' listener to listeners, as listeners="+listeners+",CONTROLLER://127.0.0.1:9093, or leave listeners alone and choose the address with --listen HOST:PORT.")
+		}
+	}
+}
+
 // TestHealthTriesTheAdvertisedAddress: clients are sent there.
 func TestHealthTriesTheAdvertisedAddress(t *testing.T) {
 	t.Parallel()

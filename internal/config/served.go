@@ -27,6 +27,16 @@ func unserved(format string, args ...any) error {
 	return &Error{Text: fmt.Sprintf(format, args...), Class: ClassConfig}
 }
 
+// CheckProtocols refuses the listeners that CheckServed would refuse, before ParseServer finds something else that a secured
+// listener needs besides. It passes over what ParseServer refuses.
+func CheckProtocols(values map[string]string) error {
+	var server Server
+	if (settings{Layers{Static: values}}).readListeners(&server) != nil {
+		return nil
+	}
+	return server.checkProtocols()
+}
+
 func (s *Server) checkProtocols() error {
 	for _, l := range s.Listeners {
 		if l.Protocol != Plaintext {

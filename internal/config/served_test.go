@@ -96,6 +96,56 @@ func TestAQuorumElsewhereRefusesTheStart(t *testing.T) {
 	require.ErrorContains(t, err, "the node id 1 must be included in the set of voters", "in Kafka's words")
 }
 
+// TestListenersAlone: a file that says nothing about roles and controllers need not name
+// the controllers' listener either. One that does is Kafka's, and so are the words about it.
+func TestListenersAlone(t *testing.T) {
+	const refusal = "controller.listener.names must contain at least one value appearing in the 'listeners' configuration"
+	for _, c := range []struct{ settings, listeners, says string }{
+		{settings: "", listeners: "PLAINTEXT://:9092,CONTROLLER://127.0.0.1:0"},
+		{settings: "listeners=PLAINTEXT://127.0.0.1:9094", listeners: "PLAINTEXT://127.0.0.1:9094,CONTROLLER://127.0.0.1:0"},
+		{settings: "listeners=PLAINTEXT://:9094,controller://:9095", listeners: "PLAINTEXT://:9094,CONTROLLER://:9095"},
+		{settings: "listeners=A://:9094,B://:9095;listener.security.protocol.map=A:PLAINTEXT,B:PLAINTEXT;inter.broker.listener.name=A", listeners: "A://:9094,B://:9095,CONTROLLER://127.0.0.1:0"},
+		{settings: "listeners=PLAINTEXT://:9094;process.roles=broker,controller", says: refusal},
+		{settings: "listeners=PLAINTEXT://:9094;controller.listener.names=CONTROLLER", says: refusal},
+		{settings: "listeners=PLAINTEXT://:9094;controller.quorum.voters=1@localhost:9093", says: refusal},
+		{settings: "listeners=foo", says: "Unable to parse foo to a broker endpoint"},
+	} {
+		values := map[string]string{}
+		for pair := range strings.SplitSeq(c.settings, ";") {
+			if name, value, ok := strings.Cut(pair, "="); ok {
+				values[name] = value
+			}
+		}
+		Complete(values)
+		server, _, err := ParseServer(values)
+		if c.says != "" {
+			require.ErrorContains(t, err, c.says, c.settings)
+			continue
+		}
+		require.NoError(t, err, c.settings)
+		require.NoError(t, server.CheckServed(onlyLocalhost), c.settings)
+		var names []string
+		for _, l := range server.Listeners {
+			names = append(names, l.String())
+		}
+		require.Equal(t, c.listeners, strings.Join(names, ","), c.settings)
+	}
+}
+
+// TestUnservedProtocolIsSaidFirst: it is what the user has to know, before what else is
+// missing.
+func TestUnservedProtocolIsSaidFirst(t *testing.T) {
+	for _, values := range []map[string]string{
+		{"listeners": "SASL_SSL://:9092"},
+		{"listeners": "SASL_SSL://:9092", "process.roles": "broker,controller"},
+	} {
+		Complete(values)
+		require.ErrorContains(t, CheckProtocols(values), "listener SASL_SSL has the security protocol SASL_SSL, which bote does not serve yet")
+	}
+	require.NoError(t, CheckProtocols(map[string]string{"listeners": "foo"}), "ParseServer refuses it")
+	require.NoError(t, CheckProtocols(stock()))
+}
+
 func TestSettingsWithoutEffectAreNamed(t *testing.T) {
 	values := stock()
 	maps.Copy(values, map[string]string{
