@@ -113,9 +113,7 @@ func (c *Config) settings() (config.Server, error) {
 	for _, w := range warnings {
 		c.Logger.Warn("unknown setting", slog.String("setting", w.Name), slog.String("nearest", w.Nearest))
 	}
-	if names := s.WithoutEffect(); len(names) > 0 {
-		c.Logger.Warn("settings without effect in bote", slog.String("settings", strings.Join(names, ", ")))
-	}
+	config.Remark(c.Logger, config.BrokerKind, s.Static)
 	if len(s.LogDirs) > 1 {
 		return s, fmt.Errorf("log.dirs names %d directories; this broker keeps its log in one: give one", len(s.LogDirs))
 	}

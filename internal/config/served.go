@@ -31,10 +31,10 @@ func unserved(format string, args ...any) error {
 // listener needs besides. It passes over what ParseServer refuses.
 func CheckProtocols(values map[string]string) error {
 	var server Server
-	if (settings{Layers{Static: values}}).readListeners(&server) != nil {
-		return nil
+	if (settings{Layers{Static: values}}).readListeners(&server) == nil {
+		return server.checkProtocols()
 	}
-	return server.checkProtocols()
+	return nil
 }
 
 func (s *Server) checkProtocols() error {
@@ -120,23 +120,4 @@ func (s *Server) isOwnController(address string, here func(host string) bool) bo
 		return false
 	}
 	return slices.ContainsFunc(hosts, func(own string) bool { return strings.EqualFold(own, host) }) || here(host)
-}
-
-// isSet reports whether a value asks for more than the default does.
-func (k *Key) isSet(v string) bool {
-	if strings.TrimSpace(v) == "" {
-		return false
-	}
-	return k.Default == nil || canonical(k, v) != *k.Default
-}
-
-// WithoutEffect lists the settings that are known, have another value than the default, and change nothing, in name order.
-func (s *Server) WithoutEffect() []string {
-	var names []string
-	for _, name := range slices.Sorted(maps.Keys(s.Static)) {
-		if k, ok := Lookup(BrokerKind, base(name)); ok && k.Ignored && k.isSet(s.Static[name]) {
-			names = append(names, name)
-		}
-	}
-	return names
 }

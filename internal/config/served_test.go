@@ -154,9 +154,27 @@ func TestSettingsWithoutEffectAreNamed(t *testing.T) {
 	})
 	server, _, err := ParseServer(values)
 	require.NoError(t, err)
-	names := server.WithoutEffect()
+	names := WithoutEffect(BrokerKind, server.Static)
 	require.Subset(t, names, []string{"num.io.threads", "sasl.enabled.mechanisms", "log.cleaner.threads", "listener.name.plaintext.ssl.client.auth"})
 	require.NotContains(t, names, "ssl.client.auth", "that is the default")
 	require.NotContains(t, names, "num.network.threads", "the file that Kafka ships has the default there")
 	require.NotContains(t, names, "log.retention.ms", "in force")
+}
+
+// TestRulesWithoutAnAuthorizerAreNamed: Kafka passes over them as well, but somebody
+// thinks that they keep somebody out. They are in no table, as ZooKeeper's are not.
+func TestRulesWithoutAnAuthorizerAreNamed(t *testing.T) {
+	values := stock()
+	maps.Copy(values, map[string]string{"super.users": "User:admin", "allow.everyone.if.no.acl.found": "false", "zookeeper.connect": "localhost:2181"})
+	server, warnings, err := ParseServer(values)
+	require.NoError(t, err)
+	require.Empty(t, warnings)
+	require.Subset(t, WithoutEffect(BrokerKind, server.Static), []string{"super.users", "allow.everyone.if.no.acl.found", "zookeeper.connect"})
+	maps.Copy(values, map[string]string{"super.users": "", "allow.everyone.if.no.acl.found": "true", "zookeeper.connect": ""})
+	server, _, err = ParseServer(values)
+	require.NoError(t, err)
+	names := WithoutEffect(BrokerKind, server.Static)
+	for _, name := range []string{"super.users", "allow.everyone.if.no.acl.found", "zookeeper.connect"} {
+		require.NotContains(t, names, name, "it asks for nothing that bote does not do")
+	}
 }
