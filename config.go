@@ -111,7 +111,11 @@ func (c *Config) settings() (config.Server, error) {
 		return s, err
 	}
 	for _, w := range warnings {
-		c.Logger.Warn("unknown setting", slog.String("setting", w.Name), slog.String("nearest", w.Nearest))
+		of := []any{slog.String("setting", w.Name)}
+		if w.Nearest != "" {
+			of = append(of, slog.String("nearest", w.Nearest))
+		}
+		c.Logger.Warn("unknown setting, which is ignored", of...)
 	}
 	config.Remark(c.Logger, config.BrokerKind, s.Static)
 	if len(s.LogDirs) > 1 {

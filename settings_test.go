@@ -106,6 +106,15 @@ func TestSettingsWithoutEffectAreNamedOnce(t *testing.T) {
 	require.Contains(t, log.String(), `msg="settings without effect in bote" settings="log.cleaner.threads, num.io.threads"`)
 }
 
+// TestUnknownSettingsAreNamed, with the name that is likely meant if there is one.
+func TestUnknownSettingsAreNamed(t *testing.T) {
+	t.Parallel()
+	log := said(t, map[string]string{"foo.bar": "1", "num.partition": "1", "": "4"}, func(*kadm.Client) {})
+	require.Contains(t, log, `msg="unknown setting, which is ignored" setting=foo.bar`+"\n")
+	require.Contains(t, log, `msg="unknown setting, which is ignored" setting=""`+"\n")
+	require.Contains(t, log, `msg="unknown setting, which is ignored" setting=num.partition nearest=num.partitions`+"\n")
+}
+
 // said runs a broker that a client changes, and returns its log.
 func said(t *testing.T, properties map[string]string, change func(*kadm.Client)) string {
 	t.Helper()

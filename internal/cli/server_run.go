@@ -105,8 +105,35 @@ func (v *serving) greet(b *bote.Broker) {
 		v.log.line(levelWarn, "bote", "The data is in %s, which may be gone after a reboot: choose another directory for data that matters, with log.dirs or --data-dir.", dir)
 	}
 	if !v.strict {
-		v.log.line("INFO", "bote", "Clients connect to %s. The data is in %s. Ctrl-C stops the broker.", b.Addr(), b.DataDir())
+		v.log.line("INFO", "bote", "Clients connect to %s. The data is in %s. Ctrl-C stops the broker.", v.clientAddress(b), b.DataDir())
 	}
+}
+
+// clientAddress is what clients of each listener are told to connect to.
+func (v *serving) clientAddress(b *bote.Broker) string {
+	values := maps.Clone(v.values)
+	config.Complete(values)
+	server, _, err := config.ParseServer(values)
+	if err != nil {
+		return b.Addr()
+	}
+	var addresses []string
+	for _, l := range server.Advertised {
+		host, port, err := net.SplitHostPort(b.Addrs()[l.Name])
+		if l.Controller || err != nil {
+			continue
+		}
+		if l.Port != 0 {
+			port = strconv.Itoa(l.Port)
+		}
+		if host = l.Host; host == "" || net.ParseIP(host).IsUnspecified() {
+			if host, err = os.Hostname(); err != nil {
+				host = "localhost"
+			}
+		}
+		addresses = append(addresses, net.JoinHostPort(host, port))
+	}
+	return strings.Join(addresses, " or ")
 }
 
 // within reports whether a path lies below a directory.

@@ -46,9 +46,9 @@ func asksInVain(name, value string) bool {
 	return false
 }
 
-// isSet reports whether a value asks for more than the default does.
+// isSet reports whether a value asks for more than the default does, and than bote does anyway.
 func (k *Key) isSet(v string) bool {
-	if strings.TrimSpace(v) == "" {
+	if v = strings.TrimSpace(v); v == "" || v == k.Met {
 		return false
 	}
 	return k.Default == nil || canonical(k, v) != *k.Default

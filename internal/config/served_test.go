@@ -178,3 +178,11 @@ func TestRulesWithoutAnAuthorizerAreNamed(t *testing.T) {
 		require.NotContains(t, names, name, "it asks for nothing that bote does not do")
 	}
 }
+
+// TestTheShippedFileHasNothingWithoutEffect: it asks for what bote does anyway.
+func TestTheShippedFileHasNothingWithoutEffect(t *testing.T) {
+	values := stock() // as in dist/packaging/config, which is Kafka's
+	require.Empty(t, WithoutEffect(BrokerKind, values))
+	values["offsets.topic.replication.factor"], values["num.recovery.threads.per.data.dir"] = "2", "8"
+	require.Equal(t, []string{"num.recovery.threads.per.data.dir", "offsets.topic.replication.factor"}, WithoutEffect(BrokerKind, values))
+}
