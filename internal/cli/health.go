@@ -83,8 +83,8 @@ func (o *healthOptions) ask(ctx context.Context) (string, error) {
 	req := kmsg.NewPtrMetadataRequest()
 	req.Topics = nil // all of them
 	resp, err := req.RequestWith(ctx, client)
-	if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, refusedOnWindows) {
-		return "", fmt.Errorf("ask for metadata: %w. Is a broker running there? `bote serve` starts one.", err) //nolint:staticcheck,revive // two sentences
+	if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, errRefusedOnWindows) {
+		return "", fmt.Errorf("ask for metadata: %w. Is a broker running there? `bote serve` starts one.", err) //nolint:staticcheck // two sentences
 	}
 	if err != nil {
 		return "", fmt.Errorf("ask for metadata: %w", err)
@@ -111,8 +111,8 @@ func (o *healthOptions) ask(ctx context.Context) (string, error) {
 	return fmt.Sprintf("ready: cluster %s, %d broker(s), %d topic(s), %d partition(s)", cluster, len(resp.Brokers), len(resp.Topics), partitions), nil
 }
 
-// refusedOnWindows is WSAECONNREFUSED.
-const refusedOnWindows = syscall.Errno(10061)
+// errRefusedOnWindows is WSAECONNREFUSED.
+const errRefusedOnWindows = syscall.Errno(10061)
 
 // checkAdvertised connects to the brokers where clients are sent to: a broker that answers here and names an address at which
 // nothing answers is of use to nobody.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net"
 	"strconv"
 	"strings"
@@ -88,11 +89,11 @@ func (o *serveOptions) values() (map[string]string, error) {
 		return nil, fmt.Errorf("read settings: %w", err)
 	}
 	for _, word := range o.settings {
-		name, value, ok := strings.Cut(word, "=")
-		if !ok || name == "" {
+		setting, err := pairs([]string{word}, false)
+		if err != nil {
 			return nil, wordsError{fmt.Errorf("--set wants name=value: %s", word)}
 		}
-		values[name] = value
+		maps.Copy(values, setting)
 	}
 	if o.dataDir != "" {
 		delete(values, "log.dir")

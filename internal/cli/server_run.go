@@ -119,14 +119,15 @@ func (v *serving) clientAddress(b *bote.Broker) string {
 	}
 	var addresses []string
 	for _, l := range server.Advertised {
-		host, port, err := net.SplitHostPort(b.Addrs()[l.Name])
+		_, port, err := net.SplitHostPort(b.Addrs()[l.Name])
 		if l.Controller || err != nil {
 			continue
 		}
 		if l.Port != 0 {
 			port = strconv.Itoa(l.Port)
 		}
-		if host = l.Host; host == "" || net.ParseIP(host).IsUnspecified() {
+		host := l.Host
+		if host == "" || net.ParseIP(host).IsUnspecified() {
 			if host, err = os.Hostname(); err != nil {
 				host = "localhost"
 			}
