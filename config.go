@@ -1,7 +1,7 @@
 package bote
 
 import (
-	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -85,13 +86,6 @@ func (c *Config) settings() (config.Server, error) {
 	if values = maps.Clone(values); values == nil {
 		values = map[string]string{}
 	}
-	if values["process.roles"] == "" {
-		setDefault(values, "group.initial.rebalance.delay.ms", "0")
-	}
-	if values["broker.id"] == "" {
-		setDefault(values, "node.id", "1")
-	}
-	setDefault(values, "process.roles", "broker,controller")
 	if c.DataDir != "" || c.InMemory {
 		delete(values, "log.dir")
 		values["log.dirs"] = c.DataDir
@@ -103,27 +97,27 @@ func (c *Config) settings() (config.Server, error) {
 		if _, _, err := net.SplitHostPort(c.Listen); err != nil {
 			return config.Server{}, fmt.Errorf("listen address %q: %w", c.Listen, err)
 		}
-		values["listeners"] = "PLAINTEXT://" + c.Listen + ",CONTROLLER://127.0.0.1:0"
-		delete(values, "advertised.listeners")
+		config.ListenAt(values, c.Listen)
 	}
-	setDefault(values, "listeners", "PLAINTEXT://:9092,CONTROLLER://127.0.0.1:0")
-	setDefault(values, "controller.listener.names", "CONTROLLER")
-	if values["controller.quorum.bootstrap.servers"] == "" {
-		setDefault(values, "controller.quorum.voters", cmp.Or(values["node.id"], values["broker.id"])+"@localhost:9093")
+	config.Complete(values)
+	if err := config.CheckProtocols(values); err != nil {
+		return config.Server{}, err
 	}
 	s, warnings, err := config.ParseServer(values)
 	if err != nil {
 		return s, err
 	}
-	if err := s.CheckServed(); err != nil {
+	if err := s.CheckServed(isThisMachine); err != nil {
 		return s, err
 	}
 	for _, w := range warnings {
-		c.Logger.Warn("unknown setting", slog.String("setting", w.Name), slog.String("nearest", w.Nearest))
+		of := []any{slog.String("setting", w.Name)}
+		if w.Nearest != "" {
+			of = append(of, slog.String("nearest", w.Nearest))
+		}
+		c.Logger.Warn("unknown setting, which is ignored", of...)
 	}
-	if names := s.WithoutEffect(); len(names) > 0 {
-		c.Logger.Warn("settings without effect in bote", slog.String("settings", strings.Join(names, ", ")))
-	}
+	config.Remark(c.Logger, config.BrokerKind, s.Static)
 	if len(s.LogDirs) > 1 {
 		return s, fmt.Errorf("log.dirs names %d directories; this broker keeps its log in one: give one", len(s.LogDirs))
 	}
@@ -133,8 +127,36 @@ func (c *Config) settings() (config.Server, error) {
 // memoryDir is where the data of a broker in memory seems to be.
 const memoryDir = "/bote"
 
-func setDefault(values map[string]string, key, value string) {
-	if values[key] == "" {
-		values[key] = value
+// isThisMachine reports whether a host is the machine that this program runs on: by its own name, or by an address that is
+// one of its own. A name that cannot be looked up is another machine's.
+func isThisMachine(host string) bool {
+	if name, err := os.Hostname(); err == nil && strings.EqualFold(name, host) || strings.EqualFold(host, "localhost") {
+		return true
 	}
+	addresses := []string{host}
+	if net.ParseIP(host) == nil {
+		ctx, cancel := context.WithTimeout(context.Background(), longestLookup)
+		defer cancel()
+		found, err := net.DefaultResolver.LookupHost(ctx, host)
+		if err != nil {
+			return false
+		}
+		addresses = found
+	}
+	return slices.ContainsFunc(addresses, isOwnAddress)
+}
+
+// longestLookup is how long a start waits for the addresses of a host in controller.quorum.*.
+const longestLookup = 5 * time.Second
+
+func isOwnAddress(address string) bool {
+	ip := net.ParseIP(address)
+	if ip.IsLoopback() || ip.IsUnspecified() {
+		return true
+	}
+	own, err := net.InterfaceAddrs()
+	return err == nil && slices.ContainsFunc(own, func(a net.Addr) bool {
+		n, ok := a.(*net.IPNet)
+		return ok && n.IP.Equal(ip)
+	})
 }

@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"os"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -72,6 +74,25 @@ func TestUnservedProtectionRefusesTheStart(t *testing.T) {
 	}
 }
 
+// TestQuorumOfThisNodeAloneStarts names this machine as its users do, and another one.
+func TestQuorumOfThisNodeAloneStarts(t *testing.T) {
+	t.Parallel()
+	name, err := os.Hostname()
+	require.NoError(t, err)
+	for host, starts := range map[string]bool{"localhost": true, "127.0.0.1": true, "[::1]": true, "0.0.0.0": true, name: true, "192.0.2.1": false, "otherhost.invalid": false} {
+		for _, setting := range []string{"controller.quorum.voters=1@", "controller.quorum.bootstrap.servers="} {
+			key, value, _ := strings.Cut(setting+host+":9093", "=")
+			b, err := bote.Open(t.Context(), bote.Config{InMemory: true, Listen: "127.0.0.1:0", Properties: map[string]string{key: value}})
+			if !starts {
+				require.ErrorContains(t, err, "is not this node's controller listener", setting+host)
+				continue
+			}
+			require.NoError(t, err, setting+host)
+			require.NoError(t, b.Close())
+		}
+	}
+}
+
 // TestSettingsWithoutEffectAreNamedOnce shows the one line at the start.
 func TestSettingsWithoutEffectAreNamedOnce(t *testing.T) {
 	t.Parallel()
@@ -83,6 +104,98 @@ func TestSettingsWithoutEffectAreNamedOnce(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, b.Close())
 	require.Contains(t, log.String(), `msg="settings without effect in bote" settings="log.cleaner.threads, num.io.threads"`)
+}
+
+// TestUnknownSettingsAreNamed, with the name that is likely meant if there is one.
+func TestUnknownSettingsAreNamed(t *testing.T) {
+	t.Parallel()
+	log := said(t, map[string]string{"foo.bar": "1", "num.partition": "1", "": "4"}, func(*kadm.Client) {})
+	require.Contains(t, log, `msg="unknown setting, which is ignored" setting=foo.bar`+"\n")
+	require.Contains(t, log, `msg="unknown setting, which is ignored" setting=""`+"\n")
+	require.Contains(t, log, `msg="unknown setting, which is ignored" setting=num.partition nearest=num.partitions`+"\n")
+}
+
+// said runs a broker that a client changes, and returns its log.
+func said(t *testing.T, properties map[string]string, change func(*kadm.Client)) string {
+	t.Helper()
+	var log bytes.Buffer
+	b, err := bote.Open(t.Context(), bote.Config{InMemory: true, Listen: "127.0.0.1:0", Logger: slog.New(slog.NewTextHandler(&log, nil)), Properties: properties})
+	require.NoError(t, err)
+	served := make(chan error, 1)
+	go func() { served <- b.Serve(context.Background()) }()
+	change(kadm.NewClient(to(t, b.Addr())))
+	require.NoError(t, b.Close())
+	require.NoError(t, <-served)
+	return log.String()
+}
+
+// TestSettingsWithoutEffectAreNamedWhenTheyAreSet shows the line of the start for what is
+// set later.
+func TestSettingsWithoutEffectAreNamedWhenTheyAreSet(t *testing.T) {
+	t.Parallel()
+	const line = `msg="settings without effect in bote" `
+	set := func(pairs ...string) (changes []kadm.AlterConfig) {
+		for i := 0; i < len(pairs); i += 2 {
+			changes = append(changes, kadm.AlterConfig{Name: pairs[i], Value: &pairs[i+1]})
+		}
+		return changes
+	}
+	log := said(t, nil, func(adm *kadm.Client) {
+		ctx := t.Context()
+		_, err := adm.CreateTopic(ctx, 1, 1, map[string]*string{"min.compaction.lag.ms": new("7"), "retention.ms": new("9000")}, "created")
+		require.NoError(t, err)
+		_, err = adm.CreateTopic(ctx, 1, 1, nil, "altered")
+		require.NoError(t, err)
+		for range 2 { // the second time, nothing changes
+			_, err = adm.AlterBrokerConfigs(ctx, set("num.io.threads", "4", "log.cleaner.threads", "4", "log.retention.ms", "99999"), 1)
+			require.NoError(t, err)
+			_, err = adm.AlterTopicConfigs(ctx, set("delete.retention.ms", "5"), "altered")
+			require.NoError(t, err)
+			_, err = adm.AlterTopicConfigsState(ctx, set("delete.retention.ms", "5"), "altered")
+			require.NoError(t, err)
+		}
+		_, err = adm.AlterBrokerConfigs(ctx, set("background.threads", "20"))
+		require.NoError(t, err)
+		_, err = adm.ValidateAlterTopicConfigs(ctx, set("preallocate", "true"), "altered")
+		require.NoError(t, err)
+		_, err = adm.AlterTopicConfigs(ctx, set("preallocate", "false"), "altered") // the default
+		require.NoError(t, err)
+	})
+	require.Equal(t, 4, strings.Count(log, line), log)
+	require.Contains(t, log, line+`settings=min.compaction.lag.ms topic=created`)
+	require.Contains(t, log, line+`settings="log.cleaner.threads, num.io.threads" broker=1`)
+	require.Contains(t, log, line+`settings=background.threads`+"\n")
+	require.Contains(t, log, line+`settings=delete.retention.ms topic=altered`)
+}
+
+// TestCompactionThatDoesNotHappenIsSaid: Kafka would delete, and bote keeps everything.
+func TestCompactionThatDoesNotHappenIsSaid(t *testing.T) {
+	t.Parallel()
+	const line = `level=WARN msg="cleanup.policy has compact, which bote does not do yet: nothing is deleted by compaction" `
+	log := said(t, map[string]string{"log.cleanup.policy": "compact"}, func(adm *kadm.Client) {
+		ctx := t.Context()
+		_, err := adm.CreateTopic(ctx, 1, 1, nil, "as-the-broker")
+		require.NoError(t, err)
+		_, err = adm.CreateTopic(ctx, 1, 1, map[string]*string{"cleanup.policy": new("delete,compact")}, "created")
+		require.NoError(t, err)
+		_, err = adm.CreateTopic(ctx, 1, 1, map[string]*string{"cleanup.policy": new("delete")}, "altered")
+		require.NoError(t, err)
+		for range 2 {
+			_, err = adm.AlterTopicConfigs(ctx, []kadm.AlterConfig{{Name: "cleanup.policy", Value: new("compact")}}, "altered")
+			require.NoError(t, err)
+		}
+	})
+	require.Equal(t, 3, strings.Count(log, line), log)
+	require.Contains(t, log, line+"setting=log.cleanup.policy")
+	require.Contains(t, log, line+"topic=created")
+	require.Contains(t, log, line+"topic=altered")
+
+	log = said(t, nil, func(adm *kadm.Client) {
+		_, err := adm.AlterBrokerConfigs(t.Context(), []kadm.AlterConfig{{Name: "log.cleanup.policy", Value: new("compact")}})
+		require.NoError(t, err)
+	})
+	require.Equal(t, 1, strings.Count(log, line), log)
+	require.Contains(t, log, line+"setting=log.cleanup.policy")
 }
 
 // TestNodeIDComesFromBrokerID: files of old releases have broker.id alone.

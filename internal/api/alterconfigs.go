@@ -3,6 +3,8 @@ package api
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -75,7 +77,35 @@ func (b *Broker) alterConfigs(r *wire.Request, q *kmsg.AlterConfigsRequest) {
 	r.Reply(resp)
 }
 
-// alter changes the configs of one resource; replace drops what is not named.
+// alteration is a change of one resource's configs; replace drops what is not named.
+type alteration struct {
+	kind    config.Kind
+	changes []change
+	replace bool
+
+	changed map[string]string // by apply: what was not set before, or not to this value
+}
+
+// apply edits a resource's configs. It may be called more than once.
+func (a *alteration) apply(effective func(string) string, set map[string]string) error {
+	before := maps.Clone(set)
+	if a.replace {
+		clear(set)
+	}
+	for _, c := range a.changes {
+		if err := applyChange(a.kind, c, effective, set); err != nil {
+			return err
+		}
+	}
+	a.changed = maps.Clone(set)
+	maps.DeleteFunc(a.changed, func(name, value string) bool {
+		was, ok := before[name]
+		return ok && was == value
+	})
+	return nil
+}
+
+// alter changes the configs of one resource, and logs which of them change nothing.
 func (b *Broker) alter(ctx context.Context, res resource, changes []change, twice, replace, validateOnly bool) error {
 	if twice {
 		return invalid("Each resource must appear at most once.")
@@ -83,41 +113,42 @@ func (b *Broker) alter(ctx context.Context, res resource, changes []change, twic
 	if err := checkChanges(changes); err != nil {
 		return err
 	}
-	kind := config.TopicKind
-	apply := func(effective func(string) string, set map[string]string) error {
-		if replace {
-			clear(set)
-		}
-		for _, c := range changes {
-			if err := applyChange(kind, c, effective, set); err != nil {
-				return err
-			}
-		}
-		return nil
+	a := &alteration{kind: config.TopicKind, changes: changes, replace: replace}
+	if err := b.alterResource(ctx, res, a, validateOnly); err != nil || validateOnly {
+		return err
 	}
+	var of []any
+	if res.name != "" {
+		of = append(of, slog.String(a.kind.String(), res.name))
+	}
+	config.Remark(b.log, a.kind, a.changed, of...)
+	return nil
+}
+
+func (b *Broker) alterResource(ctx context.Context, res resource, a *alteration, validateOnly bool) error {
 	switch res.kind {
 	case kmsg.ConfigResourceTypeTopic:
-		return b.alterTopic(ctx, res.name, changes, apply, validateOnly)
+		return b.alterTopic(ctx, res.name, a, validateOnly)
 	case kmsg.ConfigResourceTypeBroker:
-		kind = config.BrokerKind
+		a.kind = config.BrokerKind
 		cluster, err := b.brokerResource(res.name)
 		if err != nil {
 			return err
 		}
-		if err := checkDynamic(changes, cluster); err != nil {
+		if err := checkDynamic(a.changes, cluster); err != nil {
 			return err
 		}
-		return b.Catalog.AlterBroker(ctx, cluster, apply, validateOnly)
+		return b.Catalog.AlterBroker(ctx, cluster, a.apply, validateOnly)
 	case kmsg.ConfigResourceTypeGroupConfig:
-		kind = config.GroupKind
-		if err := checkOperations(kind, changes); err != nil {
+		a.kind = config.GroupKind
+		if err := checkOperations(a.kind, a.changes); err != nil {
 			return err
 		}
 		if res.name == "" {
 			return invalid("Default group resources are not allowed.")
 		}
 		return b.Catalog.AlterGroup(ctx, res.name, func(effective func(string) string, set map[string]string) error {
-			if err := apply(effective, set); err != nil {
+			if err := a.apply(effective, set); err != nil {
 				return err
 			}
 			return b.checkGroupBounds(set)
@@ -129,8 +160,8 @@ func (b *Broker) alter(ctx context.Context, res resource, changes []change, twic
 
 // alterTopic looks at the operations, the name and the values before it looks for
 // the topic, as Kafka's controller does.
-func (b *Broker) alterTopic(ctx context.Context, name string, changes []change, apply func(effective func(string) string, set map[string]string) error, validateOnly bool) error {
-	if err := checkOperations(config.TopicKind, changes); err != nil {
+func (b *Broker) alterTopic(ctx context.Context, name string, a *alteration, validateOnly bool) error {
+	if err := checkOperations(config.TopicKind, a.changes); err != nil {
 		return err
 	}
 	if name == "" {
@@ -141,12 +172,12 @@ func (b *Broker) alterTopic(ctx context.Context, name string, changes []change, 
 	}
 	snapshot := b.Catalog.Snapshot()
 	if snapshot.Topic(name) == nil {
-		if err := apply(snapshot.Layers(nil).TopicValue, map[string]string{}); err != nil {
+		if err := a.apply(snapshot.Layers(nil).TopicValue, map[string]string{}); err != nil {
 			return err
 		}
 		return &catalog.RefusedError{Code: kerr.UnknownTopicOrPartition, Message: "The topic '" + name + "' does not exist."}
 	}
-	return b.Catalog.AlterTopic(ctx, name, apply, validateOnly)
+	return b.Catalog.AlterTopic(ctx, name, a.apply, validateOnly)
 }
 
 // checkOperations refuses operations that are unknown or not for the key they name.

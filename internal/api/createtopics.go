@@ -9,6 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/botehq/bote/internal/catalog"
+	"github.com/botehq/bote/internal/config"
 	"github.com/botehq/bote/internal/topic"
 	"github.com/botehq/bote/internal/wire"
 )
@@ -85,6 +86,7 @@ func (b *Broker) describeCreated(rt *kmsg.CreateTopicsResponseTopic, t *catalog.
 	if !validateOnly {
 		rt.TopicID = t.ID
 		b.log.Info("created topic", slog.String("topic", t.Name), slog.Int("partitions", int(t.Partitions)))
+		config.Remark(b.log, config.TopicKind, t.Overrides, slog.String("topic", t.Name))
 	}
 	rt.NumPartitions, rt.ReplicationFactor = t.Partitions, 1
 	rt.Configs = []kmsg.CreateTopicsResponseTopicConfig{}

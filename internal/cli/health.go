@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -40,6 +41,9 @@ func newHealthCommand(s *streams) *cobra.Command {
 				o.bootstrap = addresses[0]
 			}
 			report, err := o.check(c.Context())
+			if err != nil && c.Context().Err() != nil {
+				return codeError(interrupted(c.Context()))
+			}
 			if err != nil {
 				return fmt.Errorf("%s is not ready: %w", o.bootstrap, err)
 			}
@@ -79,6 +83,9 @@ func (o *healthOptions) ask(ctx context.Context) (string, error) {
 	req := kmsg.NewPtrMetadataRequest()
 	req.Topics = nil // all of them
 	resp, err := req.RequestWith(ctx, client)
+	if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, errRefusedOnWindows) {
+		return "", fmt.Errorf("ask for metadata: %w. Is a broker running there? `bote serve` starts one.", err) //nolint:staticcheck // two sentences
+	}
 	if err != nil {
 		return "", fmt.Errorf("ask for metadata: %w", err)
 	}
@@ -103,6 +110,9 @@ func (o *healthOptions) ask(ctx context.Context) (string, error) {
 	}
 	return fmt.Sprintf("ready: cluster %s, %d broker(s), %d topic(s), %d partition(s)", cluster, len(resp.Brokers), len(resp.Topics), partitions), nil
 }
+
+// errRefusedOnWindows is WSAECONNREFUSED.
+const errRefusedOnWindows = syscall.Errno(10061)
 
 // checkAdvertised connects to the brokers where clients are sent to: a broker that answers here and names an address at which
 // nothing answers is of use to nobody.

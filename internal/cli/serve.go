@@ -7,9 +7,13 @@ import (
 	"io/fs"
 	"log/slog"
 	"maps"
+	"net"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/botehq/bote/internal/config"
 )
 
 // codeError ends a verb that has said everything already.
@@ -78,21 +82,33 @@ func (o *serveOptions) values() (map[string]string, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("there is no file %s", o.config)
 	}
+	if unreadable, ok := errors.AsType[*fs.PathError](err); ok {
+		return nil, unreadable // it says what was done with which file
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read settings: %w", err)
 	}
-	extra, err := pairs(o.settings, false)
-	if err != nil {
-		return nil, err
+	for _, word := range o.settings {
+		setting, err := pairs([]string{word}, false)
+		if err != nil {
+			return nil, wordsError{fmt.Errorf("--set wants name=value: %s", word)}
+		}
+		maps.Copy(values, setting)
 	}
-	maps.Copy(values, extra)
 	if o.dataDir != "" {
 		delete(values, "log.dir")
 		values["log.dirs"] = o.dataDir
 	}
 	if o.listen != "" {
-		values["listeners"] = "PLAINTEXT://" + o.listen + ",CONTROLLER://127.0.0.1:0"
-		delete(values, "advertised.listeners")
+		if _, port, err := net.SplitHostPort(o.listen); err != nil || !isPort(port) {
+			return nil, wordsError{fmt.Errorf("--listen wants host:port, such as localhost:9092: %s", o.listen)}
+		}
+		config.ListenAt(values, o.listen)
 	}
 	return values, nil
+}
+
+func isPort(text string) bool {
+	_, err := strconv.ParseUint(text, 10, 16)
+	return err == nil
 }

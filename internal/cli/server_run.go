@@ -105,8 +105,36 @@ func (v *serving) greet(b *bote.Broker) {
 		v.log.line(levelWarn, "bote", "The data is in %s, which may be gone after a reboot: choose another directory for data that matters, with log.dirs or --data-dir.", dir)
 	}
 	if !v.strict {
-		v.log.line("INFO", "bote", "Clients connect to %s. The data is in %s. Ctrl-C stops the broker.", b.Addr(), b.DataDir())
+		v.log.line("INFO", "bote", "Clients connect to %s. The data is in %s. Ctrl-C stops the broker.", v.clientAddress(b), b.DataDir())
 	}
+}
+
+// clientAddress is what clients of each listener are told to connect to.
+func (v *serving) clientAddress(b *bote.Broker) string {
+	values := maps.Clone(v.values)
+	config.Complete(values)
+	server, _, err := config.ParseServer(values)
+	if err != nil {
+		return b.Addr()
+	}
+	var addresses []string
+	for _, l := range server.Advertised {
+		_, port, err := net.SplitHostPort(b.Addrs()[l.Name])
+		if l.Controller || err != nil {
+			continue
+		}
+		if l.Port != 0 {
+			port = strconv.Itoa(l.Port)
+		}
+		host := l.Host
+		if host == "" || net.ParseIP(host).IsUnspecified() {
+			if host, err = os.Hostname(); err != nil {
+				host = "localhost"
+			}
+		}
+		addresses = append(addresses, net.JoinHostPort(host, port))
+	}
+	return strings.Join(addresses, " or ")
 }
 
 // within reports whether a path lies below a directory.
@@ -219,6 +247,9 @@ func (v *serving) fatal(what string, err error) int {
 			failed = "Stopped, but not cleanly"
 		}
 		v.log.line(levelError, "bote", "%s: %s", failed, v.advice(err))
+		if e, ok := errors.AsType[*config.Error](err); ok && e.Advice != "" {
+			v.log.raw(e.Advice)
+		}
 		return exitError
 	}
 	v.log.line(levelError, loggerMain, "%s", what)

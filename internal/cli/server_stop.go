@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -46,18 +47,28 @@ func (p process) configFile() string {
 	return ""
 }
 
-// runServerStop ends the user's brokers, or those of one role or one node.
+// machine is what kafka-server-stop sees and does.
+type machine struct {
+	processes func() ([]process, error) // of this user
+	stop      func(pid int, signal string) error
+}
+
 func runServerStop(_ context.Context, s *streams, args []string) int {
-	var role, node string
-	for _, arg := range args {
-		if v, ok := strings.CutPrefix(arg, "--process-role="); ok {
-			role = v
-		}
-		if v, ok := strings.CutPrefix(arg, "--node-id="); ok {
-			node = v
-		}
+	return s.stopServers(machine{userProcesses, stopProcess}, args)
+}
+
+// stopServers ends the user's brokers, or those of one role or one node.
+func (s *streams) stopServers(m machine, args []string) int {
+	if slices.Contains(args, "--help") || slices.Contains(args, "-h") {
+		s.printf("%s\n", serverStopUsage)
+		return exitOK
 	}
-	all, err := userProcesses()
+	role, node, err := readServerStop(args)
+	if err != nil {
+		s.remark("%s\n%s\n", err, serverStopUsage)
+		return exitError
+	}
+	all, err := m.processes()
 	if err != nil {
 		s.remark("%s\n", err)
 		return exitError
@@ -81,12 +92,37 @@ func runServerStop(_ context.Context, s *streams, args []string) int {
 		return exitError
 	}
 	for _, p := range servers {
-		if err := stopProcess(p.pid, s.getenv("SIGNAL")); err != nil {
+		if err := m.stop(p.pid, s.getenv("SIGNAL")); err != nil {
 			s.remark("%s\n", err)
 			return exitError
 		}
 	}
 	return exitOK
+}
+
+const serverStopUsage = "USAGE: kafka-server-stop.sh [--process-role=ROLE] [--node-id=ID]\n" +
+	"Stops all brokers of this user, or those of a role or a node ID. SIGNAL in the environment is the signal that is sent, TERM by default."
+
+// readServerStop reads the arguments as Kafka's script does, with or without dashes, and passes over other words, such as the
+// server.properties that many service files name. An option that is unknown or empty is refused: Kafka's script stops all
+// brokers then.
+func readServerStop(args []string) (role, node string, err error) {
+	for _, arg := range args {
+		name, value, isSet := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+		switch {
+		case name == "process-role" && value != "":
+			role = value
+		case name == "node-id" && value != "":
+			node = value
+		case name == "process-role" && isSet:
+			return "", "", fmt.Errorf("%s names no role", arg)
+		case name == "node-id" && isSet:
+			return "", "", fmt.Errorf("%s names no node", arg)
+		case strings.HasPrefix(arg, "-"):
+			return "", "", fmt.Errorf("unknown option %s", arg)
+		}
+	}
+	return role, node, nil
 }
 
 var errNoConfig = errors.New("Can not find the configuration file in the current directory. Please make sure the kafka stop process and the start process are called in the same directory.") //nolint:staticcheck // Kafka's text

@@ -87,6 +87,55 @@ func TestIsServer(t *testing.T) {
 	require.Equal(t, "x.properties", process{args: []string{"bote", "serve", "--config=x.properties"}}.configFile())
 }
 
+// TestServerStop runs on processes that do not exist, since the real command stops every broker of the user.
+func TestServerStop(t *testing.T) {
+	t.Parallel()
+	one, _ := writeServerConfig(t, "")
+	two, _ := writeServerConfig(t, "node.id=2\nprocess.roles=broker\n")
+	for _, c := range []struct {
+		args    []string
+		stopped []int
+		code    int
+		says    string
+	}{
+		{args: nil, stopped: []int{100001, 100002}},
+		{args: []string{"config/server.properties"}, stopped: []int{100001, 100002}}, // as in many service files
+		{args: []string{"--node-id=1"}, stopped: []int{100001}},
+		{args: []string{"--process-role=broker"}, stopped: []int{100002}},
+		{args: []string{"--process-role=broker", "--node-id=1"}, stopped: []int{100001}, says: "the value for node-id will take precedence"},
+		{args: []string{"node-id=2"}, stopped: []int{100002}}, // Kafka's script looks for the name anywhere
+		{args: []string{"--node-id=3"}, code: exitError, says: "No kafka server to stop"},
+		{args: []string{"--help"}, says: "kafka-server-stop.sh [--process-role=ROLE] [--node-id=ID]"},
+		{args: []string{"-h"}, says: "kafka-server-stop.sh [--process-role=ROLE] [--node-id=ID]"},
+		{args: []string{"--node-id=1", "--help"}, says: "kafka-server-stop.sh [--process-role=ROLE] [--node-id=ID]"},
+		{args: []string{"--node-idd=1"}, code: exitError, says: "unknown option --node-idd=1"},
+		{args: []string{"--node-id", "1"}, code: exitError, says: "--node-id=ID"},
+		{args: []string{"--node-id="}, code: exitError, says: "--node-id= names no node"},
+		{args: []string{"--process-role="}, code: exitError, says: "--process-role= names no role"},
+		{args: []string{"--version"}, code: exitError, says: "unknown option --version"},
+	} {
+		var out bytes.Buffer
+		var stopped []int
+		s := &streams{out: &out, err: &out, getenv: func(string) string { return "" }}
+		code := s.stopServers(machine{
+			processes: func() ([]process, error) {
+				return []process{
+					{pid: 100001, args: []string{"bote", "kafka-server-start", one}},
+					{pid: 100002, args: []string{"bote", "serve", two}},
+					{pid: 100003, args: []string{"bote", "kafka-topics", "--list"}},
+				}, nil
+			},
+			stop: func(pid int, _ string) error {
+				stopped = append(stopped, pid)
+				return nil
+			},
+		}, c.args)
+		require.Equal(t, c.stopped, stopped, c.args)
+		require.Equal(t, c.code, code, c.args)
+		require.Contains(t, out.String(), c.says, c.args)
+	}
+}
+
 // writeServerConfig writes a server.properties on free ports and a data directory of its own.
 func writeServerConfig(t *testing.T, extra string) (file, data string) {
 	t.Helper()

@@ -5,8 +5,10 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -24,9 +26,15 @@ func TestVerbsSayWhatIsWrong(t *testing.T) {
 		"serve none.properties":        "there is no file none.properties",
 		"serve a b":                    "usage: bote serve [FILE]",
 		"serve a.properties -c b":      "both name the file of settings",
-		"serve --set log.dirs":         "Invalid command line properties: log.dirs",
+		"serve --set log.dirs":         "--set wants name=value: log.dirs",
+		"serve --set =x":               "--set wants name=value: =x",
+		"serve --listen 9092":          "--listen wants host:port, such as localhost:9092: 9092",
+		"serve --listen localhost:":    "--listen wants host:port, such as localhost:9092: localhost:",
+		"serve --listen localhost:x":   "--listen wants host:port, such as localhost:9092: localhost:x",
+		"serve --listen P://:9092":     "--listen wants host:port, such as localhost:9092: P://:9092",
+		"serve testdata":               "Error: read testdata: ",
 		"health --foo":                 "unknown flag: --foo",
-		"health localhost:1":           "localhost:1 is not ready: ",
+		"health localhost:1":           "refused. Is a broker running there? `bote serve` starts one.\n",
 		"health a b":                   "usage: bote health [HOST:PORT]",
 		"dlt nothing":                  `unknown command "nothing" for "bote dlt": it has `,
 		"dlt show topic":               "usage: bote dlt show TOPIC PARTITION:OFFSET",
@@ -66,6 +74,73 @@ func TestServeTakesAFile(t *testing.T) {
 	require.Equal(t, exitError, runVerbs(context.Background(), s, []string{"serve", file}))
 	require.Contains(t, out.String(), "ERROR Cannot start: Invalid value abc for configuration num.partitions")
 	require.NotContains(t, out.String(), "Exception")
+}
+
+// TestServeSaysHowToNameTheControllersListener below Kafka's sentence, which names none.
+func TestServeSaysHowToNameTheControllersListener(t *testing.T) {
+	t.Parallel()
+	for listeners, kafkaSays := range map[string]string{
+		"PLAINTEXT://127.0.0.1:9094": "requirement failed: controller.listener.names must contain at least one value appearing in the 'listeners' configuration when running the KRaft controller role",
+		"SASL_SSL://:9092":           "listener SASL_SSL has the security protocol SASL_SSL, which bote does not serve yet",
+	} {
+		file, _ := writeServerConfig(t, "")
+		var out bytes.Buffer
+		s := &streams{out: &out, err: &out, getenv: func(string) string { return "" }}
+		require.Equal(t, exitError, runVerbs(t.Context(), s, []string{"serve", file, "--set", "listeners=" + listeners}))
+		require.Contains(t, out.String(), " ERROR Cannot start: "+kafkaSays)
+		if strings.HasPrefix(kafkaSays, "requirement") {
+			require.Contains(t, out.String(), "\nAdd the controllers' listener to listeners, as listeners="+listeners+",CONTROLLER://127.0.0.1:9093, or leave listeners alone and choose the address with --listen HOST:PORT.")
+		}
+	}
+}
+
+// TestServeNamesTheAddressForClients, which is the advertised one, not the one that is bound.
+func TestServeNamesTheAddressForClients(t *testing.T) {
+	t.Parallel()
+	name, err := os.Hostname()
+	require.NoError(t, err)
+	for settings, says := range map[string]string{
+		"advertised.listeners=PLAINTEXT://broker.example:7777": `broker\.example:7777`,
+		"listeners=PLAINTEXT://:0":                             regexp.QuoteMeta(name) + `:[1-9]\d*`,
+		"listeners=PLAINTEXT://127.0.0.1:0":                    `127\.0\.0\.1:[1-9]\d*`,
+		"advertised.listeners=PLAINTEXT://[2001:db8::1]:0":     `\[2001:db8::1\]:[1-9]\d*`,
+		"listeners=PLAINTEXT://127.0.0.1:0,B://127.0.0.1:0 advertised.listeners=PLAINTEXT://127.0.0.1:0,B://b.example:9 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,B:PLAINTEXT": `127\.0\.0\.1:[1-9]\d* or b\.example:9`,
+	} {
+		args := []string{"serve", "--data-dir", t.TempDir(), "--set", "listeners=PLAINTEXT://127.0.0.1:0"}
+		for setting := range strings.FieldsSeq(settings) {
+			args = append(args, "--set", setting)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		out := &stopAfter{line: "Ctrl-C stops the broker", stop: cancel}
+		s := &streams{out: out, err: out, getenv: func(string) string { return "" }}
+		require.Equal(t, exitInterrupted, runVerbs(ctx, s, args), out.String())
+		require.Regexp(t, "Clients connect to "+says+`\. `, out.String(), settings)
+	}
+}
+
+// stopAfter calls stop when a line is written.
+type stopAfter struct {
+	bytes.Buffer // the log writes one line at a time
+
+	line string
+	stop func()
+}
+
+func (w *stopAfter) Write(p []byte) (int, error) {
+	if bytes.Contains(p, []byte(w.line)) {
+		w.stop()
+	}
+	return w.Buffer.Write(p)
+}
+
+// TestHealthEndsWithoutAWordByCtrlC, as all tools do.
+func TestHealthEndsWithoutAWordByCtrlC(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	var out bytes.Buffer
+	time.AfterFunc(200*time.Millisecond, cancel)
+	require.Equal(t, exitInterrupted, Main(ctx, []string{"bote", "health", "--wait", "30s", "localhost:1"}, strings.NewReader(""), &out, &out))
+	require.Empty(t, out.String())
 }
 
 // TestHealthTriesTheAdvertisedAddress: clients are sent there.

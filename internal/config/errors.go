@@ -8,6 +8,8 @@ type Error struct {
 	Text string
 	// Class is the exception Kafka throws with it.
 	Class string
+	// Advice is bote's own sentence on what to do, for people who run bote serve; mostly empty.
+	Advice string
 }
 
 // The exceptions that Kafka throws for refused configurations.

@@ -103,6 +103,9 @@ type Key struct {
 	Own     bool
 	Ignored bool
 
+	// Met is a value of an ignored configuration that asks for nothing but what bote does anyway; empty if there is none.
+	Met string
+
 	// Protects marks configurations that keep somebody or something out, which bote does not serve yet. A broker that has
 	// one set does not start.
 	Protects bool

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -165,10 +166,15 @@ func (s settings) checkControllerListeners(server *Server) error {
 		return demand(own == 0, "controller.listener.names must not contain a value appearing in the 'listeners' configuration when running KRaft with just the broker role")
 	}
 	advertised := slices.ContainsFunc(server.Advertised, func(l Listener) bool { return l.Controller })
-	if err := demand(own > 0 || advertised, "controller.listener.names must contain at least one value appearing in the 'listeners' configuration when running the KRaft controller role"); err != nil {
-		return err
+	err := demand(own > 0 || advertised, "controller.listener.names must contain at least one value appearing in the 'listeners' configuration when running the KRaft controller role")
+	if err == nil {
+		err = demand(own == len(controllers), "controller.listener.names must only contain values appearing in the 'listeners' configuration when running the KRaft controller role")
 	}
-	return demand(own == len(controllers), "controller.listener.names must only contain values appearing in the 'listeners' configuration when running the KRaft controller role")
+	if refused, ok := errors.AsType[*Error](err); ok && own == 0 && len(controllers) > 0 {
+		refused.Advice = fmt.Sprintf("Add the controllers' listener to listeners, as listeners=%s,%s://127.0.0.1:9093, or leave listeners alone and choose the address with --listen HOST:PORT.",
+			strings.Join(s.list("listeners"), ","), controllers[0])
+	}
+	return err
 }
 
 // obsolete are settings of older releases and internal ones; files carry them along, and they are passed over in silence.

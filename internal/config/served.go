@@ -1,27 +1,40 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
+	"net"
 	"slices"
+	"strconv"
 	"strings"
 )
 
 // CheckServed refuses what Kafka does and bote does not, where starting all the same would leave the broker less protected
 // than its settings say, or make a cluster of its own of a broker that is meant to join one. Values that Kafka itself
-// refuses are ParseServer's.
-func (s *Server) CheckServed() error {
+// refuses are ParseServer's. here reports whether a host is this machine.
+func (s *Server) CheckServed(here func(host string) bool) error {
 	for _, check := range []func() error{s.checkProtocols, s.checkProtection, s.checkAlone} {
 		if err := check(); err != nil {
 			return err
 		}
 	}
-	return nil
+	return s.checkQuorumIsHere(here)
 }
 
 // unserved is the refusal of something that Kafka would do.
 func unserved(format string, args ...any) error {
 	return &Error{Text: fmt.Sprintf(format, args...), Class: ClassConfig}
+}
+
+// CheckProtocols refuses the listeners that CheckServed would refuse, before ParseServer finds something else that a secured
+// listener needs besides. It passes over what ParseServer refuses.
+func CheckProtocols(values map[string]string) error {
+	var server Server
+	if (settings{Layers{Static: values}}).readListeners(&server) == nil {
+		return server.checkProtocols()
+	}
+	return nil
 }
 
 func (s *Server) checkProtocols() error {
@@ -61,21 +74,50 @@ func (s *Server) checkAlone() error {
 	return nil
 }
 
-// isSet reports whether a value asks for more than the default does.
-func (k *Key) isSet(v string) bool {
-	if strings.TrimSpace(v) == "" {
-		return false
-	}
-	return k.Default == nil || canonical(k, v) != *k.Default
-}
-
-// WithoutEffect lists the settings that are known, have another value than the default, and change nothing, in name order.
-func (s *Server) WithoutEffect() []string {
-	var names []string
-	for _, name := range slices.Sorted(maps.Keys(s.Static)) {
-		if k, ok := Lookup(BrokerKind, base(name)); ok && k.Ignored && k.isSet(s.Static[name]) {
-			names = append(names, name)
+// checkQuorumIsHere refuses a single controller that is another node than this one: as for checkAlone.
+func (s *Server) checkQuorumIsHere(here func(host string) bool) error {
+	const text = "%s=%s is not this node's controller listener, %s, but bote runs as one broker, which is its own controller: it would begin a cluster of its own. " +
+		"Name this node, as %s%s, or remove the setting."
+	own := s.controllerListener()
+	port := strconv.Itoa(cmp.Or(own.Port, 9093))
+	for _, server := range s.QuorumServers {
+		if !s.isOwnController(server, here) {
+			return unserved(text, "controller.quorum.bootstrap.servers", server, own, "localhost:", port)
 		}
 	}
-	return names
+	for _, voter := range s.QuorumVoters {
+		if _, address, _ := strings.Cut(voter, "@"); !s.isOwnController(address, here) {
+			return unserved(text, "controller.quorum.voters", voter, own, fmt.Sprintf("%d@localhost:", s.NodeID), port)
+		}
+	}
+	return nil
+}
+
+func (s *Server) controllerListener() Listener {
+	for _, l := range slices.Concat(s.Listeners, s.Advertised) {
+		if l.Controller {
+			return l
+		}
+	}
+	return Listener{}
+}
+
+// isOwnController reports whether an address may be that of this node's controller listener. A listener on port 0 gets its
+// port when it is bound, so any port may be its own.
+func (s *Server) isOwnController(address string, here func(host string) bool) bool {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	hosts, ports := []string{""}, []string{"0"}
+	for _, l := range slices.Concat(s.Listeners, s.Advertised) {
+		hosts = append(hosts, l.Host)
+		if l.Controller {
+			ports = append(ports, strconv.Itoa(l.Port))
+		}
+	}
+	if !slices.Contains(ports, port) && !slices.Contains(ports[1:], "0") {
+		return false
+	}
+	return slices.ContainsFunc(hosts, func(own string) bool { return strings.EqualFold(own, host) }) || here(host)
 }

@@ -30,11 +30,12 @@ func newDaemon(t *testing.T, data string) *daemon {
 	dir := t.TempDir()
 	d := &daemon{config: filepath.Join(dir, "server.properties"), log: filepath.Join(dir, "output"), addr: fmt.Sprintf("127.0.0.1:%d", freePort(t))}
 	d.command = []string{build(t), "serve", "--config", d.config}
+	controller := fmt.Sprintf("127.0.0.1:%d", freePort(t))
 	text := strings.Join([]string{
 		"process.roles=broker,controller", "node.id=1",
-		fmt.Sprintf("listeners=PLAINTEXT://%s,CONTROLLER://127.0.0.1:%d", d.addr, freePort(t)),
+		"listeners=PLAINTEXT://" + d.addr + ",CONTROLLER://" + controller,
 		"advertised.listeners=PLAINTEXT://" + d.addr, "controller.listener.names=CONTROLLER",
-		"controller.quorum.voters=1@127.0.0.1:9093", "log.dirs=" + filepath.ToSlash(data),
+		"controller.quorum.voters=1@" + controller, "log.dirs=" + filepath.ToSlash(data),
 		// Small and quick, so that what happens seldom happens in every round.
 		"log.segment.bytes=1048576", "log.flush.offset.checkpoint.interval.ms=500", "log.cleaner.backoff.ms=500",
 		"offsets.topic.num.partitions=4", "offsets.topic.segment.bytes=1048576", "group.initial.rebalance.delay.ms=0",

@@ -1,0 +1,55 @@
+package config
+
+import (
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Remark logs, of values that were set, those that change nothing in bote. The attributes say what they were set for.
+func Remark(log *slog.Logger, kind Kind, values map[string]string, of ...any) {
+	if names := WithoutEffect(kind, values); len(names) > 0 {
+		log.Warn("settings without effect in bote", append([]any{slog.String("settings", strings.Join(names, ", "))}, of...)...)
+	}
+	policy := map[Kind]string{BrokerKind: "log.cleanup.policy", TopicKind: "cleanup.policy"}[kind]
+	if slices.Contains(splitList(values[policy]), "compact") {
+		if kind == BrokerKind {
+			of = append([]any{slog.String("setting", policy)}, of...)
+		}
+		log.Warn("cleanup.policy has compact, which bote does not do yet: nothing is deleted by compaction", of...)
+	}
+}
+
+// WithoutEffect lists the settings that are known, have another value than the default, and change nothing, in name order.
+func WithoutEffect(kind Kind, values map[string]string) []string {
+	var names []string
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		k, ok := Lookup(kind, base(name))
+		if ok && k.Ignored && k.isSet(values[name]) || kind == BrokerKind && asksInVain(name, values[name]) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// asksInVain reports whether a setting without a row in the table asks for something that bote does not do: rules of an
+// authorizer, of which there is none, and ZooKeeper's.
+func asksInVain(name, value string) bool {
+	value = strings.TrimSpace(value)
+	switch {
+	case name == "allow.everyone.if.no.acl.found":
+		return strings.EqualFold(value, "false")
+	case name == "super.users", strings.HasPrefix(name, "zookeeper."):
+		return value != ""
+	}
+	return false
+}
+
+// isSet reports whether a value asks for more than the default does, and than bote does anyway.
+func (k *Key) isSet(v string) bool {
+	if v = strings.TrimSpace(v); v == "" || v == k.Met {
+		return false
+	}
+	return k.Default == nil || canonical(k, v) != *k.Default
+}
