@@ -22,7 +22,7 @@ func (b *Broker) deleteRecords(r *wire.Request, q *kmsg.DeleteRecordsRequest) {
 			last[partKey{name: qt.Topic, index: qp.Partition}] = qp.Offset
 		}
 	}
-	var d deletion
+	var d recordsDeletion
 	done := answered{}
 	for _, qt := range q.Topics {
 		rt := kmsg.NewDeleteRecordsResponseTopic()
@@ -52,18 +52,18 @@ func (b *Broker) deleteRecords(r *wire.Request, q *kmsg.DeleteRecordsRequest) {
 	r.Reply(resp)
 }
 
-// deletion is the partitions of a request whose records go, all at once.
-type deletion struct {
+// recordsDeletion is the partitions of a request whose records go, all at once.
+type recordsDeletion struct {
 	parts   []*partition.Partition
 	offsets []int64
 	answers []*kmsg.DeleteRecordsResponseTopicPartition
 }
 
-func (d *deletion) add(p *partition.Partition, offset int64, answer *kmsg.DeleteRecordsResponseTopicPartition) {
+func (d *recordsDeletion) add(p *partition.Partition, offset int64, answer *kmsg.DeleteRecordsResponseTopicPartition) {
 	d.parts, d.offsets, d.answers = append(d.parts, p), append(d.offsets, offset), append(d.answers, answer)
 }
 
-func (d *deletion) run(b *Broker, r *wire.Request) {
+func (d *recordsDeletion) run(b *Broker, r *wire.Request) {
 	starts, errs := partition.DeleteRecords(r.Conn.Context(), d.parts, d.offsets)
 	for i, answer := range d.answers {
 		answer.LowWatermark, answer.ErrorCode = starts[i], b.code(r, errs[i])

@@ -21,9 +21,8 @@ import (
 // that are due together are one round, with one new run of the catalog for all: so each
 // log that is opened again gets a leader epoch that it never had.
 //
-// What happens to one log from its failure until it has served for calmAfter is one
-// episode, in which the wait does not become shorter. In an episode the broker's log
-// has three lines at most: that the log failed, why it cannot be opened again, and that
+// Until a log that failed has served for calmAfter, the wait does not become shorter, and
+// the broker's log has three lines of it at most: that the log failed, why it cannot be opened again, and that
 // it is open again.
 //
 // The healer owns one goroutine, and some more during a round. A disk that does not
@@ -34,8 +33,8 @@ type healer struct {
 	cancel context.CancelFunc
 	done   chan struct{} // nil until start
 
-	mu       sync.Mutex // guards what follows
-	episodes map[cluster.Partition]*episode
+	mu   sync.Mutex // guards what follows
+	logs map[cluster.Partition]*failedLog
 }
 
 const (
@@ -47,8 +46,8 @@ const (
 	together = firstAttempt / 2
 )
 
-// episode is one partition whose log failed, until it has served for a while.
-type episode struct {
+// failedLog is one partition whose log failed, until it has served for a while.
+type failedLog struct {
 	topic    string
 	began    time.Time
 	attempts int
@@ -60,7 +59,7 @@ type episode struct {
 }
 
 func newHealer(b *Broker) *healer {
-	return &healer{b: b, wake: make(chan struct{}, 1), episodes: map[cluster.Partition]*episode{}}
+	return &healer{b: b, wake: make(chan struct{}, 1), logs: map[cluster.Partition]*failedLog{}}
 }
 
 func (h *healer) start() {
@@ -88,10 +87,10 @@ func (h *healer) failed(p cluster.Partition, topicName string, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := time.Now()
-	e := h.episodes[p]
+	e := h.logs[p]
 	if e == nil || !e.healed.IsZero() && now.Sub(e.healed) >= calmAfter {
-		e = &episode{topic: topicName, began: now, wait: firstAttempt}
-		h.episodes[p] = e
+		e = &failedLog{topic: topicName, began: now, wait: firstAttempt}
+		h.logs[p] = e
 		h.b.log.Error("log failed; it takes no batches until it is opened again, which is tried from now on", e.attrs(p, slog.Any("err", err))...)
 	}
 	e.due = now.Add(e.wait)
@@ -105,10 +104,10 @@ func (h *healer) failed(p cluster.Partition, topicName string, err error) {
 func (h *healer) forget(p cluster.Partition) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	delete(h.episodes, p)
+	delete(h.logs, p)
 }
 
-func (e *episode) attrs(p cluster.Partition, more ...any) []any {
+func (e *failedLog) attrs(p cluster.Partition, more ...any) []any {
 	return append([]any{slog.String("topic", e.topic), slog.Int("partition", int(p.Index))}, more...)
 }
 
@@ -137,10 +136,10 @@ func (h *healer) look(now time.Time) (due []cluster.Partition, next time.Duratio
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	next = time.Hour
-	for p, e := range h.episodes {
+	for p, e := range h.logs {
 		switch {
 		case e.due.IsZero() && now.Sub(e.healed) >= calmAfter:
-			delete(h.episodes, p)
+			delete(h.logs, p)
 		case e.due.IsZero():
 			next = min(next, calmAfter-now.Sub(e.healed))
 		case !e.due.After(now.Add(together)):
@@ -149,9 +148,9 @@ func (h *healer) look(now time.Time) (due []cluster.Partition, next time.Duratio
 			next = min(next, e.due.Sub(now))
 		}
 	}
-	if !slices.ContainsFunc(due, func(p cluster.Partition) bool { return !h.episodes[p].due.After(now) }) {
+	if !slices.ContainsFunc(due, func(p cluster.Partition) bool { return !h.logs[p].due.After(now) }) {
 		for _, p := range due {
-			next = min(next, h.episodes[p].due.Sub(now))
+			next = min(next, h.logs[p].due.Sub(now))
 		}
 		due = nil
 	}
@@ -235,7 +234,7 @@ func (h *healer) mend(ctx context.Context, p cluster.Partition) error {
 func (h *healer) begins(p cluster.Partition) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if e := h.episodes[p]; e != nil {
+	if e := h.logs[p]; e != nil {
 		e.due = time.Time{}
 	}
 }
@@ -247,7 +246,7 @@ func (h *healer) ended(ctx context.Context, p cluster.Partition, err error) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	e := h.episodes[p]
+	e := h.logs[p]
 	if e == nil {
 		return
 	}

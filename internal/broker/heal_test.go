@@ -13,7 +13,7 @@ import (
 func TestHealerStopsWithLogsDue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHealer(nil)
-		h.episodes[cluster.Partition{}] = &episode{due: time.Now()}
+		h.logs[cluster.Partition{}] = &failedLog{due: time.Now()}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		h.done = make(chan struct{})

@@ -141,7 +141,7 @@ const (
 
 // run is the shard's goroutine.
 func (s *Shard) run(ctx context.Context) {
-	e := episode{s: s}
+	e := failedShard{s: s}
 	for ctx.Err() == nil {
 		empty, err := s.load(ctx)
 		if err == nil && empty && s.rest() {
@@ -169,22 +169,22 @@ func (s *Shard) run(ctx context.Context) {
 	s.retire(kerr.NotCoordinator)
 }
 
-// episode is a shard that fails, once or again and again, until it has served for
+// failedShard is a shard that fails, once or again and again, until it has served for
 // calmAfter. The broker's log has two lines of it at most: that the shard failed, and
 // that it serves again.
-type episode struct {
+type failedShard struct {
 	s     *Shard
-	wait  time.Duration // the last, 0 if there is no episode
+	wait  time.Duration // the last, 0 if it does not fail
 	since time.Time     // when the shard began to serve
 	told  bool          // that it serves again
 }
 
 // failed returns how long to wait until the shard is loaded again.
-func (e *episode) failed(err error) time.Duration {
+func (e *failedShard) failed(err error) time.Duration {
 	s := e.s
 	s.metrics.failures.Inc()
 	if !e.since.IsZero() && time.Since(e.since) >= calmAfter {
-		*e = episode{s: s}
+		*e = failedShard{s: s}
 	}
 	if e.wait == 0 {
 		s.cfg.Logger.Error("coordinator shard failed; it is loaded again, as often as needed", slog.String("coordinator", s.cfg.Name),
@@ -196,7 +196,7 @@ func (e *episode) failed(err error) time.Duration {
 }
 
 // serves notes that the shard is loaded.
-func (e *episode) serves() {
+func (e *failedShard) serves() {
 	e.since = time.Now()
 	if e.wait > 0 && !e.told {
 		e.told = true

@@ -14,16 +14,16 @@ import (
 	"github.com/botehq/bote/internal/storage/vfs"
 )
 
-// opened is what a partition directory holds.
-type opened struct {
+// dirContents is what a partition directory holds.
+type dirContents struct {
 	segments  []*logSegment
 	snapshots []int64 // ascending
 	hasIndex  map[string]bool
 }
 
 // list reads the directory and removes what a crash left unfinished.
-func (l *Log) list() (opened, error) {
-	o := opened{hasIndex: map[string]bool{}}
+func (l *Log) list() (dirContents, error) {
+	o := dirContents{hasIndex: map[string]bool{}}
 	names, err := l.store.fs.Names(l.dir)
 	if err != nil {
 		return o, fmt.Errorf("list %s: %w", l.dir, err)
@@ -113,12 +113,12 @@ func (l *Log) load(ctx context.Context, clean bool, recoveryPoint, start int64) 
 	if err != nil {
 		return storage.Recovered{}, err
 	}
-	l.synced, l.indexed, l.opened, l.progress = l.End(), l.End(), l.End(), l.End()
+	l.synced, l.indexed, l.endAtOpen, l.progress = l.End(), l.End(), l.End(), l.End()
 	if !clean {
 		l.synced = min(l.End(), max(recoveryPoint, l.segments[0].base))
 		l.indexed = l.synced
-		l.opened, l.progress = -1, -1 // what a crash left has to be saved by the next clean stop
-		l.newFiles = true             // a killed process may not have synced the names
+		l.endAtOpen, l.progress = -1, -1 // what a crash left has to be saved by the next clean stop
+		l.newFiles = true                // a killed process may not have synced the names
 	}
 	if l.unsynced < 0 || l.unsynced >= len(l.segments) {
 		l.unsynced = len(l.segments) - 1
@@ -168,7 +168,7 @@ func (l *Log) dropLeftovers(segments []*logSegment, start int64) ([]*logSegment,
 
 // openSegments opens, and if need be recovers, segments from the oldest on. It
 // reports whether segments were removed.
-func (l *Log) openSegments(ctx context.Context, o opened, clean bool, recoveryPoint int64, epochsOK bool) (removed bool, err error) {
+func (l *Log) openSegments(ctx context.Context, o dirContents, clean bool, recoveryPoint int64, epochsOK bool) (removed bool, err error) {
 	check := checkChecksums
 	if clean {
 		check = checkLengths

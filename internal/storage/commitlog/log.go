@@ -59,7 +59,7 @@ type Log struct {
 	progress  int64    // the end when a checkpoint last saved the indexes
 	indexed   int64    // everything below is in index files that are on disk
 	promised  int64    // the recovery point as found; the end, if the stop was clean. Only used while the log is loaded
-	opened    int64    // the end when the log was opened
+	endAtOpen int64    // the end when the log was opened
 	mended    bool     // the log failed, and since then mend has succeeded
 	newFiles  bool     // the directory has entries, or index files have bytes, that are not synced
 	written   []string // snapshots that are not synced
@@ -326,7 +326,7 @@ func (l *Log) Close() error {
 // an earlier life said stays until this one's is there.
 func (l *Log) prepareClose() error {
 	l.mu.RLock()
-	err, active, clean := l.aliveLocked(), l.active(), l.end.Load() == l.opened
+	err, active, clean := l.aliveLocked(), l.active(), l.end.Load() == l.endAtOpen
 	l.mu.RUnlock()
 	if err == nil && l.epochsStale.Load() {
 		err = l.trimEpochs() // the next start compares them with the log start

@@ -172,7 +172,7 @@ func (l *Log) proveEnd(clean bool, start int64) error {
 // their first offset is in another segment, they were left over when theirs was
 // removed, and are removed too. Otherwise their segment was lost, and readers will
 // go on behind the hole.
-func (l *Log) tellMissing(o opened) (removed bool, err error) {
+func (l *Log) tellMissing(o dirContents) (removed bool, err error) {
 	for _, name := range slices.Sorted(maps.Keys(o.hasIndex)) {
 		base, suffix := parseName(name)
 		i, there := slices.BinarySearchFunc(l.segments, base, func(s *logSegment, base int64) int { return cmp.Compare(s.base, base) })

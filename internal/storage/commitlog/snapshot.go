@@ -48,7 +48,7 @@ func (l *Log) saveSnapshot() error {
 func (l *Log) halfOpen() bool {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	return l.hooks.Rebuilt != nil && !l.hooks.Rebuilt() && l.end.Load() != l.opened
+	return l.hooks.Rebuilt != nil && !l.hooks.Rebuilt() && l.end.Load() != l.endAtOpen
 }
 
 // findSnapshot returns the newest usable snapshot at or below the end, and
