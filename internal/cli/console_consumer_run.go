@@ -95,7 +95,7 @@ func (c *consoleConsumer) subscription(ctx context.Context) ([]kgo.Opt, error) {
 		return nil, &exception{class: classRuntime, text: c.include + " is an invalid regex.", cause: err}
 	}
 	if re.linear != nil {
-		return []kgo.Opt{kgo.ConsumeRegex(), kgo.ConsumeTopics("^(?:" + c.include + ")$")}, nil
+		return []kgo.Opt{kgo.ConsumeRegex(), kgo.ConsumeTopics(re.linear.String())}, nil
 	}
 	c.included = re
 	names, err := c.awaitIncluded(ctx)
