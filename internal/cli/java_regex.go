@@ -74,42 +74,38 @@ func (r *javaRegex) MatchString(s string) bool {
 // Split returns what lies between the matches, as Pattern.split does: without an empty piece before an empty match at the start,
 // and without empty pieces at the end. There may be none at all.
 func (r *javaRegex) Split(s string) []string {
-	text := []rune(s)
 	var pieces []string
 	begin := 0
-	for from, to := range r.matches(s, text) {
-		if to > 0 {
-			pieces = append(pieces, string(text[begin:from]))
-			begin = to
+	for _, match := range r.matches(s) {
+		if match[1] > 0 {
+			pieces = append(pieces, s[begin:match[0]])
+			begin = match[1]
 		}
 	}
 	if begin == 0 {
 		return []string{s}
 	}
-	pieces = append(pieces, string(text[begin:]))
+	pieces = append(pieces, s[begin:])
 	for len(pieces) > 0 && pieces[len(pieces)-1] == "" {
 		pieces = pieces[:len(pieces)-1]
 	}
 	return pieces
 }
 
-// matches are the matches from left to right, as positions in text, which is s.
-func (r *javaRegex) matches(s string, text []rune) func(yield func(from, to int) bool) {
-	return func(yield func(from, to int) bool) {
-		if r.linear != nil {
-			runes, bytes := 0, 0
-			for _, at := range r.linear.FindAllStringIndex(s, -1) {
-				from := runes + len([]rune(s[bytes:at[0]]))
-				runes, bytes = from+len([]rune(s[at[0]:at[1]])), at[1]
-				if !yield(from, runes) {
-					return
-				}
-			}
-			return
-		}
-		m, err := r.full.FindRunesMatch(text)
-		for err == nil && m != nil && yield(m.Index, m.Index+m.Length) {
-			m, err = r.full.FindNextMatch(m)
-		}
+// matches are where the matches begin and end, in bytes, from left to right.
+func (r *javaRegex) matches(s string) (list [][]int) {
+	if r.linear != nil {
+		return r.linear.FindAllStringIndex(s, -1)
 	}
+	var bytesAt []int // of each rune, which regexp2 counts in
+	for at := range s {
+		bytesAt = append(bytesAt, at)
+	}
+	bytesAt = append(bytesAt, len(s))
+	m, err := r.full.FindStringMatch(s)
+	for err == nil && m != nil {
+		list = append(list, []int{bytesAt[m.Index], bytesAt[m.Index+m.Length]})
+		m, err = r.full.FindNextMatch(m)
+	}
+	return list
 }

@@ -195,6 +195,7 @@ func TestJavaRegexSplits(t *testing.T) {
 		{`,`, "", []string{""}},
 		{`,`, "a", []string{"a"}},
 		{`[;&]`, "é;한&c", []string{"é", "한", "c"}},
+		{`;|\b\B`, "\xff\xfe;é\xff", []string{"\xff\xfe", "é\xff"}},
 		{`\s++`, "a \tb", []string{"a", "b"}},
 		{`(?=b)`, "abab", []string{"a", "ba", "b"}},
 		{`,*`, "a,b", []string{"a", "", "b"}},
