@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dlclark/regexp2"
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -33,7 +32,6 @@ func TestLines(t *testing.T) {
 }
 
 func TestLineRecords(t *testing.T) {
-	t.Cleanup(regexp2.StopTimeoutClock)
 	key, headers := properties{"parse.key": "true"}, properties{"parse.headers": "TRUE", "parse.key": "true"}
 	for name, c := range map[string]struct {
 		settings properties
