@@ -3,11 +3,15 @@ package record_test
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/bits"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/golang/snappy"
 	"github.com/klauspost/compress/gzip"
@@ -389,6 +393,53 @@ func zstdLimits(t *testing.T) []limitTest {
 		tests[i].codec = record.Zstd
 	}
 	return tests
+}
+
+// TestLargeWindowsKeepNoPlace: batches that wait for the large window do not keep others from being unpacked, however many
+// wait.
+func TestLargeWindowsKeepNoPlace(t *testing.T) {
+	t.Parallel()
+	p := payload(deltas(0, 1, 2)...)
+	large := sent(record.Zstd, 3, zstdFrame(0, []byte{14 << 3}, p))
+	forced := rules
+	forced.Forced, forced.Force = true, record.Gzip
+	var checks sync.WaitGroup
+	for _, err := range record.Scan(large, 1<<20) { // it has the large window meanwhile
+		require.NoError(t, err)
+		var begun sync.WaitGroup
+		for i := range 4 * runtime.GOMAXPROCS(0) {
+			begun.Add(1)
+			checks.Go(func() {
+				begun.Done()
+				r := rules
+				if i%2 == 1 {
+					r = forced
+				}
+				_, err := record.Check(bytes.Clone(large), r)
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		begun.Wait()
+		done := make(chan error, 1)
+		go func() {
+			var err error
+			for range 1000 {
+				_, oneErr := record.Check(sent(record.Zstd, 3, zstdFrame(0, []byte{0}, p)), rules)
+				err = errors.Join(err, oneErr)
+			}
+			done <- err
+		}()
+		select {
+		case err := <-done:
+			require.NoError(t, err)
+		case <-time.After(30 * time.Second):
+			t.Fatal("a batch with a usual window waits for those with large ones")
+		}
+		break
+	}
+	checks.Wait()
 }
 
 func snappyLimits() []limitTest {

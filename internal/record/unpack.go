@@ -28,6 +28,38 @@ type stream interface {
 // open returns the stream of bytes packed by a codec. The caller releases it, also
 // after an error of next.
 func open(c Codec, p []byte) (stream, error) {
+	return openWith(c, p, awaitWindow(c, p))
+}
+
+// openInTurn is open for a batch of a producer: it waits for one of the places in
+// unpacking, which leave gives back. A batch that wants the large window waits for
+// that first. With a place in hand, such batches would keep all places from the
+// others. So the order is: the large window, then a place.
+func openInTurn(c Codec, p []byte) (stream, error) {
+	large := awaitWindow(c, p)
+	unpacking <- struct{}{}
+	in, err := openWith(c, p, large)
+	if err != nil {
+		leave()
+	}
+	return in, err
+}
+
+// awaitWindow waits for the large window if p wants it, and reports whether it does.
+func awaitWindow(c Codec, p []byte) bool {
+	large := c == Zstd && wantsLargeWindow(p)
+	if large {
+		largeWindow <- struct{}{}
+	}
+	return large
+}
+
+// leave gives a place in unpacking back.
+func leave() { <-unpacking }
+
+// openWith returns a stream that has the large window or not. It gives the window back
+// when it is released, or here after an error.
+func openWith(c Codec, p []byte, large bool) (stream, error) {
 	switch c {
 	case None:
 		return &plainStream{p}, nil
@@ -38,7 +70,7 @@ func open(c Codec, p []byte) (stream, error) {
 	case LZ4:
 		return openLZ4(p)
 	case Zstd:
-		return openZstd(p)
+		return openZstd(p, large)
 	default:
 		return nil, fmt.Errorf("unknown codec %d", c)
 	}
@@ -182,10 +214,9 @@ func newZstdStream(window uint64) *zstdStream {
 	return &zstdStream{z: z}
 }
 
-func openZstd(p []byte) (stream, error) {
+func openZstd(p []byte, large bool) (stream, error) {
 	var s *zstdStream
-	if wantsLargeWindow(p) {
-		largeWindow <- struct{}{}
+	if large {
 		s = newZstdStream(maxWindow)
 		s.large = true
 	} else {
