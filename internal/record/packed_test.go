@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"math/bits"
 	"runtime"
 	"slices"
@@ -492,6 +493,16 @@ func gzipLimits(t *testing.T) []limitTest {
 		return out.Bytes()
 	}
 	whole := member(p, nil)
+	splice := func(member []byte, flags byte, fields ...[]byte) []byte {
+		return slices.Concat(member[:3], []byte{flags}, member[4:10], slices.Concat(fields...), member[10:])
+	}
+	fields := func(flags byte, fields ...[]byte) []byte { return splice(whole, flags, fields...) }
+	sum := func(flags byte, fields []byte) []byte {
+		header := slices.Concat(whole[:3], []byte{flags}, whole[4:10], fields)
+		return binary.LittleEndian.AppendUint16(nil, uint16(crc32.ChecksumIEEE(header)))
+	}
+	long := append(bytes.Repeat([]byte{0xe9}, 600), 0)
+	all := slices.Concat([]byte{0x2c, 1}, make([]byte, 300), long, long)
 	tests := []limitTest{
 		{"whole", 0, whole, true},
 		{"header fields", 0, member(p, func(h *gzip.Header) { h.Name, h.Comment, h.Extra = "n", "c", []byte("xx") }), true},
@@ -502,6 +513,20 @@ func gzipLimits(t *testing.T) []limitTest {
 		{"size", 0, edited(whole, func(p []byte) { p[len(p)-1]++ }), false},
 		{"no trailer", 0, whole[:len(whole)-8], false},
 		{"method", 0, edited(whole, func(p []byte) { p[2] = 7 }), false},
+		{"a long name", 0, fields(8, long), true},
+		{"a long comment", 0, fields(16, long), true},
+		{"a very long name", 0, fields(8, []byte(strings.Repeat("n", 100_000)+"\x00")), true},
+		{"all fields", 0, fields(31, all, sum(31, all)), true},
+		{"all fields and a wrong sum", 0, fields(31, all, edited(sum(31, all), func(p []byte) { p[0]++ })), false},
+		{"a sum alone", 0, fields(2, sum(2, nil)), true},
+		{"a wrong sum", 0, fields(2, edited(sum(2, nil), func(p []byte) { p[1]++ })), false},
+		{"empty fields", 0, fields(28, []byte{0, 0, 0, 0}), true},
+		{"unused flags", 0, fields(0xe1), true},
+		{"a name without an end", 0, fields(8, long)[:300], false},
+		{"a cut extra field", 0, fields(4, all)[:100], false},
+		{"a long name in the second member", 0, append(member(p[:9], nil), splice(member(p[9:], nil), 8, long)...), true},
+		{"a wrong sum in the second member", 0, append(bytes.Clone(whole), fields(2, []byte{0, 0})...), true},
+		{"half of a header", 0, fields(31, all)[:11], false},
 		{"bytes behind", 0, append(bytes.Clone(whole), "something else that is longer than a member must be"...), true},
 		{"a byte behind", 0, append(bytes.Clone(whole), 0), true},
 	}

@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
-	"sync"
 
-	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 )
 
@@ -108,56 +106,6 @@ func readPiece(r io.Reader, piece []byte) ([]byte, error) {
 			return nil, err //nolint:wrapcheck // the caller names the codec
 		}
 	}
-}
-
-// gzipStream reads the members one after another. As in Java's GZIPInputStream, what
-// follows a member and is not the header of another one is not looked at.
-type gzipStream struct {
-	in    bytes.Reader
-	z     gzip.Reader
-	piece []byte
-}
-
-var gzipStreams = sync.Pool{New: func() any { return &gzipStream{piece: make([]byte, pieceSize)} }}
-
-// gzipLeast is more than any member can be without: its header and its trailer.
-const gzipLeast = 18
-
-func openGzip(p []byte) (stream, error) {
-	s := gzipStreams.Get().(*gzipStream)
-	s.in.Reset(p)
-	if err := s.member(); err != nil {
-		s.release()
-		return nil, fmt.Errorf("gzip: %w", err)
-	}
-	return s, nil
-}
-
-func (s *gzipStream) member() error {
-	if err := s.z.Reset(&s.in); err != nil {
-		return err //nolint:wrapcheck // the caller does
-	}
-	s.z.Multistream(false)
-	return nil
-}
-
-func (s *gzipStream) next() ([]byte, error) {
-	for {
-		p, err := readPiece(&s.z, s.piece)
-		switch {
-		case err == nil:
-			return p, nil
-		case !errors.Is(err, io.EOF):
-			return nil, fmt.Errorf("gzip: %w", err)
-		case s.in.Len() <= gzipLeast || s.member() != nil:
-			return nil, io.EOF
-		}
-	}
-}
-
-func (s *gzipStream) release() {
-	s.in.Reset(nil)
-	gzipStreams.Put(s)
 }
 
 // maxWindow is the largest zstd window that is decoded, which is what Kafka's
