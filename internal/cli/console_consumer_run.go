@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -21,6 +22,10 @@ func (c *consoleConsumer) run(ctx context.Context) int {
 		who.extra = ", groupId=null"
 	}
 	settings := &clientSettings{properties: c.settings}
+	if c.include != "" { // an expression creates no topics
+		settings.properties = maps.Clone(c.settings)
+		settings.properties["allow.auto.create.topics"] = "false"
+	}
 	commits := newCommitter()
 	opts, err := consumerOptions(settings, c.group, commits)
 	if err != nil {
@@ -95,7 +100,7 @@ func (c *consoleConsumer) subscription(ctx context.Context) ([]kgo.Opt, error) {
 		return nil, &exception{class: classRuntime, text: c.include + " is an invalid regex.", cause: err}
 	}
 	if re.linear != nil {
-		return []kgo.Opt{kgo.ConsumeRegex(), kgo.ConsumeTopics("^(?:" + c.include + ")$")}, nil
+		return []kgo.Opt{kgo.ConsumeRegex(), kgo.ConsumeTopics(re.linear.String())}, nil
 	}
 	c.included = re
 	names, err := c.awaitIncluded(ctx)
@@ -206,7 +211,7 @@ func (c *consoleConsumer) lookUpAgain(conn *connection, commits *committer, topi
 	switch {
 	case c.set.has("partition"):
 		conn.AddConsumePartitions(map[string]map[int32]kgo.Offset{topic: {c.partition: kgo.NewOffset().AtStart()}})
-	case c.include == "":
+	case c.include == "" || c.included != nil:
 		conn.AddConsumeTopics(topic)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/botehq/bote"
 	"github.com/botehq/bote/botetest"
@@ -133,6 +134,7 @@ func TestConsoleToolsOutliveTheirTopic(t *testing.T) {
 		startTool(t, "kafka-console-consumer", "--bootstrap-server", addr, "--topic", "t", "--from-beginning"),
 		startTool(t, "kafka-console-consumer", "--bootstrap-server", addr, "--topic", "t", "--group", "g", "--from-beginning"),
 		startTool(t, "kafka-console-consumer", "--bootstrap-server", addr, "--topic", "t", "--partition", "0", "--from-beginning"),
+		startTool(t, "kafka-console-consumer", "--bootstrap-server", addr, "--include", "(?!x)t", "--from-beginning"),
 	}
 	producer.types("one\ntwo\nthree\n")
 	for _, r := range readers {
@@ -146,6 +148,37 @@ func TestConsoleToolsOutliveTheirTopic(t *testing.T) {
 			r.shows("four")
 		}
 	}
+}
+
+// TestConsoleConsumerOfAnExpressionCreatesNoTopic: a topic that was deleted stays away until somebody creates it.
+func TestConsoleConsumerOfAnExpressionCreatesNoTopic(t *testing.T) {
+	t.Parallel()
+	addr := botetest.New(t).Addr()
+	client, admin := adminOf(t, addr)
+	put := func(value string) {
+		require.NoError(t, client.ProduceSync(t.Context(), &kgo.Record{Topic: "t", Value: []byte(value)}).FirstErr())
+	}
+	_, err := admin.CreateTopic(t.Context(), 1, 1, nil, "t")
+	require.NoError(t, err)
+	put("one")
+	c := startTool(t, "kafka-console-consumer", "--bootstrap-server", addr, "--include", "(?!x)t", "--from-beginning")
+	c.shows("one")
+	_, err = admin.DeleteTopics(t.Context(), "t")
+	require.NoError(t, err)
+	c.warned("was deleted or recreated", 1)
+	for range 200 { // long enough for a consumer that would create it
+		all := kmsg.NewPtrMetadataRequest()
+		answer, err := all.RequestWith(t.Context(), client)
+		require.NoError(t, err)
+		for _, topic := range answer.Topics {
+			require.NotEqual(t, "t", *topic.Topic)
+		}
+	}
+	_, err = admin.CreateTopic(t.Context(), 1, 1, nil, "t")
+	require.NoError(t, err)
+	client.PurgeTopicsFromProducing("t")
+	put("two")
+	c.shows("two")
 }
 
 // TestConsoleConsumerShowsNothingTwice: after an outage of the broker a consumer without

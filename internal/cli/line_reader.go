@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"regexp"
 	"strings"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -30,7 +29,7 @@ type lineReader struct {
 	headersSeparator string
 	headersKey       string
 	nullMarker       *string
-	headersSplit     *regexp.Regexp
+	headersSplit     *javaRegex
 	number           int
 	failed           chan error
 }
@@ -53,14 +52,13 @@ func newLineReader(s *streams, topic string, settings properties) (*lineReader, 
 	if v, ok := settings["null.marker"]; ok {
 		l.nullMarker = &v
 	}
+	var err error
+	if l.headersSplit, err = compileJavaSeparator(l.headersSeparator); err != nil {
+		return nil, &exception{class: "java.util.regex.PatternSyntaxException", text: err.Error() + "\n" + l.headersSeparator, cause: err}
+	}
 	if err := l.distinct(); err != nil {
 		return nil, err
 	}
-	split, err := regexp.Compile(l.headersSeparator)
-	if err != nil {
-		split = regexp.MustCompile(regexp.QuoteMeta(l.headersSeparator))
-	}
-	l.headersSplit = split
 	return l, nil
 }
 
@@ -228,11 +226,7 @@ func (l *lineReader) orNull(b []byte) []byte {
 
 func (l *lineReader) headers(text string) ([]kgo.RecordHeader, error) {
 	var list []kgo.RecordHeader
-	words := l.headersSplit.Split(text, -1)
-	for len(words) > 1 && words[len(words)-1] == "" {
-		words = words[:len(words)-1]
-	}
-	for _, pair := range words {
+	for _, pair := range l.headersSplit.Split(text) {
 		key, value, ok := strings.Cut(pair, l.headersKey)
 		switch {
 		case !ok && l.ignoreError:

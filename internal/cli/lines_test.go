@@ -53,6 +53,9 @@ func TestLineRecords(t *testing.T) {
 		"null header":   {properties{"parse.headers": "true", "null.marker": "NUL"}, "a:NUL\tv", &kgo.Record{Value: []byte("v"), Headers: []kgo.RecordHeader{{Key: "a"}}}, ""},
 		"null name":     {properties{"parse.headers": "true", "null.marker": "NUL"}, "NUL:1\tv", nil, "Header keys should not be equal to the null marker 'NUL' as they can't be null"},
 		"regex headers": {properties{"parse.headers": "true", "headers.separator": "[;&]"}, "a:1;b:2&c:3\tv", &kgo.Record{Value: []byte("v"), Headers: []kgo.RecordHeader{{Key: "a", Value: []byte("1")}, {Key: "b", Value: []byte("2")}, {Key: "c", Value: []byte("3")}}}, ""},
+		"possessive":    {properties{"parse.headers": "true", "headers.separator": `\s++`, "headers.delimiter": "#"}, "a:1 \tb:2#v", &kgo.Record{Value: []byte("v"), Headers: []kgo.RecordHeader{{Key: "a", Value: []byte("1")}, {Key: "b", Value: []byte("2")}}}, ""},
+		"lookahead":     {properties{"parse.headers": "true", "headers.separator": "(?=b)"}, "a:1b:2\tv", &kgo.Record{Value: []byte("v"), Headers: []kgo.RecordHeader{{Key: "a", Value: []byte("1")}, {Key: "b", Value: []byte("2")}}}, ""},
+		"separators":    {properties{"parse.headers": "true"}, ",,\tv", &kgo.Record{Value: []byte("v")}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := lineReaderOf(t, "", c.settings).record([]byte(c.line))
@@ -67,6 +70,11 @@ func TestLineRecords(t *testing.T) {
 	}
 	_, err := newLineReader(&streams{in: strings.NewReader("")}, "t", properties{"key.separator": "x", "null.marker": "x"})
 	require.EqualError(t, err, "null.marker and key.separator may not be equal")
+	_, err = newLineReader(&streams{in: strings.NewReader("")}, "t", properties{"headers.separator": "[", "headers.delimiter": "["})
+	require.EqualError(t, err, "Unclosed character class\n[")
+	x, ok := errors.AsType[*exception](err)
+	require.True(t, ok)
+	require.Equal(t, "java.util.regex.PatternSyntaxException", x.class)
 }
 
 func TestSerializedSize(t *testing.T) {

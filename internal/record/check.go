@@ -257,12 +257,12 @@ func (w *walk) plain(b Batch) error {
 }
 
 func (w *walk) packed(b Batch) error {
-	unpacking <- struct{}{}
-	defer func() { <-unpacking }()
-	s, err := scan(b, unpackBound(len(b.Payload())))
+	in, err := openInTurn(b.Codec(), b.Payload())
 	if err != nil {
 		return unreadable(b, err)
 	}
+	defer leave()
+	s := newScanner(in, unpackBound(len(b.Payload())))
 	defer s.release()
 	for range b.Count() {
 		r, ok := s.record()

@@ -3,6 +3,7 @@ package record
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -60,6 +61,50 @@ func looksLike(c Codec, p []byte) bool {
 		return err == nil && n > 0 && n <= 256*len(p) && snappyBlockFits(p, n)
 	default:
 		return bytes.HasPrefix(p, signatures[c])
+	}
+}
+
+// snappyBlockFits walks the elements of a raw snappy block and reports whether
+// they make up exactly the announced size, without writing any output.
+func snappyBlockFits(p []byte, size int) bool {
+	_, n := binary.Uvarint(p)
+	p = p[n:]
+	out := 0
+	for len(p) > 0 {
+		length, header, body := snappyElement(p)
+		if header == 0 || header+body > len(p) {
+			return false
+		}
+		out += length
+		p = p[header+body:]
+	}
+	return out == size
+}
+
+// snappyElement returns what the element at the start of p expands to, and the
+// sizes of its tag and of the literal behind it; a zero tag size is an error.
+func snappyElement(p []byte) (length, header, body int) {
+	tag := p[0]
+	switch tag & 3 {
+	case 0:
+		length = int(tag >> 2)
+		extra := max(length-59, 0)
+		if len(p) < 1+extra {
+			return 0, 0, 0
+		}
+		if extra > 0 {
+			length = 0
+			for i := range extra {
+				length |= int(p[1+i]) << (8 * i)
+			}
+		}
+		return length + 1, 1 + extra, length + 1
+	case 1:
+		return 4 + int(tag>>2&7), 2, 0
+	case 2:
+		return 1 + int(tag>>2), 3, 0
+	default:
+		return 1 + int(tag>>2), 5, 0
 	}
 }
 

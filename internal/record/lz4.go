@@ -157,9 +157,9 @@ func (s *lz4Stream) release() {
 }
 
 // lz4EndsInLiterals walks the sequences of a block that the decoder has found right,
-// and reports whether it ends as the format demands. It unpacked to n bytes; room is
+// and reports whether it ends as the format demands. It unpacked to n bytes; largest is
 // what a block may unpack to.
-func lz4EndsInLiterals(p []byte, n, room int) bool {
+func lz4EndsInLiterals(p []byte, n, largest int) bool {
 	lastMatch, lastToken := -1, byte(0)
 	for i := 0; i < len(p); {
 		token := p[i]
@@ -170,7 +170,7 @@ func lz4EndsInLiterals(p []byte, n, room int) bool {
 		}
 		i += literals
 		if i >= len(p) {
-			return i == len(p) && (lastMatch < 0 || lastMatch <= len(p)-lz4MatchTail && n-literals-lz4MatchLength(p, lastMatch, lastToken) <= room-lz4LiteralTail)
+			return i == len(p) && (lastMatch < 0 || lastMatch <= len(p)-lz4MatchTail && n-literals-lz4MatchLength(p, lastMatch, lastToken) <= largest-lz4LiteralTail)
 		}
 		lastMatch, lastToken = i, token
 		i += 2

@@ -3,11 +3,16 @@ package record_test
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"hash/crc32"
 	"math/bits"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/golang/snappy"
 	"github.com/klauspost/compress/gzip"
@@ -391,6 +396,53 @@ func zstdLimits(t *testing.T) []limitTest {
 	return tests
 }
 
+// TestLargeWindowsKeepNoPlace: batches that wait for the large window do not keep others from being unpacked, however many
+// wait.
+func TestLargeWindowsKeepNoPlace(t *testing.T) {
+	t.Parallel()
+	p := payload(deltas(0, 1, 2)...)
+	large := sent(record.Zstd, 3, zstdFrame(0, []byte{14 << 3}, p))
+	forced := rules
+	forced.Forced, forced.Force = true, record.Gzip
+	var checks sync.WaitGroup
+	for _, err := range record.Scan(large, 1<<20) { // it has the large window meanwhile
+		require.NoError(t, err)
+		var begun sync.WaitGroup
+		for i := range 4 * runtime.GOMAXPROCS(0) {
+			begun.Add(1)
+			checks.Go(func() {
+				begun.Done()
+				r := rules
+				if i%2 == 1 {
+					r = forced
+				}
+				_, err := record.Check(bytes.Clone(large), r)
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		begun.Wait()
+		done := make(chan error, 1)
+		go func() {
+			var err error
+			for range 1000 {
+				_, oneErr := record.Check(sent(record.Zstd, 3, zstdFrame(0, []byte{0}, p)), rules)
+				err = errors.Join(err, oneErr)
+			}
+			done <- err
+		}()
+		select {
+		case err := <-done:
+			require.NoError(t, err)
+		case <-time.After(30 * time.Second):
+			t.Fatal("a batch with a usual window waits for those with large ones")
+		}
+		break
+	}
+	checks.Wait()
+}
+
 func snappyLimits() []limitTest {
 	p := ordered()
 	head := []byte{0x82, 'S', 'N', 'A', 'P', 'P', 'Y', 0, 0, 0, 0, 1, 0, 0, 0, 1}
@@ -441,6 +493,16 @@ func gzipLimits(t *testing.T) []limitTest {
 		return out.Bytes()
 	}
 	whole := member(p, nil)
+	splice := func(member []byte, flags byte, fields ...[]byte) []byte {
+		return slices.Concat(member[:3], []byte{flags}, member[4:10], slices.Concat(fields...), member[10:])
+	}
+	fields := func(flags byte, fields ...[]byte) []byte { return splice(whole, flags, fields...) }
+	sum := func(flags byte, fields []byte) []byte {
+		header := slices.Concat(whole[:3], []byte{flags}, whole[4:10], fields)
+		return binary.LittleEndian.AppendUint16(nil, uint16(crc32.ChecksumIEEE(header)))
+	}
+	long := append(bytes.Repeat([]byte{0xe9}, 600), 0)
+	all := slices.Concat([]byte{0x2c, 1}, make([]byte, 300), long, long)
 	tests := []limitTest{
 		{"whole", 0, whole, true},
 		{"header fields", 0, member(p, func(h *gzip.Header) { h.Name, h.Comment, h.Extra = "n", "c", []byte("xx") }), true},
@@ -451,6 +513,20 @@ func gzipLimits(t *testing.T) []limitTest {
 		{"size", 0, edited(whole, func(p []byte) { p[len(p)-1]++ }), false},
 		{"no trailer", 0, whole[:len(whole)-8], false},
 		{"method", 0, edited(whole, func(p []byte) { p[2] = 7 }), false},
+		{"a long name", 0, fields(8, long), true},
+		{"a long comment", 0, fields(16, long), true},
+		{"a very long name", 0, fields(8, []byte(strings.Repeat("n", 100_000)+"\x00")), true},
+		{"all fields", 0, fields(31, all, sum(31, all)), true},
+		{"all fields and a wrong sum", 0, fields(31, all, edited(sum(31, all), func(p []byte) { p[0]++ })), false},
+		{"a sum alone", 0, fields(2, sum(2, nil)), true},
+		{"a wrong sum", 0, fields(2, edited(sum(2, nil), func(p []byte) { p[1]++ })), false},
+		{"empty fields", 0, fields(28, []byte{0, 0, 0, 0}), true},
+		{"unused flags", 0, fields(0xe1), true},
+		{"a name without an end", 0, fields(8, long)[:300], false},
+		{"a cut extra field", 0, fields(4, all)[:100], false},
+		{"a long name in the second member", 0, append(member(p[:9], nil), splice(member(p[9:], nil), 8, long)...), true},
+		{"a wrong sum in the second member", 0, append(bytes.Clone(whole), fields(2, []byte{0, 0})...), true},
+		{"half of a header", 0, fields(31, all)[:11], false},
 		{"bytes behind", 0, append(bytes.Clone(whole), "something else that is longer than a member must be"...), true},
 		{"a byte behind", 0, append(bytes.Clone(whole), 0), true},
 	}

@@ -24,12 +24,11 @@ func Recode(b Batch, unpacked []byte, c Codec, level int) (Batch, error) {
 // recode packs a batch by the codec that the rules force. It never holds the
 // unpacked records, and stops when the result is too large.
 func recode(b Batch, r Rules) (Batch, error) {
-	unpacking <- struct{}{}
-	defer func() { <-unpacking }()
-	in, err := open(b.Codec(), b.Payload())
+	in, err := openInTurn(b.Codec(), b.Payload())
 	if err != nil {
 		return nil, refuse(kerr.UnknownServerError, err.Error())
 	}
+	defer leave()
 	defer in.release()
 	out := bounded{b: append(make(Batch, 0, HeaderSize+len(b.Payload())), b[:HeaderSize]...), most: r.MaxBytes}
 	w, err := packer(r.Force, r.Level, &out)

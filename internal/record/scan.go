@@ -22,11 +22,12 @@ type Summary struct {
 // the codec's data.
 func Scan(b Batch, limit int) iter.Seq2[Summary, error] {
 	return func(yield func(Summary, error) bool) {
-		s, err := scan(b, limit)
+		in, err := open(b.Codec(), b.Payload())
 		if err != nil {
 			yield(Summary{}, err)
 			return
 		}
+		s := newScanner(in, limit)
 		defer s.release()
 		for range b.Count() {
 			r, ok := s.record()
@@ -58,15 +59,11 @@ type scanner struct {
 
 var scanners = sync.Pool{New: func() any { return new(scanner) }}
 
-// scan returns a scanner of a batch's records, for the caller to release.
-func scan(b Batch, limit int) (*scanner, error) {
-	in, err := open(b.Codec(), b.Payload())
-	if err != nil {
-		return nil, err
-	}
+// newScanner returns a scanner of a stream. The caller releases it, and the stream with it.
+func newScanner(in stream, limit int) *scanner {
 	s := scanners.Get().(*scanner)
 	*s = scanner{in: in, limit: limit}
-	return s, nil
+	return s
 }
 
 func (s *scanner) release() {

@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
-	"sync"
 
-	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 )
 
@@ -28,6 +26,38 @@ type stream interface {
 // open returns the stream of bytes packed by a codec. The caller releases it, also
 // after an error of next.
 func open(c Codec, p []byte) (stream, error) {
+	return openWith(c, p, awaitWindow(c, p))
+}
+
+// openInTurn is open for a batch of a producer: it waits for one of the places in
+// unpacking, which leave gives back. A batch that wants the large window waits for
+// that first. With a place in hand, such batches would keep all places from the
+// others. So the order is: the large window, then a place.
+func openInTurn(c Codec, p []byte) (stream, error) {
+	large := awaitWindow(c, p)
+	unpacking <- struct{}{}
+	in, err := openWith(c, p, large)
+	if err != nil {
+		leave()
+	}
+	return in, err
+}
+
+// awaitWindow waits for the large window if p wants it, and reports whether it does.
+func awaitWindow(c Codec, p []byte) bool {
+	large := c == Zstd && wantsLargeWindow(p)
+	if large {
+		largeWindow <- struct{}{}
+	}
+	return large
+}
+
+// leave gives a place in unpacking back.
+func leave() { <-unpacking }
+
+// openWith returns a stream that has the large window or not. It gives the window back
+// when it is released, or here after an error.
+func openWith(c Codec, p []byte, large bool) (stream, error) {
 	switch c {
 	case None:
 		return &plainStream{p}, nil
@@ -38,7 +68,7 @@ func open(c Codec, p []byte) (stream, error) {
 	case LZ4:
 		return openLZ4(p)
 	case Zstd:
-		return openZstd(p)
+		return openZstd(p, large)
 	default:
 		return nil, fmt.Errorf("unknown codec %d", c)
 	}
@@ -76,56 +106,6 @@ func readPiece(r io.Reader, piece []byte) ([]byte, error) {
 			return nil, err //nolint:wrapcheck // the caller names the codec
 		}
 	}
-}
-
-// gzipStream reads the members one after another. As in Java's GZIPInputStream, what
-// follows a member and is not the header of another one is not looked at.
-type gzipStream struct {
-	in    bytes.Reader
-	z     gzip.Reader
-	piece []byte
-}
-
-var gzipStreams = sync.Pool{New: func() any { return &gzipStream{piece: make([]byte, pieceSize)} }}
-
-// gzipLeast is more than any member can be without: its header and its trailer.
-const gzipLeast = 18
-
-func openGzip(p []byte) (stream, error) {
-	s := gzipStreams.Get().(*gzipStream)
-	s.in.Reset(p)
-	if err := s.member(); err != nil {
-		s.release()
-		return nil, fmt.Errorf("gzip: %w", err)
-	}
-	return s, nil
-}
-
-func (s *gzipStream) member() error {
-	if err := s.z.Reset(&s.in); err != nil {
-		return err //nolint:wrapcheck // the caller does
-	}
-	s.z.Multistream(false)
-	return nil
-}
-
-func (s *gzipStream) next() ([]byte, error) {
-	for {
-		p, err := readPiece(&s.z, s.piece)
-		switch {
-		case err == nil:
-			return p, nil
-		case !errors.Is(err, io.EOF):
-			return nil, fmt.Errorf("gzip: %w", err)
-		case s.in.Len() <= gzipLeast || s.member() != nil:
-			return nil, io.EOF
-		}
-	}
-}
-
-func (s *gzipStream) release() {
-	s.in.Reset(nil)
-	gzipStreams.Put(s)
 }
 
 // maxWindow is the largest zstd window that is decoded, which is what Kafka's
@@ -182,10 +162,9 @@ func newZstdStream(window uint64) *zstdStream {
 	return &zstdStream{z: z}
 }
 
-func openZstd(p []byte) (stream, error) {
+func openZstd(p []byte, large bool) (stream, error) {
 	var s *zstdStream
-	if wantsLargeWindow(p) {
-		largeWindow <- struct{}{}
+	if large {
 		s = newZstdStream(maxWindow)
 		s.large = true
 	} else {
