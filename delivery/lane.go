@@ -365,38 +365,55 @@ func (ln *lane) land(it *item) (stuck bool) {
 	return false
 }
 
-// finish marks a record as done; its handler, if one ran, has returned. It
+// finish marks a record as done whose handler, if one ran, has returned. It
 // reports false when the assignment is over or the record was done before.
 func (ln *lane) finish(it *item) bool {
-	now := ln.l.client.clock.Now()
 	ln.mu.Lock()
 	stuck := ln.land(it)
-	counts := !ln.frozen && !it.done && ln.tracker.finish(it.rec.Offset)
-	stood := false
-	if counts {
-		it.done = true
-		ln.held--
-		ln.heldBytes -= it.size
-		if ln.tracker.watermark() > it.rec.Offset {
-			stood, ln.standing = ln.standing, false
-			ln.stood = now
-		}
-		ln.settlePauses()
-		if !ln.serial {
-			ln.signal()
-		}
-	}
+	counts, stood := ln.markDone(it)
 	ln.mu.Unlock()
 	if stuck {
 		ln.l.stuck(ln.tp.Topic, -1)
 	}
+	ln.noteDone(it, counts, stood)
+	return counts
+}
+
+// finishAcked is finish for a record whose handler may still run: leave says
+// when it has returned.
+func (ln *lane) finishAcked(it *item) bool {
+	ln.mu.Lock()
+	counts, stood := ln.markDone(it)
+	ln.mu.Unlock()
+	ln.noteDone(it, counts, stood)
+	return counts
+}
+
+// markDone marks a record as done, unless that does not count. stood tells
+// that the watermark moves which was reported as standing. Callers hold mu,
+// and call noteDone without it.
+func (ln *lane) markDone(it *item) (counts, stood bool) {
+	if ln.frozen || it.done || !ln.tracker.finish(it.rec.Offset) {
+		return false, false
+	}
+	it.done = true
+	ln.held--
+	ln.heldBytes -= it.size
+	if ln.tracker.watermark() > it.rec.Offset {
+		stood, ln.standing = ln.standing, false
+		ln.stood = ln.l.client.clock.Now()
+	}
+	ln.settlePauses()
+	return true, stood
+}
+
+func (ln *lane) noteDone(it *item, counts, stood bool) {
 	if stood {
 		ln.l.health.clear(ln.standsKey())
 	}
 	if counts {
 		ln.c.commits.note(it.batch)
 	}
-	return counts
 }
 
 // wasDone tells whether a record is done.
