@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -219,6 +220,30 @@ func TestAssignedWhileStopping(t *testing.T) {
 		c.onAssigned(t.Context(), c.cl, late)
 		require.Empty(t, c.all())
 		require.Equal(t, int64(1), b.committed("g", "m"))
+	})
+}
+
+// Seeks that meet a stop are all answered: at any moment of it, and behind it.
+func TestSeekWhileStopping(t *testing.T) {
+	bubble(t, func(t *testing.T, b *bed) {
+		b.create("m", 1)
+		l := b.listen("m", "g", func(context.Context, *Message[string]) error { return nil })
+		b.wait(time.Minute, "assigned", func() bool { return len(l.Snapshot()) == 1 })
+		tp := TP{"m", 0}
+		var seeking sync.WaitGroup
+		for range 4 {
+			seeking.Go(func() {
+				for !errors.Is(l.Seek(context.Background(), tp, Earliest()), ErrNotAssigned) {
+					time.Sleep(time.Millisecond)
+				}
+			})
+		}
+		time.Sleep(time.Second)
+		c := l.current()[0]
+		require.NoError(t, l.stop())
+		seeking.Wait()
+		require.False(t, c.askToSeek(&seek{tp: tp, to: Earliest(), done: make(chan error, 1)}))
+		require.ErrorIs(t, l.Seek(t.Context(), tp, Earliest()), ErrNotAssigned)
 	})
 }
 
