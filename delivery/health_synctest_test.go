@@ -150,6 +150,31 @@ func TestHealthAfterRefusedFetches(t *testing.T) {
 	})
 }
 
+// What degraded a listener as it stopped says nothing once Run has returned.
+func TestNoEventsOfHealthAfterRun(t *testing.T) {
+	bubble(t, func(t *testing.T, b *bed) {
+		b.create("m", 1)
+		var after atomic.Int64
+		var returned atomic.Bool
+		l := b.listen("m", "g", func(context.Context, *Message[string]) error { return nil }, OnEvent(func(Event) {
+			if returned.Load() {
+				after.Add(1)
+			}
+		}))
+		b.wait(time.Minute, "ok", func() bool { return l.Health().Status == StatusOK })
+		b.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Topic: "m", Err: kerr.TopicAuthorizationFailed, Count: 100})
+		b.wait(time.Minute, "degraded", func() bool { return l.Health().Status == StatusDegraded })
+		require.NoError(t, l.stop())
+		returned.Store(true)
+		time.Sleep(time.Minute)
+		require.Zero(t, after.Load())
+		l.health.clear("handlers") // as a handler does that hung and returns now.
+		l.degradeSlow("publish")
+		time.Sleep(time.Minute)
+		require.Zero(t, after.Load())
+	})
+}
+
 // The timer of a slow publish that runs as the answer comes leaves nothing.
 func TestSlowPublishLeavesNothing(t *testing.T) {
 	bubble(t, func(t *testing.T, b *bed) {
