@@ -268,7 +268,7 @@ func (r *redrive) send(ctx context.Context, l Letter, action Action, topic strin
 	}
 	place := l.Place()
 	r.task.Last = &place
-	return r.d.note(limited, place, State{
+	return r.d.note(limited, l, State{
 		Action: action, Actor: r.actor, At: r.d.c.Clock().Now().UTC(), RedriveID: r.task.ID, Target: topic,
 	})
 }

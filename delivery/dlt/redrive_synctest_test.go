@@ -16,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/botehq/bote/delivery"
+	"github.com/botehq/bote/delivery/codec"
 	"github.com/botehq/bote/delivery/dlt"
 )
 
@@ -335,5 +336,45 @@ func TestKilledRedrive(t *testing.T) {
 		b.wait("all", func() bool { n, _ := m.handled(); return n == 90 })
 		require.LessOrEqual(t, b.size("m-retry-1000"), 90+90+1, "at most the record that was in flight is sent twice")
 		require.Zero(t, b.count().Open)
+	})
+}
+
+// A dead-letter topic that is deleted and filled again: what was done with the
+// old letters says nothing of the new ones at their places.
+func TestDeadLetterTopicRecreated(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, b *bed) {
+		m := b.letters(5, delivery.BlockingRetry(delivery.Attempts(1)))
+		n, err := b.open().Discard(t.Context(), dlt.Filter{}, "kim", "old")
+		require.NoError(t, err)
+		require.Equal(t, 5, n)
+		n, err = b.open().Discard(t.Context(), dlt.Filter{}, "kim", "again")
+		require.NoError(t, err)
+		require.Zero(t, n)
+		require.NoError(t, b.cluster.DeleteTopic("m-dlt"))
+		_, err = orders.SendBatch(t.Context(), b.c, []delivery.Outgoing[string]{{Key: "k", Value: "new"}, {Key: "k", Value: "newer"}})
+		require.NoError(t, err)
+		b.wait("dead letters", func() bool { return b.size("m-dlt") == 2 })
+		require.Equal(t, 2, b.count().Open)
+		m.repair(never)
+		got, err := b.open().Redrive(t.Context(), dlt.Filter{}, dlt.ToGroup("mail"))
+		require.NoError(t, err)
+		require.Equal(t, 2, got.Sent)
+		require.Zero(t, b.count().Open)
+	})
+}
+
+// Earlier versions noted no timestamp: what they did stays done.
+func TestStateOfAnEarlierVersion(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, b *bed) {
+		b.letters(2, delivery.BlockingRetry(delivery.Attempts(1)))
+		require.NoError(t, b.cluster.CreateTopic("m-dlt-bote-state", 1, nil))
+		note := `{"action":"redriven","actor":"kim","time":"2026-01-01T00:00:00Z","redrive_id":"1","target":"m"}`
+		_, err := delivery.NewTopic("m-dlt-bote-state", codec.Text()).Send(t.Context(), b.c, "0:1", note)
+		require.NoError(t, err)
+		c := b.count()
+		require.Equal(t, 1, c.Open)
+		require.Equal(t, 1, c.Redriven)
 	})
 }

@@ -52,7 +52,10 @@ func (d *DLT) scan(ctx context.Context, f Filter, after *Place, visit func(Lette
 func newLetter(r *kgo.Record, s State) Letter {
 	l := Letter{
 		Record: r, Origin: delivery.ReadOrigin(r), Failure: delivery.ReadFailure(r.Headers),
-		Redrives: delivery.RedriveCount(r.Headers), State: s,
+		Redrives: delivery.RedriveCount(r.Headers),
+	}
+	if s.about(r) {
+		l.State = s
 	}
 	l.Key, l.Value, l.Restored = delivery.RestoreBytes(r)
 	return l
