@@ -195,6 +195,41 @@ func TestStopDuringBackOff(t *testing.T) {
 	})
 }
 
+// After an outage records are not repeated that were done before it and not
+// committed: by offset and leader epoch, for the log may have been cut off
+// meanwhile, and never those of a topic that was deleted.
+func TestDoneBeforeAnOutage(t *testing.T) {
+	bubble(t, func(t *testing.T, b *bed) {
+		b.create("m", 1)
+		b.send("m", 1, "a", "b", "c")
+		seen := newTally()
+		l := b.listen("m", "g", func(_ context.Context, m *Message[string]) error {
+			seen.add(m.Value)
+			return nil
+		}, CommitEvery(time.Hour, 1000))
+		b.wait(time.Minute, "handled", func() bool { return seen.distinct() == 3 })
+		c, tp, parts := l.current()[0], TP{"m", 0}, map[string][]int32{"m": {0}}
+		outage := func() *lane {
+			c.dialFailed.Store(time.Now().UnixNano())
+			c.onLost(t.Context(), c.cl, parts)
+			c.onAssigned(t.Context(), c.cl, parts)
+			return c.lane(tp)
+		}
+		ln := outage()
+		for _, r := range b.records("m") {
+			require.True(t, ln.doneBefore(r))
+			r.LeaderEpoch++
+			require.False(t, ln.doneBefore(r), "another record at its offset")
+		}
+		c.abandonLanes(t.Context(), "m")
+		ln = outage()
+		for _, r := range b.records("m") {
+			require.False(t, ln.doneBefore(r))
+		}
+		require.NoError(t, l.stop())
+	})
+}
+
 // Partitions that a rebalance brings while the listener stops are read by
 // nobody: what waits for their records ends with the listener. Bubbles fail if
 // something is left.

@@ -272,7 +272,7 @@ func (ln *lane) offer(p kgo.FetchPartition, batch *pollBatch) (below int64, ok b
 	}
 	items := make([]item, len(p.Records))
 	for i, r := range p.Records {
-		ln.tracker.add(r.Offset)
+		ln.tracker.add(r.Offset, r.LeaderEpoch)
 		it := &items[i]
 		it.rec, it.batch, it.size = r, batch, len(r.Key)+len(r.Value)+recordOverhead
 		ln.queue.push(it)
@@ -434,9 +434,10 @@ func (ln *lane) stop() {
 func (ln *lane) suspend() { ln.drainOnce.Do(func() { close(ln.drain) }) }
 
 // inherit makes f the lane before an outage, together with the lanes before it
-// whose records f has not all seen again.
+// whose records f has not all seen again. Lanes of a deleted topic say nothing
+// of the records that come.
 func (ln *lane) inherit(f *lane) {
-	if f == nil {
+	if f == nil || f.ofDeletedTopic() {
 		return
 	}
 	ln.former = []*lane{f}
@@ -448,6 +449,13 @@ func (ln *lane) inherit(f *lane) {
 	}
 }
 
+// ofDeletedTopic tells whether the lane's topic was found to be deleted.
+func (ln *lane) ofDeletedTopic() bool {
+	ln.mu.Lock()
+	defer ln.mu.Unlock()
+	return ln.gone
+}
+
 // position is the next offset to be fetched, -1 if unknown.
 func (ln *lane) position() int64 {
 	ln.mu.Lock()
@@ -456,10 +464,10 @@ func (ln *lane) position() int64 {
 }
 
 // doneBefore tells a record that the lane before an outage saw to its end.
-func (ln *lane) doneBefore(offset int64) bool {
+func (ln *lane) doneBefore(r *kgo.Record) bool {
 	for _, f := range ln.former {
 		f.mu.Lock()
-		done := f.tracker.isDone(offset)
+		done := !f.gone && f.tracker.isDone(r.Offset, r.LeaderEpoch)
 		f.mu.Unlock()
 		if done {
 			return true

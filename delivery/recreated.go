@@ -66,9 +66,11 @@ type leftover struct{ from, to int64 }
 func (c *consumer) abandonLanes(ctx context.Context, topic string) {
 	c.mu.Lock()
 	var gone []*lane
-	for tp, ln := range c.lanes {
-		if tp.Topic == topic {
-			gone = append(gone, ln)
+	for _, lanes := range []map[TP]*lane{c.lanes, c.suspended} {
+		for tp, ln := range lanes {
+			if tp.Topic == topic {
+				gone = append(gone, ln)
+			}
 		}
 	}
 	c.mu.Unlock()
