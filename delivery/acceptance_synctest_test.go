@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -194,6 +195,41 @@ func TestStopDuringBackOff(t *testing.T) {
 	})
 }
 
+// After an outage records are not repeated that were done before it and not
+// committed: by offset and leader epoch, for the log may have been cut off
+// meanwhile, and never those of a topic that was deleted.
+func TestDoneBeforeAnOutage(t *testing.T) {
+	bubble(t, func(t *testing.T, b *bed) {
+		b.create("m", 1)
+		b.send("m", 1, "a", "b", "c")
+		seen := newTally()
+		l := b.listen("m", "g", func(_ context.Context, m *Message[string]) error {
+			seen.add(m.Value)
+			return nil
+		}, CommitEvery(time.Hour, 1000))
+		b.wait(time.Minute, "handled", func() bool { return seen.distinct() == 3 })
+		c, tp, parts := l.current()[0], TP{"m", 0}, map[string][]int32{"m": {0}}
+		outage := func() *lane {
+			c.dialFailed.Store(time.Now().UnixNano())
+			c.onLost(t.Context(), c.cl, parts)
+			c.onAssigned(t.Context(), c.cl, parts)
+			return c.lane(tp)
+		}
+		ln := outage()
+		for _, r := range b.records("m") {
+			require.True(t, ln.doneBefore(r))
+			r.LeaderEpoch++
+			require.False(t, ln.doneBefore(r), "another record at its offset")
+		}
+		c.abandonLanes(t.Context(), "m")
+		ln = outage()
+		for _, r := range b.records("m") {
+			require.False(t, ln.doneBefore(r))
+		}
+		require.NoError(t, l.stop())
+	})
+}
+
 // Partitions that a rebalance brings while the listener stops are read by
 // nobody: what waits for their records ends with the listener. Bubbles fail if
 // something is left.
@@ -219,6 +255,30 @@ func TestAssignedWhileStopping(t *testing.T) {
 		c.onAssigned(t.Context(), c.cl, late)
 		require.Empty(t, c.all())
 		require.Equal(t, int64(1), b.committed("g", "m"))
+	})
+}
+
+// Seeks that meet a stop are all answered: at any moment of it, and behind it.
+func TestSeekWhileStopping(t *testing.T) {
+	bubble(t, func(t *testing.T, b *bed) {
+		b.create("m", 1)
+		l := b.listen("m", "g", func(context.Context, *Message[string]) error { return nil })
+		b.wait(time.Minute, "assigned", func() bool { return len(l.Snapshot()) == 1 })
+		tp := TP{"m", 0}
+		var seeking sync.WaitGroup
+		for range 4 {
+			seeking.Go(func() {
+				for !errors.Is(l.Seek(context.Background(), tp, Earliest()), ErrNotAssigned) {
+					time.Sleep(time.Millisecond)
+				}
+			})
+		}
+		time.Sleep(time.Second)
+		c := l.current()[0]
+		require.NoError(t, l.stop())
+		seeking.Wait()
+		require.False(t, c.askToSeek(&seek{tp: tp, to: Earliest(), done: make(chan error, 1)}))
+		require.ErrorIs(t, l.Seek(t.Context(), tp, Earliest()), ErrNotAssigned)
 	})
 }
 

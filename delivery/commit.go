@@ -284,7 +284,7 @@ func (ln *lane) ack(ctx context.Context, it *item) error {
 	if !policy.manual() {
 		return ErrAckUnused
 	}
-	if !ln.finish(it) {
+	if !ln.finishAcked(it) {
 		if ln.over() {
 			return ErrRevoked
 		}

@@ -79,9 +79,9 @@ type consumer struct {
 	seeks     []*seek
 	interrupt context.CancelFunc // ends the poll that waits
 
-	// recreated are the partitions of topics that were found to be deleted or
-	// recreated, and how far the deleted topic was read. Guarded by mu.
-	recreated map[TP]int64
+	// leftovers are the partitions of topics that were found to be deleted or
+	// recreated, until they are assigned again.
+	leftovers map[TP]leftover
 }
 
 func newConsumer(l *Listener, plan Membership) (*consumer, error) {
@@ -94,10 +94,6 @@ func newConsumer(l *Listener, plan Membership) (*consumer, error) {
 		roomy: make(chan struct{}, 1),
 
 		suspended: make(map[TP]*lane),
-	}
-	start := Earliest()
-	if plan.Role == RoleMain {
-		start = l.cfg.start
 	}
 	defaults := []kgo.Opt{
 		kgo.FetchMaxWait(fetchWait),
@@ -112,7 +108,7 @@ func newConsumer(l *Listener, plan Membership) (*consumer, error) {
 	owned := []kgo.Opt{
 		kgo.ConsumerGroup(plan.Group),
 		kgo.ConsumeTopics(plan.Topics...),
-		kgo.ConsumeStartOffset(start.kgoOffset()),
+		kgo.ConsumeStartOffset(c.startPosition().kgoOffset()),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()), // see outOfRange.
 		kgo.DisableAutoCommit(),
 		kgo.BlockRebalanceOnPoll(),
@@ -137,6 +133,14 @@ func newConsumer(l *Listener, plan Membership) (*consumer, error) {
 	c.cl = cl
 	c.adm = kadm.NewClient(cl)
 	return c, nil
+}
+
+// startPosition is where a partition without a commit begins.
+func (c *consumer) startPosition() Position {
+	if c.plan.Role == RoleMain {
+		return c.l.cfg.start
+	}
+	return Earliest()
 }
 
 // start polls and commits until close.

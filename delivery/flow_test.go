@@ -94,6 +94,33 @@ func TestGapLimit(t *testing.T) {
 	require.Len(t, c.list(), 19)
 }
 
+// In an ordered partition it is a late Ack that ends the gap.
+func TestGapLimitOfManualAcks(t *testing.T) {
+	h := deliverytest.New(t)
+	var c calls
+	var first atomic.Pointer[message]
+	l := listen(t, h, "g", func(ctx context.Context, m *message) error {
+		c.add(m.Value)
+		if m.Value == "0" {
+			first.Store(m)
+			return nil
+		}
+		return m.Ack(ctx)
+	}, delivery.CommitManual(), delivery.GapLimit(3))
+	var batch []delivery.Outgoing[string]
+	for i := range 10 {
+		batch = append(batch, delivery.Outgoing[string]{Value: fmt.Sprint(i)})
+	}
+	_, err := topic.SendBatch(t.Context(), h.Client(), batch)
+	require.NoError(t, err)
+	h.Settle()
+	require.Equal(t, []string{"0", "1", "2", "3"}, c.list())
+	require.Equal(t, []string{"gap"}, l.Snapshot()[0].Paused)
+	require.NoError(t, first.Load().Ack(t.Context()))
+	h.Settle()
+	require.Len(t, c.list(), 10)
+}
+
 func TestBackpressure(t *testing.T) {
 	h := deliverytest.New(t)
 	var c calls

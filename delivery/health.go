@@ -84,36 +84,47 @@ type health struct {
 	mu      sync.Mutex
 	reasons map[string]*reason
 	halted  string
+	ended   bool // Run returns: nothing changes any more
 }
 
 // reason is why health is degraded.
 type reason struct {
 	why   string
-	until time.Time // when it goes by itself, zero if it does not
+	timer func() bool // stops what ends it by itself, nil if nothing does
 }
 
 func newHealth(clock Clock, emit func(Event)) *health {
 	return &health{clock: clock, emit: emit, reasons: make(map[string]*reason)}
 }
 
-func (h *health) degrade(what, why string) { h.set(what, &reason{why: why}) }
+func (h *health) degrade(what, why string) { h.set(what, why, 0) }
 
 // degradeFor is degrade for something that is over unless it is said again
 // within lasts.
-func (h *health) degradeFor(what, why string, lasts time.Duration) {
-	r := &reason{why: why, until: h.clock.Now().Add(lasts)}
-	h.set(what, r)
-	h.clock.AfterFunc(lasts, func() { h.expire(what, r) })
+func (h *health) degradeFor(what, why string, lasts time.Duration) { h.set(what, why, lasts) }
+
+// set notes a reason that goes by itself after lasts, 0 for never.
+func (h *health) set(what, why string, lasts time.Duration) {
+	if h.note(what, why, lasts) {
+		h.emit(Event{Kind: EventDegraded, Text: what + ": " + why})
+	}
 }
 
-func (h *health) set(what string, r *reason) {
+// note reports whether the reason is the only one.
+func (h *health) note(what, why string, lasts time.Duration) (first bool) {
 	h.mu.Lock()
-	first := len(h.reasons) == 0
-	h.reasons[what] = r
-	h.mu.Unlock()
-	if first {
-		h.emit(Event{Kind: EventDegraded, Text: what + ": " + r.why})
+	defer h.mu.Unlock()
+	if h.ended {
+		return false
 	}
+	first = len(h.reasons) == 0
+	h.reasons[what].stopTimer()
+	r := &reason{why: why}
+	if lasts > 0 {
+		r.timer = h.clock.AfterFunc(lasts, func() { h.expire(what, r) })
+	}
+	h.reasons[what] = r
+	return first
 }
 
 func (h *health) clear(what string) {
@@ -137,9 +148,30 @@ func (h *health) expire(what string, r *reason) {
 
 // remove reports whether it took the last reason. Callers hold mu.
 func (h *health) remove(what string) (last bool) {
-	_, had := h.reasons[what]
+	r := h.reasons[what]
+	if r == nil || h.ended {
+		return false
+	}
+	r.stopTimer()
 	delete(h.reasons, what)
-	return had && len(h.reasons) == 0
+	return len(h.reasons) == 0
+}
+
+// end keeps the reasons as they are, and says nothing any more.
+func (h *health) end() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.ended = true
+	for _, r := range h.reasons {
+		r.stopTimer()
+	}
+}
+
+// stopTimer may be called for no reason, too.
+func (r *reason) stopTimer() {
+	if r != nil && r.timer != nil {
+		r.timer()
+	}
 }
 
 func (h *health) halt(why string) {

@@ -65,6 +65,38 @@ func TestHealthOfAStuckHandler(t *testing.T) {
 	})
 }
 
+// A handler that runs on after its Ack still runs: it is stuck after a while,
+// and a stop names it.
+func TestHandlerThatHangsAfterAck(t *testing.T) {
+	bubble(t, func(t *testing.T, b *bed) {
+		b.create("m", 1)
+		acked, release := make(chan struct{}), make(chan struct{})
+		defer close(release)
+		var stuck atomic.Int64
+		l := b.listen("m", "g", func(ctx context.Context, m *Message[string]) error {
+			err := m.Ack(ctx)
+			close(acked)
+			<-release
+			return err
+		}, CommitManual(), OnEvent(func(e Event) {
+			if e.Kind == EventStuck {
+				stuck.Add(1)
+			}
+		}))
+		b.send("m", 1, "a")
+		<-acked
+		require.Equal(t, 1, l.Snapshot()[0].InFlight)
+		require.Zero(t, l.Snapshot()[0].Open)
+		time.Sleep(61 * time.Second)
+		require.Equal(t, int64(1), stuck.Load())
+		require.Equal(t, Health{StatusDegraded, []string{"handlers: stuck"}}, l.Health())
+		var hung *HungError
+		require.ErrorAs(t, l.stop(), &hung)
+		require.Equal(t, []string{"g m-0@0"}, hung.Handlers)
+		require.Equal(t, int64(1), b.committed("g", "m"))
+	})
+}
+
 // A watermark that stands because nothing is acked degrades health, with an
 // event; a record that waits for its retry does not.
 func TestHealthOfAStandingWatermark(t *testing.T) {
@@ -115,6 +147,31 @@ func TestHealthAfterRefusedFetches(t *testing.T) {
 		require.Greater(t, time.Since(begun), 5*time.Second, "errors are spaced")
 		b.wait(time.Minute, "ok again", func() bool { return l.Health().Status == StatusOK })
 		require.NoError(t, l.stop())
+	})
+}
+
+// What degraded a listener as it stopped says nothing once Run has returned.
+func TestNoEventsOfHealthAfterRun(t *testing.T) {
+	bubble(t, func(t *testing.T, b *bed) {
+		b.create("m", 1)
+		var after atomic.Int64
+		var returned atomic.Bool
+		l := b.listen("m", "g", func(context.Context, *Message[string]) error { return nil }, OnEvent(func(Event) {
+			if returned.Load() {
+				after.Add(1)
+			}
+		}))
+		b.wait(time.Minute, "ok", func() bool { return l.Health().Status == StatusOK })
+		b.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Topic: "m", Err: kerr.TopicAuthorizationFailed, Count: 100})
+		b.wait(time.Minute, "degraded", func() bool { return l.Health().Status == StatusDegraded })
+		require.NoError(t, l.stop())
+		returned.Store(true)
+		time.Sleep(time.Minute)
+		require.Zero(t, after.Load())
+		l.health.clear("handlers") // as a handler does that hung and returns now.
+		l.degradeSlow("publish")
+		time.Sleep(time.Minute)
+		require.Zero(t, after.Load())
 	})
 }
 

@@ -272,7 +272,7 @@ func (ln *lane) offer(p kgo.FetchPartition, batch *pollBatch) (below int64, ok b
 	}
 	items := make([]item, len(p.Records))
 	for i, r := range p.Records {
-		ln.tracker.add(r.Offset)
+		ln.tracker.add(r.Offset, r.LeaderEpoch)
 		it := &items[i]
 		it.rec, it.batch, it.size = r, batch, len(r.Key)+len(r.Value)+recordOverhead
 		ln.queue.push(it)
@@ -365,38 +365,55 @@ func (ln *lane) land(it *item) (stuck bool) {
 	return false
 }
 
-// finish marks a record as done; its handler, if one ran, has returned. It
+// finish marks a record as done whose handler, if one ran, has returned. It
 // reports false when the assignment is over or the record was done before.
 func (ln *lane) finish(it *item) bool {
-	now := ln.l.client.clock.Now()
 	ln.mu.Lock()
 	stuck := ln.land(it)
-	counts := !ln.frozen && !it.done && ln.tracker.finish(it.rec.Offset)
-	stood := false
-	if counts {
-		it.done = true
-		ln.held--
-		ln.heldBytes -= it.size
-		if ln.tracker.watermark() > it.rec.Offset {
-			stood, ln.standing = ln.standing, false
-			ln.stood = now
-		}
-		ln.settlePauses()
-		if !ln.serial {
-			ln.signal()
-		}
-	}
+	counts, stood := ln.markDone(it)
 	ln.mu.Unlock()
 	if stuck {
 		ln.l.stuck(ln.tp.Topic, -1)
 	}
+	ln.noteDone(it, counts, stood)
+	return counts
+}
+
+// finishAcked is finish for a record whose handler may still run: leave says
+// when it has returned.
+func (ln *lane) finishAcked(it *item) bool {
+	ln.mu.Lock()
+	counts, stood := ln.markDone(it)
+	ln.mu.Unlock()
+	ln.noteDone(it, counts, stood)
+	return counts
+}
+
+// markDone marks a record as done, unless that does not count. stood tells
+// that the watermark moves which was reported as standing. Callers hold mu,
+// and call noteDone without it.
+func (ln *lane) markDone(it *item) (counts, stood bool) {
+	if ln.frozen || it.done || !ln.tracker.finish(it.rec.Offset) {
+		return false, false
+	}
+	it.done = true
+	ln.held--
+	ln.heldBytes -= it.size
+	if ln.tracker.watermark() > it.rec.Offset {
+		stood, ln.standing = ln.standing, false
+		ln.stood = ln.l.client.clock.Now()
+	}
+	ln.settlePauses()
+	return true, stood
+}
+
+func (ln *lane) noteDone(it *item, counts, stood bool) {
 	if stood {
 		ln.l.health.clear(ln.standsKey())
 	}
 	if counts {
 		ln.c.commits.note(it.batch)
 	}
-	return counts
 }
 
 // wasDone tells whether a record is done.
@@ -417,9 +434,10 @@ func (ln *lane) stop() {
 func (ln *lane) suspend() { ln.drainOnce.Do(func() { close(ln.drain) }) }
 
 // inherit makes f the lane before an outage, together with the lanes before it
-// whose records f has not all seen again.
+// whose records f has not all seen again. Lanes of a deleted topic say nothing
+// of the records that come.
 func (ln *lane) inherit(f *lane) {
-	if f == nil {
+	if f == nil || f.ofDeletedTopic() {
 		return
 	}
 	ln.former = []*lane{f}
@@ -431,6 +449,13 @@ func (ln *lane) inherit(f *lane) {
 	}
 }
 
+// ofDeletedTopic tells whether the lane's topic was found to be deleted.
+func (ln *lane) ofDeletedTopic() bool {
+	ln.mu.Lock()
+	defer ln.mu.Unlock()
+	return ln.gone
+}
+
 // position is the next offset to be fetched, -1 if unknown.
 func (ln *lane) position() int64 {
 	ln.mu.Lock()
@@ -439,10 +464,10 @@ func (ln *lane) position() int64 {
 }
 
 // doneBefore tells a record that the lane before an outage saw to its end.
-func (ln *lane) doneBefore(offset int64) bool {
+func (ln *lane) doneBefore(r *kgo.Record) bool {
 	for _, f := range ln.former {
 		f.mu.Lock()
-		done := f.tracker.isDone(offset)
+		done := !f.gone && f.tracker.isDone(r.Offset, r.LeaderEpoch)
 		f.mu.Unlock()
 		if done {
 			return true

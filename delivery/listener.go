@@ -157,6 +157,7 @@ func (l *Listener) Run(ctx context.Context) error {
 		return ErrStarted
 	}
 	err := l.run(ctx)
+	l.health.end()
 	l.runErr = err
 	close(l.ended)
 	l.events.flush()

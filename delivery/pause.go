@@ -132,9 +132,9 @@ func (ln *lane) resumeAfresh() {
 	ln.repause()
 }
 
-// settlePauses computes the lane's own reasons and tells franz-go. A lane is
-// full at its limit, until half of it is done. Callers hold mu; franz-go only
-// notes the call.
+// settlePauses computes the lane's own reasons, tells franz-go, and wakes take
+// when a gap ends. A lane is full at its limit, until half of it is done.
+// Callers hold mu; franz-go only notes the call.
 func (ln *lane) settlePauses() {
 	if ln.overLimit(1) {
 		ln.pauses.set(pauseBackpressure, true)
@@ -143,7 +143,11 @@ func (ln *lane) settlePauses() {
 		ln.choked = false
 		ln.c.signalRoom()
 	}
-	ln.pauses.set(pauseGap, ln.tracker.gap() >= ln.l.cfg.gapLimit)
+	gap := ln.tracker.gap() >= ln.l.cfg.gapLimit
+	if ln.pauses.has(pauseGap) && !gap {
+		ln.signal()
+	}
+	ln.pauses.set(pauseGap, gap)
 	fetch := !ln.choked && ln.pauses&pauseSet(pauseUser|pauseNow) == 0
 	if fetch == ln.fetching || ln.frozen {
 		return

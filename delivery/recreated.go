@@ -28,7 +28,7 @@ func (c *consumer) forgetTopics(ctx context.Context, gone map[string][16]byte) {
 		return
 	}
 	for _, topic := range topics {
-		c.abandonLanes(topic)
+		c.abandonLanes(ctx, topic)
 		c.warn("topic "+topic, "topic was deleted or recreated, it is read from its start", slog.String("topic", topic))
 	}
 	c.cl.PurgeTopicsFromConsuming(topics...)
@@ -55,42 +55,85 @@ func (c *consumer) replaced(ctx context.Context, gone map[string][16]byte) (out 
 	return out
 }
 
-// abandonLanes ends the lanes of a topic and notes how far it was read.
-func (c *consumer) abandonLanes(topic string) {
+// leftover is where the commit of a partition lies that its deleted topic may
+// have left behind: from <= commit <= to, and -1 is none. Any other commit was
+// made in the new topic, by a member that had the partition first. If that
+// member's commit happens to be the same, its records come again.
+type leftover struct{ from, to int64 }
+
+// abandonLanes ends the lanes of a topic, and notes which commits of theirs may
+// be left over.
+func (c *consumer) abandonLanes(ctx context.Context, topic string) {
 	c.mu.Lock()
 	var gone []*lane
-	for tp, ln := range c.lanes {
-		if tp.Topic == topic {
-			gone = append(gone, ln)
+	for _, lanes := range []map[TP]*lane{c.lanes, c.suspended} {
+		for tp, ln := range lanes {
+			if tp.Topic == topic {
+				gone = append(gone, ln)
+			}
 		}
 	}
 	c.mu.Unlock()
 	gone = withFormer(gone)
 	stopLanes(gone)
 	endLanes(gone, ErrLost)
+	left := map[TP]leftover{}
 	for _, ln := range gone {
 		ln.mu.Lock()
 		ln.gone = true
-		at := ln.tracker.watermark()
+		o := leftover{from: ln.committed, to: ln.tracker.watermark()}
 		ln.mu.Unlock()
-		c.mu.Lock()
-		if c.recreated == nil {
-			c.recreated = make(map[TP]int64)
+		if older, ok := left[ln.tp]; ok {
+			o = leftover{min(o.from, older.from), max(o.to, older.to)}
 		}
-		c.recreated[ln.tp] = max(c.recreated[ln.tp], at)
-		c.mu.Unlock()
+		left[ln.tp] = o
+	}
+	c.findLeftovers(ctx, left)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.leftovers == nil {
+		c.leftovers = make(map[TP]leftover)
+	}
+	maps.Copy(c.leftovers, left)
+}
+
+// findLeftovers asks the group for its commits, once none of ours is under way
+// any more. Most often they are gone with their topic. If the group does not
+// answer, what the lanes know has to do.
+func (c *consumer) findLeftovers(ctx context.Context, left map[TP]leftover) {
+	ctx, cancel := withTimeout(ctx, c.l.client.clock, commitTimeout, errCommitTimeout)
+	defer cancel()
+	select {
+	case c.commits.turn <- struct{}{}:
+		<-c.commits.turn
+	case <-ctx.Done():
+		return
+	}
+	found, err := c.adm.FetchOffsets(ctx, c.plan.Group)
+	if err != nil {
+		return
+	}
+	for tp := range left {
+		switch o, ok := found.Lookup(tp.Topic, tp.Partition); {
+		case !ok:
+			left[tp] = leftover{-1, -1}
+		case o.Err == nil:
+			left[tp] = leftover{o.At, o.At}
+		}
 	}
 }
 
-// startOfRecreated is where a partition of a topic begins that was created
-// anew. Kafka deletes the commits of a topic with it; one that is not above
-// what was read of the deleted topic may be left over, and does not count.
+// startOfRecreated is where a partition of a recreated topic begins. Kafka
+// deletes the commits of a topic with it; one that may be left over does not
+// count, and without a commit the partition is read from its start, whatever
+// StartAt says.
 func (c *consumer) startOfRecreated(ctx context.Context, tp TP, committed int64) (int64, bool) {
 	c.mu.Lock()
-	read, ok := c.recreated[tp]
-	delete(c.recreated, tp)
+	left, ok := c.leftovers[tp]
+	delete(c.leftovers, tp)
 	c.mu.Unlock()
-	if !ok || committed > read {
+	none := committed < 0 || committed == c.startPosition().kgoOffset().EpochOffset().Offset
+	if !ok || !none && (committed < left.from || committed > left.to) {
 		return 0, false
 	}
 	start, err := Earliest().resolve(ctx, c.adm, tp, 0)

@@ -2,13 +2,16 @@ package delivery
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -42,6 +45,115 @@ func TestTopicRecreated(t *testing.T) {
 		b.wait(time.Minute, "healthy", func() bool { return l.Health().Status == StatusOK })
 		require.NoError(t, l.stop())
 	}, WithLogger(slog.New(log)))
+}
+
+// A partition of a recreated topic that another member had first goes on, when it
+// comes back, at what that member committed: also if that is just as far as the
+// deleted topic was read.
+func TestRecreatedPartitionComesBackLater(t *testing.T) {
+	for name, tc := range map[string]struct{ old, anew int }{
+		"fewer records than before": {40, 8},
+		"as many as before":         {20, 20},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, b *bed) {
+				t.Helper()
+				comesBackLater(t, b, tc.old, tc.anew)
+			})
+		})
+	}
+}
+
+func comesBackLater(t *testing.T, b *bed, old, anew int) {
+	t.Helper()
+	b.create("m", 2)
+	seen := newTally()
+	l := b.listen("m", "g", func(_ context.Context, m *Message[string]) error {
+		seen.add(m.Value)
+		return nil
+	}, CommitEach(), RevokeWait(time.Second))
+	b.send("m", 2, numbered("old", old)...)
+	b.wait(time.Minute, "handled", func() bool { return seen.distinct() == old })
+	b.wait(time.Minute, "committed", func() bool { return b.committed("g", "m") == int64(old) })
+	require.NoError(t, b.cluster.DeleteTopic("m"))
+	b.dropCommits("g", "m")
+	time.Sleep(2 * time.Minute)
+
+	other := startOtherMember(t, b)
+	time.Sleep(2 * time.Minute)
+	b.create("m", 2)
+	c := b.dial()
+	for i, v := range numbered("new", anew) {
+		_, err := NewTopic("m", text).Send(t.Context(), c, "k", v, Partition(int32(i%2)))
+		require.NoError(t, err)
+	}
+	b.wait(20*time.Minute, "the new topic is read", func() bool { return b.committed("g", "m") == int64(anew) })
+	had := other.leave()
+	require.NotEmpty(t, had)
+	b.wait(20*time.Minute, "all partitions are back", func() bool { return len(l.Snapshot()) == 2 })
+	time.Sleep(5 * time.Minute)
+	for v := range had {
+		require.Zero(t, seen.count(v), "%s was handled by the other member, and committed", v)
+	}
+	require.Equal(t, old+anew, seen.distinct()+len(had))
+	require.NoError(t, l.stop())
+}
+
+// dropCommits does what a broker does with the commits of a deleted topic, and
+// kfake does not.
+func (b *bed) dropCommits(group, topic string) {
+	b.t.Helper()
+	found, err := kadm.NewClient(b.client.sends).FetchOffsets(b.t.Context(), group)
+	require.NoError(b.t, err)
+	responses, err := kadm.NewClient(b.client.sends).DeleteOffsets(b.t.Context(), group, found.Offsets().TopicsSet())
+	require.NoError(b.t, err)
+	require.NoError(b.t, responses.Error())
+	require.NotContains(b.t, found, "none of another topic than "+topic)
+}
+
+func numbered(prefix string, n int) []string {
+	out := make([]string, n)
+	for i := range out {
+		out[i] = fmt.Sprintf("%s %d", prefix, i)
+	}
+	return out
+}
+
+// otherMember is a member of group g, on topic m, that is no listener.
+type otherMember struct {
+	t    *testing.T
+	cl   *kgo.Client
+	stop context.CancelFunc
+	done chan map[string]bool
+}
+
+func startOtherMember(t *testing.T, b *bed) *otherMember {
+	t.Helper()
+	cl, err := kgo.NewClient(kgo.SeedBrokers("localhost:9092"), kgo.Dialer(b.net.dial), kgo.ConsumerGroup("g"), kgo.ConsumeTopics("m"),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.DisableAutoCommit())
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	t.Cleanup(cancel)
+	t.Cleanup(cl.Close)
+	m := &otherMember{t: t, cl: cl, stop: cancel, done: make(chan map[string]bool, 1)}
+	go func() {
+		had := map[string]bool{}
+		for ctx.Err() == nil {
+			cl.PollFetches(ctx).EachRecord(func(r *kgo.Record) { had[string(r.Value)] = true })
+			_ = cl.CommitUncommittedOffsets(context.Background())
+		}
+		m.done <- had
+	}()
+	return m
+}
+
+// leave leaves the group, and returns which records the member had.
+func (m *otherMember) leave() map[string]bool {
+	m.t.Helper()
+	m.stop()
+	had := <-m.done
+	require.NoError(m.t, m.cl.LeaveGroupContext(m.t.Context()))
+	return had
 }
 
 // The same without a record in between: the topic is missing for minutes.

@@ -80,10 +80,7 @@ func (c *consumer) reset(ctx context.Context, r outOfRange) error {
 // position behind the end means that the log is not the one that was read
 // before: the reset policy decides. NoStart refuses both.
 func (c *consumer) resetTo(from, start, end int64) (to int64, ok bool) {
-	kind := atEarliest
-	if c.plan.Role == RoleMain {
-		kind = c.l.cfg.start.kind
-	}
+	kind := c.startPosition().kind
 	switch {
 	case kind == atCommit:
 		return 0, false

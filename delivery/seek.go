@@ -18,17 +18,11 @@ type seek struct {
 // dropped, what handlers that run return is ignored, and the partition goes on
 // at the new position with nothing else kept. ctx bounds the wait.
 func (l *Listener) Seek(ctx context.Context, tp TP, to Position) error {
+	s := &seek{tp: tp, to: to, done: make(chan error, 1)}
 	for _, c := range l.current() {
-		if c.lane(tp) == nil {
+		if !c.askToSeek(s) {
 			continue
 		}
-		s := &seek{tp: tp, to: to, done: make(chan error, 1)}
-		c.mu.Lock()
-		c.seeks = append(c.seeks, s)
-		if c.interrupt != nil {
-			c.interrupt()
-		}
-		c.mu.Unlock()
 		select {
 		case err := <-s.done:
 			return err
@@ -37,6 +31,23 @@ func (l *Listener) Seek(ctx context.Context, tp TP, to Position) error {
 		}
 	}
 	return fmt.Errorf("seek %s: %w", tp, ErrNotAssigned)
+}
+
+// askToSeek leaves a seek to the goroutine that polls. It reports false if the
+// partition is not assigned. Look and request are one step: close takes the
+// lanes away before it answers the seeks that are left, and a request that
+// came behind that would never be answered.
+func (c *consumer) askToSeek(s *seek) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.lanes[s.tp] == nil {
+		return false
+	}
+	c.seeks = append(c.seeks, s)
+	if c.interrupt != nil {
+		c.interrupt()
+	}
+	return true
 }
 
 // applySeeks runs in the goroutine that polls.
@@ -69,7 +80,8 @@ func (c *consumer) applySeek(ctx context.Context, s *seek) error {
 	return nil
 }
 
-// failSeeks answers seeks that came after the last poll.
+// failSeeks answers seeks that came after the last poll. The lanes are gone
+// then, so no further seek comes.
 func (c *consumer) failSeeks() {
 	c.mu.Lock()
 	seeks := c.seeks

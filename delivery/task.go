@@ -89,7 +89,7 @@ func (t *task) now() time.Time { return t.l().client.clock.Now() }
 
 // skipped tells records that are not for this listener.
 func (t *task) skipped() bool {
-	if t.ln.doneBefore(t.it.rec.Offset) {
+	if t.ln.doneBefore(t.it.rec) {
 		return true
 	}
 	l, h := t.l(), t.headers()

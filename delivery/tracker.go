@@ -17,6 +17,17 @@ type tracker struct {
 	done int           // records done behind the watermark
 	any  bool          // a record was done, or the start is to be committed
 	from int64         // first offset added, -1 if none
+
+	// epochs are the leader epochs of the records added, ascending in offsets.
+	// An offset and its leader epoch name one record for good; an offset alone
+	// does not, for a log may be cut off and written anew from there.
+	epochs []epochStart
+}
+
+// epochStart is the first offset that was added in a leader epoch.
+type epochStart struct {
+	offset int64
+	epoch  int32
 }
 
 type tracked struct {
@@ -29,9 +40,12 @@ func newTracker(start int64) *tracker { return &tracker{next: start, from: -1} }
 
 // add hands a record to the tracker. It reports false for an offset that was
 // seen before.
-func (t *tracker) add(offset int64) bool {
+func (t *tracker) add(offset int64, epoch int32) bool {
 	if offset < t.next {
 		return false
+	}
+	if n := len(t.epochs); n == 0 || t.epochs[n-1].epoch != epoch {
+		t.epochs = append(t.epochs, epochStart{offset, epoch})
 	}
 	t.open.push(tracked{offset: offset})
 	if t.from < 0 {
@@ -70,13 +84,22 @@ func (t *tracker) find(offset int64) (int, bool) {
 	})
 }
 
-// isDone tells whether a record was added and is done.
-func (t *tracker) isDone(offset int64) bool {
-	if t.from < 0 || offset < t.from || offset >= t.next {
+// isDone tells whether a record was added, with that leader epoch, and is done.
+func (t *tracker) isDone(offset int64, epoch int32) bool {
+	if t.from < 0 || offset < t.from || offset >= t.next || t.epochOf(offset) != epoch {
 		return false
 	}
 	i, ok := t.find(offset)
 	return offset < t.watermark() || ok && t.open.all()[i].done
+}
+
+// epochOf is the leader epoch of a record that was added.
+func (t *tracker) epochOf(offset int64) int32 {
+	i := len(t.epochs) - 1
+	for i > 0 && t.epochs[i].offset > offset {
+		i--
+	}
+	return t.epochs[i].epoch
 }
 
 // watermark is the offset to commit: everything below it is done.

@@ -12,9 +12,9 @@ func TestTracker(t *testing.T) {
 	tr := newTracker(-1)
 	require.Equal(t, int64(-1), tr.watermark())
 	for _, o := range []int64{10, 11, 14, 15} { // 12 and 13 were compacted away.
-		require.True(t, tr.add(o))
+		require.True(t, tr.add(o, 0))
 	}
-	require.False(t, tr.add(14))
+	require.False(t, tr.add(14, 0))
 	require.Equal(t, int64(10), tr.watermark())
 	require.True(t, tr.finish(11))
 	require.True(t, tr.finish(14))
@@ -41,7 +41,7 @@ func TestTrackerModel(t *testing.T) {
 		t.Repeat(map[string]func(*rapid.T){
 			"add": func(t *rapid.T) {
 				next += rapid.Int64Range(0, 3).Draw(t, "hole")
-				require.True(t, tr.add(next))
+				require.True(t, tr.add(next, 0))
 				added = append(added, next)
 				next++
 			},
@@ -74,4 +74,25 @@ func countDone(offsets []int64, done map[int64]bool) (n int) {
 		}
 	}
 	return n
+}
+
+// A record is known by its offset and its leader epoch.
+func TestTrackerEpochs(t *testing.T) {
+	tr := newTracker(10)
+	require.False(t, tr.isDone(10, 0))
+	for _, r := range []struct {
+		offset int64
+		epoch  int32
+	}{{10, 3}, {11, 3}, {14, 5}, {15, 5}, {16, 6}} {
+		require.True(t, tr.add(r.offset, r.epoch))
+		require.False(t, tr.isDone(r.offset, r.epoch))
+		require.True(t, tr.finish(r.offset))
+		require.True(t, tr.isDone(r.offset, r.epoch))
+		require.False(t, tr.isDone(r.offset, r.epoch+1))
+	}
+	require.True(t, tr.isDone(10, 3))
+	require.True(t, tr.isDone(14, 5))
+	require.False(t, tr.isDone(14, 3))
+	require.False(t, tr.isDone(9, 3))
+	require.False(t, tr.isDone(17, 6))
 }

@@ -4,8 +4,8 @@
 // anything from a log.
 //
 // What was done with a dead letter is kept in the compacted topic
-// <dead-letter topic>-bote-state, by partition and offset, so that a second
-// run skips what a first one did. A crash between the publishing of a record
+// <dead-letter topic>-bote-state, by partition, offset and timestamp, so that a
+// second run skips what a first one did. A crash between the publishing of a record
 // and the note of it redrives that record twice.
 //
 // One redrive or discard of a topic runs at a time. It claims the topic by a
@@ -262,7 +262,7 @@ func (d *DLT) Discard(ctx context.Context, f Filter, actor, reason string) (int,
 			return err
 		}
 		n++
-		return d.note(ctx, l.Place(), State{
+		return d.note(ctx, l, State{
 			Action: ActionDiscarded, Actor: actor, At: d.c.Clock().Now().UTC(), Reason: reason,
 		})
 	})

@@ -18,14 +18,14 @@ import (
 const (
 	defaultRate        = 100 // records a second
 	defaultMaxRedrives = 3
-	watched            = 100 // how many of the first records are watched
-	maxFailures        = 5   // percent of them that may come back
+	firstRecords       = 100 // how many records are waited for before the rest is sent
+	mostDeadAgain      = 5   // how many of them may come back
 )
 
 // Waiting for the first records.
 const (
-	lookPause = 500 * time.Millisecond // between two looks
-	patience  = time.Minute            // how long nothing may happen, once the records are due
+	lookPause  = 500 * time.Millisecond // between two looks
+	quietLimit = time.Minute            // how long nothing may happen, once the records are due
 )
 
 // Target is where redriven records go.
@@ -125,7 +125,7 @@ type redrive struct {
 // second run goes on where the first one stopped.
 //
 // After the first hundred records it waits until each of them has been
-// handled or is dead again, and stops if more than 5 % are dead again. While
+// handled or is dead again, and stops if more than 5 of them are dead again. While
 // it runs no other redrive or discard of the topic does; ErrBusy tells.
 func (d *DLT) Redrive(ctx context.Context, f Filter, to Target, opts ...Option) (Task, error) {
 	r := &redrive{
@@ -249,7 +249,7 @@ func (r *redrive) one(ctx context.Context, l Letter) error {
 
 // send waits for the letter's turn, publishes it and notes that.
 func (r *redrive) send(ctx context.Context, l Letter, action Action, topic string, only bool) error {
-	if r.task.Sent == watched && !r.unwatched && r.target.kind != toTopic {
+	if r.task.Sent == firstRecords && !r.unwatched && r.target.kind != toTopic {
 		if err := r.settle(ctx); err != nil {
 			return err
 		}
@@ -268,7 +268,7 @@ func (r *redrive) send(ctx context.Context, l Letter, action Action, topic strin
 	}
 	place := l.Place()
 	r.task.Last = &place
-	return r.d.note(limited, place, State{
+	return r.d.note(limited, l, State{
 		Action: action, Actor: r.actor, At: r.d.c.Clock().Now().UTC(), RedriveID: r.task.ID, Target: topic,
 	})
 }
@@ -309,7 +309,7 @@ func (r *redrive) follow(ctx context.Context, l Letter, topic string) error {
 		}
 		chain = append(chain, tiers...)
 	}
-	return r.trail.expect(ctx, l.Place(), r.mainTopic(l), group, chain, r.task.Sent < watched)
+	return r.trail.expect(ctx, l.Place(), r.mainTopic(l), group, chain, r.task.Sent < firstRecords)
 }
 
 // record is the letter on its way back: the original partition if the target
@@ -368,8 +368,8 @@ func (r *redrive) waitUntil(ctx context.Context, at time.Time) error {
 
 // guard stops the redrive when too many of the first records are dead again.
 func (r *redrive) guard() error {
-	if _, first := r.trail.deadAgain(); first > watched*maxFailures/100 {
-		return fmt.Errorf("%d of the first %d: %w", first, min(r.task.Sent, watched), ErrTooManyFailures)
+	if _, first := r.trail.deadAgain(); first > mostDeadAgain {
+		return fmt.Errorf("%d of the first %d: %w", first, min(r.task.Sent, firstRecords), ErrTooManyFailures)
 	}
 	return nil
 }
@@ -378,7 +378,7 @@ func (r *redrive) guard() error {
 // again. Records whose group is unknown cannot be seen to be handled; they
 // are waited for as long as something happens.
 func (r *redrive) settle(ctx context.Context) error {
-	steps, until := 0, time.Now().Add(patience)
+	steps, until := 0, time.Now().Add(quietLimit)
 	for {
 		if err := r.guard(); err != nil {
 			return err
@@ -391,14 +391,14 @@ func (r *redrive) settle(ctx context.Context) error {
 			return r.guard()
 		}
 		if w.steps != steps {
-			steps, until = w.steps, time.Now().Add(patience)
+			steps, until = w.steps, time.Now().Add(quietLimit)
 		}
-		if waitForDue := time.Now().Add(w.latest.Sub(r.d.c.Clock().Now())).Add(patience); waitForDue.After(until) {
+		if waitForDue := time.Now().Add(w.latest.Sub(r.d.c.Clock().Now())).Add(quietLimit); waitForDue.After(until) {
 			until = waitForDue
 		}
 		if time.Now().After(until) {
 			if w.followed > 0 {
-				return fmt.Errorf("%d of %d, nothing happens to them: %w", w.followed, watched, ErrNotHandled)
+				return fmt.Errorf("%d of %d, nothing happens to them: %w", w.followed, firstRecords, ErrNotHandled)
 			}
 			return nil
 		}

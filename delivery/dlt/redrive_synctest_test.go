@@ -12,10 +12,14 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/botehq/bote/delivery"
+	"github.com/botehq/bote/delivery/codec"
 	"github.com/botehq/bote/delivery/dlt"
 )
 
@@ -336,4 +340,138 @@ func TestKilledRedrive(t *testing.T) {
 		require.LessOrEqual(t, b.size("m-retry-1000"), 90+90+1, "at most the record that was in flight is sent twice")
 		require.Zero(t, b.count().Open)
 	})
+}
+
+// A dead-letter topic that is deleted and filled again: what was done with the
+// old letters says nothing of the new ones at their places.
+func TestDeadLetterTopicRecreated(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, b *bed) {
+		m := b.letters(5, delivery.BlockingRetry(delivery.Attempts(1)))
+		n, err := b.open().Discard(t.Context(), dlt.Filter{}, "kim", "old")
+		require.NoError(t, err)
+		require.Equal(t, 5, n)
+		n, err = b.open().Discard(t.Context(), dlt.Filter{}, "kim", "again")
+		require.NoError(t, err)
+		require.Zero(t, n)
+		require.NoError(t, b.cluster.DeleteTopic("m-dlt"))
+		_, err = orders.SendBatch(t.Context(), b.c, []delivery.Outgoing[string]{{Key: "k", Value: "new"}, {Key: "k", Value: "newer"}})
+		require.NoError(t, err)
+		b.wait("dead letters", func() bool { return b.size("m-dlt") == 2 })
+		require.Equal(t, 2, b.count().Open)
+		m.repair(never)
+		got, err := b.open().Redrive(t.Context(), dlt.Filter{}, dlt.ToGroup("mail"))
+		require.NoError(t, err)
+		require.Equal(t, 2, got.Sent)
+		require.Zero(t, b.count().Open)
+	})
+}
+
+// Earlier versions noted no timestamp: what they did stays done.
+func TestStateOfAnEarlierVersion(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, b *bed) {
+		b.letters(2, delivery.BlockingRetry(delivery.Attempts(1)))
+		require.NoError(t, b.cluster.CreateTopic("m-dlt-bote-state", 1, nil))
+		note := `{"action":"redriven","actor":"kim","time":"2026-01-01T00:00:00Z","redrive_id":"1","target":"m"}`
+		_, err := delivery.NewTopic("m-dlt-bote-state", codec.Text()).Send(t.Context(), b.c, "0:1", note)
+		require.NoError(t, err)
+		c := b.count()
+		require.Equal(t, 1, c.Open)
+		require.Equal(t, 1, c.Redriven)
+	})
+}
+
+// The records that a redrive waits for are deleted before it reads them: it
+// does not wait for them without end.
+func TestRedriveWhoseTrailIsDeleted(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, b *bed) {
+		m := b.letters(120, chain)
+		m.stop()
+		fault := b.refuseFetches("m-retry-1000")
+		done := make(chan error, 1)
+		go func() {
+			_, err := dlt.Open(b.dial(b.dialSlow), "m-dlt").Redrive(context.Background(), dlt.Filter{}, dlt.ToGroup("mail"))
+			done <- err
+		}()
+		b.wait("the first are sent", func() bool { return b.size("m-retry-1000") == 220 })
+		b.deleteRecords("m-retry-1000")
+		fault.Remove()
+		select {
+		case err := <-done:
+			require.ErrorIs(t, err, dlt.ErrNotHandled)
+		case <-time.After(10 * time.Minute):
+			t.Fatal("the redrive still waits")
+		}
+	})
+}
+
+// A retry topic that cannot be read costs a redrive its patience, not its claim.
+func TestRedriveWhoseTrailIsRefused(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, b *bed) {
+		m := b.letters(120, chain)
+		m.stop()
+		b.refuseFetches("m-retry-1000")
+		begun := time.Now()
+		_, err := dlt.Open(b.dial(b.dialSlow), "m-dlt").Redrive(t.Context(), dlt.Filter{}, dlt.ToGroup("mail"))
+		require.ErrorIs(t, err, dlt.ErrNotHandled)
+		require.Less(t, time.Since(begun), 3*time.Minute)
+	})
+}
+
+// Letters that are deleted between two steps of a scan are not waited for.
+func TestLettersDeletedDuringAScan(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, b *bed) {
+		b.letters(5, chain)
+		fault := b.refuseFetches("m-dlt")
+		counted := make(chan int, 1)
+		go func() {
+			c, err := b.open().Count(context.Background(), dlt.Filter{})
+			if err != nil {
+				t.Error(err)
+			}
+			counted <- c.Total
+		}()
+		b.wait("the scan reads", func() bool { return fault.Hits() > 0 })
+		b.deleteRecords("m-dlt")
+		fault.Remove()
+		select {
+		case n := <-counted:
+			require.Zero(t, n)
+		case <-time.After(10 * time.Minute):
+			t.Fatal("the scan still waits")
+		}
+	})
+}
+
+// slowConn needs time for each request: the time of a bubble stands still while
+// refused fetches are tried again at once.
+type slowConn struct{ net.Conn }
+
+func (c slowConn) Write(p []byte) (int, error) {
+	time.Sleep(50 * time.Millisecond)
+	return c.Conn.Write(p)
+}
+
+func (b *bed) dialSlow(ctx context.Context, network, addr string) (net.Conn, error) {
+	c, err := b.net.DialContext(ctx, network, addr)
+	return slowConn{c}, err
+}
+
+func (b *bed) refuseFetches(topic string) *kfake.FaultHandle {
+	return b.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Topic: topic, Err: kerr.LeaderNotAvailable, Count: -1})
+}
+
+// deleteRecords deletes all records of a topic.
+func (b *bed) deleteRecords(topic string) {
+	b.t.Helper()
+	adm := kadm.NewClient(b.c.Kgo())
+	ends, err := adm.ListEndOffsets(b.t.Context(), topic)
+	require.NoError(b.t, err)
+	_, err = adm.DeleteRecords(b.t.Context(), ends.Offsets())
+	require.NoError(b.t, err)
+	require.Zero(b.t, b.size(topic))
 }

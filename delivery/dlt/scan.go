@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -52,7 +53,10 @@ func (d *DLT) scan(ctx context.Context, f Filter, after *Place, visit func(Lette
 func newLetter(r *kgo.Record, s State) Letter {
 	l := Letter{
 		Record: r, Origin: delivery.ReadOrigin(r), Failure: delivery.ReadFailure(r.Headers),
-		Redrives: delivery.RedriveCount(r.Headers), State: s,
+		Redrives: delivery.RedriveCount(r.Headers),
+	}
+	if s.about(r) {
+		l.State = s
 	}
 	l.Key, l.Value, l.Restored = delivery.RestoreBytes(r)
 	return l
@@ -123,8 +127,13 @@ func (rg *offsetRange) narrow(f Filter, after *Place) {
 	rg.from, rg.to = max(rg.from, first), min(rg.to, last)
 }
 
+// readQuiet is how long no record may come before a read asks whether there are
+// any left.
+const readQuiet = 2 * time.Second
+
 // read calls visit for each record of a range. Control records are fetched
-// too, because the last offset of a range may be one.
+// too, because the last offset of a range may be one. Records may be deleted
+// meanwhile, also all of those that are waited for.
 func (d *DLT) read(ctx context.Context, rg offsetRange, visit func(*kgo.Record) error) error {
 	if rg.from >= rg.to {
 		return nil
@@ -139,7 +148,15 @@ func (d *DLT) read(ctx context.Context, rg offsetRange, visit func(*kgo.Record) 
 	}
 	defer cl.Close()
 	for {
-		fetches := cl.PollFetches(ctx)
+		limited, cancel := context.WithTimeout(ctx, readQuiet)
+		fetches := cl.PollFetches(limited)
+		cancel()
+		if fetches.Empty() && ctx.Err() == nil && limited.Err() != nil {
+			if over, err := d.deleted(ctx, rg); over || err != nil {
+				return err
+			}
+			continue
+		}
 		if err := fetches.Err(); err != nil {
 			return fmt.Errorf("read %s-%d: %w", rg.topic, rg.partition, err)
 		}
@@ -157,4 +174,13 @@ func (d *DLT) read(ctx context.Context, rg offsetRange, visit func(*kgo.Record) 
 			}
 		}
 	}
+}
+
+// deleted tells whether no record of a range is left.
+func (d *DLT) deleted(ctx context.Context, rg offsetRange) (bool, error) {
+	starts, err := listed(d.adm.ListStartOffsets(ctx, rg.topic))
+	if err != nil {
+		return false, fmt.Errorf("list start offsets of %s: %w", rg.topic, err)
+	}
+	return starts[delivery.TP{Topic: rg.topic, Partition: rg.partition}] >= rg.to, nil
 }

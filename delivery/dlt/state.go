@@ -32,6 +32,17 @@ type State struct {
 	RedriveID string    `json:"redrive_id,omitempty"`
 	Target    string    `json:"target,omitempty"`
 	Reason    string    `json:"reason,omitempty"`
+
+	// LetterTimestamp is the letter's, in ms. It tells whether the letter that
+	// lies at the place now is the one that this is about, for the topic may have
+	// been deleted and filled again. Earlier versions did not write it: 0 is that
+	// of any letter.
+	LetterTimestamp int64 `json:"letter_timestamp,omitempty"`
+}
+
+// about tells whether something was done with the very record.
+func (s State) about(r *kgo.Record) bool {
+	return s.LetterTimestamp == 0 || s.LetterTimestamp == r.Timestamp.UnixMilli()
 }
 
 func (d *DLT) stateTopic() string { return d.topic + stateSuffix }
@@ -68,7 +79,9 @@ func (d *DLT) states(ctx context.Context) (map[Place]State, claims, error) {
 }
 
 // note writes the state of one letter, creating the state topic if need be.
-func (d *DLT) note(ctx context.Context, p Place, s State) error {
+func (d *DLT) note(ctx context.Context, l Letter, s State) error {
+	p := l.Place()
+	s.LetterTimestamp = l.Record.Timestamp.UnixMilli()
 	data, err := json.Marshal(s)
 	if err != nil {
 		return fmt.Errorf("encode state: %w", err)

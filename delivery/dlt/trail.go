@@ -22,6 +22,9 @@ const headerLetter = "bote-redrive-letter"
 // read after so long at most.
 const trailWait = 500 * time.Millisecond
 
+// catchUpLimit is how long a look waits for what is there to be read.
+const catchUpLimit = 2 * time.Second
+
 // trail follows the first records of a redrive through the retry topics of
 // their chain: until a group has committed an offset behind a record that has
 // gone nowhere else, or the record is in the dead-letter topic again. It is
@@ -116,15 +119,23 @@ func (t *trail) add(ctx context.Context, topics []string) (map[string]map[int32]
 
 // ends are the ends of topics as they are now.
 func (t *trail) ends(ctx context.Context, topics []string) (map[delivery.TP]int64, error) {
-	listed, err := t.d.adm.ListEndOffsets(ctx, topics...)
-	if err == nil {
-		err = listed.Error()
-	}
+	ends, err := listed(t.d.adm.ListEndOffsets(ctx, topics...))
 	if err != nil {
 		return nil, fmt.Errorf("watch %s: %w", strings.Join(topics, ", "), err)
 	}
+	return ends, nil
+}
+
+// listed are the offsets of an answer.
+func listed(answer kadm.ListedOffsets, err error) (map[delivery.TP]int64, error) {
+	if err == nil {
+		err = answer.Error()
+	}
+	if err != nil {
+		return nil, err
+	}
 	out := map[delivery.TP]int64{}
-	listed.Each(func(o kadm.ListedOffset) { out[delivery.TP{Topic: o.Topic, Partition: o.Partition}] = o.Offset })
+	answer.Each(func(o kadm.ListedOffset) { out[delivery.TP{Topic: o.Topic, Partition: o.Partition}] = o.Offset })
 	return out, nil
 }
 
@@ -144,7 +155,8 @@ func (t *trail) read(ctx context.Context) {
 
 // take sees one record. The caller holds mu.
 func (t *trail) take(rec *kgo.Record) {
-	t.next[delivery.TP{Topic: rec.Topic, Partition: rec.Partition}] = rec.Offset + 1
+	tp := delivery.TP{Topic: rec.Topic, Partition: rec.Partition}
+	t.next[tp] = max(t.next[tp], rec.Offset+1)
 	h := delivery.Headers(rec.Headers)
 	if rec.Attrs.IsControl() || h.Text(delivery.HeaderRedriveID) != t.id {
 		return
@@ -219,8 +231,12 @@ func (t *trail) look(ctx context.Context) (onTheWay, error) {
 	if err != nil {
 		return onTheWay{}, err
 	}
-	if err := t.catchUp(ctx); err != nil {
+	caughtUp, err := t.catchUp(ctx)
+	if err != nil {
 		return onTheWay{}, err
+	}
+	if !caughtUp {
+		passed = nil // some of them may lie in what was not read.
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -293,8 +309,9 @@ func (s step) readers() []string {
 	return out
 }
 
-// catchUp waits until everything is read that is there now.
-func (t *trail) catchUp(ctx context.Context) error {
+// catchUp waits until everything is read that is there now, or deleted. It
+// reports false if that takes longer than catchUpLimit: the claim has to be kept.
+func (t *trail) catchUp(ctx context.Context) (bool, error) {
 	t.mu.Lock()
 	topics := make([]string, 0, len(t.topics))
 	for topic := range t.topics {
@@ -303,18 +320,37 @@ func (t *trail) catchUp(ctx context.Context) error {
 	t.mu.Unlock()
 	ends, err := t.ends(ctx, topics)
 	if err != nil {
-		return err
+		return false, err
 	}
+	late := time.NewTimer(catchUpLimit)
+	defer late.Stop()
 	look := time.NewTicker(10 * time.Millisecond)
 	defer look.Stop()
 	for !t.reached(ends) {
 		select {
 		case <-look.C:
+		case <-late.C:
+			return t.reachedOrDeleted(ctx, topics, ends)
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return false, context.Cause(ctx)
 		}
 	}
-	return nil
+	return true, nil
+}
+
+// reachedOrDeleted is reached for topics whose records may have been deleted
+// before they were read.
+func (t *trail) reachedOrDeleted(ctx context.Context, topics []string, ends map[delivery.TP]int64) (bool, error) {
+	starts, err := listed(t.d.adm.ListStartOffsets(ctx, topics...))
+	if err != nil {
+		return false, fmt.Errorf("watch %s: %w", strings.Join(topics, ", "), err)
+	}
+	t.mu.Lock()
+	for tp, start := range starts {
+		t.next[tp] = max(t.next[tp], start)
+	}
+	t.mu.Unlock()
+	return t.reached(ends), nil
 }
 
 // reached tells whether everything before the ends was read.

@@ -38,7 +38,7 @@ func (o *dltRedrive) addFlags(cmd *cobra.Command) {
 	f.StringVar(&o.tier, "tier", "", "with --to-group: this retry topic, for records that do not name one")
 	f.BoolVar(&o.everything, "everything", false, "redrive all open records when no filter is given")
 	f.BoolVar(&o.dryRun, "dry-run", false, "only say what would go where")
-	f.BoolVar(&o.unwatched, "unwatched", false, "do not wait after the first 100 records to see whether more than 5 % are dead again")
+	f.BoolVar(&o.unwatched, "unwatched", false, "do not wait after the first 100 records to see whether more than 5 of them are dead again")
 	f.Float64Var(&o.rate, "rate", 100, "records a second")
 	f.IntVar(&o.maxRedrives, "max-redrives", 3, "a record redriven so often goes to <main topic>-parked")
 	cmd.MarkFlagsMutuallyExclusive("to-group", "to-origin", "to-topic")
