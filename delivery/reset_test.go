@@ -178,3 +178,24 @@ func TestDeletedBelow(t *testing.T) {
 	require.Len(t, c.list(), 20)
 	require.Len(t, log.with("WARN", "out of range", "from=10", "to=30"), 1)
 }
+
+// Records that were deleted from a retry topic before they were retried are an
+// error, which names them.
+func TestDeletedFromARetryTopic(t *testing.T) {
+	h, log := logging(t)
+	h.CreateTopic("m", 1)
+	h.CreateTopic("m-retry", 1)
+	for i := range 50 {
+		h.Publish(delivery.NewTopic("m-retry", topic.Codec()), "k", fmt.Sprint(i))
+	}
+	o := kadm.Offsets{}
+	o.AddOffset("m-retry", 0, 10, -1)
+	require.NoError(t, kadm.NewClient(h.Client().Kgo()).CommitAllOffsets(t.Context(), "g-retry", o))
+	require.NoError(t, h.Cluster().DeleteRecords("m-retry", 0, 30))
+	var k kinds
+	listen(t, h, "g", func(context.Context, *message) error { return nil }, delivery.RetryTopics(), k.option())
+	require.Eventually(t, func() bool { return len(k.of(delivery.EventOffsetReset)) == 1 }, 10*time.Second, time.Millisecond)
+	require.Equal(t, delivery.RoleRetry, k.of(delivery.EventOffsetReset)[0].Role)
+	require.Len(t, log.with("ERROR", "records were deleted before they were retried", "topic=m-retry", "first_lost=10", "last_lost=29"), 1)
+	require.Empty(t, log.with("WARN", "out of range"))
+}
