@@ -257,7 +257,11 @@ func (c *consumer) fetchError(p kgo.FetchTopicPartition) bool {
 	}
 	key := "fetch " + TP{p.Topic, p.Partition}.String()
 	if authError(err) && c.l.cfg.haltOnAuth {
-		c.l.halt(fmt.Errorf("fetch %s: %w", p.Topic, err))
+		at := Event{Role: c.plan.Role, Topic: p.Topic, Partition: p.Partition}
+		if ln := c.lane(TP{p.Topic, p.Partition}); ln != nil {
+			at.Offset = ln.position()
+		}
+		c.l.halt(at, fmt.Errorf("fetch %s-%d@%d: %w", at.Topic, at.Partition, at.Offset, err))
 		return true
 	}
 	c.l.health.degradeFor(key, err.Error(), fetchErrorLasts)

@@ -66,7 +66,8 @@ func (c *consumer) reset(ctx context.Context, r outOfRange) error {
 	c.reportReset(r, from, to, start, end)
 	switch {
 	case !ok:
-		c.l.halt(fmt.Errorf("partition %s: offset %d is out of range, the log holds %d to %d: %w", r.tp, from, start, end, r.err))
+		c.l.halt(Event{Role: c.plan.Role, Topic: r.tp.Topic, Partition: r.tp.Partition, Offset: from},
+			fmt.Errorf("partition %s: offset %d is out of range, the log holds %d to %d: %w", r.tp, from, start, end, r.err))
 	case from < to:
 		c.skipTo(old, to)
 	default:

@@ -168,7 +168,10 @@ func (t Topic[T]) record(c *Client, key string, v T, opts []SendOption) (_ *kgo.
 		rec.Key = []byte(key)
 	}
 	cfg := sendConfig{rec: rec}
-	for _, o := range opts {
+	for i, o := range opts {
+		if o == nil {
+			return nil, "", fmt.Errorf("send to %s: option %d is nil", t.name, i+1)
+		}
 		o(&cfg)
 	}
 	if !cfg.tombstone {
