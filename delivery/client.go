@@ -192,7 +192,7 @@ func (c *Client) newKgo(prefix string, log *slog.Logger, defaults, user, owned [
 	base := []kgo.Opt{
 		kgo.SeedBrokers(c.brokers...),
 		kgo.ClientID(c.clientID(prefix)),
-		kgo.WithLogger(kgoLogger{log, c.gate}),
+		kgo.WithLogger(kgoLogger{log, c.gate, log != c.log}),
 		kgo.WithHooks(c.contact),
 	}
 	cl, err := kgo.NewClient(slices.Concat(base, defaults, c.kgoOpts, user, owned)...)

@@ -94,7 +94,9 @@ func (e *HungError) Error() string {
 	return "handlers never returned: " + strings.Join(e.Handlers, ", ")
 }
 
-// HaltError is returned by Run after a handler returned Halt.
+// HaltError is returned by Run after a handler returned Halt, and when the
+// listener stops by itself because going on would be of no use, as when the
+// broker does not take its SessionTimeout.
 type HaltError struct{ Err error }
 
 func (e *HaltError) Error() string { return "listener halted: " + e.Err.Error() }

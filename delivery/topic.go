@@ -93,7 +93,9 @@ func Tombstone() SendOption { return func(c *sendConfig) { c.tombstone = true } 
 
 // Send writes one record and waits until all in-sync replicas have it. An
 // empty key is no key. When ctx ends first, the error wraps ctx's; it also
-// wraps ErrUnknownOutcome if the record may have been written.
+// wraps ErrUnknownOutcome if the record may have been written. The error of a
+// topic that does not exist wraps ErrTopicMissing; it comes after some seconds,
+// for the topic may have been created a moment ago.
 func (t Topic[T]) Send(ctx context.Context, c *Client, key string, v T, opts ...SendOption) (Result, error) {
 	rec, id, err := t.record(c, key, v, opts)
 	if err != nil {
