@@ -227,16 +227,21 @@ func (c *chain) position(topic string) int {
 // would also be a cycle.
 func (c *chain) check() error {
 	var errs []error
-	seen := map[string]bool{}
-	for _, t := range slices.Concat([]string{c.main}, c.retryTopics(), c.deadLetterTopics()) {
-		if !validTopic(t) {
-			errs = append(errs, fmt.Errorf("%q is not a topic name", t))
+	seen := map[string]string{}
+	add := func(as string, topics ...string) {
+		for _, t := range topics {
+			if !validTopic(t) {
+				errs = append(errs, fmt.Errorf("%q is not a topic name", t))
+			}
+			if other, ok := seen[t]; ok {
+				errs = append(errs, fmt.Errorf("topic %s would be %s and %s: one of them needs another suffix", t, other, as))
+			}
+			seen[t] = as
 		}
-		if seen[t] {
-			errs = append(errs, fmt.Errorf("topic %s appears twice in the chain", t))
-		}
-		seen[t] = true
 	}
+	add("the main topic", c.main)
+	add("a retry topic", c.retryTopics()...)
+	add("a dead-letter topic", c.deadLetterTopics()...)
 	return errors.Join(errs...)
 }
 

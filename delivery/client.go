@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -97,10 +100,21 @@ func Dial(brokers []string, opts ...ClientOption) (*Client, error) {
 
 		forgotten: newForgotten(),
 	}
-	for _, o := range opts {
+	var problems []string
+	for _, b := range brokers {
+		if why := addressProblem(b); why != "" {
+			problems = append(problems, fmt.Sprintf("broker %q: %s", b, why))
+		}
+	}
+	for i, o := range opts {
+		if o == nil {
+			problems = append(problems, fmt.Sprintf("option %d is nil", i+1))
+			continue
+		}
 		o(c)
 	}
-	if problems := refusedOpts("WithKgo", c.kgoOpts, slices.Concat(ownedByClient, ownedByListener)...); len(problems) > 0 {
+	problems = append(problems, refusedOpts("WithKgo", c.kgoOpts, slices.Concat(ownedByClient, ownedByListener)...)...)
+	if len(problems) > 0 {
 		return nil, fmt.Errorf("dial: %w", &ConfigError{Problems: problems})
 	}
 	c.contact = &contact{clock: c.clock}
@@ -110,6 +124,32 @@ func Dial(brokers []string, opts ...ClientOption) (*Client, error) {
 		return nil, fmt.Errorf("dial: %w", err)
 	}
 	return c, nil
+}
+
+// addressProblem says what is wrong with the address of a broker, "" if
+// nothing is. franz-go takes host, host:port and addresses of IPv6, also
+// without brackets and a port, and any other text for a host.
+func addressProblem(addr string) string {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		host = addr
+		if inner, ok := strings.CutPrefix(addr, "["); ok && strings.HasSuffix(inner, "]") {
+			host = strings.TrimSuffix(inner, "]")
+		}
+		if strings.Contains(host, ":") && net.ParseIP(host) == nil {
+			return "it is not host:port"
+		}
+	}
+	switch {
+	case host == "" || strings.ContainsAny(host, " \t\r\n/,;@[]"):
+		return "it is not host:port"
+	case err != nil:
+		return ""
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
+		return "the port must be a number from 1 to 65535"
+	}
+	return ""
 }
 
 func (c *Client) openProducers() error {
@@ -152,7 +192,7 @@ func (c *Client) newKgo(prefix string, log *slog.Logger, defaults, user, owned [
 	base := []kgo.Opt{
 		kgo.SeedBrokers(c.brokers...),
 		kgo.ClientID(c.clientID(prefix)),
-		kgo.WithLogger(kgoLogger{log, c.gate}),
+		kgo.WithLogger(kgoLogger{log, c.gate, log != c.log}),
 		kgo.WithHooks(c.contact),
 	}
 	cl, err := kgo.NewClient(slices.Concat(base, defaults, c.kgoOpts, user, owned)...)

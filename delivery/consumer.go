@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -256,17 +257,61 @@ func (c *consumer) fetchError(p kgo.FetchTopicPartition) bool {
 		return false
 	}
 	if _, ok := errors.AsType[*kgo.ErrGroupSession](err); ok {
-		c.l.health.degrade("group "+c.plan.Group, err.Error())
+		c.groupError(err)
 		return true
 	}
 	key := "fetch " + TP{p.Topic, p.Partition}.String()
 	if authError(err) && c.l.cfg.haltOnAuth {
-		c.l.halt(fmt.Errorf("fetch %s: %w", p.Topic, err))
+		at := Event{Role: c.plan.Role, Topic: p.Topic, Partition: p.Partition}
+		if ln := c.lane(TP{p.Topic, p.Partition}); ln != nil {
+			at.Offset = ln.position()
+		}
+		c.l.halt(at, fmt.Errorf("fetch %s-%d@%d: %w", at.Topic, at.Partition, at.Offset, err))
 		return true
 	}
 	c.l.health.degradeFor(key, err.Error(), fetchErrorLasts)
 	c.warn(key, "fetch", slog.String("topic", p.Topic), slog.Int("partition", int(p.Partition)), slog.Any("err", err))
 	return true
+}
+
+// groupError takes what kept the member from its group. What the cluster will
+// refuse again and again stops the listener.
+func (c *consumer) groupError(err error) {
+	at := Event{Role: c.plan.Role}
+	switch {
+	case errors.Is(err, kerr.InvalidSessionTimeout):
+		c.l.halt(at, fmt.Errorf("group %s: the broker refuses a session timeout of %s%s, change SessionTimeout: %w",
+			c.plan.Group, c.cl.OptValue(kgo.SessionTimeout), c.sessionLimits(), err))
+	case errors.Is(err, kerr.InvalidGroupID), authError(err) && c.l.cfg.haltOnAuth:
+		c.l.halt(at, fmt.Errorf("group %s: %w", c.plan.Group, err))
+	default:
+		c.l.health.degrade("group "+c.plan.Group, err.Error())
+	}
+}
+
+// sessionLimits says which session timeouts a broker takes, "" if it does not tell.
+func (c *consumer) sessionLimits() string {
+	ctx, cancel := context.WithTimeout(c.cl.Context(), 5*time.Second)
+	defer cancel()
+	brokers, err := c.adm.ListBrokers(ctx)
+	if err != nil || len(brokers) == 0 {
+		return ""
+	}
+	described, err := c.adm.DescribeBrokerConfigs(ctx, brokers[0].NodeID)
+	if err != nil || len(described) == 0 {
+		return ""
+	}
+	limits := map[string]time.Duration{}
+	for _, o := range described[0].Configs {
+		if ms, err := strconv.Atoi(o.MaybeValue()); err == nil {
+			limits[o.Key] = time.Duration(ms) * time.Millisecond
+		}
+	}
+	least, most := limits["group.min.session.timeout.ms"], limits["group.max.session.timeout.ms"]
+	if least == 0 || most == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (it takes %s to %s)", least, most)
 }
 
 // authError tells whether the cluster knows us and refuses.

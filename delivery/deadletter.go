@@ -36,6 +36,13 @@ func (t *task) giveUp(err error, reason Reason) {
 	t.recover(t.l().cfg.exhausted, err, reason)
 }
 
+// halt stops the listener at the record.
+func (t *task) halt(err error) {
+	r := t.it.rec
+	t.l().halt(Event{Role: t.ln.c.plan.Role, Topic: r.Topic, Partition: r.Partition, Offset: r.Offset},
+		fmt.Errorf("record %s@%d: %w", t.ln.tp, r.Offset, err))
+}
+
 func (t *task) recover(a ExhaustedAction, err error, reason Reason) {
 	switch a {
 	case DeadLetterAction:
@@ -45,7 +52,7 @@ func (t *task) recover(a ExhaustedAction, err error, reason Reason) {
 		t.logFailure(slog.LevelError, "record skipped", err, slog.String("reason", string(reason)))
 		t.ln.finish(t.it)
 	case HaltListener:
-		t.l().halt(fmt.Errorf("record %s@%d: %w", t.ln.tp, t.it.rec.Offset, err))
+		t.halt(err)
 	case customAction:
 		t.recoverCustom(err)
 	}

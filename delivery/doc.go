@@ -63,6 +63,11 @@
 // one group per topic as Spring does. Missing retry and dead-letter topics are
 // created with the main topic's partitions; the main topic never is.
 //
+// A dead letter is deleted 14 days after it was written, unless retention.ms of
+// its topic says otherwise. Retry topics keep records for 7 days or four times
+// the longest delay, whichever is longer. Neither has a limit of size, and
+// topics that would delete records too early are refused by Run.
+//
 // Two groups on one topic share the names of retry and dead-letter topics. Each
 // skips the other's records by their group header. A group that was renamed must name
 // its old name with [GroupAliases], or its records in flight are skipped.

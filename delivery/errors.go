@@ -43,7 +43,8 @@ var (
 var (
 	ErrTopicMissing      = errors.New("topic does not exist")
 	ErrTopicCompacted    = errors.New("topic is compacted, records of equal key would erase each other")
-	ErrRetentionTooShort = errors.New("retention is shorter than the delay of the topic")
+	ErrRetentionTooShort = errors.New("retention.ms is shorter than the delay of the retry topic and a day: its records would be deleted if the listener were down meanwhile")
+	ErrRetentionBySize   = errors.New("retention.bytes limits the size of the topic, and its records would be deleted unhandled: set it to -1")
 	ErrNoWritePermission = errors.New("no permission to write to the topic")
 )
 
@@ -93,7 +94,9 @@ func (e *HungError) Error() string {
 	return "handlers never returned: " + strings.Join(e.Handlers, ", ")
 }
 
-// HaltError is returned by Run after a handler returned Halt.
+// HaltError is returned by Run after a handler returned Halt, and when the
+// listener stops by itself because going on would be of no use, as when the
+// broker does not take its SessionTimeout.
 type HaltError struct{ Err error }
 
 func (e *HaltError) Error() string { return "listener halted: " + e.Err.Error() }

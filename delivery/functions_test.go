@@ -254,3 +254,61 @@ func TestConfigErrorIsStable(t *testing.T) {
 	_, err := delivery.Listen(h.Client(), topic, "g", func(context.Context, *message) error { return nil }, delivery.RetryTopics(delivery.Fixed(9000*time.Hour)))
 	require.ErrorContains(t, err, "365 days")
 }
+
+// Options of which one would be without effect, and what is nil, are refused in
+// plain words.
+func TestContradictingOptions(t *testing.T) {
+	h := deliverytest.New(t)
+	handler := func(context.Context, *delivery.Message[[]byte]) error { return nil }
+	for want, opts := range map[string][]delivery.Option{
+		"NoDLT and DeadLetterHandler":                  {delivery.NoDLT(), delivery.DeadLetterHandler(handler)},
+		"NoDLT and DeadLetter exclude":                 {delivery.NoDLT(), delivery.DeadLetter(delivery.Suffix("-x"))},
+		"are for RetryTopics only":                     {delivery.BlockingRetry(delivery.Suffix("x"), delivery.MultipleTopics())},
+		"blocking retry: Fixed and Exponential":        {delivery.BlockingRetry(delivery.Fixed(1), delivery.Exponential(1, 2, 3))},
+		"retry topics: Fixed and Exponential":          {delivery.RetryTopics(delivery.Fixed(time.Second), delivery.Exponential(time.Second, 2, time.Minute))},
+		"CommitManual and CommitEach":                  {delivery.CommitManual(), delivery.CommitEach()},
+		"ByPartition and Unordered":                    {delivery.Unordered(), delivery.ByPartition()},
+		"session timeout must be positive":             {delivery.SessionTimeout(0)},
+		"option 2 is nil":                              {delivery.NoDLT(), nil},
+		"RetryTopics: option 1 is nil":                 {delivery.RetryTopics(nil)},
+		"DeadLetter: option 1 is nil":                  {delivery.DeadLetter(nil)},
+		"DeadLetterHandler: option 1 is nil":           {delivery.DeadLetterHandler(handler, nil)},
+		"DeadLetterHandler needs a function":           {delivery.DeadLetterHandler(nil)},
+		"DeadLetterIf needs a function":                {delivery.DeadLetter(delivery.DeadLetterIf("-x", nil))},
+		"OnEvent needs a function":                     {delivery.OnEvent(nil)},
+		"Use needs a function":                         {delivery.Use(nil)},
+		"options: dead-letter suffix must not be emp":  {delivery.DeadLetter(delivery.Suffix(""))},
+		"m-dlt would be a retry topic and a dead-lett": {delivery.RetryTopics(delivery.Suffix("-dlt"))},
+		"Relative is for Seek only":                    {delivery.StartAt(delivery.Relative(2))},
+		"offset must not be negative":                  {delivery.StartAt(delivery.Offset(-1))},
+		"number must not be negative":                  {delivery.StartAt(delivery.FromEnd(-1))},
+	} {
+		_, err := delivery.Listen(h.Client(), topic, "g", func(context.Context, *message) error { return nil }, opts...)
+		var ce *delivery.ConfigError
+		require.ErrorAs(t, err, &ce, want)
+		require.ErrorContains(t, err, want)
+		require.Len(t, ce.Problems, 1, want)
+	}
+	_, err := topic.Send(t.Context(), h.Client(), "k", "v", nil)
+	require.ErrorContains(t, err, "option 1 is nil")
+	_, err = delivery.Listen(h.Client(), topic, "g", func(context.Context, *message) error { return nil },
+		delivery.CommitEvery(time.Second, 1), delivery.CommitEvery(time.Second, 2), delivery.DeadLetter(), delivery.NoDLT(), delivery.ByPartition())
+	require.NoError(t, err)
+}
+
+// Addresses that can never work are refused by Dial, all others are taken.
+func TestDialAddresses(t *testing.T) {
+	var ce *delivery.ConfigError
+	for _, addr := range []string{"::::", "", " ", "a b:9092", "host:", "host:port", "host:0", "host:70000", ":9092", "http://host:9092", "a:1,b:2", "[::1", "a:b:c"} {
+		_, err := delivery.Dial([]string{"localhost:9092", addr})
+		require.ErrorAs(t, err, &ce, addr)
+		require.Len(t, ce.Problems, 1)
+	}
+	for _, addr := range []string{"host", "host:9092", "1.2.3.4:9092", "1.2.3.4", "::1", "[::1]", "[::1]:9092", "under_score.example.:1"} {
+		c, err := delivery.Dial([]string{addr})
+		require.NoError(t, err, addr)
+		c.Close()
+	}
+	_, err := delivery.Dial([]string{"localhost:9092"}, nil)
+	require.ErrorAs(t, err, &ce)
+}

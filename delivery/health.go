@@ -14,7 +14,7 @@ const contactLimit = 30 * time.Second
 // Health says whether a listener does its work, for readiness probes.
 type Health struct {
 	Status  Status
-	Reasons []string // why it is not ok, sorted
+	Reasons []string // why it is not ok, sorted, and that the program has paused it
 }
 
 // Status is the short form of a Health.
@@ -24,7 +24,8 @@ type Status string
 // be. A listener is starting until each of its groups has assigned partitions
 // once, also before Run. A halted listener does nothing until it is started
 // anew; nor does one whose Run has returned, with an error (failed) or without
-// (stopped).
+// (stopped). A listener that the program has paused is ok, with a reason that
+// says so.
 const (
 	StatusOK       Status = "ok"
 	StatusStarting Status = "starting"
@@ -55,6 +56,9 @@ func (l *Listener) Health() Health {
 	}
 	if h.Status == StatusOK && l.starting() {
 		return Health{Status: StatusStarting, Reasons: []string{"partitions are not assigned yet"}}
+	}
+	if why := l.pauses.reason(); why != "" {
+		h.Reasons = append(h.Reasons, why)
 	}
 	return h
 }

@@ -1,7 +1,10 @@
 package delivery
 
 import (
+	"bytes"
 	"context"
+	"log/slog"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -264,4 +267,29 @@ func TestSessionTimeout(t *testing.T) {
 		require.Equal(t, time.Second, cl.OptValue(kgo.HeartbeatInterval))
 		require.NoError(t, l.stop())
 	})
+}
+
+// A session timeout that the broker does not take ends Run, with one error that
+// says what it takes.
+func TestSessionTimeoutRefused(t *testing.T) {
+	var log bytes.Buffer
+	bubble(t, func(t *testing.T, b *bed) {
+		b.create("m", 1)
+		l := b.listen("m", "g", func(context.Context, *Message[string]) error { return nil }, SessionTimeout(time.Second))
+		select {
+		case err := <-l.done:
+			var halted *HaltError
+			require.ErrorAs(t, err, &halted)
+			require.ErrorIs(t, err, kerr.InvalidSessionTimeout)
+			require.Regexp(t, `group g: the broker refuses a session timeout of 1s \(it takes 6s to .*\), change SessionTimeout`, err.Error())
+		case <-time.After(time.Minute):
+			t.Fatal("Run goes on")
+		}
+		require.Equal(t, StatusHalted, l.Health().Status)
+	}, WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+	text := log.String()
+	require.LessOrEqual(t, strings.Count(text, "group manage loop"), 1, text)
+	for line := range strings.Lines(text) {
+		require.LessOrEqual(t, strings.Count(line, " group="), 1, line)
+	}
 }

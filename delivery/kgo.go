@@ -112,6 +112,8 @@ func (h dialHook) OnBrokerConnect(_ kgo.BrokerMetadata, _ time.Duration, _ net.C
 type kgoLogger struct {
 	log  *slog.Logger
 	gate *logGate
+
+	ofGroup bool // log names the group, as franz-go does
 }
 
 // Level implements kgo.Logger.
@@ -127,7 +129,12 @@ func (l kgoLogger) Log(level kgo.LogLevel, msg string, keyvals ...any) {
 	if level == kgo.LogLevelError {
 		at = slog.LevelError
 	}
-	args := append([]any{"detail", msg}, keyvals...)
+	args := []any{"detail", msg}
+	for i := 0; i+1 < len(keyvals); i += 2 {
+		if keyvals[i] != "group" || !l.ofGroup {
+			args = append(args, keyvals[i], keyvals[i+1])
+		}
+	}
 	if suppressed > 0 {
 		args = append(args, "suppressed", suppressed)
 	}

@@ -18,7 +18,7 @@ func TestKafkaClientLines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
 		log := slog.New(slog.NewTextHandler(&out, nil)).With(slog.String("group", "g"))
-		l := kgoLogger{log, newLogGate(systemClock{})}
+		l := kgoLogger{log: log, gate: newLogGate(systemClock{})}
 		for range 100 {
 			l.Log(kgo.LogLevelWarn, "unable to open connection to broker", "broker", "1")
 		}

@@ -93,7 +93,7 @@ func newListener(c *Client, topic, group string, handler Handler, cfg *config) (
 		problems = append(problems, "group is empty")
 	}
 	ch, err := newChain(topic, cfg.tiers, cfg.deadLetter)
-	if err != nil {
+	if err != nil && !cfg.noSuffix() { // else that is the problem
 		problems = append(problems, err.Error())
 	}
 	if len(problems) > 0 {
@@ -274,15 +274,21 @@ func (l *Listener) ours(h Headers, header string) bool {
 	return !ok || string(g) == l.group || slices.Contains(l.cfg.aliases, string(g))
 }
 
-// halt stops the listener because of err.
-func (l *Listener) halt(err error) {
+// halt stops the listener because of err. at says where it happened, and is
+// the event that is emitted.
+func (l *Listener) halt(at Event, err error) {
 	h := &HaltError{Err: err}
 	if !l.halted.CompareAndSwap(nil, h) {
 		return
 	}
 	l.health.halt(err.Error())
-	l.log.Error("listener halted", slog.Any("err", err))
-	l.emit(Event{Kind: EventHalted, Err: err})
+	var attrs []any
+	if at.Topic != "" {
+		attrs = append(attrs, slog.String("topic", at.Topic), slog.Int("partition", int(at.Partition)), slog.Int64("offset", at.Offset))
+	}
+	l.log.Error("listener halted", append(attrs, slog.Any("err", err))...)
+	at.Kind, at.Err = EventHalted, err
+	l.emit(at)
 	l.requestStop()
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -70,6 +71,12 @@ type config struct {
 	events         func(Event)
 	kgoOpts        []kgo.Opt
 
+	// What was asked for, to find options that contradict each other.
+	ordered        bool
+	deadLetterSet  bool
+	sessionSet     bool
+	commitPolicies []string
+
 	problems []string
 }
 
@@ -94,15 +101,38 @@ func newConfig(opts []Option) *config {
 		start:        Earliest(),
 		events:       func(Event) {},
 	}
-	for _, o := range opts {
+	for i, o := range opts {
+		if o == nil {
+			c.problem("option %d is nil", i+1)
+			continue
+		}
 		o(c)
 	}
 	return c.finish()
 }
 
+func (c *config) problem(format string, args ...any) {
+	c.problems = append(c.problems, fmt.Sprintf(format, args...))
+}
+
+// needs notes a function that is nil.
+func (c *config) needs(option string, isNil bool) {
+	if isNil {
+		c.problem("%s needs a function", option)
+	}
+}
+
+// setCommit sets the commit policy and notes the option that did.
+func (c *config) setCommit(option string, p commitPolicy) {
+	c.commit = p
+	if !slices.Contains(c.commitPolicies, option) {
+		c.commitPolicies = append(c.commitPolicies, option)
+	}
+}
+
 // ByPartition hands out the records of a partition one after the other, in
 // order. It is the default. Partitions run side by side.
-func ByPartition() Option { return func(c *config) { c.unordered = false } }
+func ByPartition() Option { return func(c *config) { c.ordered = true } }
 
 // Unordered hands out records of one partition side by side, up to
 // Concurrency of them.
@@ -121,11 +151,19 @@ func Concurrency(n int) Option { return func(c *config) { c.concurrency = n } }
 func BlockingRetry(opts ...RetryOption) Option {
 	return func(c *config) {
 		p := defaultBlocking()
-		for _, o := range opts {
-			o.applyRetry(&p)
-		}
+		c.applyRetry("BlockingRetry", &p, opts)
 		c.blocking = p
 		c.blockingSet = true
+	}
+}
+
+func (c *config) applyRetry(name string, p *retryPlan, opts []RetryOption) {
+	for i, o := range opts {
+		if o == nil {
+			c.problem("%s: option %d is nil", name, i+1)
+			continue
+		}
+		o.applyRetry(p)
 	}
 }
 
@@ -137,9 +175,7 @@ func BlockingIf(match func(error) bool) Option { return func(c *config) { c.bloc
 func RetryTopics(opts ...RetryOption) Option {
 	return func(c *config) {
 		p := defaultTiers()
-		for _, o := range opts {
-			o.applyRetry(&p)
-		}
+		c.applyRetry("RetryTopics", &p, opts)
 		c.tiers = &p
 	}
 }
@@ -151,29 +187,33 @@ func RetryTopics(opts ...RetryOption) Option {
 func RetryIf(match func(error) bool) Option { return func(c *config) { c.retryIf = match } }
 
 // CommitEach commits after each record.
-func CommitEach() Option { return func(c *config) { c.commit = commitPolicy{kind: commitEach} } }
+func CommitEach() Option {
+	return func(c *config) { c.setCommit("CommitEach", commitPolicy{kind: commitEach}) }
+}
 
 // CommitBatch commits when all records of a poll are done.
-func CommitBatch() Option { return func(c *config) { c.commit = commitPolicy{kind: commitBatch} } }
+func CommitBatch() Option {
+	return func(c *config) { c.setCommit("CommitBatch", commitPolicy{kind: commitBatch}) }
+}
 
 // CommitEvery commits when d has passed or n records are done, whichever is
 // first. It is the default, with 1 s and 1000.
 func CommitEvery(d time.Duration, n int) Option {
-	return func(c *config) { c.commit = commitPolicy{kind: commitEvery, interval: d, count: n} }
+	return func(c *config) { c.setCommit("CommitEvery", commitPolicy{kind: commitEvery, interval: d, count: n}) }
 }
 
 // CommitManual makes a record done when the handler calls Ack, in any order.
 // Commits happen as with CommitEvery.
 func CommitManual() Option {
 	return func(c *config) {
-		c.commit = commitPolicy{kind: commitManual, interval: time.Second, count: 1000}
+		c.setCommit("CommitManual", commitPolicy{kind: commitManual, interval: time.Second, count: 1000})
 	}
 }
 
 // CommitNow is CommitManual with an Ack that waits for its commit.
 func CommitNow() Option {
 	return func(c *config) {
-		c.commit = commitPolicy{kind: commitNow, interval: time.Second, count: 1000}
+		c.setCommit("CommitNow", commitPolicy{kind: commitNow, interval: time.Second, count: 1000})
 	}
 }
 
@@ -268,7 +308,9 @@ func StartAt(p Position) Option { return func(c *config) { c.start = p } }
 // others. Until then they stand still. The default is 45 s, as in Java; the
 // broker refuses what lies outside its group.min.session.timeout.ms and
 // group.max.session.timeout.ms. Heartbeats are sent 15 times as often.
-func SessionTimeout(d time.Duration) Option { return func(c *config) { c.sessionTimeout = d } }
+func SessionTimeout(d time.Duration) Option {
+	return func(c *config) { c.sessionTimeout, c.sessionSet = d, true }
+}
 
 // InstanceID makes the listener a static member of its group.
 func InstanceID(id string) Option { return func(c *config) { c.instanceID = id } }
@@ -290,14 +332,22 @@ func Filter(keep func(*Message[[]byte]) bool) Option { return func(c *config) { 
 
 // Use adds middleware around each delivery, the first one outermost.
 func Use(m ...Middleware) Option {
-	return func(c *config) { c.middleware = append(c.middleware, m...) }
+	return func(c *config) {
+		c.needs("Use", slices.ContainsFunc(m, func(m Middleware) bool { return m == nil }))
+		c.middleware = append(c.middleware, m...)
+	}
 }
 
 // OnEvent calls f for each event, one after the other in the order they
 // happen, in a goroutine of its own: f may call any method of the listener.
 // Events that f is too slow for wait; beyond some thousands they are dropped,
 // and a warning is logged.
-func OnEvent(f func(Event)) Option { return func(c *config) { c.events = f } }
+func OnEvent(f func(Event)) Option {
+	return func(c *config) {
+		c.needs("OnEvent", f == nil)
+		c.events = f
+	}
+}
 
 // Kgo adds options to the franz-go clients of this listener. Listen refuses
 // options that the library sets itself, such as groups, topics, offsets,
@@ -309,8 +359,13 @@ func Kgo(opts ...kgo.Opt) Option {
 // DeadLetter changes the dead-letter topics of a listener.
 func DeadLetter(opts ...DeadLetterOption) Option {
 	return func(c *config) {
-		for _, o := range opts {
+		for i, o := range opts {
+			if o == nil {
+				c.problem("DeadLetter: option %d is nil", i+1)
+				continue
+			}
 			o.applyDeadLetter(c.deadLetter)
+			c.deadLetterSet = true
 		}
 	}
 }
@@ -381,8 +436,13 @@ func DLTSkip() DeadLetterHandlerOption { return func(c *config) { c.dltFailure =
 // record is delivered again, 1 s doubling up to 5 min apart, without end.
 func DeadLetterHandler(h Handler, opts ...DeadLetterHandlerOption) Option {
 	return func(c *config) {
+		c.needs("DeadLetterHandler", h == nil)
 		c.dltHandler = h
-		for _, o := range opts {
+		for i, o := range opts {
+			if o == nil {
+				c.problem("DeadLetterHandler: option %d is nil", i+1)
+				continue
+			}
 			o(c)
 		}
 	}
@@ -399,11 +459,45 @@ func (c *config) finish() *config {
 			c.family = FamilyRetry
 		}
 	}
+	c.contradictions()
 	if c.exhausted == LogAndSkip {
 		c.deadLetter = nil
 	}
 	c.validate()
 	return c
+}
+
+// contradictions refuses options of which one would be without effect.
+func (c *config) contradictions() {
+	if c.ordered && c.unordered {
+		c.problem("ByPartition and Unordered exclude each other")
+	}
+	if len(c.commitPolicies) > 1 {
+		c.problem("%s exclude each other", strings.Join(c.commitPolicies, " and "))
+	}
+	if c.exhausted == LogAndSkip && c.dltHandler != nil {
+		c.problem("NoDLT and DeadLetterHandler exclude each other: there are no dead letters to handle")
+	}
+	if c.exhausted == LogAndSkip && c.deadLetterSet {
+		c.problem("NoDLT and DeadLetter exclude each other: there is no dead-letter topic")
+	}
+	if b := c.blocking; b.suffix != "" || b.byIndex || b.multiple || len(b.drain) > 0 {
+		c.problem("blocking retry: Suffix, NameByIndex, MultipleTopics and AlsoDrain are for RetryTopics only")
+	}
+	if c.sessionSet && c.sessionTimeout == 0 {
+		c.problem("session timeout must be positive")
+	}
+	if at := c.start.startProblem(); at != "" {
+		c.problem("%s", at)
+	}
+	for _, r := range c.deadLetter.routes {
+		c.needs("DeadLetterIf", r.match == nil)
+	}
+}
+
+// noSuffix tells that the dead-letter topic would have the main topic's name.
+func (c *config) noSuffix() bool {
+	return c.deadLetter != nil && c.deadLetter.suffix == "" && c.deadLetter.topic == ""
 }
 
 func (c *config) validate() {
@@ -412,6 +506,7 @@ func (c *config) validate() {
 			c.problems = append(c.problems, problem)
 		}
 	}
+	check(!c.noSuffix(), "dead-letter suffix must not be empty")
 	check(c.concurrency >= 1, "concurrency must be at least 1")
 	check(c.queueRecords >= 1 && c.queueBytes >= 1, "queue limit must be at least 1 record and 1 byte")
 	check(c.bufferBytes >= 1, "buffer limit must be at least 1 byte")

@@ -1,6 +1,10 @@
 package delivery
 
-import "sync"
+import (
+	"slices"
+	"strings"
+	"sync"
+)
 
 // pauseReason is why a partition is not fetched or not handed out. Reasons are
 // a set.
@@ -53,6 +57,24 @@ func (p *pauses) of(tp TP) pauseSet {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.all | p.each[tp]
+}
+
+// reason says what the program has paused, "" if nothing.
+func (p *pauses) reason() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.all != 0:
+		return "paused by the program"
+	case len(p.each) == 0:
+		return ""
+	}
+	var parts []string
+	for tp := range p.each {
+		parts = append(parts, tp.String())
+	}
+	slices.Sort(parts)
+	return "paused by the program: " + strings.Join(parts, ", ")
 }
 
 func (p *pauses) set(tps []TP, s pauseSet) {

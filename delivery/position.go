@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -67,6 +68,47 @@ func (p Position) kgoOffset() kgo.Offset {
 		return kgo.NewOffset().AtCommitted()
 	}
 	return kgo.NewOffset().AtStart()
+}
+
+// startProblem says why a partition cannot start at the position, "" if it can.
+func (p Position) startProblem() string {
+	switch {
+	case p.kind == fromHere:
+		return "StartAt(Relative): a partition without a commit has nothing to count from, Relative is for Seek only"
+	case p.kind == atOffset && p.offset < 0:
+		return fmt.Sprintf("StartAt(Offset(%d)): an offset must not be negative", p.offset)
+	case p.kind == fromEnd && p.offset < 0:
+		return fmt.Sprintf("StartAt(FromEnd(%d)): the number must not be negative", p.offset)
+	}
+	return ""
+}
+
+// seekTo is resolve for Seek: a position outside the log is refused, for it
+// would be moved, and the whole partition perhaps handled again. One that is
+// given as a distance stops at the start of the log.
+func (p Position) seekTo(ctx context.Context, adm *kadm.Client, tp TP, here int64) (int64, error) {
+	if p.kind == atCommit {
+		return 0, fmt.Errorf("%s: NoStart is for StartAt only", tp)
+	}
+	at, err := p.resolve(ctx, adm, tp, here)
+	if err != nil || p.kind != atOffset && p.kind != fromEnd && p.kind != fromHere {
+		return at, err
+	}
+	start, err := Earliest().resolve(ctx, adm, tp, 0)
+	if err != nil {
+		return 0, err
+	}
+	end, err := Latest().resolve(ctx, adm, tp, 0)
+	if err != nil {
+		return 0, err
+	}
+	if p.kind != atOffset {
+		at = max(at, start)
+	}
+	if at < start || at > end {
+		return 0, fmt.Errorf("%s: offset %d lies outside the log, which holds %d to %d: %w", tp, at, start, end, kerr.OffsetOutOfRange)
+	}
+	return at, nil
 }
 
 // resolve finds the offset of the position in one partition. here is the next

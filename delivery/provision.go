@@ -18,6 +18,7 @@ import (
 const (
 	retryRetention      = 7 * 24 * time.Hour
 	deadLetterRetention = 14 * 24 * time.Hour
+	retryMargin         = 24 * time.Hour   // how long a listener may be down before records of a retry topic are deleted unread
 	missingCheck        = 5 * time.Second  // how often a missing main topic is looked for
 	missingWarn         = 30 * time.Second // how often that is logged
 )
@@ -27,8 +28,8 @@ func (c *Client) admin() *kadm.Client { return kadm.NewClient(c.sends) }
 // chainTopic is a topic of the chain that must exist before it is needed.
 type chainTopic struct {
 	name      string
-	delay     time.Duration // the longest, with jitter
-	retention time.Duration
+	least     time.Duration // the shortest retention that is accepted
+	retention time.Duration // with which the topic is created
 }
 
 // chainTopics are the topics the listener creates; never the main topic, and
@@ -40,7 +41,7 @@ func (l *Listener) chainTopics() []chainTopic {
 	}
 	var out []chainTopic
 	for _, t := range l.chain.tiers {
-		out = append(out, chainTopic{t.topic, l.cfg.tiers.jittered(t.delay, 1), max(retryRetention, 4*longest)})
+		out = append(out, chainTopic{t.topic, l.cfg.tiers.jittered(t.delay, 1) + retryMargin, max(retryRetention, 4*longest)})
 	}
 	for _, t := range l.chain.deadLetterTopics() {
 		out = append(out, chainTopic{t, 0, deadLetterRetention})
@@ -231,8 +232,9 @@ const headerRoom = 16 << 10
 
 func (l *Listener) create(ctx context.Context, t chainTopic, partitions int32) error {
 	configs := map[string]*string{
-		"cleanup.policy": new("delete"),
-		"retention.ms":   new(millis(t.retention)),
+		"cleanup.policy":  new("delete"),
+		"retention.ms":    new(millis(t.retention)),
+		"retention.bytes": new("-1"), // else the broker's log.retention.bytes holds
 	}
 	if limit, ok := l.mainLimit(ctx); ok {
 		configs["max.message.bytes"] = new(strconv.Itoa(limit + headerRoom))
@@ -293,8 +295,13 @@ func checkConfig(t chainTopic, d kadm.ResourceConfig) error {
 			}
 		case "retention.ms":
 			ms, err := strconv.ParseInt(c.MaybeValue(), 10, 64)
-			if err == nil && ms >= 0 && ms < t.delay.Milliseconds() {
+			if err == nil && ms >= 0 && ms < t.least.Milliseconds() {
 				return &TopicError{Topic: t.name, Err: ErrRetentionTooShort}
+			}
+		case "retention.bytes":
+			limit, err := strconv.ParseInt(c.MaybeValue(), 10, 64)
+			if err == nil && limit >= 0 {
+				return &TopicError{Topic: t.name, Err: ErrRetentionBySize}
 			}
 		}
 	}

@@ -66,7 +66,8 @@ func (c *consumer) reset(ctx context.Context, r outOfRange) error {
 	c.reportReset(r, from, to, start, end)
 	switch {
 	case !ok:
-		c.l.halt(fmt.Errorf("partition %s: offset %d is out of range, the log holds %d to %d: %w", r.tp, from, start, end, r.err))
+		c.l.halt(Event{Role: c.plan.Role, Topic: r.tp.Topic, Partition: r.tp.Partition, Offset: from},
+			fmt.Errorf("partition %s: offset %d is out of range, the log holds %d to %d: %w", r.tp, from, start, end, r.err))
 	case from < to:
 		c.skipTo(old, to)
 	default:
@@ -93,10 +94,20 @@ func (c *consumer) resetTo(from, start, end int64) (to int64, ok bool) {
 
 func (c *consumer) reportReset(r outOfRange, from, to, start, end int64) {
 	c.l.count(MetricOffsetReset, r.tp.Topic, "")
-	c.log.Warn("offset was out of range, position is moved",
+	attrs := []any{
 		slog.String("topic", r.tp.Topic), slog.Int("partition", int(r.tp.Partition)),
 		slog.Int64("from", from), slog.Int64("to", to),
-		slog.Int64("log_start_offset", start), slog.Int64("log_end_offset", end), slog.Any("err", r.err))
+		slog.Int64("log_start_offset", start), slog.Int64("log_end_offset", end), slog.Any("err", r.err),
+	}
+	lost := []any{slog.Int64("first_lost", from), slog.Int64("last_lost", start-1)}
+	switch below := from < start; {
+	case below && c.plan.Role == RoleRetry:
+		c.log.Error("records were deleted before they were retried", append(attrs, lost...)...)
+	case below && c.plan.Role == RoleDeadLetter:
+		c.log.Error("dead letters were deleted before they were handled", append(attrs, lost...)...)
+	default:
+		c.log.Warn("offset was out of range, position is moved", attrs...)
+	}
 	c.l.emit(Event{
 		Kind: EventOffsetReset, Role: c.plan.Role, Topic: r.tp.Topic, Partition: r.tp.Partition, Offset: to, Err: r.err,
 		Text: fmt.Sprintf("offset %d is out of range, the log holds %d to %d", from, start, end),

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/botehq/bote/delivery"
 	"github.com/botehq/bote/delivery/deliverytest"
@@ -144,7 +145,9 @@ func TestCommitBehindTheEnd(t *testing.T) {
 	})
 }
 
-func TestSeekBehindTheEnd(t *testing.T) {
+// Seek refuses what lies outside the log or makes no sense, and then nothing
+// moves.
+func TestSeekOutsideTheLog(t *testing.T) {
 	h, log := logging(t)
 	var c calls
 	l := listen(t, h, "g", func(_ context.Context, m *message) error {
@@ -153,12 +156,23 @@ func TestSeekBehindTheEnd(t *testing.T) {
 	}, delivery.CommitEach())
 	sendNumbers(t, h, 0, 20)
 	awaitCommit(t, h, 20)
-	require.NoError(t, l.Seek(t.Context(), delivery.TP{Topic: "m"}, delivery.Offset(500)))
-	require.Eventually(t, func() bool { return len(c.list()) == 40 }, 10*time.Second, time.Millisecond)
-	sendNumbers(t, h, 20, 60)
-	awaitCommit(t, h, 60)
-	require.Len(t, c.list(), 80)
-	require.Len(t, log.with("WARN", "out of range", "from=500"), 1)
+	require.NoError(t, h.Cluster().DeleteRecords("m", 0, 5))
+	tp := delivery.TP{Topic: "m"}
+	for _, to := range []delivery.Position{
+		delivery.Offset(-1), delivery.Offset(4), delivery.Offset(21), delivery.Offset(99999), delivery.FromEnd(-1), delivery.Relative(1),
+	} {
+		require.ErrorIs(t, l.Seek(t.Context(), tp, to), kerr.OffsetOutOfRange, "%v", to)
+	}
+	require.ErrorContains(t, l.Seek(t.Context(), tp, delivery.NoStart()), "for StartAt only")
+	require.NoError(t, l.Seek(t.Context(), tp, delivery.Offset(20)), "the end itself")
+	sendNumbers(t, h, 20, 22)
+	awaitCommit(t, h, 22)
+	require.Len(t, c.list(), 22)
+	require.NoError(t, l.Seek(t.Context(), tp, delivery.Relative(-1000)), "a distance stops at the start")
+	require.Eventually(t, func() bool { return len(c.list()) == 22+17 }, 10*time.Second, time.Millisecond)
+	require.NoError(t, l.Seek(t.Context(), tp, delivery.FromEnd(1000)))
+	require.Eventually(t, func() bool { return len(c.list()) == 22+34 }, 10*time.Second, time.Millisecond)
+	require.Empty(t, log.with("out of range"))
 }
 
 // Records that were deleted before they were read: what is left is read, and
@@ -177,4 +191,25 @@ func TestDeletedBelow(t *testing.T) {
 	awaitCommit(t, h, 50)
 	require.Len(t, c.list(), 20)
 	require.Len(t, log.with("WARN", "out of range", "from=10", "to=30"), 1)
+}
+
+// Records that were deleted from a retry topic before they were retried are an
+// error, which names them.
+func TestDeletedFromARetryTopic(t *testing.T) {
+	h, log := logging(t)
+	h.CreateTopic("m", 1)
+	h.CreateTopic("m-retry", 1)
+	for i := range 50 {
+		h.Publish(delivery.NewTopic("m-retry", topic.Codec()), "k", fmt.Sprint(i))
+	}
+	o := kadm.Offsets{}
+	o.AddOffset("m-retry", 0, 10, -1)
+	require.NoError(t, kadm.NewClient(h.Client().Kgo()).CommitAllOffsets(t.Context(), "g-retry", o))
+	require.NoError(t, h.Cluster().DeleteRecords("m-retry", 0, 30))
+	var k kinds
+	listen(t, h, "g", func(context.Context, *message) error { return nil }, delivery.RetryTopics(), k.option())
+	require.Eventually(t, func() bool { return len(k.of(delivery.EventOffsetReset)) == 1 }, 10*time.Second, time.Millisecond)
+	require.Equal(t, delivery.RoleRetry, k.of(delivery.EventOffsetReset)[0].Role)
+	require.Len(t, log.with("ERROR", "records were deleted before they were retried", "topic=m-retry", "first_lost=10", "last_lost=29"), 1)
+	require.Empty(t, log.with("WARN", "out of range"))
 }

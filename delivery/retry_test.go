@@ -176,7 +176,8 @@ func TestHalt(t *testing.T) {
 		"as a dead letter": {delivery.Permanent(errBoom), []delivery.Option{delivery.OnExhausted(delivery.HaltListener)}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := deliverytest.New(t)
+			h, log := logging(t)
+			var k kinds
 			h.CreateTopic("m", 1)
 			batch := []delivery.Outgoing[string]{{Value: "ok"}, {Value: "stop"}}
 			for i := range 200 {
@@ -191,7 +192,7 @@ func TestHalt(t *testing.T) {
 					return tc.err
 				}
 				return nil
-			}, tc.opts...)
+			}, append(tc.opts, k.option())...)
 			require.NoError(t, err)
 			err = l.Run(t.Context())
 			var halted *delivery.HaltError
@@ -200,6 +201,11 @@ func TestHalt(t *testing.T) {
 			require.Equal(t, []string{"ok", "stop"}, c.list())
 			awaitCommit(t, h, 1)
 			require.Equal(t, delivery.StatusHalted, l.Health().Status)
+			require.Equal(t, "listener halted: record m-0@1: boom", err.Error())
+			require.Len(t, log.with("ERROR", "listener halted", "topic=m", "partition=0", "offset=1"), 1)
+			e := k.of(delivery.EventHalted)
+			require.Len(t, e, 1)
+			require.Equal(t, delivery.Event{Kind: delivery.EventHalted, Group: "g", Role: delivery.RoleMain, Topic: "m", Offset: 1, Err: e[0].Err}, e[0])
 		})
 	}
 }

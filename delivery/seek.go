@@ -16,7 +16,8 @@ type seek struct {
 
 // Seek moves the position of an assigned partition. What was queued is
 // dropped, what handlers that run return is ignored, and the partition goes on
-// at the new position with nothing else kept. ctx bounds the wait.
+// at the new position with nothing else kept. A position outside the log is
+// refused; its end is inside. ctx bounds the wait.
 func (l *Listener) Seek(ctx context.Context, tp TP, to Position) error {
 	s := &seek{tp: tp, to: to, done: make(chan error, 1)}
 	for _, c := range l.current() {
@@ -72,7 +73,7 @@ func (c *consumer) applySeek(ctx context.Context, s *seek) error {
 	if old == nil {
 		return fmt.Errorf("seek %s: %w", s.tp, ErrNotAssigned)
 	}
-	at, err := s.to.resolve(ctx, c.adm, s.tp, max(old.watermark(), 0))
+	at, err := s.to.seekTo(ctx, c.adm, s.tp, max(old.watermark(), 0))
 	if err != nil {
 		return fmt.Errorf("seek: %w", err)
 	}

@@ -146,6 +146,9 @@ func (s *sending) produced(r *kgo.Record, err error) {
 		if errors.Is(context.Cause(s.group.ctx), errSendTimeout) {
 			err = fmt.Errorf("%w: %w", errSendTimeout, err)
 		}
+		if errors.Is(err, kerr.UnknownTopicOrPartition) {
+			err = fmt.Errorf("%w: %w", ErrTopicMissing, err)
+		}
 		res.Err = fmt.Errorf("send to %s: %w", r.Topic, err)
 	}
 	s.finish(res)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kerr"
 )
 
 // Records that share a context share its end, and nothing else: each has its
@@ -70,4 +71,19 @@ type oddContext struct {
 	context.Context
 
 	_ []int
+}
+
+// A topic that does not exist is told within seconds, by an error of its own.
+func TestSendToMissingTopic(t *testing.T) {
+	bubble(t, func(t *testing.T, b *bed) {
+		begun := time.Now()
+		_, err := NewTopic("nowhere", text).Send(t.Context(), b.client, "k", "v")
+		require.ErrorIs(t, err, ErrTopicMissing)
+		require.ErrorIs(t, err, kerr.UnknownTopicOrPartition)
+		require.Less(t, time.Since(begun), 15*time.Second)
+		begun = time.Now()
+		_, err = NewTopic("nowhere", text).SendBatch(t.Context(), b.client, []Outgoing[string]{{Value: "a"}, {Value: "b"}})
+		require.ErrorIs(t, err, ErrTopicMissing)
+		require.Less(t, time.Since(begun), 15*time.Second)
+	})
 }

@@ -74,6 +74,21 @@ func TestProvisioning(t *testing.T) {
 			nil,
 			delivery.ErrRetentionTooShort,
 		},
+		"retention of the delay alone": {
+			map[string]map[string]string{"m": nil, "m-retry": {"retention.ms": "3600000"}},
+			nil,
+			delivery.ErrRetentionTooShort,
+		},
+		"retry topic with a size limit": {
+			map[string]map[string]string{"m": nil, "m-retry": {"retention.bytes": "1000000"}},
+			nil,
+			delivery.ErrRetentionBySize,
+		},
+		"dead-letter topic with a size limit": {
+			map[string]map[string]string{"m": nil, "m-dlt": {"retention.bytes": "1000000"}},
+			nil,
+			delivery.ErrRetentionBySize,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := deliverytest.New(t)
@@ -94,6 +109,8 @@ func TestProvisioning(t *testing.T) {
 		require.Equal(t, "604800000", *h.Cluster().TopicInfo("m-retry").Configs["retention.ms"])
 		require.Equal(t, "1209600000", *h.Cluster().TopicInfo("m-dlt").Configs["retention.ms"])
 		require.Equal(t, "delete", *h.Cluster().TopicInfo("m-dlt").Configs["cleanup.policy"])
+		require.Equal(t, "-1", *h.Cluster().TopicInfo("m-retry").Configs["retention.bytes"])
+		require.Equal(t, "-1", *h.Cluster().TopicInfo("m-dlt").Configs["retention.bytes"])
 	})
 	t.Run("options", func(t *testing.T) {
 		h := deliverytest.New(t)

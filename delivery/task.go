@@ -305,7 +305,7 @@ func (t *task) settle(err error) (again bool, wait time.Duration) {
 		return false, 0
 	case verdictHalt:
 		t.result("halted")
-		t.l().halt(err)
+		t.halt(err)
 		return false, 0
 	case verdictDone, verdictPermanent, verdictRetry:
 	}

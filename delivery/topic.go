@@ -93,7 +93,9 @@ func Tombstone() SendOption { return func(c *sendConfig) { c.tombstone = true } 
 
 // Send writes one record and waits until all in-sync replicas have it. An
 // empty key is no key. When ctx ends first, the error wraps ctx's; it also
-// wraps ErrUnknownOutcome if the record may have been written.
+// wraps ErrUnknownOutcome if the record may have been written. The error of a
+// topic that does not exist wraps ErrTopicMissing; it comes after some seconds,
+// for the topic may have been created a moment ago.
 func (t Topic[T]) Send(ctx context.Context, c *Client, key string, v T, opts ...SendOption) (Result, error) {
 	rec, id, err := t.record(c, key, v, opts)
 	if err != nil {
@@ -168,7 +170,10 @@ func (t Topic[T]) record(c *Client, key string, v T, opts []SendOption) (_ *kgo.
 		rec.Key = []byte(key)
 	}
 	cfg := sendConfig{rec: rec}
-	for _, o := range opts {
+	for i, o := range opts {
+		if o == nil {
+			return nil, "", fmt.Errorf("send to %s: option %d is nil", t.name, i+1)
+		}
 		o(&cfg)
 	}
 	if !cfg.tombstone {

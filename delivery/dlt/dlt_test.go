@@ -178,6 +178,9 @@ func TestRedriveParks(t *testing.T) {
 	require.Equal(t, 1, got.Parked)
 	require.Equal(t, 0, got.Sent)
 	require.Equal(t, "v", string(h.ExpectRecords("m-parked", 1)[0].Value))
+	for _, topic := range []string{"m-parked", "m-dlt-bote-state"} {
+		require.Equal(t, "-1", *h.Cluster().TopicInfo(topic).Configs["retention.bytes"], topic)
+	}
 	h.ExpectDeadLetter("m-dlt", 4)
 	c, err := dlt.Open(h.Client(), "m-dlt").Count(t.Context(), dlt.Filter{})
 	require.NoError(t, err)

@@ -176,14 +176,7 @@ func (r *redrive) check(ctx context.Context) error {
 	if r.target.kind != toGroup || r.forceGroup {
 		return nil
 	}
-	groups, err := r.d.adm.ListGroups(ctx)
-	if err != nil {
-		return fmt.Errorf("list groups: %w", err)
-	}
-	if _, ok := groups[r.target.group]; !ok {
-		return fmt.Errorf("%s: %w", r.target.group, ErrNoGroup)
-	}
-	return nil
+	return r.d.CheckGroup(ctx, r.target.group)
 }
 
 // claimed redrives as the only one that does.

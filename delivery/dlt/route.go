@@ -164,7 +164,7 @@ func smallestTier(main string, topics []string) string {
 }
 
 // ensureParked creates the topic for records that were redriven too often, as
-// large as the dead-letter topic and without an end of retention.
+// large as the dead-letter topic and without a limit of time or size.
 func (r *redrive) ensureParked(ctx context.Context, topic string) error {
 	if n, err := r.count(ctx, topic); err != nil || n > 0 {
 		return err
@@ -173,8 +173,8 @@ func (r *redrive) ensureParked(ctx context.Context, topic string) error {
 	if err != nil {
 		return err
 	}
-	forever := "-1"
-	_, err = r.d.adm.CreateTopic(ctx, int32(max(n, 1)), -1, map[string]*string{"retention.ms": &forever}, topic)
+	configs := map[string]*string{"cleanup.policy": new("delete"), "retention.ms": new("-1"), "retention.bytes": new("-1")}
+	_, err = r.d.adm.CreateTopic(ctx, int32(max(n, 1)), -1, configs, topic)
 	if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
 		return fmt.Errorf("create %s: %w", topic, err)
 	}

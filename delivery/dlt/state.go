@@ -130,8 +130,8 @@ func (d *DLT) ensureStateTopic(ctx context.Context) error {
 		d.stateReady.Store(true)
 		return nil
 	}
-	compact := "compact"
-	_, err = d.adm.CreateTopic(ctx, 1, -1, map[string]*string{"cleanup.policy": &compact}, d.stateTopic())
+	configs := map[string]*string{"cleanup.policy": new("compact"), "retention.bytes": new("-1")}
+	_, err = d.adm.CreateTopic(ctx, 1, -1, configs, d.stateTopic())
 	if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
 		return fmt.Errorf("create %s: %w", d.stateTopic(), err)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -72,17 +73,44 @@ func (o *dltOptions) open(ctx context.Context, s *streams, f func(*delivery.Clie
 		return err
 	}
 	client, err := delivery.Dial(seeds, delivery.WithClientID(c.get("client.id", "bote-dlt")), delivery.WithKgo(opts...),
-		delivery.WithLogger(slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: slog.LevelWarn}))))
+		delivery.WithLogger(slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: slog.LevelError}))))
 	if err != nil {
 		return err
 	}
 	defer client.Close()
-	return f(client)
+	err = f(client)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return codeError(interrupted(ctx)) // what was done until then is said
+	case isDial(err):
+		return fmt.Errorf("%w; is the broker running? bote serve starts one, and -b names another (%s was asked)", err, o.servers)
+	}
+	return err
 }
 
-// openTopic is open for commands on one dead-letter topic.
+// isDial tells an error of a connection that could not be opened.
+func isDial(err error) bool {
+	failed, ok := errors.AsType[*net.OpError](err)
+	return ok && failed.Op == "dial"
+}
+
+// openTopic is open for commands on one dead-letter topic. A topic that cannot be meant is an error.
 func (o *dltOptions) openTopic(ctx context.Context, s *streams, topic string, f func(*delivery.Client, *dlt.DLT) error) error {
-	return o.open(ctx, s, func(c *delivery.Client) error { return advise(f(c, dlt.Open(c, topic)), topic) })
+	return o.open(ctx, s, func(c *delivery.Client) error {
+		d := dlt.Open(c, topic)
+		if err := d.Check(ctx); err != nil {
+			return advise(err, topic)
+		}
+		return advise(f(c, d), topic)
+	})
+}
+
+// unselected adds to an error of places that were not selected how they are, if they can be.
+func unselected(err error) error {
+	if _, closed := errors.AsType[*dlt.ClosedError](err); closed {
+		return fmt.Errorf("%w; --all takes it again", err)
+	}
+	return err
 }
 
 // advise adds to an error what to do about it.

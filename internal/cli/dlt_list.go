@@ -30,17 +30,17 @@ func newDLTListCommand(s *streams, o *dltOptions) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return o.open(cmd.Context(), s, func(c *delivery.Client) error {
-				if len(args) == 0 {
-					return listDLTs(cmd, s, c, asJSON)
-				}
+			if len(args) == 0 {
+				return o.open(cmd.Context(), s, func(c *delivery.Client) error { return listDLTs(cmd, s, c, asJSON) })
+			}
+			return o.openTopic(cmd.Context(), s, args[0], func(c *delivery.Client, d *dlt.DLT) error {
 				filter, err := f.filter(cmd, c.Clock().Now())
 				if err != nil {
 					return err
 				}
-				letters, _, err := dlt.Open(c, args[0]).List(cmd.Context(), filter, nil, 0)
+				letters, _, err := d.List(cmd.Context(), filter, nil, 0)
 				if err != nil {
-					return advise(err, args[0])
+					return err
 				}
 				return writeLetters(s.out, letters, asJSON)
 			})
@@ -284,8 +284,7 @@ func (s *streams) showLetter(l dlt.Letter) {
 	s.printf("origin:    %s-%d@%d of %s\n", l.Origin.Topic, l.Origin.Partition, l.Origin.Offset, stamp(l.Origin.Timestamp))
 	s.printf("group:     %s\nredrives:  %d\n", cmp.Or(l.Origin.Group, "-"), l.Redrives)
 	if !l.Open() {
-		s.printf("state:     %s at %s by %s, to %s %s\n", l.State.Action, stamp(l.State.At),
-			cmp.Or(l.State.Actor, "-"), cmp.Or(l.State.Target, "-"), l.State.Reason)
+		s.printf("state:     %s\n", stateText(l.State))
 	}
 	if f := l.Failure; f != nil {
 		s.printf("reason:    %s\nclass:     %s\ncause:     %s\nmessage:   %s\n",
@@ -303,6 +302,18 @@ func (s *streams) showLetter(l dlt.Letter) {
 		s.printf("key and value were base64 in a JSON string; this is what they stand for\n")
 	}
 	s.printf("key:       %s\nvalue:     %s\n", bytesText(l.Key), bytesText(l.Value))
+}
+
+// stateText says what was done with a letter; where it went and why are left out if there is nothing to say.
+func stateText(st dlt.State) string {
+	text := fmt.Sprintf("%s at %s by %s", st.Action, stamp(st.At), cmp.Or(st.Actor, "-"))
+	if st.Target != "" {
+		text += ", to " + st.Target
+	}
+	if st.Reason != "" {
+		text += ": " + st.Reason
+	}
+	return text
 }
 
 func bytesText(b []byte) string {

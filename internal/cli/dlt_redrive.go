@@ -45,15 +45,25 @@ func (o *dltRedrive) addFlags(cmd *cobra.Command) {
 }
 
 // check tells what is missing on the command line.
-func (o *dltRedrive) check(cmd *cobra.Command) error {
-	switch {
-	case o.toGroup == "" && o.topic == "" && !o.toOrigin:
+func (o *dltRedrive) check() error {
+	if o.toGroup == "" && o.topic == "" && !o.toOrigin {
 		return wordsError{errors.New("say where to: --to-group GROUP sends to the group that failed and no other, " +
 			"--to-origin to the topic it came from and all its groups, --to-topic TOPIC to any topic")}
-	case !o.everything && !o.selective(cmd):
-		return errNoSelection
 	}
 	return nil
+}
+
+// checkSelection refuses to redrive everything by accident. A group that does not exist is told before.
+func (o *dltRedrive) checkSelection(cmd *cobra.Command, d *dlt.DLT) error {
+	if o.everything || o.selective(cmd) {
+		return nil
+	}
+	if o.toGroup != "" && !o.forceGroup {
+		if err := d.CheckGroup(cmd.Context(), o.toGroup); err != nil {
+			return fmt.Errorf("redrive: %w", err)
+		}
+	}
+	return errNoSelection
 }
 
 func (o *dltRedrive) target() dlt.Target {
@@ -104,19 +114,26 @@ func newDLTRedriveCommand(s *streams, o *dltOptions) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := r.check(cmd); err != nil {
+			if err := r.check(); err != nil {
 				return err
 			}
 			return o.openTopic(cmd.Context(), s, args[0], func(c *delivery.Client, d *dlt.DLT) error {
+				if err := r.checkSelection(cmd, d); err != nil {
+					return err
+				}
 				filter, err := r.filter(cmd, c.Clock().Now())
 				if err != nil {
 					return err
+				}
+				selectable, unmet := d.CheckPlaces(cmd.Context(), filter)
+				if unmet != nil && selectable == 0 {
+					return unselected(unmet)
 				}
 				task, err := d.Redrive(cmd.Context(), filter, r.target(), r.options()...)
 				if err != nil && task.Selected == 0 {
 					return err
 				}
-				return errors.Join(err, s.writeTask(task, r, asJSON))
+				return errors.Join(err, s.writeTask(task, r, asJSON), unselected(unmet))
 			})
 		},
 	}
@@ -131,6 +148,10 @@ func (s *streams) writeTask(t dlt.Task, r *dltRedrive, asJSON bool) error {
 			"parked": t.Parked, "came_back": t.CameBack, "other_groups": t.OtherGroups, "targets": t.Targets,
 		})
 	}
+	if t.Selected+t.OtherGroups == 0 {
+		s.printf("sent back 0; %s\n", nothingSelected(r.all))
+		return nil
+	}
 	verb, tail := "sent back", fmt.Sprintf("; %d are dead again so far", t.CameBack)
 	if r.dryRun {
 		verb, tail = "would send back", ""
@@ -140,6 +161,14 @@ func (s *streams) writeTask(t dlt.Task, r *dltRedrive, asJSON bool) error {
 		s.printf("%d of other groups are left; --group '*' takes them too\n", t.OtherGroups)
 	}
 	return nil
+}
+
+// nothingSelected says why nothing was done.
+func nothingSelected(all bool) string {
+	if all {
+		return "no dead letter is selected"
+	}
+	return "nothing that is selected is open"
 }
 
 // targetList names where records were sent, with their numbers if that is more
@@ -172,22 +201,31 @@ func newDLTDiscardCommand(s *streams, o *dltOptions) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if !everything && !f.selective(cmd) {
-				return errNoSelection
-			}
 			return o.openTopic(cmd.Context(), s, args[0], func(c *delivery.Client, d *dlt.DLT) error {
+				if !everything && !f.selective(cmd) {
+					return errNoSelection
+				}
 				filter, err := f.filter(cmd, c.Clock().Now())
 				if err != nil {
 					return err
+				}
+				selectable, unmet := d.CheckPlaces(cmd.Context(), filter)
+				if unmet != nil && selectable == 0 {
+					return unselected(unmet)
 				}
 				n, err := d.Discard(cmd.Context(), filter, actor(), reason)
 				if err != nil && n == 0 {
 					return err
 				}
-				if asJSON {
+				err = errors.Join(err, unselected(unmet))
+				switch {
+				case asJSON:
 					return errors.Join(err, writeObject(s.out, map[string]int{"discarded": n}))
+				case n == 0:
+					s.printf("discarded 0; %s\n", nothingSelected(f.all))
+				default:
+					s.printf("discarded %d\n", n)
 				}
-				s.printf("discarded %d\n", n)
 				return err
 			})
 		},

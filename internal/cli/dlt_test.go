@@ -5,9 +5,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"os"
+	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -37,8 +38,7 @@ func dltBench(t *testing.T) (run func(args ...string) (code int, out, errs strin
 	servers := strings.Join(h.Cluster().ListenAddrs(), ",")
 	return func(args ...string) (int, string, string) {
 		var out, errs bytes.Buffer
-		s := &streams{in: strings.NewReader(""), out: &out, err: &errs, getenv: os.Getenv}
-		code := runVerbs(t.Context(), s, append([]string{"dlt", "--bootstrap-server", servers}, args...))
+		code := Main(t.Context(), append([]string{"bote", "dlt", "--bootstrap-server", servers}, args...), strings.NewReader(""), &out, &errs)
 		return code, out.String(), errs.String()
 	}, h
 }
@@ -144,4 +144,107 @@ func TestDLTRedriveToGroup(t *testing.T) {
 	}
 	_, topics, _ := run("ls")
 	require.NotContains(t, topics, "nosuch")
+}
+
+// What is misspelt is told before what is missing, and a main topic is not taken for its dead-letter topic.
+func TestDLTOfTheWrongTopic(t *testing.T) {
+	run, h := dltBench(t)
+	for _, words := range [][]string{
+		{"ls", "orders"},
+		{"count", "orders"},
+		{"show", "orders", "0:0"},
+		{"discard", "orders", "--at", "0:0"},
+		{"discard", "orders"},
+		{"redrive", "orders", "--to-group", "mail", "--everything", "--dry-run"},
+	} {
+		code, out, errs := run(words...)
+		require.Equal(t, exitError, code, words)
+		require.Empty(t, out)
+		require.Equal(t, "Error: orders holds no dead letters; did you mean orders-dlt?\n", errs, words)
+	}
+	require.Nil(t, h.Cluster().TopicInfo("orders-bote-state"))
+	_, _, errs := run("redrive", "orders-dlt", "--to-group", "mial")
+	require.Contains(t, errs, "mial: no such consumer group")
+	_, _, errs = run("redrive", "nosuch", "--to-group", "mail")
+	require.Equal(t, "Error: no topic nosuch; bote dlt ls shows what there is\n", errs)
+	_, _, errs = run("redrive", "orders-dlt", "--to-group", "mail")
+	require.Contains(t, errs, "nothing selects records")
+}
+
+// Dead letters may lie in a topic of any name, also beside one that is named after it.
+func TestDLTOfAnyName(t *testing.T) {
+	run, h := dltBench(t)
+	h.CreateTopic("orders-dlt-dlt", 1)
+	code, out, errs := run("ls", "orders-dlt")
+	require.Equal(t, exitOK, code, errs)
+	require.Equal(t, 3, strings.Count(out, "orders-0@"))
+}
+
+// A place that holds nothing, or with which all was done, is no success.
+func TestDLTOfPlaces(t *testing.T) {
+	run, h := dltBench(t)
+	for _, verb := range [][]string{{"redrive", "orders-dlt", "--to-origin"}, {"discard", "orders-dlt"}} {
+		code, out, errs := run(append(verb, "--at", "0:77")...)
+		require.Equal(t, exitError, code)
+		require.Empty(t, out)
+		require.Equal(t, "Error: orders-dlt at 0:77: no such dead letter\n", errs)
+	}
+	code, out, errs := run("redrive", "orders-dlt", "--to-origin", "--at", "0:0", "--at", "0:77")
+	require.Equal(t, exitError, code)
+	require.Contains(t, out, "sent back 1 to orders;")
+	require.Equal(t, "Error: orders-dlt at 0:77: no such dead letter\n", errs)
+	for _, verb := range [][]string{{"redrive", "orders-dlt", "--to-origin"}, {"discard", "orders-dlt"}} {
+		code, out, errs = run(append(verb, "--at", "0:0")...)
+		require.Equal(t, exitError, code)
+		require.Empty(t, out)
+		require.Regexp(t, `^Error: 0:0 was redriven at 20.*Z; --all takes it again\n$`, errs)
+	}
+	h.ExpectRecords("orders", 4)
+	code, _, errs = run("redrive", "orders-dlt", "--to-origin", "--at", "0:0", "--all")
+	require.Equal(t, exitOK, code, errs)
+	code, out, errs = run("discard", "orders-dlt", "--everything")
+	require.Equal(t, exitOK, code, errs)
+	require.Equal(t, "discarded 2\n", out)
+	_, out, _ = run("show", "orders-dlt", "0:1")
+	require.Regexp(t, `state: +discarded at 20\S+Z by \S+\n`, out)
+	code, out, errs = run("discard", "orders-dlt", "--everything")
+	require.Equal(t, exitOK, code, errs)
+	require.Equal(t, "discarded 0; nothing that is selected is open\n", out)
+	code, out, errs = run("redrive", "orders-dlt", "--to-origin", "--everything")
+	require.Equal(t, exitOK, code, errs)
+	require.Equal(t, "sent back 0; nothing that is selected is open\n", out)
+}
+
+// Without a broker the error says what to do.
+func TestDLTWithoutABroker(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	addr := l.Addr().String()
+	require.NoError(t, l.Close())
+	var out, errs bytes.Buffer
+	code := Main(t.Context(), []string{"bote", "dlt", "ls", "-b", addr}, strings.NewReader(""), &out, &errs)
+	require.Equal(t, exitError, code)
+	require.Contains(t, errs.String(), "is the broker running? bote serve starts one, and -b names another")
+	require.Equal(t, 1, strings.Count(errs.String(), "\n"), errs.String())
+}
+
+// An interrupted redrive says what it did, and nothing else.
+func TestDLTRedriveInterrupted(t *testing.T) {
+	_, h := dltBench(t)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
+	var out, errs bytes.Buffer
+	code := make(chan int)
+	go func() {
+		code <- Main(ctx, []string{"bote", "dlt", "redrive", "orders-dlt", "--to-origin", "--everything", "--rate", "0.001", "-b", strings.Join(h.Cluster().ListenAddrs(), ",")},
+			strings.NewReader(""), &out, &errs)
+	}()
+	require.Eventually(t, func() bool {
+		p := h.Cluster().PartitionInfos("orders-dlt-bote-state")
+		return len(p) == 1 && p[0].HighWatermark >= 2 // the claim, and the note of the first record
+	}, 20*time.Second, 5*time.Millisecond)
+	cancel(errors.New("interrupt signal received"))
+	require.Equal(t, exitInterrupted, <-code)
+	require.Contains(t, out.String(), "sent back 1 to orders;")
+	require.Empty(t, errs.String())
 }

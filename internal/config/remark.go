@@ -14,10 +14,12 @@ func Remark(log *slog.Logger, kind Kind, values map[string]string, of ...any) {
 	}
 	policy := map[Kind]string{BrokerKind: "log.cleanup.policy", TopicKind: "cleanup.policy"}[kind]
 	if slices.Contains(splitList(values[policy]), "compact") {
+		const text = "cleanup.policy has compact, which bote does not do yet: nothing is deleted by compaction"
 		if kind == BrokerKind {
-			of = append([]any{slog.String("setting", policy)}, of...)
+			log.Warn(text, append([]any{slog.String("setting", policy)}, of...)...)
+		} else {
+			log.Info(text, of...)
 		}
-		log.Warn("cleanup.policy has compact, which bote does not do yet: nothing is deleted by compaction", of...)
 	}
 }
 

@@ -51,7 +51,7 @@ func (a *API) postEmail(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a.accept(w, r, notification{
-		kind: message.KindEmail, path: "/api/emails/", message: text.Text{EN: "Email sent!", KO: "이메일 발송 요청 완료"},
+		kind: message.KindEmail, path: "/api/emails/", message: text.Text{EN: "Email accepted", KO: "이메일 발송 요청 완료"},
 		send: func(ctx context.Context, id string) (delivery.Result, error) {
 			return message.Emails().Send(ctx, a.client, e.To, e, delivery.MessageID(id))
 		},
@@ -70,7 +70,7 @@ func (a *API) postSMS(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a.accept(w, r, notification{
-		kind: message.KindSMS, path: "/api/sms/", message: text.Text{EN: "SMS sent!", KO: "문자 발송 요청 완료"},
+		kind: message.KindSMS, path: "/api/sms/", message: text.Text{EN: "SMS accepted", KO: "문자 발송 요청 완료"},
 		send: func(ctx context.Context, id string) (delivery.Result, error) {
 			return message.Texts().Send(ctx, a.client, s.To, s, delivery.MessageID(id))
 		},

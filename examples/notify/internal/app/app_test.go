@@ -199,7 +199,7 @@ func TestMailArrives(t *testing.T) {
 func TestAnswerByLanguageAndType(t *testing.T) {
 	t.Parallel()
 	p := start(t, nil)
-	require.Contains(t, p.post("/api/emails", tutorialMail, "Accept-Language", "en-US").body, `"message":"Email sent!"`)
+	require.Contains(t, p.post("/api/emails", tutorialMail, "Accept-Language", "en-US").body, `"message":"Email accepted"`)
 	a := p.post("/api/emails", tutorialMail, "Accept", "text/plain")
 	require.Equal(t, http.StatusAccepted, a.code)
 	require.Equal(t, "이메일 발송 요청 완료", a.body)
