@@ -82,6 +82,7 @@ func TestServeSaysHowToNameTheControllersListener(t *testing.T) {
 	for listeners, kafkaSays := range map[string]string{
 		"PLAINTEXT://127.0.0.1:9094": "requirement failed: controller.listener.names must contain at least one value appearing in the 'listeners' configuration when running the KRaft controller role",
 		"SASL_SSL://:9092":           "listener SASL_SSL has the security protocol SASL_SSL, which bote does not serve yet",
+		"PLAINTEXT://192.0.2.1":      "Error creating broker listeners from '[PLAINTEXT://192.0.2.1]': Unable to parse PLAINTEXT://192.0.2.1 to a broker endpoint",
 	} {
 		file, _ := writeServerConfig(t, "")
 		var out bytes.Buffer
@@ -90,6 +91,9 @@ func TestServeSaysHowToNameTheControllersListener(t *testing.T) {
 		require.Contains(t, out.String(), " ERROR Cannot start: "+kafkaSays)
 		if strings.HasPrefix(kafkaSays, "requirement") {
 			require.Contains(t, out.String(), "\nAdd the controllers' listener to listeners, as listeners="+listeners+",CONTROLLER://127.0.0.1:9093, or leave listeners alone and choose the address with --listen HOST:PORT.")
+		}
+		if strings.HasPrefix(kafkaSays, "Error") {
+			require.Contains(t, out.String(), "\nThe port is missing: write "+listeners+":9092")
 		}
 	}
 }

@@ -52,7 +52,11 @@ func parseListeners(list []string, protocols map[string]Protocol, controllers []
 	for _, s := range list {
 		m := listenerPattern.FindStringSubmatch(s)
 		if m == nil {
-			return nil, &Error{Text: "Error creating broker listeners from '" + inList + "': Unable to parse " + s + " to a broker endpoint", Class: ClassArgument}
+			refused := &Error{Text: "Error creating broker listeners from '" + inList + "': Unable to parse " + s + " to a broker endpoint", Class: ClassArgument}
+			if withPort := s + ":9092"; listenerPattern.MatchString(withPort) {
+				refused.Advice = "The port is missing: write " + withPort
+			}
+			return nil, refused
 		}
 		name := strings.ToUpper(m[1])
 		protocol, ok := protocols[name]

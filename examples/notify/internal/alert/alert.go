@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/botehq/bote/examples/notify/internal/text"
 )
 
 const (
@@ -39,7 +41,7 @@ type Config struct {
 	// Window is the time in which a class is told once. The default is a minute.
 	Window time.Duration
 	// Told is called with the text of each alert that went out, if not nil.
-	Told func(text string)
+	Told func(text.Text)
 	// Logger gets the alerts without a webhook.
 	Logger *slog.Logger
 	// Registerer gets the metrics.
@@ -90,7 +92,7 @@ func (a *Alerter) Tell(ctx context.Context, e Event) error {
 		a.told.WithLabelValues("suppressed").Inc()
 		return nil
 	}
-	if err := a.send(ctx, text(e, 0)); err != nil {
+	if err := a.send(ctx, sentence(e, 0)); err != nil {
 		a.leave(w)
 		return err
 	}
@@ -136,7 +138,7 @@ func (a *Alerter) Run(ctx context.Context) error {
 
 func (a *Alerter) summarise(ctx context.Context) {
 	for e, n := range a.ended() {
-		if err := a.send(ctx, text(e, n)); err != nil {
+		if err := a.send(ctx, sentence(e, n)); err != nil {
 			a.cfg.Logger.Warn("alert not delivered", slog.Int("held_back", n), slog.Any("err", err))
 		}
 	}
@@ -160,15 +162,22 @@ func (a *Alerter) ended() map[Event]int {
 	return out
 }
 
-func text(e Event, more int) string {
-	s := fmt.Sprintf("notification %s is in %s (%s): %s", e.ID, e.Topic, e.Class, e.Reason)
+func sentence(e Event, more int) text.Text {
 	if more > 1 {
-		s = fmt.Sprintf("%d more notifications are in %s (%s), the last one %s: %s", more, e.Topic, e.Class, e.ID, e.Reason)
+		return text.Text{
+			EN: fmt.Sprintf("%d more notifications are in %s (%s), the last one %s: %s", more, e.Topic, e.Class, e.ID, e.Reason),
+			KO: fmt.Sprintf("메시지 %d건이 더 %s로 옮겨졌습니다 (%s). 마지막 메시지 %s: %s", more, e.Topic, e.Class, e.ID, e.Reason),
+		}
 	}
-	return s
+	return text.Text{
+		EN: fmt.Sprintf("notification %s is in %s (%s): %s", e.ID, e.Topic, e.Class, e.Reason),
+		KO: fmt.Sprintf("메시지 %s이(가) 끝내 실패해 %s로 옮겨졌습니다 (%s): %s", e.ID, e.Topic, e.Class, e.Reason),
+	}
 }
 
-func (a *Alerter) send(ctx context.Context, s string) error {
+// send alerts in English, which is what webhooks and logs are read in.
+func (a *Alerter) send(ctx context.Context, t text.Text) error {
+	s := t.EN
 	if a.cfg.Webhook == "" {
 		a.cfg.Logger.Warn("dead letter", slog.String("alert", s))
 	} else if err := a.post(ctx, s); err != nil {
@@ -177,7 +186,7 @@ func (a *Alerter) send(ctx context.Context, s string) error {
 	}
 	a.told.WithLabelValues("sent").Inc()
 	if a.cfg.Told != nil {
-		a.cfg.Told(s)
+		a.cfg.Told(t)
 	}
 	return nil
 }

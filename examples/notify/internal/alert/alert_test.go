@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/botehq/bote/examples/notify/internal/alert"
+	"github.com/botehq/bote/examples/notify/internal/text"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -120,12 +121,14 @@ func TestFailureIsReported(t *testing.T) {
 func TestWithoutWebhook(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
-	var told []string
+	var told []text.Text
 	a := newAlerter(t, alert.Config{
 		Logger: slog.New(slog.NewTextHandler(&log, nil)),
-		Told:   func(s string) { told = append(told, s) },
+		Told:   func(t text.Text) { told = append(told, t) },
 	})
 	require.NoError(t, a.Tell(t.Context(), event("permanent", "1")))
 	require.Contains(t, log.String(), "level=WARN msg=\"dead letter\"")
 	require.Len(t, told, 1)
+	require.Contains(t, log.String(), told[0].EN)
+	require.Contains(t, told[0].KO, "옮겨졌습니다")
 }

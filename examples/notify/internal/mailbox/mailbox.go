@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/botehq/bote/examples/notify/internal/text"
 )
 
 // maxMessages is how many messages are kept.
@@ -34,6 +36,15 @@ type Message struct {
 	To      string    `json:"to,omitempty"`
 	Subject string    `json:"subject,omitempty"`
 	Body    string    `json:"body"`
+	Korean  string    `json:"-"` // the body for the page in Korean, empty if it is the same
+}
+
+// In is the body for the page in a language.
+func (m Message) In(l text.Lang) string {
+	if l == text.Korean && m.Korean != "" {
+		return m.Korean
+	}
+	return m.Body
 }
 
 // Mailbox is safe for concurrent use.

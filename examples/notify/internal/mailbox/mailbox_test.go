@@ -187,3 +187,17 @@ func TestPage(t *testing.T) {
 	require.Equal(t, http.StatusNoContent, ask(http.MethodDelete, "/mailbox/api/messages", "").Code)
 	require.Contains(t, ask(http.MethodGet, "/mailbox/api/messages?after=1", "").Body.String(), `{"messages":[],"last":1}`)
 }
+
+// TestAlertsInTheLanguageOfThePage: the webhook and the log have them in English.
+func TestAlertsInTheLanguageOfThePage(t *testing.T) {
+	t.Parallel()
+	box := mailbox.New()
+	box.Add(mailbox.Message{Kind: mailbox.KindAlert, Body: "it was given up", Korean: "끝내 실패했습니다"})
+	page, err := mailbox.NewPage(box, "", text.English)
+	require.NoError(t, err)
+	for lang, says := range map[string]string{"en": "it was given up", "ko": "끝내 실패했습니다"} {
+		w := httptest.NewRecorder()
+		page.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/mailbox/list?lang="+lang, nil))
+		require.Contains(t, w.Body.String(), "<pre>"+says+"</pre>")
+	}
+}

@@ -18,6 +18,7 @@ import (
 	"github.com/botehq/bote/examples/notify/internal/mailbox"
 	"github.com/botehq/bote/examples/notify/internal/mailer"
 	"github.com/botehq/bote/examples/notify/internal/status"
+	"github.com/botehq/bote/examples/notify/internal/text"
 	"github.com/botehq/bote/examples/notify/message"
 )
 
@@ -81,7 +82,7 @@ func New(cfg Config) (_ *Worker, err error) {
 	}
 	w.alerter, err = alert.New(alert.Config{
 		Webhook: cfg.AlertWebhook, Logger: cfg.Logger, Registerer: cfg.Registry,
-		Told: func(text string) { cfg.Mailbox.Add(mailbox.Message{Kind: mailbox.KindAlert, Body: text}) },
+		Told: func(t text.Text) { cfg.Mailbox.Add(mailbox.Message{Kind: mailbox.KindAlert, Body: t.EN, Korean: t.KO}) },
 	})
 	if err != nil {
 		return nil, err
