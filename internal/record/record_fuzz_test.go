@@ -234,7 +234,7 @@ func FuzzUnpack(f *testing.F) {
 		c := record.Codec(codec)
 		theirs, wrong := whole(c, p)
 		ours, err := record.Decompress(c, p, 1<<20)
-		if errors.Is(err, record.ErrTooLarge) || errors.Is(wrong, zstd.ErrDecoderSizeExceeded) || c == record.None {
+		if errors.Is(err, record.ErrTooLarge) || errors.Is(wrong, zstd.ErrDecoderSizeExceeded) || errors.Is(wrong, zstd.ErrWindowSizeExceeded) || c == record.None { // they have less memory
 			return
 		}
 		if c == record.Zstd && len(p) > 0 {
