@@ -99,6 +99,7 @@ func (c *Config) settings() (config.Server, error) {
 		}
 		config.ListenAt(values, c.Listen)
 	}
+	idGiven := values["node.id"] != "" || values["broker.id"] != ""
 	config.Complete(values)
 	if err := config.CheckProtocols(values); err != nil {
 		return config.Server{}, err
@@ -107,7 +108,8 @@ func (c *Config) settings() (config.Server, error) {
 	if err != nil {
 		return s, err
 	}
-	if err := s.CheckServed(isThisMachine); err != nil {
+	_, err = os.Stat(filepath.Join(s.LogDirs[0], metaFile))
+	if err := s.CheckServed(config.Node{IDGiven: idGiven, Begun: err == nil, Here: whereIs}); err != nil {
 		return s, err
 	}
 	for _, w := range warnings {
@@ -127,11 +129,11 @@ func (c *Config) settings() (config.Server, error) {
 // memoryDir is where the data of a broker in memory seems to be.
 const memoryDir = "/bote"
 
-// isThisMachine reports whether a host is the machine that this program runs on: by its own name, or by an address that is
-// one of its own. A name that cannot be looked up is another machine's.
-func isThisMachine(host string) bool {
+// whereIs tells whether a host is the machine that this program runs on: by its own name, or by an address that is one of
+// its own.
+func whereIs(host string) config.HostKind {
 	if name, err := os.Hostname(); err == nil && strings.EqualFold(name, host) || strings.EqualFold(host, "localhost") {
-		return true
+		return config.HereHost
 	}
 	addresses := []string{host}
 	if net.ParseIP(host) == nil {
@@ -139,11 +141,14 @@ func isThisMachine(host string) bool {
 		defer cancel()
 		found, err := net.DefaultResolver.LookupHost(ctx, host)
 		if err != nil {
-			return false
+			return config.UnknownHost
 		}
 		addresses = found
 	}
-	return slices.ContainsFunc(addresses, isOwnAddress)
+	if slices.ContainsFunc(addresses, isOwnAddress) {
+		return config.HereHost
+	}
+	return config.OtherHost
 }
 
 // longestLookup is how long a start waits for the addresses of a host in controller.quorum.*.

@@ -10,16 +10,33 @@ import (
 	"strings"
 )
 
+// Node is what tells whether a quorum is this broker alone.
+type Node struct {
+	IDGiven bool                       // node.id was set: a voter of that ID is this node, as in Kafka
+	Begun   bool                       // the data directory has a cluster already
+	Here    func(host string) HostKind // where a host is
+}
+
+// HostKind says where a host is.
+type HostKind int
+
+// The kinds of hosts.
+const (
+	HereHost HostKind = iota
+	OtherHost
+	UnknownHost // its name cannot be looked up
+)
+
 // CheckServed refuses what Kafka does and bote does not, where starting all the same would leave the broker less protected
 // than its settings say, or make a cluster of its own of a broker that is meant to join one. Values that Kafka itself
-// refuses are ParseServer's. here reports whether a host is this machine.
-func (s *Server) CheckServed(here func(host string) bool) error {
+// refuses are ParseServer's.
+func (s *Server) CheckServed(n Node) error {
 	for _, check := range []func() error{s.checkProtocols, s.checkProtection, s.checkAlone} {
 		if err := check(); err != nil {
 			return err
 		}
 	}
-	return s.checkQuorumIsHere(here)
+	return s.checkQuorumIsHere(n)
 }
 
 // unserved is the refusal of something that Kafka would do.
@@ -74,21 +91,61 @@ func (s *Server) checkAlone() error {
 	return nil
 }
 
-// checkQuorumIsHere refuses a single controller that is another node than this one: as for checkAlone.
-func (s *Server) checkQuorumIsHere(here func(host string) bool) error {
-	const text = "%s=%s is not this node's controller listener, %s, but bote runs as one broker, which is its own controller: it would begin a cluster of its own. " +
-		"Name this node, as %s%s, or remove the setting."
-	own := s.controllerListener()
-	port := strconv.Itoa(cmp.Or(own.Port, 9093))
+// checkQuorumIsHere refuses a single controller that is another node than this one: as for checkAlone. A directory that has a
+// cluster begins none.
+func (s *Server) checkQuorumIsHere(n Node) error {
+	if n.Begun {
+		return nil
+	}
 	for _, server := range s.QuorumServers {
-		if !s.isOwnController(server, here) {
-			return unserved(text, "controller.quorum.bootstrap.servers", server, own, "localhost:", port)
+		if err := s.checkOwnController("controller.quorum.bootstrap.servers", "", server, n); err != nil {
+			return err
 		}
 	}
+	if n.IDGiven {
+		return nil // ParseServer has compared the IDs.
+	}
 	for _, voter := range s.QuorumVoters {
-		if _, address, _ := strings.Cut(voter, "@"); !s.isOwnController(address, here) {
-			return unserved(text, "controller.quorum.voters", voter, own, fmt.Sprintf("%d@localhost:", s.NodeID), port)
+		id, address, _ := strings.Cut(voter, "@")
+		if err := s.checkOwnController("controller.quorum.voters", id+"@", address, n); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// checkOwnController refuses an address that is not that of this node's controller listener. A listener on port 0 gets its
+// port when it is bound, so any port may be its own.
+func (s *Server) checkOwnController(setting, id, address string, n Node) error {
+	const text = "%s=%s is not this node's controller listener, %s: %s. bote runs as one broker, which is its own controller, and would begin a cluster of its own. " +
+		"Name this node, as %slocalhost:%d, or remove the setting."
+	own := s.controllerListener()
+	refuse := func(why string) error {
+		return unserved(text, setting, id+address, own, why, id, cmp.Or(own.Port, 9093))
+	}
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return refuse("it is not host:port")
+	}
+	hosts, ports := []string{""}, []string{"0"}
+	for _, l := range slices.Concat(s.Listeners, s.Advertised) {
+		hosts = append(hosts, l.Host)
+		if l.Controller {
+			ports = append(ports, strconv.Itoa(l.Port))
+		}
+	}
+	if !slices.Contains(ports, port) && !slices.Contains(ports[1:], "0") {
+		return refuse("the port is another")
+	}
+	if slices.ContainsFunc(hosts, func(own string) bool { return strings.EqualFold(own, host) }) {
+		return nil
+	}
+	switch n.Here(host) {
+	case OtherHost:
+		return refuse("the host is another machine")
+	case UnknownHost:
+		return refuse("the host's name cannot be looked up")
+	case HereHost:
 	}
 	return nil
 }
@@ -100,24 +157,4 @@ func (s *Server) controllerListener() Listener {
 		}
 	}
 	return Listener{}
-}
-
-// isOwnController reports whether an address may be that of this node's controller listener. A listener on port 0 gets its
-// port when it is bound, so any port may be its own.
-func (s *Server) isOwnController(address string, here func(host string) bool) bool {
-	host, port, err := net.SplitHostPort(address)
-	if err != nil {
-		return false
-	}
-	hosts, ports := []string{""}, []string{"0"}
-	for _, l := range slices.Concat(s.Listeners, s.Advertised) {
-		hosts = append(hosts, l.Host)
-		if l.Controller {
-			ports = append(ports, strconv.Itoa(l.Port))
-		}
-	}
-	if !slices.Contains(ports, port) && !slices.Contains(ports[1:], "0") {
-		return false
-	}
-	return slices.ContainsFunc(hosts, func(own string) bool { return strings.EqualFold(own, host) }) || here(host)
 }

@@ -49,7 +49,16 @@ func TestWhatProtectsRefusesTheStart(t *testing.T) {
 	}
 }
 
-func onlyLocalhost(host string) bool { return host == "localhost" }
+// onlyLocalhost is a new node without an ID of its own, on a machine that knows two names.
+var onlyLocalhost = Node{Here: func(host string) HostKind {
+	switch host {
+	case "localhost":
+		return HereHost
+	case "unknownhost":
+		return UnknownHost
+	}
+	return OtherHost
+}}
 
 // TestAQuorumElsewhereRefusesTheStart: a broker that is meant to join another node must
 // not begin a cluster of its own. The same node may be named in many ways.
@@ -69,6 +78,7 @@ func TestAQuorumElsewhereRefusesTheStart(t *testing.T) {
 		{servers: "localhost:9095", refused: true},
 		{servers: "localhost:9092", refused: true},
 		{servers: "otherhost:9093", refused: true},
+		{servers: "unknownhost:9093", refused: true},
 		{servers: "10.0.0.8:9093", settings: "listeners=PLAINTEXT://:9092,CONTROLLER://10.0.0.7:9093", refused: true},
 		{servers: "otherhost:9093", settings: "listeners=PLAINTEXT://:9092,CONTROLLER://127.0.0.1:0", refused: true},
 	} {
@@ -88,6 +98,14 @@ func TestAQuorumElsewhereRefusesTheStart(t *testing.T) {
 				continue
 			}
 			require.ErrorContains(t, err, name+"="+value+" is not this node's controller listener", c)
+			given, begun := onlyLocalhost, onlyLocalhost
+			given.IDGiven, begun.Begun = true, true
+			require.NoError(t, server.CheckServed(begun), c)
+			if err = server.CheckServed(given); name == "controller.quorum.voters" {
+				require.NoError(t, err, "as in Kafka, a voter of this node's ID is this node", c)
+			} else {
+				require.Error(t, err, c)
+			}
 		}
 	}
 	values := stock()
