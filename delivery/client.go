@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"slices"
 	"strconv"
@@ -136,12 +137,12 @@ func addressProblem(addr string) string {
 		if inner, ok := strings.CutPrefix(addr, "["); ok && strings.HasSuffix(inner, "]") {
 			host = strings.TrimSuffix(inner, "]")
 		}
-		if strings.Contains(host, ":") && net.ParseIP(host) == nil {
+		if _, err := netip.ParseAddr(host); strings.Contains(host, ":") && err != nil {
 			return "it is not host:port"
 		}
 	}
 	switch {
-	case host == "" || strings.ContainsAny(host, " \t\r\n/,;@[]"):
+	case host == "" && err != nil || strings.ContainsAny(host, " \t\r\n/,;@[]"):
 		return "it is not host:port"
 	case err != nil:
 		return ""

@@ -43,8 +43,7 @@ var (
 var (
 	ErrTopicMissing      = errors.New("topic does not exist")
 	ErrTopicCompacted    = errors.New("topic is compacted, records of equal key would erase each other")
-	ErrRetentionTooShort = errors.New("retention.ms is shorter than the delay of the retry topic and a day: its records would be deleted if the listener were down meanwhile")
-	ErrRetentionBySize   = errors.New("retention.bytes limits the size of the topic, and its records would be deleted unhandled: set it to -1")
+	ErrRetentionTooShort = errors.New("retention.ms is shorter than the delay of the retry topic, its records would be deleted before they are due")
 	ErrNoWritePermission = errors.New("no permission to write to the topic")
 )
 

@@ -261,13 +261,9 @@ func TestContradictingOptions(t *testing.T) {
 	h := deliverytest.New(t)
 	handler := func(context.Context, *delivery.Message[[]byte]) error { return nil }
 	for want, opts := range map[string][]delivery.Option{
-		"NoDLT and DeadLetterHandler":                  {delivery.NoDLT(), delivery.DeadLetterHandler(handler)},
-		"NoDLT and DeadLetter exclude":                 {delivery.NoDLT(), delivery.DeadLetter(delivery.Suffix("-x"))},
+		"DeadLetterHandler: there are no dead letters": {delivery.NoDLT(), delivery.DeadLetterHandler(handler)},
+		"DeadLetter: there is no dead-letter topic":    {delivery.NoDLT(), delivery.DeadLetter(delivery.Suffix("-x"))},
 		"are for RetryTopics only":                     {delivery.BlockingRetry(delivery.Suffix("x"), delivery.MultipleTopics())},
-		"blocking retry: Fixed and Exponential":        {delivery.BlockingRetry(delivery.Fixed(1), delivery.Exponential(1, 2, 3))},
-		"retry topics: Fixed and Exponential":          {delivery.RetryTopics(delivery.Fixed(time.Second), delivery.Exponential(time.Second, 2, time.Minute))},
-		"CommitManual and CommitEach":                  {delivery.CommitManual(), delivery.CommitEach()},
-		"ByPartition and Unordered":                    {delivery.Unordered(), delivery.ByPartition()},
 		"session timeout must be positive":             {delivery.SessionTimeout(0)},
 		"option 2 is nil":                              {delivery.NoDLT(), nil},
 		"RetryTopics: option 1 is nil":                 {delivery.RetryTopics(nil)},
@@ -291,20 +287,24 @@ func TestContradictingOptions(t *testing.T) {
 	}
 	_, err := topic.Send(t.Context(), h.Client(), "k", "v", nil)
 	require.ErrorContains(t, err, "option 1 is nil")
+	shared := []delivery.Option{
+		delivery.CommitEach(), delivery.Unordered(), delivery.DeadLetter(delivery.Suffix(".DLT")),
+		delivery.RetryTopics(delivery.Fixed(time.Second), delivery.Exponential(time.Second, 2, time.Minute)),
+	}
 	_, err = delivery.Listen(h.Client(), topic, "g", func(context.Context, *message) error { return nil },
-		delivery.CommitEvery(time.Second, 1), delivery.CommitEvery(time.Second, 2), delivery.DeadLetter(), delivery.NoDLT(), delivery.ByPartition())
-	require.NoError(t, err)
+		append(shared, delivery.CommitBatch(), delivery.ByPartition(), delivery.NoDLT())...)
+	require.NoError(t, err, "what is shared may be overridden")
 }
 
 // Addresses that can never work are refused by Dial, all others are taken.
 func TestDialAddresses(t *testing.T) {
 	var ce *delivery.ConfigError
-	for _, addr := range []string{"::::", "", " ", "a b:9092", "host:", "host:port", "host:0", "host:70000", ":9092", "http://host:9092", "a:1,b:2", "[::1", "a:b:c"} {
+	for _, addr := range []string{"::::", "", " ", "a b:9092", "host:", "host:port", "host:0", "host:70000", "http://host:9092", "a:1,b:2", "[::1", "a:b:c"} {
 		_, err := delivery.Dial([]string{"localhost:9092", addr})
 		require.ErrorAs(t, err, &ce, addr)
 		require.Len(t, ce.Problems, 1)
 	}
-	for _, addr := range []string{"host", "host:9092", "1.2.3.4:9092", "1.2.3.4", "::1", "[::1]", "[::1]:9092", "under_score.example.:1"} {
+	for _, addr := range []string{"host", "host:9092", "1.2.3.4:9092", "1.2.3.4", "::1", "[::1]", "[::1]:9092", "fe80::1%eth0", "[fe80::1%eth0]:9092", ":9092", "under_score.example.:1"} {
 		c, err := delivery.Dial([]string{addr})
 		require.NoError(t, err, addr)
 		c.Close()

@@ -4,13 +4,14 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// Option changes a Listener.
+// Option changes a Listener. Of options that exclude each other, such as
+// CommitEach and CommitBatch, the last one counts: what many listeners share
+// may stand first.
 type Option func(*config)
 
 // Handler handles undecoded messages. It is what middleware wraps, and what a
@@ -72,10 +73,8 @@ type config struct {
 	kgoOpts        []kgo.Opt
 
 	// What was asked for, to find options that contradict each other.
-	ordered        bool
-	deadLetterSet  bool
-	sessionSet     bool
-	commitPolicies []string
+	deadLetterSet bool // after the last OnExhausted
+	sessionSet    bool
 
 	problems []string
 }
@@ -122,17 +121,9 @@ func (c *config) needs(option string, isNil bool) {
 	}
 }
 
-// setCommit sets the commit policy and notes the option that did.
-func (c *config) setCommit(option string, p commitPolicy) {
-	c.commit = p
-	if !slices.Contains(c.commitPolicies, option) {
-		c.commitPolicies = append(c.commitPolicies, option)
-	}
-}
-
 // ByPartition hands out the records of a partition one after the other, in
 // order. It is the default. Partitions run side by side.
-func ByPartition() Option { return func(c *config) { c.ordered = true } }
+func ByPartition() Option { return func(c *config) { c.unordered = false } }
 
 // Unordered hands out records of one partition side by side, up to
 // Concurrency of them.
@@ -188,38 +179,40 @@ func RetryIf(match func(error) bool) Option { return func(c *config) { c.retryIf
 
 // CommitEach commits after each record.
 func CommitEach() Option {
-	return func(c *config) { c.setCommit("CommitEach", commitPolicy{kind: commitEach}) }
+	return func(c *config) { c.commit = commitPolicy{kind: commitEach} }
 }
 
 // CommitBatch commits when all records of a poll are done.
 func CommitBatch() Option {
-	return func(c *config) { c.setCommit("CommitBatch", commitPolicy{kind: commitBatch}) }
+	return func(c *config) { c.commit = commitPolicy{kind: commitBatch} }
 }
 
 // CommitEvery commits when d has passed or n records are done, whichever is
 // first. It is the default, with 1 s and 1000.
 func CommitEvery(d time.Duration, n int) Option {
-	return func(c *config) { c.setCommit("CommitEvery", commitPolicy{kind: commitEvery, interval: d, count: n}) }
+	return func(c *config) { c.commit = commitPolicy{kind: commitEvery, interval: d, count: n} }
 }
 
 // CommitManual makes a record done when the handler calls Ack, in any order.
 // Commits happen as with CommitEvery.
 func CommitManual() Option {
 	return func(c *config) {
-		c.setCommit("CommitManual", commitPolicy{kind: commitManual, interval: time.Second, count: 1000})
+		c.commit = commitPolicy{kind: commitManual, interval: time.Second, count: 1000}
 	}
 }
 
 // CommitNow is CommitManual with an Ack that waits for its commit.
 func CommitNow() Option {
 	return func(c *config) {
-		c.setCommit("CommitNow", commitPolicy{kind: commitNow, interval: time.Second, count: 1000})
+		c.commit = commitPolicy{kind: commitNow, interval: time.Second, count: 1000}
 	}
 }
 
 // OnExhausted says what becomes of a record whose attempts are used up. The
 // default is DeadLetterAction.
-func OnExhausted(a ExhaustedAction) Option { return func(c *config) { c.exhausted = a } }
+func OnExhausted(a ExhaustedAction) Option {
+	return func(c *config) { c.exhausted, c.deadLetterSet = a, false }
+}
 
 // OnExhaustedFunc calls f for a record whose attempts are used up. The record
 // is done when f returns nil, else f is called again with a back-off.
@@ -469,17 +462,11 @@ func (c *config) finish() *config {
 
 // contradictions refuses options of which one would be without effect.
 func (c *config) contradictions() {
-	if c.ordered && c.unordered {
-		c.problem("ByPartition and Unordered exclude each other")
-	}
-	if len(c.commitPolicies) > 1 {
-		c.problem("%s exclude each other", strings.Join(c.commitPolicies, " and "))
-	}
 	if c.exhausted == LogAndSkip && c.dltHandler != nil {
-		c.problem("NoDLT and DeadLetterHandler exclude each other: there are no dead letters to handle")
+		c.problem("DeadLetterHandler: there are no dead letters to handle, for NoDLT or OnExhausted(LogAndSkip) says so")
 	}
 	if c.exhausted == LogAndSkip && c.deadLetterSet {
-		c.problem("NoDLT and DeadLetter exclude each other: there is no dead-letter topic")
+		c.problem("DeadLetter: there is no dead-letter topic, for NoDLT or OnExhausted(LogAndSkip) before it says so")
 	}
 	if b := c.blocking; b.suffix != "" || b.byIndex || b.multiple || len(b.drain) > 0 {
 		c.problem("blocking retry: Suffix, NameByIndex, MultipleTopics and AlsoDrain are for RetryTopics only")

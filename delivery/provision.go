@@ -28,7 +28,7 @@ func (c *Client) admin() *kadm.Client { return kadm.NewClient(c.sends) }
 // chainTopic is a topic of the chain that must exist before it is needed.
 type chainTopic struct {
 	name      string
-	least     time.Duration // the shortest retention that is accepted
+	delay     time.Duration // how long a record waits in it, 0 for a dead-letter topic
 	retention time.Duration // with which the topic is created
 }
 
@@ -41,7 +41,7 @@ func (l *Listener) chainTopics() []chainTopic {
 	}
 	var out []chainTopic
 	for _, t := range l.chain.tiers {
-		out = append(out, chainTopic{t.topic, l.cfg.tiers.jittered(t.delay, 1) + retryMargin, max(retryRetention, 4*longest)})
+		out = append(out, chainTopic{t.topic, l.cfg.tiers.jittered(t.delay, 1), max(retryRetention, 4*longest)})
 	}
 	for _, t := range l.chain.deadLetterTopics() {
 		out = append(out, chainTopic{t, 0, deadLetterRetention})
@@ -279,14 +279,21 @@ func (l *Listener) checkConfigs(ctx context.Context, topics []chainTopic) error 
 		if d.Err != nil || i < 0 {
 			continue // not readable, or gone again: publishing will tell.
 		}
-		if err := checkConfig(topics[i], d); err != nil {
+		if err := l.checkConfig(topics[i], d); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func checkConfig(t chainTopic, d kadm.ResourceConfig) error {
+// checkConfig refuses a topic that loses records for certain, and warns of one
+// that may: what it inherits from the broker is most often not the program's to
+// change.
+func (l *Listener) checkConfig(t chainTopic, d kadm.ResourceConfig) error {
+	warn := func(setting, value, why string) {
+		l.log.Warn("a topic may lose records that wait in it: "+why, slog.String("topic", t.name), slog.String(setting, value),
+			slog.String("to_change", "kafka-configs.sh --alter --entity-type topics --entity-name "+t.name+" --add-config "+setting+"=..."))
+	}
 	for _, c := range d.Configs {
 		switch c.Key {
 		case "cleanup.policy":
@@ -295,13 +302,17 @@ func checkConfig(t chainTopic, d kadm.ResourceConfig) error {
 			}
 		case "retention.ms":
 			ms, err := strconv.ParseInt(c.MaybeValue(), 10, 64)
-			if err == nil && ms >= 0 && ms < t.least.Milliseconds() {
+			switch {
+			case err != nil || ms < 0 || t.delay == 0:
+			case ms < t.delay.Milliseconds():
 				return &TopicError{Topic: t.name, Err: ErrRetentionTooShort}
+			case ms < (t.delay + retryMargin).Milliseconds():
+				warn(c.Key, c.MaybeValue(), "its retention is less than the delay and a day, in which no listener may run")
 			}
 		case "retention.bytes":
 			limit, err := strconv.ParseInt(c.MaybeValue(), 10, 64)
 			if err == nil && limit >= 0 {
-				return &TopicError{Topic: t.name, Err: ErrRetentionBySize}
+				warn(c.Key, c.MaybeValue(), "its size is limited")
 			}
 		}
 	}

@@ -23,8 +23,6 @@ type retryPlan struct {
 	jitter     float64
 	timeout    time.Duration // 0 = none
 
-	fixed, exponential bool // asked for
-
 	// Only for retry topics.
 	suffix   string
 	byIndex  bool
@@ -67,14 +65,14 @@ func Attempts(n int) RetryOption {
 
 // Fixed waits d before each delivery after the first.
 func Fixed(d time.Duration) RetryOption {
-	return retryOptionFunc(func(p *retryPlan) { p.delay, p.multiplier, p.maxDelay, p.fixed = d, 1, 0, true })
+	return retryOptionFunc(func(p *retryPlan) { p.delay, p.multiplier, p.maxDelay = d, 1, 0 })
 }
 
 // Exponential waits d before the second delivery and multiplier times as long
 // before each further one, but never longer than maxDelay.
 func Exponential(d time.Duration, multiplier float64, maxDelay time.Duration) RetryOption {
 	return retryOptionFunc(func(p *retryPlan) {
-		p.delay, p.multiplier, p.maxDelay, p.exponential = d, multiplier, maxDelay, true
+		p.delay, p.multiplier, p.maxDelay = d, multiplier, maxDelay
 		if maxDelay == 0 {
 			p.maxDelay = -1 // refused by validate: a cap is required.
 		}
@@ -152,7 +150,6 @@ func (p *retryPlan) problems(what string) []string {
 			bad = append(bad, what+": "+problem)
 		}
 	}
-	check(!p.fixed || !p.exponential, "Fixed and Exponential exclude each other")
 	check(p.attempts >= 1, "attempts must be at least 1")
 	check(p.attempts <= math.MaxInt16, "attempts must be at most 32767")
 	check(p.delay >= 0, "delay must not be negative")

@@ -74,21 +74,6 @@ func TestProvisioning(t *testing.T) {
 			nil,
 			delivery.ErrRetentionTooShort,
 		},
-		"retention of the delay alone": {
-			map[string]map[string]string{"m": nil, "m-retry": {"retention.ms": "3600000"}},
-			nil,
-			delivery.ErrRetentionTooShort,
-		},
-		"retry topic with a size limit": {
-			map[string]map[string]string{"m": nil, "m-retry": {"retention.bytes": "1000000"}},
-			nil,
-			delivery.ErrRetentionBySize,
-		},
-		"dead-letter topic with a size limit": {
-			map[string]map[string]string{"m": nil, "m-dlt": {"retention.bytes": "1000000"}},
-			nil,
-			delivery.ErrRetentionBySize,
-		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := deliverytest.New(t)
@@ -101,6 +86,15 @@ func TestProvisioning(t *testing.T) {
 			require.ErrorAs(t, err, &te)
 		})
 	}
+	t.Run("at risk", func(t *testing.T) {
+		h, log := logging(t)
+		require.NoError(t, h.Cluster().CreateTopic("m-retry", 1, map[string]string{"retention.ms": "3600000", "retention.bytes": "1000000"}))
+		require.NoError(t, h.Cluster().CreateTopic("m-dlt", 1, map[string]string{"retention.bytes": "1000000"}))
+		listen(t, h, "g", func(context.Context, *message) error { return nil }, tiers)
+		require.Len(t, log.with("WARN", "may lose records", "topic=m-retry", "retention.ms=3600000"), 1)
+		require.Len(t, log.with("WARN", "may lose records", "topic=m-retry", "retention.bytes=1000000"), 1)
+		require.Len(t, log.with("WARN", "may lose records", "topic=m-dlt", "retention.bytes=1000000", "--entity-name m-dlt"), 1)
+	})
 	t.Run("created", func(t *testing.T) {
 		h := deliverytest.New(t, deliverytest.Partitions(3))
 		listen(t, h, "g", func(context.Context, *message) error { return nil }, tiers)
