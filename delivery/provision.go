@@ -291,7 +291,7 @@ func (l *Listener) checkConfigs(ctx context.Context, topics []chainTopic) error 
 // change.
 func (l *Listener) checkConfig(t chainTopic, d kadm.ResourceConfig) error {
 	warn := func(setting, value, why string) {
-		l.log.Warn("a topic may lose records that wait in it: "+why, slog.String("topic", t.name), slog.String(setting, value),
+		l.log.Warn("a topic may lose records that wait in it", slog.String("why", why), slog.String("topic", t.name), slog.String(setting, value),
 			slog.String("to_change", "kafka-configs.sh --alter --entity-type topics --entity-name "+t.name+" --add-config "+setting+"=..."))
 	}
 	for _, c := range d.Configs {

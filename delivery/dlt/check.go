@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -57,17 +59,14 @@ func (d *DLT) Check(ctx context.Context) error {
 }
 
 // namedAfter is the dead-letter topic that has the topic's name with a suffix,
-// "" if there is none.
+// "" if there is none that can be seen.
 func (d *DLT) namedAfter(ctx context.Context) (string, error) {
-	var names []string
-	for _, s := range Suffixes() {
-		names = append(names, d.topic+s)
-	}
-	found, err := d.c.Partitions(ctx, names...)
-	if err != nil {
-		return "", fmt.Errorf("look for dead-letter topics: %w", err)
-	}
-	for _, name := range names {
+	for _, suffix := range Suffixes() {
+		name := d.topic + suffix
+		found, err := d.c.Partitions(ctx, name)
+		if _, refused := errors.AsType[*kerr.Error](err); err != nil && !refused {
+			return "", fmt.Errorf("look for dead-letter topics: %w", err)
+		}
 		if found[name] > 0 {
 			return name, nil
 		}
@@ -87,36 +86,20 @@ func (d *DLT) CheckGroup(ctx context.Context, group string) error {
 	return nil
 }
 
-// ClosedError is returned by CheckPlaces for a letter with which something was
-// done before.
-type ClosedError struct {
-	Place Place
-	State State
-}
-
-// Error implements error.
-func (e *ClosedError) Error() string {
-	return fmt.Sprintf("%s was %s at %s", e.Place, e.State.Action, e.State.At.UTC().Format("2006-01-02T15:04:05.000Z"))
-}
-
-// CheckPlaces tells which of the places that the filter names it cannot select:
-// an ErrNotFound for each that holds no letter, and a ClosedError for each
-// with whose letter something was done, unless the filter takes those too.
-// selectable is how many places are left.
-func (d *DLT) CheckPlaces(ctx context.Context, f Filter) (selectable int, err error) {
-	var errs []error
-	for _, p := range f.Places {
-		l, err := d.Get(ctx, p)
-		switch {
-		case errors.Is(err, ErrNotFound):
-			errs = append(errs, err)
-		case err != nil:
-			return 0, err
-		case !l.Open() && !f.Closed:
-			errs = append(errs, &ClosedError{p, l.State})
-		default:
-			selectable++
+// Find returns the letters at places, whatever was done with them, and the
+// places that hold none.
+func (d *DLT) Find(ctx context.Context, places []Place) (found []Letter, missing []Place, err error) {
+	if len(places) == 0 {
+		return nil, nil, nil
+	}
+	found, _, err = d.List(ctx, Filter{Places: places, Closed: true}, nil, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, p := range places {
+		if !slices.ContainsFunc(found, func(l Letter) bool { return l.Place() == p }) {
+			missing = append(missing, p)
 		}
 	}
-	return selectable, errors.Join(errs...)
+	return found, missing, nil
 }

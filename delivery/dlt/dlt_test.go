@@ -9,7 +9,10 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.uber.org/goleak"
 
 	"github.com/botehq/bote/delivery"
@@ -399,4 +402,30 @@ func TestHeaderText(t *testing.T) {
 			require.Equal(t, tc.want, got, tc.name)
 		}
 	}
+}
+
+// Check asks for topics that may not exist. One that the user may not see is none.
+func TestCheckWithoutPermission(t *testing.T) {
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "m-dlt"))
+	require.NoError(t, err)
+	defer cluster.Close()
+	c, err := delivery.Dial(cluster.ListenAddrs())
+	require.NoError(t, err)
+	defer c.Close()
+	asked := false
+	cluster.ControlKey(int16(kmsg.Metadata), func(q kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		req := q.(*kmsg.MetadataRequest)
+		if len(req.Topics) != 1 || req.Topics[0].Topic == nil || *req.Topics[0].Topic == "m-dlt" {
+			return nil, nil, false
+		}
+		asked = true
+		resp := req.ResponseKind().(*kmsg.MetadataResponse)
+		rt := kmsg.NewMetadataResponseTopic()
+		rt.Topic, rt.ErrorCode = req.Topics[0].Topic, kerr.TopicAuthorizationFailed.Code
+		resp.Topics = append(resp.Topics, rt)
+		return resp, nil, true
+	})
+	require.NoError(t, dlt.Open(c, "m-dlt").Check(t.Context()))
+	require.True(t, asked)
 }

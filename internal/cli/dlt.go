@@ -105,12 +105,23 @@ func (o *dltOptions) openTopic(ctx context.Context, s *streams, topic string, f 
 	})
 }
 
-// unselected adds to an error of places that were not selected how they are, if they can be.
-func unselected(err error) error {
-	if _, closed := errors.AsType[*dlt.ClosedError](err); closed {
-		return fmt.Errorf("%w; --all takes it again", err)
+// tellPlaces says of the places that a filter names with which letters something was done before. Those that hold no letter
+// are an error; nothing is left to be done if none holds one.
+func (s *streams) tellPlaces(ctx context.Context, d *dlt.DLT, topic string, f dlt.Filter) (missing error, left bool, err error) {
+	found, none, err := d.Find(ctx, f.Places)
+	if err != nil {
+		return nil, false, err
 	}
-	return err
+	for _, l := range found {
+		if !l.Open() && !f.Closed {
+			fmt.Fprintf(s.err, "%s was %s at %s; --all takes it again\n", l.Place(), l.State.Action, stamp(l.State.At))
+		}
+	}
+	var errs []error
+	for _, p := range none {
+		errs = append(errs, fmt.Errorf("%s at %s: %w", topic, p, dlt.ErrNotFound))
+	}
+	return errors.Join(errs...), len(f.Places) == 0 || len(found) > 0, nil
 }
 
 // advise adds to an error what to do about it.

@@ -125,15 +125,15 @@ func newDLTRedriveCommand(s *streams, o *dltOptions) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				selectable, unmet := d.CheckPlaces(cmd.Context(), filter)
-				if unmet != nil && selectable == 0 {
-					return unselected(unmet)
+				missing, left, err := s.tellPlaces(cmd.Context(), d, args[0], filter)
+				if err != nil || !left {
+					return errors.Join(err, missing)
 				}
 				task, err := d.Redrive(cmd.Context(), filter, r.target(), r.options()...)
 				if err != nil && task.Selected == 0 {
 					return err
 				}
-				return errors.Join(err, s.writeTask(task, r, asJSON), unselected(unmet))
+				return errors.Join(err, s.writeTask(task, r, asJSON), missing)
 			})
 		},
 	}
@@ -209,15 +209,15 @@ func newDLTDiscardCommand(s *streams, o *dltOptions) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				selectable, unmet := d.CheckPlaces(cmd.Context(), filter)
-				if unmet != nil && selectable == 0 {
-					return unselected(unmet)
+				missing, left, err := s.tellPlaces(cmd.Context(), d, args[0], filter)
+				if err != nil || !left {
+					return errors.Join(err, missing)
 				}
 				n, err := d.Discard(cmd.Context(), filter, actor(), reason)
 				if err != nil && n == 0 {
 					return err
 				}
-				err = errors.Join(err, unselected(unmet))
+				err = errors.Join(err, missing)
 				switch {
 				case asJSON:
 					return errors.Join(err, writeObject(s.out, map[string]int{"discarded": n}))

@@ -196,13 +196,14 @@ func (p *javaParser) hexadecimal() (n rune) {
 // utf16 reads \uhhhh, of which two in turn may be halves of one character.
 func (p *javaParser) utf16() rune {
 	n := p.hexDigits(4, "Unicode")
-	if after := p.at; utf16.IsSurrogate(n) && p.next('\\') && p.readAny() == 'u' {
+	after := p.at
+	if utf16.IsSurrogate(n) && p.next('\\') && p.readAny() == 'u' {
 		if whole := utf16.DecodeRune(n, p.hexDigits(4, "Unicode")); whole != '\uFFFD' {
 			return whole
 		}
-		if p.err == nil {
-			p.at = after
-		}
+	}
+	if p.err == nil {
+		p.at = after
 	}
 	return n
 }

@@ -16,7 +16,7 @@ type Feed struct {
 	floor    int64      // every change from here on is kept
 	revision int64      // of the last change
 	lost     int        // how often Lost was called
-	lostAt   int64      // the revision when it last was
+	lostNow  bool       // it was called since the last Publish
 	moved    chan struct{}
 	closed   bool
 }
@@ -34,6 +34,9 @@ func NewFeed(revision int64) *Feed {
 func (f *Feed) Publish(revision int64, events []Event) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.lostNow { // what happened before, if it did, is not here
+		f.floor, f.lostNow = revision, false
+	}
 	f.events = append(f.events, events...)
 	f.revision = revision
 	if len(f.events) > 2*feedKeeps {
@@ -58,7 +61,7 @@ func (f *Feed) Lost() {
 	defer f.mu.Unlock()
 	f.events, f.floor = nil, f.revision+1
 	f.lost++
-	f.lostAt = f.revision
+	f.lostNow = true
 	f.wakeLocked()
 }
 
@@ -80,7 +83,7 @@ func (f *Feed) Watch(prefix string, from int64) Events {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	w := &watcher{f: f, prefix: prefix, from: from, lost: f.lost}
-	if f.lost > 0 && from <= f.lostAt+1 { // the change that nobody published is one of those asked for.
+	if f.lostNow && from > f.revision { // any number of changes may have happened, those asked for among them.
 		w.lost--
 	}
 	return w

@@ -10,26 +10,35 @@ import (
 	"github.com/botehq/bote/internal/meta"
 )
 
-// TestWatchAfterLost: whoever read everything, and begins to watch after a change whose
-// outcome is not known, is told to read again: the change may be one of those asked for.
+// TestWatchAfterLost: whoever has read everything, and begins to watch after changes whose
+// outcomes are not known, is told to read again: some of those asked for may have happened.
 func TestWatchAfterLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := meta.NewFeed(5)
-		f.Lost() // as revision 6, or not at all
-		early, late := f.Watch("", 6), f.Watch("", 7)
-		b, err := early.Next(t.Context())
-		require.NoError(t, err)
-		require.True(t, b.Resync)
-		f.Publish(7, []meta.Event{{Entry: meta.Entry{Key: "k", Revision: 7}}})
-		for _, w := range []meta.Events{early, late} {
-			b, err = w.Next(t.Context())
+		f.Lost() // 6 and 7 may have happened
+		f.Lost()
+		watches := []meta.Events{f.Watch("", 6), f.Watch("", 7), f.Watch("", 8)}
+		for _, w := range watches {
+			b, err := w.Next(t.Context())
+			require.NoError(t, err)
+			require.True(t, b.Resync)
+		}
+		f.Publish(8, []meta.Event{{Entry: meta.Entry{Key: "k", Revision: 8}}})
+		for _, w := range append(watches, f.Watch("", 6), f.Watch("", 7)) {
+			b, err := w.Next(t.Context())
+			require.NoError(t, err)
+			require.True(t, b.Resync, "they may have read before the last of them happened")
+		}
+		f.Publish(9, []meta.Event{{Entry: meta.Entry{Key: "k", Revision: 9}}})
+		for _, w := range append(watches, f.Watch("", 9)) {
+			b, err := w.Next(t.Context())
 			require.NoError(t, err)
 			require.False(t, b.Resync)
 			require.Len(t, b.Events, 1)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		_, err = early.Next(ctx)
+		_, err := watches[0].Next(ctx)
 		require.ErrorIs(t, err, context.Canceled)
 	})
 }
