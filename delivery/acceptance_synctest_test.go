@@ -195,9 +195,9 @@ func TestStopDuringBackOff(t *testing.T) {
 	})
 }
 
-// After an outage records are not repeated that were done before it and not
-// committed: by offset and leader epoch, for the log may have been cut off
-// meanwhile, and never those of a topic that was deleted.
+// Records that were handled but not committed before an outage are not handled again
+// after it. They are told by offset and leader epoch, because the outage may have cut the
+// log. Those of a topic that was deleted do not count.
 func TestDoneBeforeAnOutage(t *testing.T) {
 	bubble(t, func(t *testing.T, b *bed) {
 		b.create("m", 1)
@@ -230,9 +230,8 @@ func TestDoneBeforeAnOutage(t *testing.T) {
 	})
 }
 
-// Partitions that a rebalance brings while the listener stops are read by
-// nobody: what waits for their records ends with the listener. Bubbles fail if
-// something is left.
+// Partitions that a rebalance brings while the listener stops are not read: what waits
+// for their records ends with the listener. The bubble fails if a goroutine is left.
 func TestAssignedWhileStopping(t *testing.T) {
 	bubble(t, func(t *testing.T, b *bed) {
 		b.create("m", 1)

@@ -15,7 +15,7 @@ import (
 func (c *consumer) onAssigned(_ context.Context, _ *kgo.Client, parts map[string][]int32) {
 	c.turn <- struct{}{}
 	defer func() { <-c.turn }()
-	if c.closing { // the group is about to be left, and nobody would stop the lanes.
+	if c.closing { // the consumer is leaving the group: a lane started now would never be stopped
 		return
 	}
 	c.l.count(MetricRebalances, "", "assigned")

@@ -51,20 +51,20 @@ func TestTopicRecreated(t *testing.T) {
 // comes back, at what that member committed: also if that is just as far as the
 // deleted topic was read.
 func TestRecreatedPartitionComesBackLater(t *testing.T) {
-	for name, tc := range map[string]struct{ old, anew int }{
+	for name, tc := range map[string]struct{ old, fresh int }{
 		"fewer records than before": {40, 8},
 		"as many as before":         {20, 20},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, b *bed) {
 				t.Helper()
-				comesBackLater(t, b, tc.old, tc.anew)
+				comesBackLater(t, b, tc.old, tc.fresh)
 			})
 		})
 	}
 }
 
-func comesBackLater(t *testing.T, b *bed, old, anew int) {
+func comesBackLater(t *testing.T, b *bed, old, fresh int) {
 	t.Helper()
 	b.create("m", 2)
 	seen := newTally()
@@ -83,11 +83,11 @@ func comesBackLater(t *testing.T, b *bed, old, anew int) {
 	time.Sleep(2 * time.Minute)
 	b.create("m", 2)
 	c := b.dial()
-	for i, v := range numbered("new", anew) {
+	for i, v := range numbered("new", fresh) {
 		_, err := NewTopic("m", text).Send(t.Context(), c, "k", v, Partition(int32(i%2)))
 		require.NoError(t, err)
 	}
-	b.wait(20*time.Minute, "the new topic is read", func() bool { return b.committed("g", "m") == int64(anew) })
+	b.wait(20*time.Minute, "the new topic is read", func() bool { return b.committed("g", "m") == int64(fresh) })
 	had := other.leave()
 	require.NotEmpty(t, had)
 	b.wait(20*time.Minute, "all partitions are back", func() bool { return len(l.Snapshot()) == 2 })
@@ -95,7 +95,7 @@ func comesBackLater(t *testing.T, b *bed, old, anew int) {
 	for v := range had {
 		require.Zero(t, seen.count(v), "%s was handled by the other member, and committed", v)
 	}
-	require.Equal(t, old+anew, seen.distinct()+len(had))
+	require.Equal(t, old+fresh, seen.distinct()+len(had))
 	require.NoError(t, l.stop())
 }
 

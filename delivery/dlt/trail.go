@@ -22,7 +22,7 @@ const headerLetter = "bote-redrive-letter"
 // read after so long at most.
 const trailWait = 500 * time.Millisecond
 
-// catchUpLimit is how long a look waits for what is there to be read.
+// catchUpLimit bounds how long a look waits until the records that exist have been read.
 const catchUpLimit = 2 * time.Second
 
 // trail follows the first records of a redrive through the retry topics of

@@ -62,7 +62,7 @@ type Catalog struct {
 	turn   chan struct{}
 	seen   int64          // what others changed up to here is in the snapshot; guarded by turn
 	own    map[int64]bool // revisions of this catalog's own transactions that the watch has not told yet; guarded by turn
-	report func(error)    // gets what others changed and could not be brought in; nil if nobody follows; guarded by turn
+	report func(error)    // gets why a change that another broker made could not be taken over; nil if nobody follows; guarded by turn
 
 	taking chan struct{} // held by whoever takes a producer ID
 	pids   producerIDs   // guarded by taking
@@ -115,11 +115,11 @@ func (c *Catalog) takeTurn(ctx context.Context) (release func(), err error) {
 	}
 }
 
-// attempts is how often a change is decided anew because somebody else was faster, or
-// because it is not known what came of it.
+// attempts is how often a change is tried: another broker may be faster, and the outcome
+// of a transaction may be unknown.
 const attempts = 10
 
-// errAgain says that a change is to be decided anew: the snapshot is as the store is now.
+// errAgain asks for another attempt, by the snapshot, which is up to date again.
 var errAgain = errors.New("the decision has to be made again")
 
 var (
@@ -178,7 +178,7 @@ func (c *Catalog) decide(attempt func(unclear bool) (nowUnclear bool, err error)
 }
 
 // countRun stores and returns the number of this run. If it is not known whether it was
-// stored, one number is passed over. The caller has the turn, or nobody else the catalog.
+// stored, one number is skipped. The caller has the turn, or has not shared the catalog yet.
 func (c *Catalog) countRun(ctx context.Context, unclean bool) (run int32, err error) {
 	for range attempts {
 		run, err = c.tryCountRun(ctx, unclean)

@@ -206,7 +206,7 @@ func (s *Snapshot) take(before *Snapshot, brokers string, events []meta.Event) (
 	var topics []meta.Event // after the configs, which they depend on
 	for i, e := range events {
 		switch {
-		case last[e.Key] != i, e.Revision <= s.revisionOf(e.Key): // what is there is newer
+		case last[e.Key] != i, e.Revision <= s.revisionOf(e.Key): // the snapshot has a newer value
 		case strings.HasPrefix(e.Key, topicPrefix):
 			topics = append(topics, e)
 		case e.Key == runKey && !e.Deleted:

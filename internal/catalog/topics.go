@@ -253,8 +253,9 @@ func (b *creation) recheck() {
 	b.left = left
 }
 
-// open opens and publishes what was stored, unless that has happened because the store
-// was read anew meanwhile. What cannot be opened is removed.
+// open opens and publishes the topics that were stored. Some may have been published
+// already, because the store was read again after an unclear outcome. A topic that cannot
+// be opened is removed.
 func (b *creation) open(ctx context.Context) {
 	var created []Created
 	var of []int // the index in the request, of each
@@ -291,7 +292,7 @@ func (b *creation) open(ctx context.Context) {
 func (c *Catalog) unstore(ctx context.Context, t *Topic) error {
 	key := topicPrefix + t.Name
 	return c.decide(func(bool) (bool, error) {
-		if s := c.Snapshot(); s.TopicByID(t.ID) != nil { // read anew, because that was unclear
+		if s := c.Snapshot(); s.TopicByID(t.ID) != nil { // it was published when the store was read again
 			c.current.Store(s.edit(func(s *Snapshot) { s.remove(t) }))
 		}
 		_, err := c.txn(ctx, []meta.Cond{{Key: key, Revision: t.revision}}, []meta.Op{meta.Delete(key)})

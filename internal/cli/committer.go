@@ -27,19 +27,19 @@ type committer struct {
 	committed map[topicPartition]kgo.EpochOffset
 	last      time.Time
 
-	// behind is where reading goes on if a partition comes back that was lost, as all are when a broker is away for a while.
-	// What was read must not be shown again, committed or not.
+	// behind is where reading goes on when a partition that was lost comes back, as all do after a broker was away for a while.
+	// Records that were shown must not be shown again, committed or not.
 	behind map[topicPartition]int64
-	// anew are topics that were deleted and created again: they are read from their start, until a record of them was read.
-	// From then on it is the group that knows where to go on.
-	anew map[string]bool
+	// recreated topics were deleted and created again. Each is read from its start; once a record was read, the group knows
+	// where to go on.
+	recreated map[string]bool
 }
 
 func newCommitter() *committer {
 	return &committer{
 		ready: make(chan struct{}), last: time.Now(),
 		positions: map[topicPartition]kgo.EpochOffset{}, committed: map[topicPartition]kgo.EpochOffset{},
-		behind: map[topicPartition]int64{}, anew: map[string]bool{},
+		behind: map[topicPartition]int64{}, recreated: map[string]bool{},
 	}
 }
 
@@ -69,7 +69,7 @@ func (c *committer) resume(offsets map[string]map[int32]kgo.Offset) {
 		for id, o := range parts {
 			next, ok := c.behind[topicPartition{topic, id}]
 			switch {
-			case c.anew[topic] && !ok:
+			case c.recreated[topic] && !ok:
 				parts[id] = kgo.NewOffset().AtStart()
 			case ok && o.EpochOffset().Offset < next:
 				parts[id] = kgo.NewOffset().At(next)
@@ -82,7 +82,7 @@ func (c *committer) resume(offsets map[string]map[int32]kgo.Offset) {
 func (c *committer) forget(topic string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.anew[topic] = true
+	c.recreated[topic] = true
 	for _, m := range []map[topicPartition]kgo.EpochOffset{c.positions, c.committed} {
 		maps.DeleteFunc(m, func(p topicPartition, _ kgo.EpochOffset) bool { return p.topic == topic })
 	}
@@ -135,7 +135,7 @@ func (c *committer) read(rec *kgo.Record) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.behind[p] = rec.Offset + 1
-	delete(c.anew, rec.Topic)
+	delete(c.recreated, rec.Topic)
 }
 
 // left says that a record was fetched and not read. Kafka's consumer seeks back to it, which forgets the epoch.

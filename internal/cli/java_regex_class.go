@@ -137,8 +137,8 @@ func (p *javaParser) class() runeSet {
 	return s.negateIf(negated)
 }
 
-// javaMembers are the members of a class, as far as they are read. Java keeps single characters below 256 apart. They come in at
-// the end, also if there was an intersection meanwhile.
+// javaMembers are the members of a class that have been read so far. Java collects single characters below 256 separately and
+// adds them at the end, so an intersection in between does not apply to them.
 type javaMembers struct {
 	set     runeSet // nil if there is none yet
 	singles runeSet

@@ -8,7 +8,8 @@ type Error struct {
 	Text string
 	// Class is the exception Kafka throws with it.
 	Class string
-	// Advice is bote's own sentence on what to do, for people who run bote serve; mostly empty.
+	// Advice says what to do, to somebody who runs bote serve. Kafka's errors have no such
+	// sentence, and most of ours need none.
 	Advice string
 }
 

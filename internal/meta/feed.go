@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// Feed is the newest changes of a store, for those in the same process that watch.
-// Whoever falls behind by more than it keeps has to read everything again.
+// Feed keeps the newest changes of a store for the watches in the same process. A watch
+// that needs an older change is told to read the whole store again.
 //
 //	floor <= revision of each event kept <= revision
 type Feed struct {

@@ -64,8 +64,9 @@ func (s *slot) free() {
 // errMalformed is what a frame is that cannot be a request.
 var errMalformed = errors.New("malformed frame")
 
-// TakeTurn puts a request behind those of its connection that took a turn before: before is
-// closed when theirs are over, nil if there was none. Only Serve may call it.
+// TakeTurn has a request run after those of its connection that took a turn before it. It
+// waits for before, unless that is nil, and calls over when it is done. Only Serve may call
+// TakeTurn.
 func (c *Conn) TakeTurn() (before <-chan struct{}, over func()) {
 	turn := make(chan struct{})
 	before, c.lastTurn = c.lastTurn, turn

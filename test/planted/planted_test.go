@@ -37,6 +37,11 @@ var bugs = []bug{
 		"./test/crash", "TestSystemCallsBeforeTheAnswer",
 	},
 	{
+		"a volume that failed once is believed", "internal/storage/commitlog/volume.go",
+		"\t\tv.failures.Add(1)\n", "",
+		"./internal/storage/commitlog", "TestAVolumeThatFailedOnceIsNotBelieved",
+	},
+	{
 		"intervals sync nothing", "internal/storage/commitlog/cleaner.go",
 		"\t\t\tc.flushDirty()\n", "\t\t\t_ = c.flushDirty\n",
 		"./internal/storage/commitlog", "TestFlushIntervalSyncsWhatIsDirty",

@@ -59,6 +59,7 @@ func (p flushPoint) sync() error {
 }
 
 func (p flushPoint) syncFiles() error {
+	failures := p.log.store.volume.failures.Load() // what fails from here on may not be told to these syncs
 	for _, s := range p.dirty {
 		if err := s.sync(); err != nil && p.log.has(s) {
 			return err
@@ -74,6 +75,7 @@ func (p flushPoint) syncFiles() error {
 			return fmt.Errorf("sync directory %s: %w", p.log.dir, err)
 		}
 	}
+	p.log.failuresSeen.Store(failures)
 	return nil
 }
 

@@ -3,6 +3,7 @@ package commitlog
 import (
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -153,26 +154,31 @@ func (f *flusher) flushNow(logs []*Log) error {
 
 // syncVolume reports whether one sync made everything durable. It does not tell
 // which file failed: if it fails, every file is asked.
-func (f *flusher) syncVolume(began time.Time) bool {
+func (f *flusher) syncVolume(began time.Time) (durable bool) {
 	for _, p := range f.points {
 		for _, s := range p.dirty {
 			s.takeIndexDirty()
 		}
 	}
-	err := f.store.syncVolume()
-	if err != nil {
+	defer func() {
+		if durable {
+			return
+		}
 		for _, p := range f.points {
 			for _, s := range p.dirty {
 				s.giveIndexDirty()
 			}
 		}
-	}
+	}()
+	err := f.store.volume.sync()
 	switch {
 	case errors.Is(err, errors.ErrUnsupported):
 		f.choice.never = true
 		return false
 	case err != nil:
 		f.store.log.Warn("volume not synced; syncing file by file", slog.Any("err", err))
+		return false
+	case slices.ContainsFunc(f.points, func(p flushPoint) bool { return p.log.doubtsVolume() }):
 		return false
 	}
 	took := time.Since(began)

@@ -37,6 +37,9 @@ type Log struct {
 	inside chan struct{}
 
 	queued atomic.Bool // waits for the flusher
+	// failuresSeen is how often syncing the volume had failed when the log last synced its
+	// own files.
+	failuresSeen atomic.Int64
 	// sinceSnapshot is the bytes appended since the last snapshot.
 	sinceSnapshot atomic.Int64
 

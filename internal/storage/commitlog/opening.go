@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -118,6 +119,7 @@ func (s *Store) create(l *Log) (made bool, err error) {
 	if s.knows(dirName(l.part.Topic, l.part.Index)) {
 		return false, nil
 	}
+	failures := s.volume.failures.Load() // none of them is about a file that is yet to be made
 	err = s.fs.Mkdir(l.dir)
 	if errors.Is(err, fs.ErrExist) {
 		return false, nil
@@ -128,6 +130,7 @@ func (s *Store) create(l *Log) (made bool, err error) {
 	if err := l.begin(); err != nil {
 		return false, errors.Join(fmt.Errorf("create %s: %w", l.dir, err), s.undoCreate(l))
 	}
+	l.failuresSeen.Store(failures)
 	return true, nil
 }
 
@@ -222,8 +225,11 @@ func (o *Opening) settleCreated() error {
 	}
 	s := o.s
 	if len(o.created) >= manyFiles {
-		err := s.syncVolume()
-		if err == nil || !errors.Is(err, errors.ErrUnsupported) {
+		err := s.volume.sync()
+		switch {
+		case err == nil && !slices.ContainsFunc(o.created, (*Log).doubtsVolume):
+			return nil
+		case err != nil && !errors.Is(err, errors.ErrUnsupported):
 			return err
 		}
 	}

@@ -206,8 +206,8 @@ func (s *logSegment) sync() error {
 	return nil
 }
 
-// takeIndexDirty returns the index files that have to be synced; whoever asks has to see
-// to it.
+// takeIndexDirty returns the index files that have to be synced. The caller syncs them, or
+// calls giveIndexDirty.
 func (s *logSegment) takeIndexDirty() (names []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -221,7 +221,7 @@ func (s *logSegment) takeIndexDirty() (names []string) {
 	return names
 }
 
-// giveIndexDirty says that who took it did not see to it.
+// giveIndexDirty undoes takeIndexDirty: the index files were not synced.
 func (s *logSegment) giveIndexDirty() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

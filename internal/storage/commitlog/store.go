@@ -104,7 +104,7 @@ type Store struct {
 	log     *slog.Logger
 	metrics *metrics
 	lock    io.Closer
-	volume  vfs.Volume // nil where volumes are not synced
+	volume  volume
 	flusher *flusher
 	cleaner *cleaner
 	clean   bool // the last stop was clean
@@ -133,6 +133,7 @@ type Store struct {
 func Open(cfg Config) (*Store, error) {
 	cfg.setDefaults()
 	s := &Store{cfg: cfg, fs: cfg.FS, log: cfg.Logger, metrics: newMetrics(cfg.Registerer), logs: map[string]*Log{}, writing: make(chan struct{}, 1)}
+	s.volume.turn = make(chan struct{}, 1)
 	s.flusher = newFlusher(s)
 	if err := vfs.MkdirDurably(s.fs, cfg.Dir); err != nil {
 		return nil, fmt.Errorf("create data directory: %w", err)
@@ -145,7 +146,7 @@ func Open(cfg Config) (*Store, error) {
 		return nil, err
 	}
 	s.lock = lock
-	if err := errors.Join(s.openVolume(), s.readState()); err != nil {
+	if err := errors.Join(s.volume.open(s.fs, cfg.Dir), s.readState()); err != nil {
 		_ = s.letGo() // the first error is what matters
 		return nil, err
 	}
@@ -161,28 +162,11 @@ func (s *Store) updateRoom() {
 	s.room.update(free, err)
 }
 
-func (s *Store) openVolume() (err error) {
-	s.volume, err = s.fs.OpenVolume(s.cfg.Dir)
-	if errors.Is(err, errors.ErrUnsupported) {
-		return nil
-	}
-	return err
-}
-
-// syncVolume makes everything on the volume durable. Where that is not known the
-// error matches errors.ErrUnsupported.
-func (s *Store) syncVolume() error {
-	if s.volume == nil {
-		return errors.ErrUnsupported
-	}
-	return s.volume.Sync()
-}
-
 // letGo gives the directory back.
 func (s *Store) letGo() error {
 	var errs []error
-	if s.volume != nil {
-		errs = append(errs, s.volume.Close())
+	if err := s.volume.close(); err != nil {
+		errs = append(errs, fmt.Errorf("close the volume: %w", err))
 	}
 	if err := s.lock.Close(); err != nil {
 		errs = append(errs, fmt.Errorf("release the lock: %w", err))

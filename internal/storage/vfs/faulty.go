@@ -33,8 +33,9 @@ type FaultError struct {
 	// Done is how many bytes a failing write or read gets done; by default a
 	// write gets half of its bytes done and a read none.
 	Done int
-	// Forget has a failing Sync of a file in memory lose what it should have
-	// written, as Linux does: it can be read on, but no later sync writes it.
+	// Forget has a failing Sync in memory lose what it should have written, as Linux
+	// does: it can be read on, but no later sync writes it. If it was a Sync of the
+	// volume, the next Sync of each file that lost something fails too.
 	Forget bool
 }
 
@@ -44,8 +45,17 @@ func (f *FaultError) Error() string { return f.Err.Error() }
 // Unwrap is what went wrong.
 func (f *FaultError) Unwrap() error { return f.Err }
 
-// forgetter is a file that can lose what was not synced.
-type forgetter interface{ forgetUnsynced() }
+// forgetter is a file or a volume that can lose what was not synced.
+type forgetter interface{ forgetUnsynced(err error) }
+
+// forget has one lose what was not synced, if the fault says so.
+func forget(what any, err error) {
+	how, ok := errors.AsType[*FaultError](err)
+	f, can := what.(forgetter)
+	if ok && can && how.Forget {
+		f.forgetUnsynced(how.Err)
+	}
+}
 
 // Faulty wraps a file system and fails what Inject says.
 type Faulty struct {
@@ -158,6 +168,7 @@ type faultyVolume struct {
 
 func (v faultyVolume) Sync() error {
 	if err := v.fs.fault(OpSyncFS, v.dir); err != nil {
+		forget(v.Volume, err)
 		return err
 	}
 	return v.Volume.Sync()
@@ -209,11 +220,7 @@ func (f faultyFile) Sync() error {
 	if err == nil {
 		return f.File.Sync()
 	}
-	if how, ok := errors.AsType[*FaultError](err); ok && how.Forget {
-		if file, ok := f.File.(forgetter); ok {
-			file.forgetUnsynced()
-		}
-	}
+	forget(f.File, err)
 	return err
 }
 

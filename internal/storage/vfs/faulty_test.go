@@ -169,3 +169,25 @@ func TestFileSystemsAgree(t *testing.T) {
 		require.False(t, there)
 	}
 }
+
+// TestAVolumeForgetsOnce is what a failed syncfs leaves on Linux: the next one succeeds,
+// and only the files themselves tell what was lost.
+func TestAVolumeForgetsOnce(t *testing.T) {
+	t.Parallel()
+	mem := vfs.NewStrictMem()
+	m := vfs.NewFaulty(mem)
+	volume, err := m.OpenVolume("/")
+	require.NoError(t, err)
+	lost, clean := create(t, m, "/lost"), create(t, m, "/clean")
+	require.NoError(t, volume.Sync())
+	write(t, lost, 0, []byte("a"))
+	m.Inject(failing(vfs.OpSyncFS, &vfs.FaultError{Err: errDisk, Forget: true}))
+	require.ErrorIs(t, volume.Sync(), errDisk)
+	m.Inject(nil)
+	require.NoError(t, volume.Sync(), "it has told")
+	require.NoError(t, clean.Sync())
+	require.ErrorIs(t, lost.Sync(), errDisk)
+	require.NoError(t, lost.Sync(), "so has the file")
+	require.Equal(t, []string{"/clean=", "/lost=a"}, names(t, m))
+	require.Equal(t, []string{"/clean=", "/lost=\x00"}, names(t, mem.Crash()))
+}

@@ -35,6 +35,7 @@ type memNode struct {
 	content []byte
 	synced  []byte
 	writes  []fileOp // what was done to content since the last sync
+	untold  error    // of bytes that a sync of the volume forgot, for the file's next sync
 	modTime time.Time
 }
 
@@ -339,6 +340,25 @@ func (v memVolume) Sync() error { return v.m.SyncFS(v.dir) }
 
 func (memVolume) Close() error { return nil }
 
+// forgetUnsynced implements forgetter. Each file that loses something by it says so at
+// its next sync; another sync of the volume does not.
+func (v memVolume) forgetUnsynced(err error) {
+	v.m.mu.Lock()
+	defer v.m.mu.Unlock()
+	v.m.root.forgetAll(err)
+}
+
+func (n *memNode) forgetAll(err error) {
+	n.mu.Lock()
+	if len(n.writes) > 0 {
+		n.writes, n.untold = nil, err
+	}
+	n.mu.Unlock()
+	for _, child := range n.entries {
+		child.forgetAll(err)
+	}
+}
+
 // SyncFS makes everything durable.
 func (m *Mem) SyncFS(dir string) error {
 	m.mu.Lock()
@@ -352,7 +372,7 @@ func (m *Mem) SyncFS(dir string) error {
 }
 
 func (n *memNode) syncAll() {
-	n.sync()
+	n.writeBack()
 	for _, child := range n.entries {
 		child.syncAll()
 	}

@@ -60,8 +60,20 @@ func (n *memNode) do(op fileOp, strict bool) {
 }
 
 // sync makes durable what was done since the last sync. What a failed sync has
-// forgotten stays away: its place reads as zeros after a crash.
-func (n *memNode) sync() {
+// forgotten stays away: its place reads as zeros after a crash. If it was a sync of
+// the volume that forgot it, this one fails.
+func (n *memNode) sync() error {
+	n.writeBack()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	err := n.untold
+	n.untold = nil
+	return err
+}
+
+// writeBack makes durable what was done since the last sync, and tells nobody what was
+// forgotten before.
+func (n *memNode) writeBack() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, op := range n.writes {
@@ -121,13 +133,13 @@ func (f memFile) Sync() error {
 	f.fs.mu.RLock()
 	defer f.fs.mu.RUnlock()
 	if f.fs.strict {
-		f.n.sync()
+		return f.n.sync()
 	}
 	return nil
 }
 
-// forgetUnsynced implements forgetter.
-func (f memFile) forgetUnsynced() {
+// forgetUnsynced implements forgetter. The error is the sync's own.
+func (f memFile) forgetUnsynced(error) {
 	f.fs.mu.RLock()
 	defer f.fs.mu.RUnlock()
 	f.n.forget()
