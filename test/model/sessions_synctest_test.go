@@ -2,6 +2,7 @@ package model_test
 
 import (
 	"maps"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -14,15 +15,20 @@ import (
 	"github.com/botehq/bote/internal/storage/vfs"
 )
 
+// limitSessions has the brokers that are started from here on keep so many fetch sessions.
+func limitSessions(slots int) (undo func()) {
+	before := properties
+	properties = maps.Clone(properties)
+	properties["max.incremental.fetch.session.cache.slots"] = strconv.Itoa(slots)
+	return func() { properties = before }
+}
+
 // Fetches with new sessions that wait for their turn to read (1024 others wait for the
 // disk), and whose client leaves: their sessions must be given back, and make room for
 // others when they are stale.
 func TestSessionsOfClientsThatLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		before := maps.Clone(properties)
-		defer func() { properties = before }()
-		properties = maps.Clone(properties)
-		properties["max.incremental.fetch.session.cache.slots"] = "10"
+		defer limitSessions(10)()
 		w := newWard(t, commitlog.FlushOS)
 		w.create("slow")
 		_, err := w.produce("slow", "x")
@@ -76,10 +82,7 @@ func TestSessionsOfClientsThatLeft(t *testing.T) {
 // and nothing else; what the fetch held is given back.
 func TestPanicWhileReading(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		before := maps.Clone(properties)
-		defer func() { properties = before }()
-		properties = maps.Clone(properties)
-		properties["max.incremental.fetch.session.cache.slots"] = "1"
+		defer limitSessions(1)()
 		w := newWard(t, commitlog.FlushOS)
 		req := kmsg.NewPtrFetchRequest()
 		req.MaxBytes, req.SessionEpoch = 1<<20, 0
