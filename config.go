@@ -109,7 +109,7 @@ func (c *Config) settings() (config.Server, error) {
 		return s, err
 	}
 	_, err = os.Stat(filepath.Join(s.LogDirs[0], metaFile))
-	if err := s.CheckServed(config.Node{IDGiven: idGiven, Begun: err == nil && !c.InMemory, Here: whereIs}); err != nil {
+	if err := s.CheckServed(config.Start{IDGiven: idGiven, Begun: err == nil && !c.InMemory, Locate: locate}); err != nil {
 		return s, err
 	}
 	for _, w := range warnings {
@@ -129,9 +129,9 @@ func (c *Config) settings() (config.Server, error) {
 // memoryDir is where the data of a broker in memory seems to be.
 const memoryDir = "/bote"
 
-// whereIs tells whether a host is the machine that this program runs on: by its own name, or by an address that is one of
-// its own.
-func whereIs(host string) config.HostKind {
+// locate tells whether a host is the machine that this program runs on: it has that name, or one of its addresses. The answer
+// is UnknownHost if the name cannot be looked up within longestLookup.
+func locate(host string) config.HostKind {
 	if name, err := os.Hostname(); err == nil && strings.EqualFold(name, host) || strings.EqualFold(host, "localhost") {
 		return config.HereHost
 	}

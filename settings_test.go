@@ -74,6 +74,25 @@ func TestUnservedProtectionRefusesTheStart(t *testing.T) {
 	}
 }
 
+// TestQuorumElsewhereOfAKnownNodeStarts: in Kafka a voter of the node's own ID is this node,
+// whatever its host; and a data directory that has a cluster begins none.
+func TestQuorumElsewhereOfAKnownNodeStarts(t *testing.T) {
+	t.Parallel()
+	voters := map[string]string{"controller.quorum.voters": "1@otherhost.invalid:9093"}
+	start := func(dir string, properties map[string]string) error {
+		b, err := bote.Open(t.Context(), bote.Config{DataDir: dir, Listen: "127.0.0.1:0", Properties: properties})
+		if err == nil {
+			err = b.Close()
+		}
+		return err
+	}
+	dir := t.TempDir()
+	require.ErrorContains(t, start(dir, voters), "is not this node's controller listener")
+	require.NoError(t, start(dir, nil))
+	require.NoError(t, start(dir, voters), "the directory has a cluster")
+	require.NoError(t, start(t.TempDir(), map[string]string{"node.id": "1", "controller.quorum.voters": "1@otherhost.invalid:9093"}))
+}
+
 // TestQuorumOfThisNodeAloneStarts names this machine as its users do, and another one.
 func TestQuorumOfThisNodeAloneStarts(t *testing.T) {
 	t.Parallel()

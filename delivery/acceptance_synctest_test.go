@@ -196,7 +196,7 @@ func TestStopDuringBackOff(t *testing.T) {
 }
 
 // Records that were handled but not committed before an outage are not handled again
-// after it. They are told by offset and leader epoch, because the outage may have cut the
+// after it. They are recognised by offset and leader epoch, because the outage may have cut the
 // log. Those of a topic that was deleted do not count.
 func TestDoneBeforeAnOutage(t *testing.T) {
 	bubble(t, func(t *testing.T, b *bed) {

@@ -132,7 +132,8 @@ func Dial(brokers []string, opts ...ClientOption) (*Client, error) {
 // without brackets and a port, and any other text for a host.
 func addressProblem(addr string) string {
 	host, port, err := net.SplitHostPort(addr)
-	if err != nil {
+	hasPort := err == nil
+	if !hasPort {
 		host = addr
 		if inner, ok := strings.CutPrefix(addr, "["); ok && strings.HasSuffix(inner, "]") {
 			host = strings.TrimSuffix(inner, "]")
@@ -142,9 +143,9 @@ func addressProblem(addr string) string {
 		}
 	}
 	switch {
-	case host == "" && err != nil || strings.ContainsAny(host, " \t\r\n/,;@[]"):
+	case host == "" && !hasPort || strings.ContainsAny(host, " \t\r\n/,;@[]"):
 		return "it is not host:port"
-	case err != nil:
+	case !hasPort:
 		return ""
 	}
 	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {

@@ -42,8 +42,8 @@ var (
 // Problems of a topic in a chain, wrapped in a TopicError by Run.
 var (
 	ErrTopicMissing      = errors.New("topic does not exist")
-	ErrTopicCompacted    = errors.New("topic is compacted, records of equal key would erase each other")
-	ErrRetentionTooShort = errors.New("retention.ms is shorter than the delay of the retry topic, its records would be deleted before they are due")
+	ErrTopicCompacted    = errors.New("topic is compacted: records of equal key would erase each other")
+	ErrRetentionTooShort = errors.New("retention.ms is shorter than the delay of the retry topic: its records would be deleted before they are due")
 	ErrNoWritePermission = errors.New("no permission to write to the topic")
 )
 

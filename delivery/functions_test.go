@@ -261,8 +261,6 @@ func TestContradictingOptions(t *testing.T) {
 	h := deliverytest.New(t)
 	handler := func(context.Context, *delivery.Message[[]byte]) error { return nil }
 	for want, opts := range map[string][]delivery.Option{
-		"DeadLetterHandler: there are no dead letters": {delivery.NoDLT(), delivery.DeadLetterHandler(handler)},
-		"DeadLetter: there is no dead-letter topic":    {delivery.NoDLT(), delivery.DeadLetter(delivery.Suffix("-x"))},
 		"are for RetryTopics only":                     {delivery.BlockingRetry(delivery.Suffix("x"), delivery.MultipleTopics())},
 		"session timeout must be positive":             {delivery.SessionTimeout(0)},
 		"option 2 is nil":                              {delivery.NoDLT(), nil},
@@ -287,13 +285,6 @@ func TestContradictingOptions(t *testing.T) {
 	}
 	_, err := topic.Send(t.Context(), h.Client(), "k", "v", nil)
 	require.ErrorContains(t, err, "option 1 is nil")
-	shared := []delivery.Option{
-		delivery.CommitEach(), delivery.Unordered(), delivery.DeadLetter(delivery.Suffix(".DLT")),
-		delivery.RetryTopics(delivery.Fixed(time.Second), delivery.Exponential(time.Second, 2, time.Minute)),
-	}
-	_, err = delivery.Listen(h.Client(), topic, "g", func(context.Context, *message) error { return nil },
-		append(shared, delivery.CommitBatch(), delivery.ByPartition(), delivery.NoDLT())...)
-	require.NoError(t, err, "what is shared may be overridden")
 }
 
 // Addresses that can never work are refused by Dial, all others are taken.

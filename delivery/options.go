@@ -72,9 +72,7 @@ type config struct {
 	events         func(Event)
 	kgoOpts        []kgo.Opt
 
-	// What was asked for, to find options that contradict each other.
-	deadLetterSet bool // after the last OnExhausted
-	sessionSet    bool
+	sessionSet bool // a SessionTimeout was given, if only of 0
 
 	problems []string
 }
@@ -211,7 +209,12 @@ func CommitNow() Option {
 // OnExhausted says what becomes of a record whose attempts are used up. The
 // default is DeadLetterAction.
 func OnExhausted(a ExhaustedAction) Option {
-	return func(c *config) { c.exhausted, c.deadLetterSet = a, false }
+	return func(c *config) {
+		c.exhausted = a
+		if a == LogAndSkip {
+			c.dltHandler = nil
+		}
+	}
 }
 
 // OnExhaustedFunc calls f for a record whose attempts are used up. The record
@@ -349,17 +352,24 @@ func Kgo(opts ...kgo.Opt) Option {
 	return func(c *config) { c.kgoOpts = append(c.kgoOpts, opts...) }
 }
 
-// DeadLetter changes the dead-letter topics of a listener.
+// DeadLetter changes the dead-letter topics of a listener. It ends an earlier
+// NoDLT or OnExhausted(LogAndSkip).
 func DeadLetter(opts ...DeadLetterOption) Option {
 	return func(c *config) {
+		c.wantDeadLetters()
 		for i, o := range opts {
 			if o == nil {
 				c.problem("DeadLetter: option %d is nil", i+1)
 				continue
 			}
 			o.applyDeadLetter(c.deadLetter)
-			c.deadLetterSet = true
 		}
+	}
+}
+
+func (c *config) wantDeadLetters() {
+	if c.exhausted == LogAndSkip {
+		c.exhausted = DeadLetterAction
 	}
 }
 
@@ -426,9 +436,11 @@ func DLTRequeue() DeadLetterHandlerOption { return func(c *config) { c.dltFailur
 func DLTSkip() DeadLetterHandlerOption { return func(c *config) { c.dltFailure = dltSkip } }
 
 // DeadLetterHandler consumes the dead-letter topics with h. While h fails, the
-// record is delivered again, 1 s doubling up to 5 min apart, without end.
+// record is delivered again, 1 s doubling up to 5 min apart, without end. It
+// ends an earlier NoDLT or OnExhausted(LogAndSkip).
 func DeadLetterHandler(h Handler, opts ...DeadLetterHandlerOption) Option {
 	return func(c *config) {
+		c.wantDeadLetters()
 		c.needs("DeadLetterHandler", h == nil)
 		c.dltHandler = h
 		for i, o := range opts {
@@ -460,14 +472,8 @@ func (c *config) finish() *config {
 	return c
 }
 
-// contradictions refuses options of which one would be without effect.
+// contradictions refuses options that have no effect where they stand.
 func (c *config) contradictions() {
-	if c.exhausted == LogAndSkip && c.dltHandler != nil {
-		c.problem("DeadLetterHandler: there are no dead letters to handle, for NoDLT or OnExhausted(LogAndSkip) says so")
-	}
-	if c.exhausted == LogAndSkip && c.deadLetterSet {
-		c.problem("DeadLetter: there is no dead-letter topic, for NoDLT or OnExhausted(LogAndSkip) before it says so")
-	}
 	if b := c.blocking; b.suffix != "" || b.byIndex || b.multiple || len(b.drain) > 0 {
 		c.problem("blocking retry: Suffix, NameByIndex, MultipleTopics and AlsoDrain are for RetryTopics only")
 	}

@@ -28,7 +28,7 @@ func (c *Client) admin() *kadm.Client { return kadm.NewClient(c.sends) }
 // chainTopic is a topic of the chain that must exist before it is needed.
 type chainTopic struct {
 	name      string
-	delay     time.Duration // how long a record waits in it, 0 for a dead-letter topic
+	delay     time.Duration // the longest that a record waits in it, 0 for a dead-letter topic
 	retention time.Duration // with which the topic is created
 }
 
@@ -290,9 +290,9 @@ func (l *Listener) checkConfigs(ctx context.Context, topics []chainTopic) error 
 // that may: what it inherits from the broker is most often not the program's to
 // change.
 func (l *Listener) checkConfig(t chainTopic, d kadm.ResourceConfig) error {
-	warn := func(setting, value, why string) {
+	warn := func(setting, value, why, better string) {
 		l.log.Warn("a topic may lose records that wait in it", slog.String("why", why), slog.String("topic", t.name), slog.String(setting, value),
-			slog.String("to_change", "kafka-configs.sh --alter --entity-type topics --entity-name "+t.name+" --add-config "+setting+"=..."))
+			slog.String("to_change", "kafka-configs.sh --alter --entity-type topics --entity-name "+t.name+" --add-config "+setting+"="+better))
 	}
 	for _, c := range d.Configs {
 		switch c.Key {
@@ -307,12 +307,13 @@ func (l *Listener) checkConfig(t chainTopic, d kadm.ResourceConfig) error {
 			case ms < t.delay.Milliseconds():
 				return &TopicError{Topic: t.name, Err: ErrRetentionTooShort}
 			case ms < (t.delay + retryMargin).Milliseconds():
-				warn(c.Key, c.MaybeValue(), "its retention is less than the delay and a day, in which no listener may run")
+				warn(c.Key, c.MaybeValue(), "retention.ms is less than the delay plus one day, so records are deleted unread if no listener runs that long",
+					strconv.FormatInt((t.delay+retryMargin).Milliseconds(), 10))
 			}
 		case "retention.bytes":
 			limit, err := strconv.ParseInt(c.MaybeValue(), 10, 64)
 			if err == nil && limit >= 0 {
-				warn(c.Key, c.MaybeValue(), "its size is limited")
+				warn(c.Key, c.MaybeValue(), "its size is limited", "-1")
 			}
 		}
 	}

@@ -59,12 +59,14 @@ func (d *DLT) Check(ctx context.Context) error {
 }
 
 // namedAfter is the dead-letter topic that has the topic's name with a suffix,
-// "" if there is none that can be seen.
+// "" if there is none that may be seen. Names are asked one by one, because one
+// that may not be seen fails the whole request.
 func (d *DLT) namedAfter(ctx context.Context) (string, error) {
 	for _, suffix := range Suffixes() {
 		name := d.topic + suffix
 		found, err := d.c.Partitions(ctx, name)
-		if _, refused := errors.AsType[*kerr.Error](err); err != nil && !refused {
+		hidden := errors.Is(err, kerr.TopicAuthorizationFailed) || errors.Is(err, kerr.InvalidTopicException) // the latter if it is too long
+		if err != nil && !hidden {
 			return "", fmt.Errorf("look for dead-letter topics: %w", err)
 		}
 		if found[name] > 0 {

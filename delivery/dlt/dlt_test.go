@@ -404,22 +404,26 @@ func TestHeaderText(t *testing.T) {
 	}
 }
 
-// Check asks for topics that may not exist. One that the user may not see is none.
+// Check asks for topics that may not exist. One that the user may not see counts as
+// missing, and those behind it are asked for.
 func TestCheckWithoutPermission(t *testing.T) {
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "m-dlt"))
+	suffixes := dlt.Suffixes()
+	last := "m" + suffixes[len(suffixes)-1]
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "m", "m-dlt", last))
 	require.NoError(t, err)
 	defer cluster.Close()
 	c, err := delivery.Dial(cluster.ListenAddrs())
 	require.NoError(t, err)
 	defer c.Close()
-	asked := false
+	shown := map[string]bool{"m": true, "m-dlt": true}
+	denied := 0
 	cluster.ControlKey(int16(kmsg.Metadata), func(q kmsg.Request) (kmsg.Response, error, bool) {
 		cluster.KeepControl()
 		req := q.(*kmsg.MetadataRequest)
-		if len(req.Topics) != 1 || req.Topics[0].Topic == nil || *req.Topics[0].Topic == "m-dlt" {
+		if len(req.Topics) != 1 || req.Topics[0].Topic == nil || shown[*req.Topics[0].Topic] {
 			return nil, nil, false
 		}
-		asked = true
+		denied++
 		resp := req.ResponseKind().(*kmsg.MetadataResponse)
 		rt := kmsg.NewMetadataResponseTopic()
 		rt.Topic, rt.ErrorCode = req.Topics[0].Topic, kerr.TopicAuthorizationFailed.Code
@@ -427,5 +431,10 @@ func TestCheckWithoutPermission(t *testing.T) {
 		return resp, nil, true
 	})
 	require.NoError(t, dlt.Open(c, "m-dlt").Check(t.Context()))
-	require.True(t, asked)
+	require.Positive(t, denied)
+
+	shown = map[string]bool{"m": true, last: true}
+	var not *dlt.NotDeadLettersError
+	require.ErrorAs(t, dlt.Open(c, "m").Check(t.Context()), &not)
+	require.Equal(t, last, not.Meant)
 }

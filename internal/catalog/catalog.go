@@ -119,7 +119,7 @@ func (c *Catalog) takeTurn(ctx context.Context) (release func(), err error) {
 // of a transaction may be unknown.
 const attempts = 10
 
-// errAgain asks for another attempt, by the snapshot, which is up to date again.
+// errAgain asks for another attempt: the snapshot has been read again.
 var errAgain = errors.New("the decision has to be made again")
 
 var (

@@ -105,9 +105,9 @@ func (o *dltOptions) openTopic(ctx context.Context, s *streams, topic string, f 
 	})
 }
 
-// tellPlaces says of the places that a filter names with which letters something was done before. Those that hold no letter
-// are an error; nothing is left to be done if none holds one.
-func (s *streams) tellPlaces(ctx context.Context, d *dlt.DLT, topic string, f dlt.Filter) (missing error, left bool, err error) {
+// reportPlaces names the letters at a filter's places that were handled before. missing names the places that hold no letter;
+// proceed is false if none of them holds one.
+func (s *streams) reportPlaces(ctx context.Context, d *dlt.DLT, topic string, f dlt.Filter) (missing error, proceed bool, err error) {
 	found, none, err := d.Find(ctx, f.Places)
 	if err != nil {
 		return nil, false, err

@@ -125,8 +125,8 @@ func newDLTRedriveCommand(s *streams, o *dltOptions) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				missing, left, err := s.tellPlaces(cmd.Context(), d, args[0], filter)
-				if err != nil || !left {
+				missing, proceed, err := s.reportPlaces(cmd.Context(), d, args[0], filter)
+				if err != nil || !proceed {
 					return errors.Join(err, missing)
 				}
 				task, err := d.Redrive(cmd.Context(), filter, r.target(), r.options()...)
@@ -209,8 +209,8 @@ func newDLTDiscardCommand(s *streams, o *dltOptions) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				missing, left, err := s.tellPlaces(cmd.Context(), d, args[0], filter)
-				if err != nil || !left {
+				missing, proceed, err := s.reportPlaces(cmd.Context(), d, args[0], filter)
+				if err != nil || !proceed {
 					return errors.Join(err, missing)
 				}
 				n, err := d.Discard(cmd.Context(), filter, actor(), reason)

@@ -99,6 +99,7 @@ func TestJavaRegex(t *testing.T) {
 		{`\cA`, "\x01", "A"},
 		{`\e\x61\u0062\x{63}`, "\x1babc", "abc"},
 		{`\uD83D\uDE00`, "😀", "\ufffd"},
+		{`[\uD83D\n]`, "\n", "n"},
 		{`\_\-\é`, "_-é", "_-"},
 		{`[{]\{\Q{\Ea{2,}}`, "{{{aaa}", "{{{a}"},
 		{`a{2}{3}`, "aa", "aaaaaa"},

@@ -45,6 +45,18 @@ func (l Listener) String() string {
 
 var listenerPattern = regexp.MustCompile(`^(.*)://\[?([0-9a-zA-Z\-%._:]*)\]?:(-?[0-9]+)$`)
 
+// portMissing is a listener without a port.
+var portMissing = regexp.MustCompile(`^.*://([0-9a-zA-Z\-%._]*|\[[0-9a-zA-Z\-%._:]+\])$`)
+
+// defaultPort is the port that Kafka's own files give a listener.
+func defaultPort(listener string, controllers []string) string {
+	name, _, _ := strings.Cut(listener, "://")
+	if slices.ContainsFunc(controllers, func(c string) bool { return strings.EqualFold(c, name) }) {
+		return ":9093"
+	}
+	return ":9092"
+}
+
 // parseListeners reads a list of listeners, in the words of Kafka's refusals.
 func parseListeners(list []string, protocols map[string]Protocol, controllers []string) ([]Listener, error) {
 	inList := "[" + strings.Join(list, ", ") + "]"
@@ -53,8 +65,8 @@ func parseListeners(list []string, protocols map[string]Protocol, controllers []
 		m := listenerPattern.FindStringSubmatch(s)
 		if m == nil {
 			refused := &Error{Text: "Error creating broker listeners from '" + inList + "': Unable to parse " + s + " to a broker endpoint", Class: ClassArgument}
-			if withPort := s + ":9092"; listenerPattern.MatchString(withPort) {
-				refused.Advice = "The port is missing: write " + withPort
+			if portMissing.MatchString(s) {
+				refused.Advice = "The port is missing: write " + s + defaultPort(s, controllers)
 			}
 			return nil, refused
 		}

@@ -10,11 +10,11 @@ import (
 	"strings"
 )
 
-// Node is what tells whether a quorum is this broker alone.
-type Node struct {
+// Start is what CheckServed must know of a start besides the settings.
+type Start struct {
 	IDGiven bool                       // node.id was set: a voter of that ID is this node, as in Kafka
 	Begun   bool                       // the data directory has a cluster already
-	Here    func(host string) HostKind // where a host is
+	Locate  func(host string) HostKind // where a host is
 }
 
 // HostKind says where a host is.
@@ -22,21 +22,21 @@ type HostKind int
 
 // The kinds of hosts.
 const (
-	HereHost HostKind = iota
+	UnknownHost HostKind = iota // its name cannot be looked up
 	OtherHost
-	UnknownHost // its name cannot be looked up
+	HereHost
 )
 
 // CheckServed refuses what Kafka does and bote does not, where starting all the same would leave the broker less protected
 // than its settings say, or make a cluster of its own of a broker that is meant to join one. Values that Kafka itself
 // refuses are ParseServer's.
-func (s *Server) CheckServed(n Node) error {
+func (s *Server) CheckServed(at Start) error {
 	for _, check := range []func() error{s.checkProtocols, s.checkProtection, s.checkAlone} {
 		if err := check(); err != nil {
 			return err
 		}
 	}
-	return s.checkQuorumIsHere(n)
+	return s.checkQuorumIsHere(at)
 }
 
 // unserved is the refusal of something that Kafka would do.
@@ -91,23 +91,23 @@ func (s *Server) checkAlone() error {
 	return nil
 }
 
-// checkQuorumIsHere refuses a single controller that is another node than this one: as for checkAlone. A directory that has a
-// cluster begins none.
-func (s *Server) checkQuorumIsHere(n Node) error {
-	if n.Begun {
+// checkQuorumIsHere refuses a single controller that is another node, for the reason of checkAlone. A directory that has a
+// cluster already begins none, so it may name any. A voter of this node's own ID is this node, if the ID was set.
+func (s *Server) checkQuorumIsHere(at Start) error {
+	if at.Begun {
 		return nil
 	}
 	for _, server := range s.QuorumServers {
-		if err := s.checkOwnController("controller.quorum.bootstrap.servers", "", server, n); err != nil {
+		if err := s.checkOwnController("controller.quorum.bootstrap.servers", "", server, at); err != nil {
 			return err
 		}
 	}
-	if n.IDGiven {
+	if at.IDGiven {
 		return nil // ParseServer has compared the IDs.
 	}
 	for _, voter := range s.QuorumVoters {
 		id, address, _ := strings.Cut(voter, "@")
-		if err := s.checkOwnController("controller.quorum.voters", id+"@", address, n); err != nil {
+		if err := s.checkOwnController("controller.quorum.voters", id+"@", address, at); err != nil {
 			return err
 		}
 	}
@@ -116,7 +116,7 @@ func (s *Server) checkQuorumIsHere(n Node) error {
 
 // checkOwnController refuses an address that is not that of this node's controller listener. A listener on port 0 gets its
 // port when it is bound, so any port may be its own.
-func (s *Server) checkOwnController(setting, id, address string, n Node) error {
+func (s *Server) checkOwnController(setting, id, address string, at Start) error {
 	const text = "%s=%s is not this node's controller listener, %s: %s. bote runs as one broker, which is its own controller, and would begin a cluster of its own. " +
 		"Name this node, as %slocalhost:%d, or remove the setting."
 	own := s.controllerListener()
@@ -140,7 +140,7 @@ func (s *Server) checkOwnController(setting, id, address string, n Node) error {
 	if slices.ContainsFunc(hosts, func(own string) bool { return strings.EqualFold(own, host) }) {
 		return nil
 	}
-	switch n.Here(host) {
+	switch at.Locate(host) {
 	case OtherHost:
 		return refuse("the host is another machine")
 	case UnknownHost:

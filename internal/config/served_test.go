@@ -50,7 +50,7 @@ func TestWhatProtectsRefusesTheStart(t *testing.T) {
 }
 
 // onlyLocalhost is a new node without an ID of its own, on a machine that knows two names.
-var onlyLocalhost = Node{Here: func(host string) HostKind {
+var onlyLocalhost = Start{Locate: func(host string) HostKind {
 	switch host {
 	case "localhost":
 		return HereHost
@@ -104,7 +104,7 @@ func TestAQuorumElsewhereRefusesTheStart(t *testing.T) {
 			if err = server.CheckServed(given); name == "controller.quorum.voters" {
 				require.NoError(t, err, "as in Kafka, a voter of this node's ID is this node", c)
 			} else {
-				require.Error(t, err, c)
+				require.ErrorContains(t, err, name+"="+value+" is not this node's controller listener", c)
 			}
 		}
 	}

@@ -13,10 +13,10 @@ import (
 type Feed struct {
 	mu       sync.Mutex // guards what follows
 	events   []Event    // in the order of their revisions
-	floor    int64      // every change from here on is kept
+	floor    int64      // every published change from here on is kept
 	revision int64      // of the last change
 	lost     int        // how often Lost was called
-	lostNow  bool       // it was called since the last Publish
+	lostNow  bool       // Lost was called since the last Publish
 	moved    chan struct{}
 	closed   bool
 }
@@ -34,7 +34,7 @@ func NewFeed(revision int64) *Feed {
 func (f *Feed) Publish(revision int64, events []Event) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.lostNow { // what happened before, if it did, is not here
+	if f.lostNow { // changes before this one may be missing
 		f.floor, f.lostNow = revision, false
 	}
 	f.events = append(f.events, events...)
@@ -83,7 +83,7 @@ func (f *Feed) Watch(prefix string, from int64) Events {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	w := &watcher{f: f, prefix: prefix, from: from, lost: f.lost}
-	if f.lostNow && from > f.revision { // any number of changes may have happened, those asked for among them.
+	if f.lostNow { // the changes that are asked for may have happened, and nobody will publish them
 		w.lost--
 	}
 	return w

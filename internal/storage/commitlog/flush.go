@@ -59,7 +59,7 @@ func (p flushPoint) sync() error {
 }
 
 func (p flushPoint) syncFiles() error {
-	failures := p.log.store.volume.failures.Load() // what fails from here on may not be told to these syncs
+	failures := p.log.store.volume.failures.Load() // read first: a failure during the syncs below leaves the log in doubt
 	for _, s := range p.dirty {
 		if err := s.sync(); err != nil && p.log.has(s) {
 			return err

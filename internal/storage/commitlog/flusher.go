@@ -139,22 +139,29 @@ func (f *flusher) flushNow(logs []*Log) error {
 	if files == 0 {
 		return errors.Join(errs...)
 	}
-	began := time.Now()
-	if f.choice.takesVolume(files) && f.syncVolume(began) {
+	if f.choice.takesVolume(files) && !f.doubtVolume() && f.syncVolume() {
 		for i := range f.points {
 			f.points[i].settle(nil)
 		}
 		return errors.Join(errs...)
 	}
+	began := time.Now()
 	errs = append(errs, f.syncFiles()...)
 	f.choice.tookFiles(files, time.Since(began))
 	f.store.metrics.rounds.WithLabelValues("file").Inc()
 	return errors.Join(errs...)
 }
 
-// syncVolume reports whether one sync made everything durable. It does not tell
-// which file failed: if it fails, every file is asked.
-func (f *flusher) syncVolume(began time.Time) (durable bool) {
+// doubtVolume reports whether a log of the round must sync its own files.
+func (f *flusher) doubtVolume() bool {
+	return slices.ContainsFunc(f.points, func(p flushPoint) bool { return p.log.doubtsVolume() })
+}
+
+// syncVolume reports whether one sync made everything durable. A failure does not tell
+// which file lost something, so every file of the round is then synced. The same goes if
+// another sync of the volume has failed since the round began.
+func (f *flusher) syncVolume() (durable bool) {
+	began := time.Now()
 	for _, p := range f.points {
 		for _, s := range p.dirty {
 			s.takeIndexDirty()
@@ -178,7 +185,7 @@ func (f *flusher) syncVolume(began time.Time) (durable bool) {
 	case err != nil:
 		f.store.log.Warn("volume not synced; syncing file by file", slog.Any("err", err))
 		return false
-	case slices.ContainsFunc(f.points, func(p flushPoint) bool { return p.log.doubtsVolume() }):
+	case f.doubtVolume():
 		return false
 	}
 	took := time.Since(began)

@@ -255,8 +255,8 @@ func losingVolume(f *vfs.Faulty, firstFile *gate) *gate {
 	return g
 }
 
-// TestAVolumeThatFailedOnceIsNotBelieved: the system tells of lost writes once, to whoever
-// syncs the volume next. Logs that had bytes in the cache then ask about their own files.
+// TestAVolumeThatFailedOnceIsNotBelieved: Linux reports lost writes once, to the next sync
+// of the volume. Each log must then sync its own files.
 func TestAVolumeThatFailedOnceIsNotBelieved(t *testing.T) {
 	t.Parallel()
 	check := func(t *testing.T, s *commitlog.Store, later []outcome) {
@@ -287,7 +287,7 @@ func TestAVolumeThatFailedOnceIsNotBelieved(t *testing.T) {
 		close(volume.open)
 		check(t, s, logs[1:])
 	})
-	t.Run("told to whoever created logs", func(t *testing.T) {
+	t.Run("the failure is reported to Settle", func(t *testing.T) {
 		t.Parallel()
 		faulty := vfs.NewFaulty(vfs.NewStrictMem())
 		s, err := commitlog.Open(commitlog.Config{FS: faulty, Dir: "/data"})
@@ -322,7 +322,7 @@ func TestAVolumeThatFailedOnceIsNotBelieved(t *testing.T) {
 		<-volume.inside
 		opening := openTogether(t, s, "new", 5)
 		close(volume.open)
-		require.Error(t, <-logs[1].failed) // by then the sync of the volume has told
+		require.Error(t, <-logs[1].failed) // the sync of the volume has failed by now
 		require.ErrorIs(t, opening.Settle(), syscall.EIO, "their metadata is lost")
 		check(t, s, logs[2:])
 	})

@@ -119,7 +119,7 @@ func (s *Store) create(l *Log) (made bool, err error) {
 	if s.knows(dirName(l.part.Topic, l.part.Index)) {
 		return false, nil
 	}
-	failures := s.volume.failures.Load() // none of them is about a file that is yet to be made
+	failures := s.volume.failures.Load() // read first: these cannot concern files that do not exist yet
 	err = s.fs.Mkdir(l.dir)
 	if errors.Is(err, fs.ErrExist) {
 		return false, nil

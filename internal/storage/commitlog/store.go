@@ -133,7 +133,6 @@ type Store struct {
 func Open(cfg Config) (*Store, error) {
 	cfg.setDefaults()
 	s := &Store{cfg: cfg, fs: cfg.FS, log: cfg.Logger, metrics: newMetrics(cfg.Registerer), logs: map[string]*Log{}, writing: make(chan struct{}, 1)}
-	s.volume.turn = make(chan struct{}, 1)
 	s.flusher = newFlusher(s)
 	if err := vfs.MkdirDurably(s.fs, cfg.Dir); err != nil {
 		return nil, fmt.Errorf("create data directory: %w", err)

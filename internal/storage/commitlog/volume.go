@@ -10,10 +10,10 @@ import (
 // volume is the file system that the data directory is on. One sync of it makes all files
 // durable.
 //
-// The system tells of a write that it could not do once: the next sync of the volume
-// fails, the one after it succeeds, and the bytes are lost. So failures are counted. A
-// log asks about its own files, each of which is told separately, if there was a failure
-// since it last did.
+// Linux reports a failed write to syncfs once: the next syncfs succeeds, although the
+// bytes are lost. So failures are counted, and a log that has not synced its own files
+// since the last failure does not trust a sync of the volume. A sync of a file reports
+// the file's own failures.
 type volume struct {
 	opened   vfs.Volume    // nil where volumes are not synced
 	turn     chan struct{} // held during a sync: a failure is counted before the next sync can succeed
@@ -21,6 +21,7 @@ type volume struct {
 }
 
 func (v *volume) open(fs vfs.FS, dir string) (err error) {
+	v.turn = make(chan struct{}, 1)
 	v.opened, err = fs.OpenVolume(dir)
 	if errors.Is(err, errors.ErrUnsupported) {
 		return nil
@@ -28,8 +29,9 @@ func (v *volume) open(fs vfs.FS, dir string) (err error) {
 	return err
 }
 
-// sync makes everything on the volume durable, except for logs that doubt it. Where
-// volumes are not synced the error matches errors.ErrUnsupported.
+// sync makes everything on the volume durable, but for what an earlier failure lost: the
+// caller must also check doubtsVolume. Where volumes are not synced the error matches
+// errors.ErrUnsupported.
 func (v *volume) sync() error {
 	if v.opened == nil {
 		return errors.ErrUnsupported

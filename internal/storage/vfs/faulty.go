@@ -48,7 +48,7 @@ func (f *FaultError) Unwrap() error { return f.Err }
 // forgetter is a file or a volume that can lose what was not synced.
 type forgetter interface{ forgetUnsynced(err error) }
 
-// forget has one lose what was not synced, if the fault says so.
+// forget drops unsynced data if the fault asks for it.
 func forget(what any, err error) {
 	how, ok := errors.AsType[*FaultError](err)
 	f, can := what.(forgetter)

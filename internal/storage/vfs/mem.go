@@ -35,7 +35,7 @@ type memNode struct {
 	content []byte
 	synced  []byte
 	writes  []fileOp // what was done to content since the last sync
-	untold  error    // of bytes that a sync of the volume forgot, for the file's next sync
+	untold  error    // for the next sync of the file: a failed sync of the volume lost bytes of it
 	modTime time.Time
 }
 

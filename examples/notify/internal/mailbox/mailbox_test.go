@@ -188,7 +188,7 @@ func TestPage(t *testing.T) {
 	require.Contains(t, ask(http.MethodGet, "/mailbox/api/messages?after=1", "").Body.String(), `{"messages":[],"last":1}`)
 }
 
-// TestAlertsInTheLanguageOfThePage: the webhook and the log have them in English.
+// TestAlertsInTheLanguageOfThePage: alerts are Korean on the Korean page.
 func TestAlertsInTheLanguageOfThePage(t *testing.T) {
 	t.Parallel()
 	box := mailbox.New()
