@@ -28,7 +28,8 @@ func (c *Client) admin() *kadm.Client { return kadm.NewClient(c.sends) }
 // chainTopic is a topic of the chain that must exist before it is needed.
 type chainTopic struct {
 	name      string
-	delay     time.Duration // the longest that a record waits in it, 0 for a dead-letter topic
+	retry     bool          // else it is a dead-letter topic, or for parked records
+	delay     time.Duration // the longest that a record waits in a retry topic
 	retention time.Duration // with which the topic is created
 }
 
@@ -41,10 +42,10 @@ func (l *Listener) chainTopics() []chainTopic {
 	}
 	var out []chainTopic
 	for _, t := range l.chain.tiers {
-		out = append(out, chainTopic{t.topic, l.cfg.tiers.jittered(t.delay, 1), max(retryRetention, 4*longest)})
+		out = append(out, chainTopic{t.topic, true, l.cfg.tiers.jittered(t.delay, 1), max(retryRetention, 4*longest)})
 	}
 	for _, t := range l.chain.deadLetterTopics() {
-		out = append(out, chainTopic{t, 0, deadLetterRetention})
+		out = append(out, chainTopic{t, false, 0, deadLetterRetention})
 	}
 	return out
 }
@@ -303,7 +304,7 @@ func (l *Listener) checkConfig(t chainTopic, d kadm.ResourceConfig) error {
 		case "retention.ms":
 			ms, err := strconv.ParseInt(c.MaybeValue(), 10, 64)
 			switch {
-			case err != nil || ms < 0 || t.delay == 0:
+			case err != nil || ms < 0 || !t.retry:
 			case ms < t.delay.Milliseconds():
 				return &TopicError{Topic: t.name, Err: ErrRetentionTooShort}
 			case ms < (t.delay + retryMargin).Milliseconds():
@@ -325,7 +326,7 @@ func (l *Listener) createIfMissing(ctx context.Context, topic string, cause erro
 	if !l.cfg.autoCreate || !errors.Is(cause, kerr.UnknownTopicOrPartition) && !errors.Is(cause, kerr.UnknownTopicID) {
 		return
 	}
-	topics := append(l.chainTopics(), chainTopic{l.chain.parked(), 0, deadLetterRetention})
+	topics := append(l.chainTopics(), chainTopic{l.chain.parked(), false, 0, deadLetterRetention})
 	i := slices.IndexFunc(topics, func(t chainTopic) bool { return t.name == topic })
 	if i < 0 {
 		return

@@ -95,6 +95,12 @@ func TestProvisioning(t *testing.T) {
 		require.Len(t, log.with("WARN", "may lose records", "topic=m-retry", "retention.bytes=1000000"), 1)
 		require.Len(t, log.with("WARN", "may lose records", "topic=m-dlt", "retention.bytes=1000000", "--entity-name m-dlt"), 1)
 	})
+	t.Run("at risk without a delay", func(t *testing.T) {
+		h, log := logging(t)
+		require.NoError(t, h.Cluster().CreateTopic("m-retry", 1, map[string]string{"retention.ms": "1000"}))
+		listen(t, h, "g", func(context.Context, *message) error { return nil }, delivery.RetryTopics(delivery.Fixed(0)))
+		require.Len(t, log.with("WARN", "may lose records", "topic=m-retry", "retention.ms=1000"), 1)
+	})
 	t.Run("created", func(t *testing.T) {
 		h := deliverytest.New(t, deliverytest.Partitions(3))
 		listen(t, h, "g", func(context.Context, *message) error { return nil }, tiers)

@@ -416,7 +416,7 @@ func TestCheckWithoutPermission(t *testing.T) {
 	require.NoError(t, err)
 	defer c.Close()
 	shown := map[string]bool{"m": true, "m-dlt": true}
-	denied := 0
+	failure, denied := kerr.TopicAuthorizationFailed, 0
 	cluster.ControlKey(int16(kmsg.Metadata), func(q kmsg.Request) (kmsg.Response, error, bool) {
 		cluster.KeepControl()
 		req := q.(*kmsg.MetadataRequest)
@@ -426,7 +426,7 @@ func TestCheckWithoutPermission(t *testing.T) {
 		denied++
 		resp := req.ResponseKind().(*kmsg.MetadataResponse)
 		rt := kmsg.NewMetadataResponseTopic()
-		rt.Topic, rt.ErrorCode = req.Topics[0].Topic, kerr.TopicAuthorizationFailed.Code
+		rt.Topic, rt.ErrorCode = req.Topics[0].Topic, failure.Code
 		resp.Topics = append(resp.Topics, rt)
 		return resp, nil, true
 	})
@@ -434,6 +434,9 @@ func TestCheckWithoutPermission(t *testing.T) {
 	require.Positive(t, denied)
 
 	shown = map[string]bool{"m": true, last: true}
+	failure = kerr.UnknownServerError
+	require.ErrorIs(t, dlt.Open(c, "m").Check(t.Context()), kerr.UnknownServerError, "it does not say that there is no topic")
+	failure = kerr.TopicAuthorizationFailed
 	var not *dlt.NotDeadLettersError
 	require.ErrorAs(t, dlt.Open(c, "m").Check(t.Context()), &not)
 	require.Equal(t, last, not.Meant)

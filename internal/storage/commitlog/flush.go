@@ -27,8 +27,9 @@ type flushPoint struct {
 	end      int64
 	dirty    []*logSegment
 	newFiles bool
-	written  []string
+	written  []unsyncedFile
 	indexed  int64
+	failures int64 // of syncs of the volume, before any of the above was noted
 }
 
 // beginFlush takes the token and notes what is to be synced. The zero flushPoint
@@ -37,7 +38,10 @@ func (l *Log) beginFlush() (flushPoint, error) {
 	l.flushing <- struct{}{}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	p := flushPoint{log: l, end: l.End(), dirty: l.segments[l.unsynced:], newFiles: l.newFiles, written: l.written, indexed: l.progress}
+	p := flushPoint{
+		log: l, end: l.End(), dirty: l.segments[l.unsynced:], newFiles: l.newFiles, written: l.written, indexed: l.progress,
+		failures: l.store.volume.failures.Load(),
+	}
 	err := l.aliveLocked()
 	if err != nil || p.end == l.synced && !p.newFiles {
 		<-l.flushing
@@ -59,15 +63,14 @@ func (p flushPoint) sync() error {
 }
 
 func (p flushPoint) syncFiles() error {
-	failures := p.log.store.volume.failures.Load() // read first: a failure during the syncs below leaves the log in doubt
 	for _, s := range p.dirty {
 		if err := s.sync(); err != nil && p.log.has(s) {
 			return err
 		}
 	}
-	for _, name := range p.written {
-		if err := syncFile(p.log.store.fs, filepath.Join(p.log.dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("sync %s: %w", name, err)
+	for _, f := range p.written {
+		if err := syncFile(p.log.store.fs, filepath.Join(p.log.dir, f.name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("sync %s: %w", f.name, err)
 		}
 	}
 	if p.newFiles {
@@ -75,7 +78,7 @@ func (p flushPoint) syncFiles() error {
 			return fmt.Errorf("sync directory %s: %w", p.log.dir, err)
 		}
 	}
-	p.log.failuresSeen.Store(failures)
+	p.log.failuresSeen.Store(p.failures) // the volume may have lost more since: then the next round goes file by file too
 	return nil
 }
 

@@ -154,7 +154,7 @@ func (f *flusher) flushNow(logs []*Log) error {
 
 // doubtVolume reports whether a log of the round must sync its own files.
 func (f *flusher) doubtVolume() bool {
-	return slices.ContainsFunc(f.points, func(p flushPoint) bool { return p.log.doubtsVolume() })
+	return slices.ContainsFunc(f.points, flushPoint.doubtsVolume)
 }
 
 // syncVolume reports whether one sync made everything durable. A failure does not tell

@@ -36,6 +36,7 @@ func openSeveral(t *testing.T, s *commitlog.Store, n int) []outcome {
 			Settings: func() storage.Settings { return storagetest.Settings },
 			Durable:  func(end int64) { o.durable <- end },
 			Failed:   func(err error) { o.failed <- err },
+			Snapshot: func() ([]byte, int64) { return []byte("state"), o.End() },
 		})
 		require.NoError(t, err)
 		all = append(all, o)
@@ -233,111 +234,4 @@ func TestLogsAreOpenedDuringACheckpoint(t *testing.T) {
 	close(g.open)
 	require.NoError(t, <-done)
 	require.NoError(t, store.Close())
-}
-
-// losingVolume holds the first sync of the volume and then lets it fail: everything that
-// is not on the disk by then is lost, and no other sync of the volume tells.
-func losingVolume(f *vfs.Faulty, firstFile *gate) *gate {
-	g := newGate()
-	var once sync.Once
-	f.Inject(func(op vfs.Op, name string) (err error) {
-		if op == vfs.OpSync && strings.HasSuffix(name, ".log") {
-			firstFile.pass()
-		}
-		if op == vfs.OpSyncFS {
-			once.Do(func() {
-				g.pass()
-				err = &vfs.FaultError{Err: syscall.EIO, Forget: true}
-			})
-		}
-		return err
-	})
-	return g
-}
-
-// TestAVolumeThatFailedOnceIsNotBelieved: Linux reports lost writes once, to the next sync
-// of the volume. Each log must then sync its own files.
-func TestAVolumeThatFailedOnceIsNotBelieved(t *testing.T) {
-	t.Parallel()
-	check := func(t *testing.T, s *commitlog.Store, later []outcome) {
-		t.Helper()
-		for _, l := range later {
-			select {
-			case err := <-l.failed:
-				require.ErrorIs(t, err, syscall.EIO)
-			case end := <-l.durable:
-				require.Fail(t, "what is lost is announced", "end %d", end)
-			}
-		}
-		require.Error(t, s.Close())
-	}
-	t.Run("appended during a round that failed", func(t *testing.T) {
-		t.Parallel()
-		faulty := vfs.NewFaulty(vfs.NewStrictMem())
-		s, err := commitlog.Open(commitlog.Config{FS: faulty, Dir: "/data"})
-		require.NoError(t, err)
-		logs := openSeveral(t, s, 16)
-		files := newGate()
-		volume := losingVolume(faulty, files)
-		fillRound(t, files, logs[:8])
-		<-volume.inside
-		for _, l := range logs[8:] {
-			appendOne(t, l.Log)
-		}
-		close(volume.open)
-		check(t, s, logs[1:])
-	})
-	t.Run("the failure is reported to Settle", func(t *testing.T) {
-		t.Parallel()
-		faulty := vfs.NewFaulty(vfs.NewStrictMem())
-		s, err := commitlog.Open(commitlog.Config{FS: faulty, Dir: "/data"})
-		require.NoError(t, err)
-		logs := openSeveral(t, s, 9)
-		files := newGate()
-		volume := losingVolume(faulty, files)
-		appendOne(t, logs[0].Log)
-		<-files.inside
-		for _, l := range logs[1:] {
-			appendOne(t, l.Log)
-		}
-		settled := make(chan error)
-		opening := openTogether(t, s, "new", 5)
-		go func() { settled <- opening.Settle() }()
-		<-volume.inside
-		close(files.open)
-		close(volume.open)
-		require.ErrorIs(t, <-settled, syscall.EIO)
-		check(t, s, logs[1:])
-	})
-	t.Run("created during a round that failed", func(t *testing.T) {
-		t.Parallel()
-		mem := vfs.NewStrictMem()
-		faulty := vfs.NewFaulty(mem)
-		s, err := commitlog.Open(commitlog.Config{FS: faulty, Dir: "/data"})
-		require.NoError(t, err)
-		logs := openSeveral(t, s, 8)
-		files := newGate()
-		volume := losingVolume(faulty, files)
-		fillRound(t, files, logs)
-		<-volume.inside
-		opening := openTogether(t, s, "new", 5)
-		close(volume.open)
-		require.Error(t, <-logs[1].failed) // the sync of the volume has failed by now
-		require.ErrorIs(t, opening.Settle(), syscall.EIO, "their metadata is lost")
-		check(t, s, logs[2:])
-	})
-}
-
-// openTogether opens logs that Settle is yet to make durable.
-func openTogether(t *testing.T, s *commitlog.Store, name string, n int) *commitlog.Opening {
-	t.Helper()
-	o := s.NewOpening()
-	for i := range n {
-		_, _, err := o.OpenLog(t.Context(), storage.Partition{Topic: name, ID: topic.ID{8}, Index: int32(i)}, storage.Hooks{
-			Settings: func() storage.Settings { return storagetest.Settings },
-			Durable:  func(int64) {}, Failed: func(error) {},
-		})
-		require.NoError(t, err)
-	}
-	return o
 }

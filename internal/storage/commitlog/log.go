@@ -37,8 +37,9 @@ type Log struct {
 	inside chan struct{}
 
 	queued atomic.Bool // waits for the flusher
-	// failuresSeen is how often syncing the volume had failed when the log last synced its
-	// own files.
+	// failuresSeen is how often syncing the volume had failed before a flush last synced the
+	// log's own files, or before the log was made; neverSeen if it was found in files that
+	// another process may have left unsynced.
 	failuresSeen atomic.Int64
 	// sinceSnapshot is the bytes appended since the last snapshot.
 	sinceSnapshot atomic.Int64
@@ -56,17 +57,17 @@ type Log struct {
 	mu        sync.RWMutex // guards what follows
 	segments  []*logSegment
 	start     int64
-	base      int64    // the first segment's, as the disk knows it; at most segments[0].base
-	synced    int64    // everything below is on disk; the recovery point
-	unsynced  int      // index in segments of the first that has unsynced bytes
-	progress  int64    // the end when a checkpoint last saved the indexes
-	indexed   int64    // everything below is in index files that are on disk
-	promised  int64    // the recovery point as found; the end, if the stop was clean. Only used while the log is loaded
-	endAtOpen int64    // the end when the log was opened
-	mended    bool     // the log failed, and since then mend has succeeded
-	newFiles  bool     // the directory has entries, or index files have bytes, that are not synced
-	written   []string // snapshots that are not synced
-	snapshots []int64  // ends of those that are there, oldest first
+	base      int64          // the first segment's, as the disk knows it; at most segments[0].base
+	synced    int64          // everything below is on disk; the recovery point
+	unsynced  int            // index in segments of the first that has unsynced bytes
+	progress  int64          // the end when a checkpoint last saved the indexes
+	indexed   int64          // everything below is in index files that are on disk
+	promised  int64          // the recovery point as found; the end, if the stop was clean. Only used while the log is loaded
+	endAtOpen int64          // the end when the log was opened
+	mended    bool           // the log failed, and since then mend has succeeded
+	newFiles  bool           // the directory has entries, or index files have bytes, that are not synced
+	written   []unsyncedFile // snapshots
+	snapshots []int64        // ends of those that are there, oldest first
 	epochs    []storage.Epoch
 	err       error // why the log takes no more batches
 	closed    bool

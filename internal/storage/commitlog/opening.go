@@ -71,6 +71,7 @@ func (o *Opening) OpenLog(ctx context.Context, p storage.Partition, hooks storag
 // create does.
 func (o *Opening) load(ctx context.Context, l *Log) (storage.Recovered, error) {
 	s, name := o.s, dirName(l.part.Topic, l.part.Index)
+	failures := s.volume.failures.Load()
 	created, err := s.ensureDir(l)
 	if err != nil {
 		return storage.Recovered{}, err
@@ -78,12 +79,20 @@ func (o *Opening) load(ctx context.Context, l *Log) (storage.Recovered, error) {
 	s.mu.Lock()
 	point, start, unseen := s.recovery[name], s.starts[name], s.unseen[name]
 	s.mu.Unlock()
-	rec, err := l.load(ctx, s.clean && !created && !unseen, point, start)
+	clean := s.clean && !created && !unseen
+	rec, err := l.load(ctx, clean, point, start)
+	if err == nil && !created && !clean && l.End() == 0 {
+		err = l.rewriteMetadata()
+	}
 	if err != nil {
 		if created {
 			err = errors.Join(err, s.undoCreate(l))
 		}
 		return storage.Recovered{}, err
+	}
+	l.failuresSeen.Store(neverSeen)
+	if created || clean || l.End() == 0 {
+		l.failuresSeen.Store(failures)
 	}
 	l.closeIdle(time.Now().Add(time.Hour)) // whoever appends or reads opens what it needs
 	o.note(l, created)
@@ -223,28 +232,39 @@ func (o *Opening) settleCreated() error {
 	if len(o.created) == 0 {
 		return nil
 	}
-	s := o.s
+	s, unproved := o.s, o.created
 	if len(o.created) >= manyFiles {
 		err := s.volume.sync()
-		switch {
-		case err == nil && !slices.ContainsFunc(o.created, (*Log).doubtsVolume):
-			return nil
-		case err != nil && !errors.Is(err, errors.ErrUnsupported):
+		if err != nil && !errors.Is(err, errors.ErrUnsupported) {
 			return err
 		}
+		if err == nil {
+			unproved = slices.DeleteFunc(slices.Clone(o.created), (*Log).madeDurably)
+		}
 	}
-	for _, l := range o.created {
-		if err := syncFile(s.fs, filepath.Join(l.dir, metadataFile)); err != nil {
+	errs := severally(len(unproved), func(i int) error {
+		l := unproved[i]
+		if err := errors.Join(syncFile(s.fs, filepath.Join(l.dir, metadataFile)), s.fs.SyncDir(l.dir)); err != nil {
 			return fmt.Errorf("create %s: %w", l.dir, err)
 		}
-		if err := s.fs.SyncDir(l.dir); err != nil {
-			return fmt.Errorf("create %s: %w", l.dir, err)
-		}
+		return nil
+	})
+	if len(errs) > 0 {
+		return errors.Join(errs...)
+	}
+	if len(unproved) == 0 {
+		return nil
 	}
 	if err := s.fs.SyncDir(s.cfg.Dir); err != nil {
 		return fmt.Errorf("sync %s: %w", s.cfg.Dir, err)
 	}
 	return nil
+}
+
+// madeDurably reports whether a sync of the volume, just done, proves that the directory of
+// the log is durable. That of a log with batches was, before the first of them was appended.
+func (l *Log) madeDurably() bool {
+	return l.failuresSeen.Load() == l.store.volume.failures.Load() || l.End() > 0
 }
 
 // metadataFile ties a partition directory to its topic ID. It reaches disk.
@@ -284,6 +304,21 @@ func (s *Store) ensureDir(l *Log) (created bool, err error) {
 // metadata is the content of the metadata file.
 func (l *Log) metadata() []byte {
 	return []byte("version: 0\ntopic_id: " + l.part.ID.String() + "\n")
+}
+
+// rewriteMetadata writes the file once more as it is. The process that created it may have
+// been killed before it was synced, and the system may have lost it since and told that
+// process: now a sync of the volume proves it.
+func (l *Log) rewriteMetadata() error {
+	f, err := l.store.fs.OpenFile(filepath.Join(l.dir, metadataFile), os.O_RDWR)
+	if err != nil {
+		return fmt.Errorf("rewrite the metadata of %s: %w", l.dir, err)
+	}
+	_, err = f.WriteAt(l.metadata(), 0)
+	if err := errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("rewrite the metadata of %s: %w", l.dir, err)
+	}
+	return nil
 }
 
 // forgetNamesake drops from the checkpoints a partition that had the name before:

@@ -29,8 +29,8 @@ func (l *Log) saveSnapshot() error {
 	if state == nil {
 		return nil
 	}
-	name := fileName(end, snapshotSuffix)
-	if err := vfs.WriteUnsynced(l.store.fs, l.dir, name, state); err != nil {
+	file := unsyncedFile{fileName(end, snapshotSuffix), l.store.volume.failures.Load()}
+	if err := vfs.WriteUnsynced(l.store.fs, l.dir, file.name, state); err != nil {
 		l.log.Warn("snapshot not written", slog.Int64("offset", end), slog.Any("err", err))
 		return fmt.Errorf("write snapshot at %d: %w", end, err)
 	}
@@ -38,7 +38,7 @@ func (l *Log) saveSnapshot() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.newFiles = true
-	l.written = append(l.written, name)
+	l.written = append(l.written, file)
 	l.snapshots = append(l.snapshots, end)
 	return nil
 }

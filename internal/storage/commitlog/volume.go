@@ -2,6 +2,7 @@ package commitlog
 
 import (
 	"errors"
+	"slices"
 	"sync/atomic"
 
 	"github.com/botehq/bote/internal/storage/vfs"
@@ -52,6 +53,19 @@ func (v *volume) close() error {
 	return v.opened.Close()
 }
 
-// doubtsVolume reports whether a sync of the volume proves nothing about the log: an
-// earlier one failed, and the log has not synced its own files since.
-func (l *Log) doubtsVolume() bool { return l.failuresSeen.Load() != l.store.volume.failures.Load() }
+// neverSeen is a log's failuresSeen when it must sync its own files whether or not the
+// volume has failed: an earlier process may have been told of a failure, and killed.
+const neverSeen = -1
+
+// unsyncedFile is a small file of a log that the next flush has to sync.
+type unsyncedFile struct {
+	name     string
+	failures int64 // of syncs of the volume, before the file was written
+}
+
+// doubtsVolume reports whether a sync of the volume proves nothing about what is flushed:
+// an earlier one may have lost some of it.
+func (p flushPoint) doubtsVolume() bool {
+	failures := p.log.store.volume.failures.Load()
+	return p.log.failuresSeen.Load() != failures || slices.ContainsFunc(p.written, func(f unsyncedFile) bool { return f.failures != failures })
+}
