@@ -29,8 +29,11 @@ func TestReadyWhileTheDiskHangs(t *testing.T) {
 		require.NoError(t, err)
 		return resp.StatusCode, string(text)
 	}
-	code, _ := ready()
-	require.Equal(t, http.StatusOK, code)
+	isReady := func() bool {
+		code, _ := ready()
+		return code == http.StatusOK
+	}
+	require.Eventually(t, isReady, 10*time.Second, time.Millisecond, "Serve has begun")
 	gate := make(chan struct{})
 	var probes sync.WaitGroup
 	disk.Inject(func(op vfs.Op, name string) error {
@@ -53,6 +56,6 @@ func TestReadyWhileTheDiskHangs(t *testing.T) {
 	http.DefaultClient.CloseIdleConnections()
 	require.Eventually(t, func() bool { return runtime.NumGoroutine() <= before+1 }, 10*time.Second, 10*time.Millisecond)
 	close(gate)
-	require.Eventually(t, func() bool { code, _ := ready(); return code == http.StatusOK }, 10*time.Second, 10*time.Millisecond)
+	require.Eventually(t, isReady, 10*time.Second, 10*time.Millisecond)
 	http.DefaultClient.CloseIdleConnections()
 }
