@@ -50,7 +50,7 @@ func (l *Log) saveProgress() (dirty bool, err error) {
 	defer release()
 	l.mu.RLock()
 	end := l.End()
-	active, dirty := l.active(), end != l.progress
+	active, dirty := l.active(), end != l.disk.indexesSavedTo
 	l.mu.RUnlock()
 	if !alive { // its files may be another life's by now
 		return false, nil
@@ -69,8 +69,8 @@ func (l *Log) saveProgress() (dirty bool, err error) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.newFiles = true
-	l.progress = end
+	l.disk.unsyncedNames = true
+	l.disk.indexesSavedTo = end
 	return true, err
 }
 
@@ -102,9 +102,9 @@ func (s *Store) WriteCheckpoints() error {
 	for _, l := range s.openLogs() {
 		name := dirName(l.part.Topic, l.part.Index)
 		l.mu.RLock()
-		recovery[name] = min(l.synced, l.indexed)
+		recovery[name] = l.disk.recoveryPoint()
 		l.mu.RUnlock()
-		high[name] = l.announced.Load()
+		high[name] = l.announcedTo.Load()
 	}
 	if err := s.writeFile(s.cfg.Dir, recoveryPointFile, recovery.encode()); err != nil {
 		return fmt.Errorf("write %s: %w", recoveryPointFile, err)
@@ -136,7 +136,7 @@ func (s *Store) writeStarts(about map[*Log]int64) error {
 	s.mu.Unlock()
 	for _, l := range s.openLogs() {
 		l.mu.RLock()
-		at, base := l.start, l.base
+		at, base := l.start, l.disk.base
 		l.mu.RUnlock()
 		if start, ok := about[l]; ok {
 			at = max(at, start)

@@ -130,7 +130,7 @@ func (c *cleaner) closeIdle(since time.Time) {
 func (c *cleaner) flushDirty() {
 	for _, l := range c.s.openLogs() {
 		l.mu.RLock()
-		dirty := l.synced < l.End()
+		dirty := l.disk.syncedTo < l.End()
 		l.mu.RUnlock()
 		if dirty {
 			c.s.flusher.add(l)

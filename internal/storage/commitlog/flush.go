@@ -23,13 +23,13 @@ func (l *Log) flush() error {
 // flushPoint is what a flush of a log has to make durable: everything below end.
 // Whoever has one holds the log's flushing token and must settle it.
 type flushPoint struct {
-	log      *Log
-	end      int64
-	dirty    []*logSegment
-	newFiles bool
-	written  []unsyncedFile
-	indexed  int64
-	failures int64 // of syncs of the volume, before any of the above was noted
+	log            *Log
+	end            int64
+	segments       []*logSegment // those with unsynced bytes
+	unsyncedNames  bool
+	unsyncedFiles  []unsyncedFile
+	indexesSavedTo int64
+	failures       int64 // of syncs of the volume, before any of the above was noted
 }
 
 // beginFlush takes the token and notes what is to be synced. The zero flushPoint
@@ -38,16 +38,17 @@ func (l *Log) beginFlush() (flushPoint, error) {
 	l.flushing <- struct{}{}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	d := &l.disk
 	p := flushPoint{
-		log: l, end: l.End(), dirty: l.segments[l.unsynced:], newFiles: l.newFiles, written: l.written, indexed: l.progress,
-		failures: l.store.volume.failures.Load(),
+		log: l, end: l.End(), segments: l.segments[d.firstUnsynced:], unsyncedNames: d.unsyncedNames, unsyncedFiles: d.unsyncedFiles,
+		indexesSavedTo: d.indexesSavedTo, failures: l.store.volume.failures.Load(),
 	}
 	err := l.aliveLocked()
-	if err != nil || p.end == l.synced && !p.newFiles {
+	if err != nil || p.end == d.syncedTo && !p.unsyncedNames {
 		<-l.flushing
 		return flushPoint{}, err
 	}
-	l.newFiles, l.written = false, nil
+	d.unsyncedNames, d.unsyncedFiles = false, nil
 	return p, nil
 }
 
@@ -63,17 +64,17 @@ func (p flushPoint) sync() error {
 }
 
 func (p flushPoint) syncFiles() error {
-	for _, s := range p.dirty {
+	for _, s := range p.segments {
 		if err := s.sync(); err != nil && p.log.has(s) {
 			return err
 		}
 	}
-	for _, f := range p.written {
+	for _, f := range p.unsyncedFiles {
 		if err := syncFile(p.log.store.fs, filepath.Join(p.log.dir, f.name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("sync %s: %w", f.name, err)
 		}
 	}
-	if p.newFiles {
+	if p.unsyncedNames {
 		if err := p.log.store.fs.SyncDir(p.log.dir); err != nil {
 			return fmt.Errorf("sync directory %s: %w", p.log.dir, err)
 		}
@@ -107,9 +108,10 @@ func (p flushPoint) settle(err error) {
 		return
 	}
 	l.mu.Lock()
-	l.synced, l.indexed = max(l.synced, p.end), max(l.indexed, p.indexed)
-	if i := slices.Index(l.segments, p.dirty[len(p.dirty)-1]); i >= 0 {
-		l.unsynced = max(l.unsynced, i)
+	d := &l.disk
+	d.syncedTo, d.indexesSyncedTo = max(d.syncedTo, p.end), max(d.indexesSyncedTo, p.indexesSavedTo)
+	if i := slices.Index(l.segments, p.segments[len(p.segments)-1]); i >= 0 { // it may grow on
+		d.firstUnsynced = max(d.firstUnsynced, i)
 	}
 	l.mu.Unlock()
 	l.announce(p.end)
@@ -125,12 +127,13 @@ const postponeFor = 100 * time.Millisecond
 // postpone leaves everything to a later round. It is announced then.
 func (p flushPoint) postpone() {
 	l := p.log
-	for _, s := range p.dirty {
+	for _, s := range p.segments {
 		s.giveIndexDirty()
 	}
 	l.mu.Lock()
-	l.newFiles = l.newFiles || p.newFiles
-	l.written = append(p.written, l.written...)
+	d := &l.disk
+	d.unsyncedNames = d.unsyncedNames || p.unsyncedNames
+	d.unsyncedFiles = append(p.unsyncedFiles, d.unsyncedFiles...)
 	l.mu.Unlock()
 	time.AfterFunc(postponeFor, func() { l.store.flusher.add(l) }) // by then the store may be closed, which syncs too
 }

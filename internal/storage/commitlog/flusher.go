@@ -129,7 +129,7 @@ func (f *flusher) flushNow(logs []*Log) error {
 			errs = append(errs, err)
 		case p.log != nil:
 			f.points = append(f.points, p)
-			files += len(p.dirty)
+			files += len(p.segments)
 		}
 	}
 	defer func() {
@@ -163,7 +163,7 @@ func (f *flusher) doubtVolume() bool {
 func (f *flusher) syncVolume() (durable bool) {
 	began := time.Now()
 	for _, p := range f.points {
-		for _, s := range p.dirty {
+		for _, s := range p.segments {
 			s.takeIndexDirty()
 		}
 	}
@@ -172,7 +172,7 @@ func (f *flusher) syncVolume() (durable bool) {
 			return
 		}
 		for _, p := range f.points {
-			for _, s := range p.dirty {
+			for _, s := range p.segments {
 				s.giveIndexDirty()
 			}
 		}

@@ -109,7 +109,7 @@ func TestAnnouncedNeverGoesBack(t *testing.T) {
 			last := int64(0)
 			for end := part; end < 20_000; end += 4 {
 				l.announce(end)
-				now := l.announced.Load()
+				now := l.announcedTo.Load()
 				if now < end || now < last {
 					t.Errorf("announced went from %d to %d", max(end, last), now)
 				}
@@ -118,5 +118,5 @@ func TestAnnouncedNeverGoesBack(t *testing.T) {
 		})
 	}
 	all.Wait()
-	require.Equal(t, int64(19_999), l.announced.Load())
+	require.Equal(t, int64(19_999), l.announcedTo.Load())
 }

@@ -93,8 +93,8 @@ func (l *Log) load(ctx context.Context, clean bool, recoveryPoint, start int64) 
 			return storage.Recovered{}, err
 		}
 	}
-	l.unsynced = -1
-	l.promised = recoveryPoint
+	l.disk.firstUnsynced = -1
+	l.atOpen.recoveryPoint = recoveryPoint
 	removed, err := l.openSegments(ctx, o, clean, recoveryPoint, epochsOK)
 	if err != nil {
 		return storage.Recovered{}, err
@@ -108,34 +108,15 @@ func (l *Log) load(ctx context.Context, clean bool, recoveryPoint, start int64) 
 		}
 	}
 	l.start = max(start, l.segments[0].base)
-	l.base = l.segments[0].base
 	orphans, err := l.tellMissing(o)
 	if err != nil {
 		return storage.Recovered{}, err
 	}
-	l.synced, l.indexed, l.endAtOpen, l.progress = l.End(), l.End(), l.End(), l.End()
-	if !clean {
-		l.synced = min(l.End(), max(recoveryPoint, l.segments[0].base))
-		l.indexed = l.synced
-		l.endAtOpen, l.progress = -1, -1 // what a crash left has to be saved by the next clean stop
-		l.newFiles = true                // a killed process may not have synced the names
+	l.noteOnDisk(clean, recoveryPoint)
+	l.announcedTo.Store(l.End())
+	if err := l.proveFound(ctx, clean, epochsOK); err != nil {
+		return storage.Recovered{}, err
 	}
-	if l.unsynced < 0 || l.unsynced >= len(l.segments) {
-		l.unsynced = len(l.segments) - 1
-	}
-	l.announced.Store(l.End())
-	l.epochs = epochsBelow(l.epochs, l.End())
-	if clean && epochsOK {
-		if err := l.proveStart(); err != nil {
-			return storage.Recovered{}, err
-		}
-	}
-	if epochsOK {
-		if err := l.proveEpochs(ctx, clean); err != nil {
-			return storage.Recovered{}, err
-		}
-	}
-	l.epochs = epochsFrom(l.epochs, l.start)
 	if !slices.Equal(l.epochs, epochs) {
 		if err := l.writeEpochs(l.epochs); err != nil {
 			return storage.Recovered{}, err
@@ -154,6 +135,42 @@ func (l *Log) load(ctx context.Context, clean bool, recoveryPoint, start int64) 
 		}
 	}
 	return rec, err
+}
+
+// noteOnDisk notes how much of the log is on the disk. After a clean stop that is all of
+// it. What lies above the recovery point after a crash may be in the page cache only, and
+// a killed process may not have synced the names.
+func (l *Log) noteOnDisk(clean bool, recoveryPoint int64) {
+	d, end := &l.disk, l.End()
+	d.base = l.segments[0].base
+	if clean {
+		d.syncedTo, d.indexesSavedTo, d.indexesSyncedTo, l.atOpen.end = end, end, end, end
+	} else {
+		d.syncedTo = min(end, max(recoveryPoint, d.base))
+		d.indexesSavedTo, d.indexesSyncedTo, l.atOpen.end = -1, d.syncedTo, -1
+		d.unsyncedNames = true
+	}
+	if d.firstUnsynced < 0 || d.firstUnsynced >= len(l.segments) {
+		d.firstUnsynced = len(l.segments) - 1
+	}
+}
+
+// proveFound compares the log start and the leader epochs with the batches. Epochs that
+// could not be read have been rebuilt from the batches.
+func (l *Log) proveFound(ctx context.Context, clean, epochsOK bool) error {
+	l.epochs = epochsBelow(l.epochs, l.End())
+	if clean && epochsOK {
+		if err := l.proveStart(); err != nil {
+			return err
+		}
+	}
+	if epochsOK {
+		if err := l.proveEpochs(ctx, clean); err != nil {
+			return err
+		}
+	}
+	l.epochs = epochsFrom(l.epochs, l.start)
+	return nil
 }
 
 // dropLeftovers removes segments that lie below the log start: retention was about
@@ -187,8 +204,8 @@ func (l *Log) openSegments(ctx context.Context, o dirContents, clean bool, recov
 			l.end.Store(ends)
 			continue
 		}
-		if l.unsynced < 0 {
-			l.unsynced = i
+		if l.disk.firstUnsynced < 0 {
+			l.disk.firstUnsynced = i
 		}
 		var torn bool
 		switch {
@@ -211,7 +228,7 @@ func (l *Log) openSegments(ctx context.Context, o dirContents, clean bool, recov
 			if err := s.seal(); err != nil {
 				return false, fmt.Errorf("save indexes of segment %d of %s: %w", s.base, l.dir, err)
 			}
-			l.newFiles = true
+			l.disk.unsyncedNames = true
 		}
 	}
 	return false, nil
@@ -254,6 +271,6 @@ func (l *Log) startOver(start int64) error {
 	}
 	l.segments = []*logSegment{s}
 	l.end.Store(start)
-	l.newFiles = true
+	l.disk.unsyncedNames = true
 	return nil
 }

@@ -51,25 +51,18 @@ type Log struct {
 	epochsStale atomic.Bool
 
 	end atomic.Int64
-	// announced is the end that Hooks.Durable was last called with.
-	announced atomic.Int64
+	// announcedTo is the end that Hooks.Durable was last called with.
+	announcedTo atomic.Int64
 
 	mu        sync.RWMutex // guards what follows
 	segments  []*logSegment
 	start     int64
-	base      int64          // the first segment's, as the disk knows it; at most segments[0].base
-	synced    int64          // everything below is on disk; the recovery point
-	unsynced  int            // index in segments of the first that has unsynced bytes
-	progress  int64          // the end when a checkpoint last saved the indexes
-	indexed   int64          // everything below is in index files that are on disk
-	promised  int64          // the recovery point as found; the end, if the stop was clean. Only used while the log is loaded
-	endAtOpen int64          // the end when the log was opened
-	mended    bool           // the log failed, and since then mend has succeeded
-	newFiles  bool           // the directory has entries, or index files have bytes, that are not synced
-	written   []unsyncedFile // snapshots
-	snapshots []int64        // ends of those that are there, oldest first
+	disk      diskState
+	atOpen    foundAtOpen
+	snapshots []int64 // the offsets of the snapshot files, ascending
 	epochs    []storage.Epoch
 	err       error // why the log takes no more batches
+	mended    bool  // mend has succeeded since the log failed
 	closed    bool
 	hints     [4]hint
 	nextHint  int
@@ -243,7 +236,7 @@ func (l *Log) roll(base int64) (*logSegment, error) {
 	_ = l.saveSnapshot() // it has been logged
 	l.mu.Lock()
 	l.segments = append(l.segments, next)
-	l.newFiles = true
+	l.disk.unsyncedNames = true
 	l.mu.Unlock()
 	l.store.metrics.rolls.Inc()
 	if l.store.cfg.Flush != FlushCommit {
@@ -261,7 +254,7 @@ func (l *Log) undoRoll(base int64, cause error) {
 		l.fail(errors.Join(cause, err))
 	}
 	l.mu.Lock()
-	l.newFiles = true
+	l.disk.unsyncedNames = true
 	l.mu.Unlock()
 }
 
@@ -281,11 +274,11 @@ func (l *Log) announceOrQueue(end int64, set storage.Settings) {
 // lies above it is cut off.
 func (l *Log) announce(end int64) {
 	for {
-		told := l.announced.Load()
+		told := l.announcedTo.Load()
 		if told >= end {
 			return
 		}
-		if l.announced.CompareAndSwap(told, end) {
+		if l.announcedTo.CompareAndSwap(told, end) {
 			l.hooks.Durable(end)
 			return
 		}
@@ -330,7 +323,7 @@ func (l *Log) Close() error {
 // an earlier life said stays until this one's is there.
 func (l *Log) prepareClose() error {
 	l.mu.RLock()
-	err, active, clean := l.aliveLocked(), l.active(), l.end.Load() == l.endAtOpen
+	err, active, clean := l.aliveLocked(), l.active(), l.end.Load() == l.atOpen.end
 	l.mu.RUnlock()
 	if err == nil && l.epochsStale.Load() {
 		err = l.trimEpochs() // the next start compares them with the log start
@@ -343,7 +336,7 @@ func (l *Log) prepareClose() error {
 			return
 		}
 		l.mu.Lock()
-		l.newFiles, l.progress = true, l.End()
+		l.disk.unsyncedNames, l.disk.indexesSavedTo = true, l.End()
 		l.mu.Unlock()
 		err = l.saveSnapshot()
 	})

@@ -174,7 +174,7 @@ func (l *Log) begin() error {
 	first.times.without()
 	first.latestKnown = true
 	l.segments = []*logSegment{first}
-	l.newFiles = true // the leader epochs come with the first batch
+	l.disk.unsyncedNames = true // the leader epochs come with the first batch
 	return nil
 }
 
@@ -200,11 +200,11 @@ func (o *Opening) noteMade(l *Log) {
 func (o *Opening) note(l *Log, created bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.shrunk = o.shrunk || l.End() < l.promised
+	o.shrunk = o.shrunk || l.End() < l.atOpen.recoveryPoint
 	if created || !o.s.clean {
 		o.created = append(o.created, l)
 	}
-	if l.synced < l.End() && (o.s.cfg.Flush == FlushCommit || l.hooks.Settings().AlwaysSync) {
+	if l.disk.syncedTo < l.End() && (o.s.cfg.Flush == FlushCommit || l.hooks.Settings().AlwaysSync) {
 		o.recovered = append(o.recovered, l)
 	}
 }

@@ -156,14 +156,14 @@ func (l *Log) epochsProven() bool {
 func (l *Log) proveEnd(clean bool, start int64) error {
 	end := l.End()
 	switch {
-	case end >= l.promised && (!clean || end >= start || len(l.segments) == 0):
+	case end >= l.atOpen.recoveryPoint && (!clean || end >= start || len(l.segments) == 0):
 		return nil
 	case !clean:
-		l.log.Error("the log is shorter than what the disk had confirmed", slog.Int64("offset", end), slog.Int64("confirmed", l.promised))
+		l.log.Error("the log is shorter than what the disk had confirmed", slog.Int64("offset", end), slog.Int64("confirmed", l.atOpen.recoveryPoint))
 		return nil
-	case end < l.promised:
+	case end < l.atOpen.recoveryPoint:
 		return fmt.Errorf("%s ends at %d, but the log ended at %d when it was stopped: bote check tells more; restore its files, or set the partition's line in %s to %d to go on with what is there",
-			l.dir, end, l.promised, recoveryPointFile, end)
+			l.dir, end, l.atOpen.recoveryPoint, recoveryPointFile, end)
 	}
 	return fmt.Errorf("the log of %s ends at %d, but should start at %d: correct the partition's line in %s", l.dir, end, start, logStartFile)
 }

@@ -44,8 +44,8 @@ func (l *Log) recoverSegment(ctx context.Context, s *logSegment, point int64, ch
 		return false, err
 	}
 	// A clean stop leaves nothing behind the end that it records; a crash may.
-	if end < l.promised || check == checkLengths && l.promised > 0 && end != l.promised {
-		return false, errDamagedBatch(filepath.Join(l.dir, fileName(s.base, logSuffix)), good, end, l.promised, check)
+	if end < l.atOpen.recoveryPoint || check == checkLengths && l.atOpen.recoveryPoint > 0 && end != l.atOpen.recoveryPoint {
+		return false, errDamagedBatch(filepath.Join(l.dir, fileName(s.base, logSuffix)), good, end, l.atOpen.recoveryPoint, check)
 	}
 	l.log.Warn("cut off an incomplete tail", slog.Int64("segment", s.base), slog.Int64("bytes", fileSize-good), slog.Int64("offset", end))
 	return true, l.cut(s, good)
@@ -79,7 +79,7 @@ func (l *Log) scanSegment(ctx context.Context, s *logSegment, point int64, check
 		return true, nil
 	}
 	if check == checkChecksums {
-		err = body.ScanChecksums(ctx, good, l.promised, visit)
+		err = body.ScanChecksums(ctx, good, l.atOpen.recoveryPoint, visit)
 	} else {
 		err = body.ScanLengths(ctx, good, visit)
 	}

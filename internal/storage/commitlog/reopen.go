@@ -45,7 +45,7 @@ func (o *Opening) ReopenLog(ctx context.Context, old *Log, hooks storage.Hooks) 
 		return nil, storage.Recovered{}, err
 	}
 	old.mu.RLock()
-	point, start := min(old.synced, old.indexed), old.start
+	point, start := old.disk.recoveryPoint(), old.start
 	old.mu.RUnlock()
 	l := o.s.newLog(old.part, hooks)
 	l.inside = old.inside // it is the same directory
@@ -142,7 +142,7 @@ func (l *Log) mend() error {
 		return err
 	}
 	l.mu.RLock()
-	segments := slices.Clone(l.segments[l.unsynced:])
+	segments := slices.Clone(l.segments[l.disk.firstUnsynced:])
 	l.mu.RUnlock()
 	for _, s := range segments {
 		if err := syncFile(l.store.fs, s.log.path()); err != nil {
@@ -158,9 +158,9 @@ func (l *Log) mend() error {
 // cutUnannounced cuts off what was appended and not announced. cut syncs, too.
 func (l *Log) cutUnannounced() error {
 	l.mu.RLock()
-	segments := slices.Clone(l.segments[l.unsynced:])
+	segments := slices.Clone(l.segments[l.disk.firstUnsynced:])
 	l.mu.RUnlock()
-	announced := l.announced.Load()
+	announced := l.announcedTo.Load()
 	var errs []error
 	for i, s := range segments {
 		size := int64(0)
@@ -187,7 +187,7 @@ func (l *Log) cutUnannounced() error {
 // find unsynced too. The sync that failed may have been about to write that page.
 func (l *Log) rewriteUnsynced() error {
 	l.mu.RLock()
-	segments, synced := slices.Clone(l.segments[l.unsynced:]), l.synced
+	segments, synced := slices.Clone(l.segments[l.disk.firstUnsynced:]), l.disk.syncedTo
 	l.mu.RUnlock()
 	for _, s := range segments {
 		from := int64(0)
@@ -212,7 +212,7 @@ const pageSize = 4096
 // synced end are: the flush that synced what was appended after them had them to sync.
 func (l *Log) dropUnsyncedSnapshots() error {
 	l.mu.RLock()
-	synced := l.synced
+	synced := l.disk.syncedTo
 	l.mu.RUnlock()
 	names, err := l.store.fs.Names(l.dir)
 	if err != nil {

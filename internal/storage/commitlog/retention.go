@@ -200,7 +200,7 @@ func (l *Log) dropOneByOne(start int64, set storage.Settings) (err error) {
 		}
 		err = l.dropSegments(s.base, set) // the epochs may have no space either
 		l.mu.RLock()
-		base := l.base
+		base := l.disk.base
 		l.mu.RUnlock()
 		if base < s.base {
 			return err // the next start will find the segment
@@ -231,7 +231,7 @@ func (l *Log) dropSegments(start int64, set storage.Settings) error {
 	n := sort.Search(len(l.segments), func(i int) bool { return l.segments[i].base >= start })
 	gone := l.segments[:n]
 	l.segments = l.segments[n:]
-	l.unsynced = max(0, l.unsynced-len(gone))
+	l.disk.firstUnsynced = max(0, l.disk.firstUnsynced-len(gone))
 	moved := start > l.start
 	l.start = max(l.start, start)
 	l.mu.Unlock()
@@ -254,7 +254,7 @@ func (l *Log) dropSegments(start int64, set storage.Settings) error {
 	}
 	if !kept {
 		l.mu.Lock()
-		l.base = start
+		l.disk.base = start
 		l.mu.Unlock()
 	}
 	return err

@@ -37,8 +37,8 @@ func (l *Log) saveSnapshot() error {
 	l.sinceSnapshot.Store(0)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.newFiles = true
-	l.written = append(l.written, file)
+	l.disk.unsyncedNames = true
+	l.disk.unsyncedFiles = append(l.disk.unsyncedFiles, file)
 	l.snapshots = append(l.snapshots, end)
 	return nil
 }
@@ -48,7 +48,7 @@ func (l *Log) saveSnapshot() error {
 func (l *Log) halfOpen() bool {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	return l.hooks.Rebuilt != nil && !l.hooks.Rebuilt() && l.end.Load() != l.endAtOpen
+	return l.hooks.Rebuilt != nil && !l.hooks.Rebuilt() && l.end.Load() != l.atOpen.end
 }
 
 // findSnapshot returns the newest usable snapshot at or below the end, and

@@ -342,12 +342,12 @@ func (s *Store) forget(l *Log) {
 	delete(s.logs, name)
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	s.recovery[name] = min(l.synced, l.indexed)
+	s.recovery[name] = l.disk.recoveryPoint()
 	delete(s.starts, name)
-	if l.start > l.base {
+	if l.start > l.disk.base {
 		s.starts[name] = l.start
 	}
-	if l.synced < l.end.Load() || l.err != nil {
+	if l.disk.syncedTo < l.end.Load() || l.err != nil {
 		s.unseen[name] = true // it has to be recovered
 	}
 }

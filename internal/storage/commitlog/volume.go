@@ -67,5 +67,5 @@ type unsyncedFile struct {
 // an earlier one may have lost some of it.
 func (p flushPoint) doubtsVolume() bool {
 	failures := p.log.store.volume.failures.Load()
-	return p.log.failuresSeen.Load() != failures || slices.ContainsFunc(p.written, func(f unsyncedFile) bool { return f.failures != failures })
+	return p.log.failuresSeen.Load() != failures || slices.ContainsFunc(p.unsyncedFiles, func(f unsyncedFile) bool { return f.failures != failures })
 }
