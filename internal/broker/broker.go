@@ -29,6 +29,7 @@ import (
 	"github.com/botehq/bote/internal/storage"
 	"github.com/botehq/bote/internal/storage/commitlog"
 	"github.com/botehq/bote/internal/storage/vfs"
+	"github.com/botehq/bote/internal/token"
 	"github.com/botehq/bote/internal/topic"
 	"github.com/botehq/bote/internal/wire"
 )
@@ -89,7 +90,7 @@ type Broker struct {
 
 	// lives is held by whoever ends lives of partitions or begins others in their
 	// place: deletion, and the healer, which opens logs again.
-	lives    chan struct{}
+	lives    token.Token
 	creating atomic.Pointer[map[topic.ID]*catalog.Topic] // not in the catalog's snapshot yet
 	healer   *healer
 	follower follower
@@ -105,7 +106,7 @@ type Broker struct {
 // wait until Serve.
 func Open(ctx context.Context, cfg Config) (_ *Broker, err error) {
 	cfg.setDefaults()
-	b := &Broker{cfg: cfg, settings: cfg.Settings, log: cfg.Logger, parts: partition.NewSet(), lives: make(chan struct{}, 1), closing: make(chan struct{})}
+	b := &Broker{cfg: cfg, settings: cfg.Settings, log: cfg.Logger, parts: partition.NewSet(), lives: token.New("lives of partitions"), closing: make(chan struct{})}
 	b.healer = newHealer(b)
 	defer func() {
 		if err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/botehq/bote/internal/catalog"
 	"github.com/botehq/bote/internal/cluster"
 	"github.com/botehq/bote/internal/config"
+	"github.com/botehq/bote/internal/token"
 	"github.com/botehq/bote/internal/wire"
 )
 
@@ -70,7 +71,7 @@ func (b *Broker) Addrs() map[string]string {
 // wireConfig is what the settings say about connections.
 func (b *Broker) wireConfig() wire.Config {
 	limits := b.settings.Connections
-	inForce := &connectionLimits{b: b, reading: make(chan struct{}, 1)}
+	inForce := &connectionLimits{b: b, reading: token.New("connection limits")}
 	inForce.read(b.catalog.Snapshot(), &limitsOf{})
 	return wire.Config{
 		MaxRequestBytes: int(limits.RequestMaxBytes), MaxElements: int(limits.RequestMaxElements), IdleTimeout: limits.MaxIdle, FrameTimeout: limits.FrameTimeout, StallTimeout: limits.StallTimeout,
@@ -85,7 +86,7 @@ func (b *Broker) wireConfig() wire.Config {
 // which kafka-configs may change.
 type connectionLimits struct {
 	b       *Broker
-	reading chan struct{} // held by the one accept loop that reads them: names of hosts may take a while
+	reading token.Token // held by the one accept loop that reads them: names of hosts may take a while
 	current atomic.Pointer[limitsOf]
 }
 
@@ -103,13 +104,11 @@ func (l *connectionLimits) inForce() wire.ConnectionLimits {
 	if known.at == s {
 		return known.limits
 	}
-	select {
-	case l.reading <- struct{}{}:
-		defer func() { <-l.reading }()
-		return l.read(s, known).limits
-	default:
+	if !l.reading.TryTake() {
 		return known.limits
 	}
+	defer l.reading.Give()
+	return l.read(s, known).limits
 }
 
 // longestLookup is how long a new connection waits for the names of hosts in a

@@ -167,12 +167,10 @@ func (b *Broker) Lost(ctx context.Context, lost cluster.Partition) error {
 // takeLives waits until nobody else ends lives of partitions or begins others in their
 // place. What it returns lets the next one.
 func (b *Broker) takeLives(ctx context.Context) (release func(), err error) {
-	select {
-	case b.lives <- struct{}{}:
-		return func() { <-b.lives }, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	if err := b.lives.TakeContext(ctx); err != nil {
+		return nil, err //nolint:wrapcheck // it is the context's
 	}
+	return b.lives.Give, nil
 }
 
 func (b *Broker) openPartition(ctx context.Context, opening *commitlog.Opening, g cluster.Gain) (*partition.Partition, error) {

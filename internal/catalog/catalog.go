@@ -28,6 +28,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/botehq/bote/internal/meta"
+	"github.com/botehq/bote/internal/token"
 	"github.com/botehq/bote/internal/topic"
 )
 
@@ -59,20 +60,20 @@ type Catalog struct {
 
 	// turn is held by the one change that is under way, across syncs too, and by
 	// whoever brings in what others changed.
-	turn   chan struct{}
+	turn   token.Token
 	seen   int64          // what others changed up to here is in the snapshot; guarded by turn
 	own    map[int64]bool // revisions of this catalog's own transactions that the watch has not told yet; guarded by turn
 	report func(error)    // gets why a change that another broker made could not be taken over; nil if nobody follows; guarded by turn
 
-	taking chan struct{} // held by whoever takes a producer ID
-	pids   producerIDs   // guarded by taking
+	taking token.Token // held by whoever takes a producer ID
+	pids   producerIDs // guarded by taking
 }
 
 // Open reads the store. Unclean says that the last run did not end cleanly, or
 // is not known to have: leader epochs then grow by one.
 func Open(ctx context.Context, store meta.Store, nodeID int32, static map[string]string, unclean bool) (*Catalog, error) {
 	c := &Catalog{
-		store: store, turn: make(chan struct{}, 1), taking: make(chan struct{}, 1), own: map[int64]bool{}, brokers: brokerKey(strconv.Itoa(int(nodeID))),
+		store: store, turn: token.New("change of the catalog"), taking: token.New("producer IDs"), own: map[int64]bool{}, brokers: brokerKey(strconv.Itoa(int(nodeID))),
 	}
 	if _, err := c.countRun(ctx, unclean); err != nil {
 		return nil, err
@@ -107,12 +108,10 @@ func brokerKey(id string) string { return clusterKey + id }
 
 // takeTurn waits until no other change is under way. What it returns lets the next.
 func (c *Catalog) takeTurn(ctx context.Context) (release func(), err error) {
-	select {
-	case c.turn <- struct{}{}:
-		return func() { <-c.turn }, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	if err := c.turn.TakeContext(ctx); err != nil {
+		return nil, err //nolint:wrapcheck // it is the context's
 	}
+	return c.turn.Give, nil
 }
 
 // attempts is how often a change is tried: another broker may be faster, and the outcome

@@ -591,12 +591,10 @@ const (
 
 // ProducerID returns an ID that no producer ever had.
 func (c *Catalog) ProducerID(ctx context.Context) (int64, error) {
-	select {
-	case c.taking <- struct{}{}:
-		defer func() { <-c.taking }()
-	case <-ctx.Done():
-		return 0, ctx.Err()
+	if err := c.taking.TakeContext(ctx); err != nil {
+		return 0, err //nolint:wrapcheck // it is the context's
 	}
+	defer c.taking.Give()
 	if c.pids.next == c.pids.end {
 		first, err := c.takeBlock(ctx)
 		if err != nil {

@@ -36,8 +36,8 @@ func (p *Partition) AppendOrdered(b record.Batch, done func(Appended, error)) (b
 	if err := p.Writable(); err != nil {
 		return -1, err // without waiting: whoever mends a log that failed has the turn for long
 	}
-	p.turn <- struct{}{}
-	defer func() { <-p.turn }()
+	p.turn.Take()
+	defer p.turn.Give()
 	if err := p.appendInTurn(b, done); err != nil {
 		return -1, err
 	}

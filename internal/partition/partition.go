@@ -13,6 +13,7 @@ import (
 
 	"github.com/botehq/bote/internal/record"
 	"github.com/botehq/bote/internal/storage"
+	"github.com/botehq/bote/internal/token"
 )
 
 // Config is what a partition is made of.
@@ -39,9 +40,9 @@ type Opener func(storage.Hooks) (storage.Log, storage.Recovered, error)
 type Partition struct {
 	cfg      Config
 	log      storage.Log
-	turn     chan struct{} // held by whoever appends
-	state    *producers    // guarded by turn
-	stateEnd int64         // everything below is in state, and nothing else; guarded by turn
+	turn     token.Token // held by whoever appends
+	state    *producers  // guarded by turn
+	stateEnd int64       // everything below is in state, and nothing else; guarded by turn
 
 	rebuilt atomic.Bool // state is whole
 
@@ -83,7 +84,7 @@ func Open(ctx context.Context, open Opener, cfg Config) (*Partition, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	p := &Partition{cfg: cfg, turn: make(chan struct{}, 1), state: newProducers()}
+	p := &Partition{cfg: cfg, turn: token.New("append turn of a partition"), state: newProducers()}
 	log, rec, err := open(storage.Hooks{
 		Settings:      cfg.Settings,
 		Durable:       p.advance,
@@ -189,8 +190,8 @@ func (p *Partition) fail(cause error) {
 
 // inTurn runs f while nothing is appended.
 func (p *Partition) inTurn(f func() error) error {
-	p.turn <- struct{}{}
-	defer func() { <-p.turn }()
+	p.turn.Take()
+	defer p.turn.Give()
 	return f()
 }
 

@@ -243,8 +243,8 @@ type Producer struct {
 
 // Producers lists the producers that the partition remembers, by ID.
 func (p *Partition) Producers() []Producer {
-	p.turn <- struct{}{}
-	defer func() { <-p.turn }()
+	p.turn.Take()
+	defer p.turn.Give()
 	var out []Producer
 	for _, id := range slices.Sorted(maps.Keys(p.state.byID)) {
 		s := p.state.byID[id]

@@ -21,9 +21,9 @@ type mutation struct {
 
 var mutations = []mutation{
 	{
-		"acknowledge before the fsync", "internal/storage/commitlog/log.go",
+		"acknowledge before the fsync", "internal/storage/commitlog/append.go",
 		"func (l *Log) announceOrQueue(end int64, set storage.Settings) {\n",
-		"func (l *Log) announceOrQueue(end int64, set storage.Settings) {\n\tl.announced.Store(end)\n\tl.hooks.Durable(end)\n",
+		"func (l *Log) announceOrQueue(end int64, set storage.Settings) {\n\tl.announcedTo.Store(end)\n\tl.hooks.Durable(end)\n",
 	},
 	{
 		"no checksums in recovery", "internal/storage/segment/walk.go",
@@ -44,11 +44,11 @@ var mutations = []mutation{
 	},
 	{
 		"checkpoint before the data", "internal/storage/commitlog/checkpointing.go",
-		"recovery[name] = min(l.synced, l.indexed)", "recovery[name] = l.End()",
+		"recovery[name] = l.disk.recoveryPoint()", "recovery[name] = l.End()",
 	},
 	{
 		"directory not synced after a new segment", "internal/storage/commitlog/flush.go",
-		"if p.newFiles {", "if false {",
+		"if p.unsyncedNames {", "if false {",
 	},
 	{
 		"fsync error swallowed", "internal/storage/commitlog/flush.go",

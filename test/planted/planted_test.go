@@ -72,12 +72,12 @@ var bugs = []bug{
 		"./internal/storage/commitlog", "TestSizeRetentionKeepsWhatFitsAndNoMore",
 	},
 	{
-		"segments do not grow old", "internal/storage/commitlog/log.go",
+		"segments do not grow old", "internal/storage/commitlog/segment.go",
 		"return age > set.SegmentMs-s.jitter", "return age < 0",
 		"./internal/storage/commitlog", "TestSegmentsRollByTheirAge",
 	},
 	{
-		"a cut is not synced", "internal/storage/commitlog/recover.go",
+		"a cut is not synced", "internal/storage/commitlog/segment.go",
 		"if err := f.Sync(); err != nil {\n\t\treturn fmt.Errorf(\"sync segment %d: %w\", s.base, err)\n\t}\n\treturn nil", "return nil",
 		"./internal/storage/commitlog", "TestWhatASyncLostIsCutOffForGood",
 	},

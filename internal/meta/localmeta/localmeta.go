@@ -24,6 +24,7 @@ import (
 	bolterrors "go.etcd.io/bbolt/errors"
 
 	"github.com/botehq/bote/internal/meta"
+	"github.com/botehq/bote/internal/token"
 )
 
 var (
@@ -45,7 +46,7 @@ type Store struct {
 	leases *meta.Leases
 	// turn is held by whoever changes something, across the sync: changes are published
 	// in their order.
-	turn chan struct{}
+	turn token.Token
 }
 
 // lockWait is how long Open waits for another process to let go of the file.
@@ -74,7 +75,7 @@ func Open(name string) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("prepare %s: %w", name, err), db.Close())
 	}
-	s := &Store{db: db, feed: meta.NewFeed(revision), turn: make(chan struct{}, 1)}
+	s := &Store{db: db, feed: meta.NewFeed(revision), turn: token.New("transaction of the metadata store")}
 	s.leases = meta.NewLeases(meta.LeaseID(revision), s.endLease)
 	return s, nil
 }
@@ -189,12 +190,10 @@ var errNothing = errors.New("nothing to be done")
 // update does what decide decides in one transaction. A commit that fails may have
 // happened: the page that makes it count may have been written.
 func (s *Store) update(ctx context.Context, decide func(tx *bbolt.Tx) ([]meta.Op, error)) (revision int64, err error) {
-	select {
-	case s.turn <- struct{}{}:
-		defer func() { <-s.turn }()
-	case <-ctx.Done():
-		return 0, ctx.Err()
+	if err := s.turn.TakeContext(ctx); err != nil {
+		return 0, err //nolint:wrapcheck // it is the context's
 	}
+	defer s.turn.Give()
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}

@@ -124,8 +124,8 @@ func (s *Store) WriteCheckpoints() error {
 // takeCheckpoints waits until nobody else writes checkpoint files. What it returns
 // lets the next one.
 func (s *Store) takeCheckpoints() (release func()) {
-	s.writing <- struct{}{}
-	return func() { <-s.writing }
+	s.writing.Take()
+	return s.writing.Give
 }
 
 // writeStarts stores the log starts that lie above their first segment's base on disk,

@@ -22,13 +22,22 @@
 // Lock order: Log.mu, then logSegment.mu, then handle.mu. No lock is held across a
 // sync, and none while waiting for a token.
 //
-// What has to be held across syncs and the work of others is a token, which is one
-// at a time too. Their order, of which anybody may leave some out: a log's directory
-// (Log.inside), the append turn of its partition (Hooks.Turn), the checkpoint files
-// (Store.writing), and the leader epochs of a log (Log.changingEpochs). Retention,
-// checkpoints, SetStart and [Store.Delete] work inside a directory, and SetStart inside
-// several, which it takes in the order of their names; Delete ends the
-// log in its turn first, and lets go of that before it waits for the directory. A
-// flush has the flusher's turn and then the log's flushing token; where a sync failed,
-// it waits for the append turn too, so nobody who has that may flush.
+// What has to be held across syncs and the work of others is a token (package token).
+// Tokens are taken in this order; some may be left out:
+//
+//  1. Log.inside, the directory of a log. SetStarts takes those of several logs, in the
+//     order of their names.
+//  2. Hooks.Turn, the append turn of the partition
+//  3. Store.writing, the checkpoint files
+//  4. Log.changingEpochs, the leader epochs of a log
+//
+// and for syncs:
+//
+//  1. flusher.turn, one round of syncs
+//  2. Log.flushing, the flush of a log; a round takes those of many logs
+//  3. volume.turn, one sync of the volume, or the append turn: after a failed sync the
+//     flush cuts the log, so nothing that has the append turn may flush.
+//
+// [Store.Delete] ends the log in its append turn first, and gives that back before it
+// takes the directory. Builds with the tag invariants check the order.
 package commitlog

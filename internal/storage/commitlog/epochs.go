@@ -25,8 +25,8 @@ func (l *Log) Epochs() []storage.Epoch {
 
 // addEpoch records an epoch before its first batch is written.
 func (l *Log) addEpoch(e storage.Epoch) error {
-	l.changingEpochs <- struct{}{}
-	defer func() { <-l.changingEpochs }()
+	l.changingEpochs.Take()
+	defer l.changingEpochs.Give()
 	next := withEpoch(l.Epochs(), e)
 	if err := l.writeEpochs(next); err != nil {
 		return err
@@ -39,8 +39,8 @@ func (l *Log) addEpoch(e storage.Epoch) error {
 
 // trimEpochs drops what lies below the log start. The next start compares the two.
 func (l *Log) trimEpochs() error {
-	l.changingEpochs <- struct{}{}
-	defer func() { <-l.changingEpochs }()
+	l.changingEpochs.Take()
+	defer l.changingEpochs.Give()
 	l.mu.Lock()
 	l.epochs = epochsFrom(l.epochs, l.start)
 	epochs := l.epochs

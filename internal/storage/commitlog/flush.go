@@ -1,14 +1,18 @@
 package commitlog
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"slices"
 	"syscall"
 	"time"
+
+	"github.com/botehq/bote/internal/storage/vfs"
 )
 
 // flush syncs everything appended so far and announces it.
@@ -35,7 +39,7 @@ type flushPoint struct {
 // beginFlush takes the token and notes what is to be synced. The zero flushPoint
 // says that there is nothing.
 func (l *Log) beginFlush() (flushPoint, error) {
-	l.flushing <- struct{}{}
+	l.flushing.Take()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	d := &l.disk
@@ -45,7 +49,7 @@ func (l *Log) beginFlush() (flushPoint, error) {
 	}
 	err := l.aliveLocked()
 	if err != nil || p.end == d.syncedTo && !p.unsyncedNames {
-		<-l.flushing
+		l.flushing.Give()
 		return flushPoint{}, err
 	}
 	d.unsyncedNames, d.unsyncedFiles = false, nil
@@ -93,7 +97,7 @@ func (l *Log) has(s *logSegment) bool {
 // settle gives the token back and announces what was synced, or fails the log.
 func (p flushPoint) settle(err error) {
 	l := p.log
-	defer func() { <-l.flushing }()
+	defer l.flushing.Give()
 	if noFiles(err) {
 		p.postpone()
 		return
@@ -149,4 +153,25 @@ func (l *Log) inTurn(f func()) {
 		f()
 		return nil
 	})
+}
+
+// Sync makes everything appended so far durable.
+func (l *Log) Sync(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return l.flush()
+}
+
+// syncFile makes what was saved durable.
+func syncFile(fs vfs.FS, name string) error {
+	f, err := fs.OpenFile(name, os.O_RDWR)
+	if err != nil {
+		return err
+	}
+	err = f.Sync()
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	return err
 }

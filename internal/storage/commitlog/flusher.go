@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/botehq/bote/internal/token"
 )
 
 // flusher makes logs durable, many in one round. Logs register when they have
@@ -27,7 +29,7 @@ type flusher struct {
 	began    time.Time
 
 	// Owned by whoever holds turn: the goroutine, or a caller of flushNow.
-	turn   chan struct{}
+	turn   token.Token
 	pace   pacer
 	choice chooser
 	points []flushPoint
@@ -43,7 +45,7 @@ const syncers = 8
 
 func newFlusher(s *Store) *flusher {
 	return &flusher{
-		store: s, wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}), turn: make(chan struct{}, 1),
+		store: s, wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}), turn: token.New("round of syncs"),
 		began: time.Now(), pace: newPacer(s.cfg.FlushGap),
 	}
 }
@@ -118,8 +120,8 @@ func (f *flusher) round() {
 // fails tells its partition itself. A log that has nothing to be synced costs
 // nothing.
 func (f *flusher) flushNow(logs []*Log) error {
-	f.turn <- struct{}{}
-	defer func() { <-f.turn }()
+	f.turn.Take()
+	defer f.turn.Give()
 	var errs []error
 	files := 0
 	for _, l := range logs {
@@ -200,75 +202,7 @@ func (f *flusher) syncFiles() []error {
 	return severally(len(f.points), func(i int) error { return f.points[i].sync() })
 }
 
-// severally calls f for each of n things, some at once, and returns what failed.
-func severally(n int, f func(i int) error) (errs []error) {
-	if n == 1 {
-		if err := f(0); err != nil {
-			errs = append(errs, err)
-		}
-		return errs
-	}
-	var wg sync.WaitGroup
-	var mu sync.Mutex
-	var next atomic.Int64
-	for range min(syncers, n) {
-		wg.Go(func() {
-			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
-				if err := f(i); err != nil {
-					mu.Lock()
-					errs = append(errs, err)
-					mu.Unlock()
-				}
-			}
-		})
-	}
-	wg.Wait()
-	return errs
-}
-
 func (f *flusher) close() {
 	close(f.stop)
 	<-f.done
 }
-
-// chooser picks how a round is synced. One sync of the volume costs less than a
-// handful of files, unless others write much to the volume: then it waits for
-// them too. What the last rounds took decides.
-type chooser struct {
-	never   bool          // the system has no such thing
-	perFile time.Duration // smoothed, of the rounds that were synced file by file
-	volume  time.Duration // smoothed, of those that were synced as a volume
-}
-
-const (
-	// manyFiles is from where on a sync of the volume is worth trying.
-	manyFiles = 4
-	// patience is how much longer than the files it may take: it costs the
-	// processor less.
-	patience = 2
-)
-
-// takesVolume decides about a round. Each time the volume is thought too slow it
-// is thought a little less so, and so tried again some time.
-func (c *chooser) takesVolume(files int) bool {
-	if c.never || files < manyFiles {
-		return false
-	}
-	if c.perFile > 0 && c.volume > patience*c.perFile*time.Duration(files) {
-		c.volume -= c.volume / 32
-		return false
-	}
-	return true
-}
-
-// tookFiles notes a round that was synced file by file.
-func (c *chooser) tookFiles(n int, took time.Duration) {
-	each := took / time.Duration(n)
-	if c.perFile == 0 {
-		c.perFile = each
-	}
-	c.perFile += (each - c.perFile) / 8
-}
-
-// tookVolume notes a round that was synced as a volume.
-func (c *chooser) tookVolume(took time.Duration) { c.volume += (took - c.volume) / 2 }

@@ -119,16 +119,3 @@ func (x *index[Entries]) writeTo(f vfs.File) error {
 	}
 	return err
 }
-
-// syncFile makes what was saved durable.
-func syncFile(fs vfs.FS, name string) error {
-	f, err := fs.OpenFile(name, os.O_RDWR)
-	if err != nil {
-		return err
-	}
-	err = f.Sync()
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	return err
-}

@@ -5,14 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/botehq/bote/internal/record"
 	"github.com/botehq/bote/internal/storage"
-	"github.com/botehq/bote/internal/storage/segment"
+	"github.com/botehq/bote/internal/token"
 )
 
 // Log is one partition directory.
@@ -29,12 +27,12 @@ type Log struct {
 
 	// flushing is held by whoever syncs: what one flush found new must be on disk
 	// before another announces what lies behind it.
-	flushing chan struct{}
+	flushing token.Token
 
 	// inside is held by whoever changes files of the directory by their names, from
 	// seeing that the log is alive on: a log that was deleted may have a namesake.
 	// Appends do not take it, since Delete ends a log in their turn.
-	inside chan struct{}
+	inside token.Token
 
 	queued atomic.Bool // waits for the flusher
 	// failuresSeen is how often syncing the volume had failed before a flush last synced the
@@ -46,7 +44,7 @@ type Log struct {
 
 	// changingEpochs is held by whoever changes the leader epochs, until the file has
 	// them: it must not go back to older ones.
-	changingEpochs chan struct{}
+	changingEpochs token.Token
 	// epochsStale says that the file of the leader epochs could not be written.
 	epochsStale atomic.Bool
 
@@ -68,30 +66,21 @@ type Log struct {
 	nextHint  int
 }
 
-// hint remembers where a sequential reader will go on.
-type hint struct {
-	offset int64
-	base   int64
-	at     int64
-}
-
 // takeDir waits until nobody else changes files of the directory. What it returns
 // lets the next one. If the log has ended, the directory may be another's by now.
 func (l *Log) takeDir() (release func(), alive bool) {
-	l.inside <- struct{}{}
+	l.inside.Take()
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	return func() { <-l.inside }, l.aliveLocked() == nil
+	return l.inside.Give, l.aliveLocked() == nil
 }
 
 // waitForDir is takeDir for whoever may stop waiting.
 func (l *Log) waitForDir(ctx context.Context) (release func(), err error) {
-	select {
-	case l.inside <- struct{}{}:
-		return func() { <-l.inside }, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	if err := l.inside.TakeContext(ctx); err != nil {
+		return nil, err //nolint:wrapcheck // it is the context's
 	}
+	return l.inside.Give, nil
 }
 
 func dirName(topic string, partition int32) string { return fmt.Sprintf("%s-%d", topic, partition) }
@@ -125,62 +114,6 @@ func (l *Log) Partition() storage.Partition { return l.part }
 
 func (l *Log) active() *logSegment { return l.segments[len(l.segments)-1] }
 
-// Append writes a batch to the active segment, rolling it first if need be.
-func (l *Log) Append(b record.Batch) error {
-	active, epochKnown, err := l.beforeAppend(b)
-	if err != nil {
-		return err
-	}
-	set := l.hooks.Settings()
-	if int64(len(b)) > set.SegmentBytes {
-		return storage.ErrTooLarge
-	}
-	if !epochKnown {
-		if err := l.addEpoch(storage.Epoch{Epoch: b.LeaderEpoch(), Start: b.BaseOffset()}); err != nil {
-			return err
-		}
-	}
-	if active.mustRoll(b, set) {
-		if active, err = l.roll(b.BaseOffset()); err != nil {
-			return err
-		}
-	}
-	at := active.size.Load()
-	if damaged, err := active.write(b, &l.store.room, set.SegmentBytes); err != nil {
-		if damaged {
-			l.fail(err)
-		}
-		return err
-	}
-	if b.MaxTimestamp() < 0 {
-		active.written.Store(l.store.cfg.Now().UnixMilli())
-	}
-	active.note(b, at, set.IndexInterval)
-	l.sinceSnapshot.Add(int64(len(b)))
-	l.store.cleaner.appended(int64(len(b)))
-	end := b.NextOffset()
-	l.end.Store(end)
-	l.announceOrQueue(end, set)
-	return nil
-}
-
-// beforeAppend checks that the log is alive and that the batch belongs at its end.
-func (l *Log) beforeAppend(b record.Batch) (active *logSegment, epochKnown bool, err error) {
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	if err := l.aliveLocked(); err != nil {
-		return nil, false, err
-	}
-	if b.BaseOffset() < l.End() {
-		return nil, false, fmt.Errorf("append at %d below the end %d of %s", b.BaseOffset(), l.End(), l.dir)
-	}
-	if b.NextOffset() <= b.BaseOffset() {
-		return nil, false, fmt.Errorf("append at %d to %s: there are no offsets behind it", b.BaseOffset(), l.dir)
-	}
-	n := len(l.epochs)
-	return l.active(), n > 0 && l.epochs[n-1].Epoch >= b.LeaderEpoch(), nil
-}
-
 func (l *Log) aliveLocked() error {
 	switch {
 	case l.closed:
@@ -189,100 +122,6 @@ func (l *Log) aliveLocked() error {
 		return fmt.Errorf("%w: %w", storage.ErrFailed, l.err)
 	}
 	return nil
-}
-
-// mustRoll reports whether a batch has to go to a new segment.
-func (s *logSegment) mustRoll(b record.Batch, set storage.Settings) bool {
-	size := s.size.Load()
-	if size == 0 {
-		return b.LastOffset()-s.base > segment.MaxSpan
-	}
-	return size > set.SegmentBytes-int64(len(b)) || b.LastOffset()-s.base > segment.MaxSpan || s.full(set.IndexBytes) || s.tooOld(b, set)
-}
-
-// tooOld compares message times, not clocks: an idle segment is not rolled. The jitter
-// stays below segment.ms, as in LogConfig of Kafka.
-func (s *logSegment) tooOld(b record.Batch, set storage.Settings) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.jitter < 0 {
-		s.jitter = 0
-		if most := min(set.SegmentJitterMs, set.SegmentMs); most > 0 {
-			s.jitter = rand.Int64N(most)
-		}
-	}
-	age, first := time.Since(s.created).Milliseconds(), s.indexer.FirstTime()
-	if first >= 0 && b.MaxTimestamp() >= 0 {
-		age = b.MaxTimestamp() - first
-	}
-	return age > set.SegmentMs-s.jitter
-}
-
-// roll seals the active segment and opens one at base. The old segment's bytes
-// and indexes are synced by the flusher, with the directory entry of the new one.
-func (l *Log) roll(base int64) (*logSegment, error) {
-	l.mu.RLock()
-	old := l.active()
-	l.mu.RUnlock()
-	if err := errors.Join(old.seal(), old.giveBack()); err != nil {
-		return nil, fmt.Errorf("roll %s: %w", l.dir, err)
-	}
-	next, err := createSegment(l.store.fs, l.dir, base)
-	if err != nil {
-		err = fmt.Errorf("roll %s: %w", l.dir, err)
-		l.undoRoll(base, err)
-		return nil, err
-	}
-	_ = l.saveSnapshot() // it has been logged
-	l.mu.Lock()
-	l.segments = append(l.segments, next)
-	l.disk.unsyncedNames = true
-	l.mu.Unlock()
-	l.store.metrics.rolls.Inc()
-	if l.store.cfg.Flush != FlushCommit {
-		l.store.flusher.add(l) // the old segment reaches the disk in the background
-	}
-	return next, nil
-}
-
-// undoRoll removes what there is of a segment that could not be created: the next
-// start would take its name for the end of the one before, which goes on. If that
-// fails too, the log does not go on.
-func (l *Log) undoRoll(base int64, cause error) {
-	s := newSegment(l.store.fs, l.dir, base)
-	if err := l.removeSegments([]*logSegment{s}); err != nil {
-		l.fail(errors.Join(cause, err))
-	}
-	l.mu.Lock()
-	l.disk.unsyncedNames = true
-	l.mu.Unlock()
-}
-
-// announceOrQueue tells the partition that the batch is durable, or has the
-// flusher make it so.
-func (l *Log) announceOrQueue(end int64, set storage.Settings) {
-	if l.store.cfg.Flush == FlushCommit || set.AlwaysSync {
-		l.store.flusher.add(l)
-		return
-	}
-	l.announce(end)
-}
-
-// announce tells the partition that everything below end is durable, unless it has
-// been told of more. Where batches do not wait for syncs, an append and a flush may
-// announce at the same time, and announced must not go back: after a failed sync what
-// lies above it is cut off.
-func (l *Log) announce(end int64) {
-	for {
-		told := l.announcedTo.Load()
-		if told >= end {
-			return
-		}
-		if l.announcedTo.CompareAndSwap(told, end) {
-			l.hooks.Durable(end)
-			return
-		}
-	}
 }
 
 // fail ends the log's writing life. What the kernel could not write may be gone

@@ -3,19 +3,13 @@ package commitlog
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io/fs"
 	"log/slog"
-	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/botehq/bote/internal/storage"
-	"github.com/botehq/bote/internal/storage/vfs"
-	"github.com/botehq/bote/internal/topic"
+	"github.com/botehq/bote/internal/token"
 )
 
 // Opening opens logs together, so that what it creates and repairs is made durable
@@ -116,78 +110,9 @@ func (s *Store) enter(l *Log) error {
 func (s *Store) newLog(p storage.Partition, hooks storage.Hooks) *Log {
 	return &Log{
 		store: s, part: p, dir: filepath.Join(s.cfg.Dir, dirName(p.Topic, p.Index)), hooks: hooks,
-		flushing: make(chan struct{}, 1), inside: make(chan struct{}, 1), changingEpochs: make(chan struct{}, 1),
+		flushing: token.New("flush of a log"), inside: token.New("directory of a log"), changingEpochs: token.New("leader epochs of a log"),
 		log: s.log.With(slog.String("topic", p.Topic), slog.Int("partition", int(p.Index))),
 	}
-}
-
-// create makes the directory of a log that never was, and its first files, with as few
-// calls as that needs: there may be ten thousand of them. It reports false if there is
-// a directory, or anything is known of an earlier one.
-func (s *Store) create(l *Log) (made bool, err error) {
-	if s.knows(dirName(l.part.Topic, l.part.Index)) {
-		return false, nil
-	}
-	failures := s.volume.failures.Load() // read first: these cannot concern files that do not exist yet
-	err = s.fs.Mkdir(l.dir)
-	if errors.Is(err, fs.ErrExist) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("create %s: %w", l.dir, err)
-	}
-	if err := l.begin(); err != nil {
-		return false, errors.Join(fmt.Errorf("create %s: %w", l.dir, err), s.undoCreate(l))
-	}
-	l.failuresSeen.Store(failures)
-	return true, nil
-}
-
-// knows reports whether there was a partition directory of a name, which a crash or the
-// checkpoint files may still tell of.
-func (s *Store) knows(name string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	_, found := s.topics[name]
-	return found || s.unseen[name] || s.toldOfLocked(name)
-}
-
-// toldOfLocked reports whether checkpoint files may have a line of an earlier partition of a
-// name.
-func (s *Store) toldOfLocked(name string) bool {
-	_, start := s.starts[name]
-	_, point := s.recovery[name]
-	return start || point || s.settled != s.deleted
-}
-
-// begin makes the files of a log in its new directory, and has the log be as load
-// leaves one without batches.
-func (l *Log) begin() error {
-	if err := vfs.CreateUnsynced(l.store.fs, filepath.Join(l.dir, metadataFile), l.metadata()); err != nil {
-		return err
-	}
-	if err := vfs.CreateUnsynced(l.store.fs, filepath.Join(l.dir, fileName(0, logSuffix)), nil); err != nil {
-		return err
-	}
-	first := newSegment(l.store.fs, l.dir, 0)
-	first.offsets.without()
-	first.times.without()
-	first.latestKnown = true
-	l.segments = []*logSegment{first}
-	l.disk.unsyncedNames = true // the leader epochs come with the first batch
-	return nil
-}
-
-// undoCreate takes the name from what is left of a partition that could not be
-// created: the next topic may have it. Removing needs open files, which may be
-// what there is none of, so that is for later.
-func (s *Store) undoCreate(l *Log) error {
-	gone := filepath.Join(s.cfg.Dir, movedName(l.part.Topic, l.part.Index, deletedDirSuffix))
-	if err := s.fs.Rename(l.dir, gone); err != nil {
-		return fmt.Errorf("undo the creation of %s: %w", l.dir, err)
-	}
-	s.cleaner.removeLater(gone, 0)
-	return nil
 }
 
 // noteMade notes a log that create made.
@@ -225,159 +150,4 @@ func (o *Opening) Settle() error {
 		err = o.s.WriteCheckpoints()
 	}
 	return err
-}
-
-// settleCreated makes the directories of new logs durable.
-func (o *Opening) settleCreated() error {
-	if len(o.created) == 0 {
-		return nil
-	}
-	s, unproved := o.s, o.created
-	if len(o.created) >= manyFiles {
-		err := s.volume.sync()
-		if err != nil && !errors.Is(err, errors.ErrUnsupported) {
-			return err
-		}
-		if err == nil {
-			unproved = slices.DeleteFunc(slices.Clone(o.created), (*Log).madeDurably)
-		}
-	}
-	errs := severally(len(unproved), func(i int) error {
-		l := unproved[i]
-		if err := errors.Join(syncFile(s.fs, filepath.Join(l.dir, metadataFile)), s.fs.SyncDir(l.dir)); err != nil {
-			return fmt.Errorf("create %s: %w", l.dir, err)
-		}
-		return nil
-	})
-	if len(errs) > 0 {
-		return errors.Join(errs...)
-	}
-	if len(unproved) == 0 {
-		return nil
-	}
-	if err := s.fs.SyncDir(s.cfg.Dir); err != nil {
-		return fmt.Errorf("sync %s: %w", s.cfg.Dir, err)
-	}
-	return nil
-}
-
-// madeDurably reports whether a sync of the volume, just done, proves that the directory of
-// the log is durable. That of a log with batches was, before the first of them was appended.
-func (l *Log) madeDurably() bool {
-	return l.failuresSeen.Load() == l.store.volume.failures.Load() || l.End() > 0
-}
-
-// metadataFile ties a partition directory to its topic ID. It reaches disk.
-const metadataFile = "partition.metadata"
-
-// ensureDir creates the partition directory, or checks that the one that is
-// there belongs to the topic. A directory whose creation a crash interrupted is
-// recreated.
-func (s *Store) ensureDir(l *Log) (created bool, err error) {
-	name := dirName(l.part.Topic, l.part.Index)
-	id, ok := s.knownTopic(name)
-	if !ok {
-		id, ok = s.topicOf(name)
-	}
-	if ok {
-		if id != l.part.ID {
-			return false, fmt.Errorf("%s belongs to another topic of that name; move it away", l.dir)
-		}
-		return false, nil
-	}
-	if err := l.mustBeEmpty(); err != nil {
-		return false, err
-	}
-	if err := s.forgetNamesake(name); err != nil {
-		return false, fmt.Errorf("create %s: %w", l.dir, err)
-	}
-	if err := s.fs.MkdirAll(l.dir); err != nil {
-		return false, fmt.Errorf("create %s: %w", l.dir, err)
-	}
-	if err := vfs.WriteUnsynced(s.fs, l.dir, metadataFile, l.metadata()); err != nil {
-		_ = s.fs.Remove(l.dir) // the first error is what matters; with more in it, it stays
-		return false, fmt.Errorf("create %s: %w", l.dir, err)
-	}
-	return true, nil
-}
-
-// metadata is the content of the metadata file.
-func (l *Log) metadata() []byte {
-	return []byte("version: 0\ntopic_id: " + l.part.ID.String() + "\n")
-}
-
-// rewriteMetadata writes the file once more as it is. The process that created it may have
-// been killed before it was synced, and the system may have lost it since and told that
-// process: now a sync of the volume proves it.
-func (l *Log) rewriteMetadata() error {
-	f, err := l.store.fs.OpenFile(filepath.Join(l.dir, metadataFile), os.O_RDWR)
-	if err != nil {
-		return fmt.Errorf("rewrite the metadata of %s: %w", l.dir, err)
-	}
-	_, err = f.WriteAt(l.metadata(), 0)
-	if err := errors.Join(err, f.Close()); err != nil {
-		return fmt.Errorf("rewrite the metadata of %s: %w", l.dir, err)
-	}
-	return nil
-}
-
-// forgetNamesake drops from the checkpoints a partition that had the name before:
-// a crash, or the disk, may have kept its deletion from doing so.
-func (s *Store) forgetNamesake(name string) error {
-	s.mu.Lock()
-	told := s.toldOfLocked(name)
-	s.mu.Unlock()
-	if !told {
-		return nil
-	}
-	s.forgetCheckpoints(name)
-	return s.WriteCheckpoints()
-}
-
-// mustBeEmpty refuses a directory that has batches but does not say whose.
-func (l *Log) mustBeEmpty() error {
-	records, err := l.store.hasRecords(l.dir)
-	if err == nil && records {
-		err = fmt.Errorf("%s has records, but its %s does not say of which topic; move it away", l.dir, metadataFile)
-	}
-	return err
-}
-
-// hasRecords reports whether a directory has segments that are not empty. What is
-// missing, or no directory, has none.
-func (s *Store) hasRecords(dir string) (bool, error) {
-	if info, err := s.fs.Stat(dir); os.IsNotExist(err) || err == nil && !info.Dir {
-		return false, nil
-	}
-	names, err := s.fs.Names(dir)
-	if err != nil {
-		return false, fmt.Errorf("look into %s: %w", dir, err)
-	}
-	for _, name := range names {
-		if base, suffix := parseName(name); base < 0 || suffix != logSuffix {
-			continue
-		}
-		info, err := s.fs.Stat(filepath.Join(dir, name))
-		if err != nil {
-			return false, fmt.Errorf("look into %s: %w", dir, err)
-		}
-		if info.Size > 0 {
-			return true, nil
-		}
-	}
-	return false, nil
-}
-
-// topicOf reads which topic a partition directory belongs to.
-func (s *Store) topicOf(dir string) (topic.ID, bool) {
-	raw, err := vfs.ReadFile(s.fs, filepath.Join(s.cfg.Dir, dir, metadataFile))
-	if err != nil {
-		return topic.ID{}, false
-	}
-	_, text, ok := strings.Cut(string(raw), "topic_id:")
-	if !ok {
-		return topic.ID{}, false
-	}
-	id, err := topic.ParseID(strings.TrimSpace(text))
-	return id, err == nil
 }

@@ -229,16 +229,6 @@ func (l *Log) fileChunk(ctx context.Context, s *logSegment, at int64, r storage.
 	return storage.NewFileChunk(file, at, int(end-at), s.log.release), true
 }
 
-// indexLoaded reports whether the offset index is in memory and nobody is just reading
-// the other one, which may take long.
-func (s *logSegment) indexLoaded() bool {
-	if !s.mu.TryLock() {
-		return false
-	}
-	defer s.mu.Unlock()
-	return s.offsets.loaded
-}
-
 func grown(buf *[]byte, n int) []byte {
 	if cap(*buf) < n {
 		*buf = make([]byte, n)
@@ -306,10 +296,9 @@ func (s *logSegment) headers(ctx context.Context, from int64, visit func(record.
 	})
 }
 
-// Sync makes everything appended so far durable.
-func (l *Log) Sync(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	return l.flush()
+// hint remembers where a sequential reader will go on.
+type hint struct {
+	offset int64
+	base   int64
+	at     int64
 }

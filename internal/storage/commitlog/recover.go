@@ -2,16 +2,13 @@ package commitlog
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"math"
 	"path/filepath"
 
 	"github.com/botehq/bote/internal/record"
 	"github.com/botehq/bote/internal/storage"
-	"github.com/botehq/bote/internal/storage/segment"
 )
 
 // batchCheck is how batches are looked at when a segment is recovered.
@@ -48,7 +45,7 @@ func (l *Log) recoverSegment(ctx context.Context, s *logSegment, point int64, ch
 		return false, errDamagedBatch(filepath.Join(l.dir, fileName(s.base, logSuffix)), good, end, l.atOpen.recoveryPoint, check)
 	}
 	l.log.Warn("cut off an incomplete tail", slog.Int64("segment", s.base), slog.Int64("bytes", fileSize-good), slog.Int64("offset", end))
-	return true, l.cut(s, good)
+	return true, s.cut(good)
 }
 
 // scanSegment enters the batches behind the last trusted index entry into the indexes
@@ -86,48 +83,4 @@ func (l *Log) scanSegment(ctx context.Context, s *logSegment, point int64, check
 	return good, end, err
 }
 
-func (l *Log) cut(s *logSegment, size int64) error {
-	f, err := s.log.acquire()
-	if err != nil {
-		return fmt.Errorf("open segment %d: %w", s.base, err)
-	}
-	defer s.log.release()
-	if err := f.Truncate(size); err != nil {
-		return fmt.Errorf("cut segment %d: %w", s.base, err)
-	}
-	s.size.Store(size) // not before: what is still in the file counts as written
-	if err := f.Sync(); err != nil {
-		return fmt.Errorf("sync segment %d: %w", s.base, err)
-	}
-	return nil
-}
-
 const defaultIndexInterval = 4096
-
-// trustIndexes loads the indexes and keeps of them what the batches confirm, below point.
-// It returns the position and the offset behind what they have. Indexes that make no
-// sense are emptied; the whole segment is then looked at.
-func (s *logSegment) trustIndexes(ctx context.Context, body segment.Body, point int64) (at, end int64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	oerr, terr := s.offsets.load(), s.times.load()
-	switch {
-	case body.Size == 0 && errors.Is(oerr, fs.ErrNotExist) && errors.Is(terr, fs.ErrNotExist):
-		s.offsets.without()
-		s.times.without()
-		return 0, s.base
-	case oerr != nil || terr != nil:
-		s.offsets.reset() // one index alone is not believed
-		s.times.reset()
-	}
-	t := body.Trust(ctx, s.offsets.raw, s.times.raw, point)
-	s.indexer = t.Indexer
-	if t.Offsets.Len() == 0 {
-		s.offsets.reset()
-		s.times.reset()
-		return 0, s.base
-	}
-	s.offsets.keep(t.Offsets)
-	s.times.keep(t.Times)
-	return t.Position, t.Offset
-}

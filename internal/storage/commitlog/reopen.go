@@ -112,12 +112,10 @@ func (l *Log) Mend(ctx context.Context) error {
 
 // mendOnce mends the log unless that has been done.
 func (l *Log) mendOnce(ctx context.Context) error {
-	select {
-	case l.flushing <- struct{}{}: // a flush that is under way may still announce something
-		defer func() { <-l.flushing }()
-	case <-ctx.Done():
-		return ctx.Err()
+	if err := l.flushing.TakeContext(ctx); err != nil { // a flush that is under way may still announce something
+		return err //nolint:wrapcheck // it is the context's
 	}
+	defer l.flushing.Give()
 	l.mu.RLock()
 	mended := l.mended
 	l.mu.RUnlock()
@@ -172,7 +170,7 @@ func (l *Log) cutUnannounced() error {
 			size, err = s.seek(context.Background(), announced)
 		}
 		if err == nil {
-			err = l.cut(s, size)
+			err = s.cut(size)
 		}
 		if err != nil {
 			errs = append(errs, err)

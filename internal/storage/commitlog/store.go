@@ -1,14 +1,12 @@
 package commitlog
 
 import (
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/botehq/bote/internal/storage/vfs"
+	"github.com/botehq/bote/internal/token"
 	"github.com/botehq/bote/internal/topic"
 )
 
@@ -116,7 +115,7 @@ type Store struct {
 	// what is written later must not be older. It is held across syncs, so only those
 	// wait for it who have something to write themselves. Appends never do, but for one
 	// to a log all of which retention is just removing.
-	writing chan struct{}
+	writing token.Token
 
 	mu       sync.Mutex // guards what follows
 	recovery checkpoint // as found at open
@@ -132,7 +131,7 @@ type Store struct {
 // Open takes a data directory, creating it if it is missing.
 func Open(cfg Config) (*Store, error) {
 	cfg.setDefaults()
-	s := &Store{cfg: cfg, fs: cfg.FS, log: cfg.Logger, metrics: newMetrics(cfg.Registerer), logs: map[string]*Log{}, writing: make(chan struct{}, 1)}
+	s := &Store{cfg: cfg, fs: cfg.FS, log: cfg.Logger, metrics: newMetrics(cfg.Registerer), logs: map[string]*Log{}, writing: token.New("checkpoint files")}
 	s.flusher = newFlusher(s)
 	if err := vfs.MkdirDurably(s.fs, cfg.Dir); err != nil {
 		return nil, fmt.Errorf("create data directory: %w", err)
@@ -216,26 +215,6 @@ func (s *Store) proveEnds() {
 	}
 }
 
-// removeDeleted removes partition directories whose deletion was under way.
-func (s *Store) removeDeleted() error {
-	names, err := s.fs.Names(s.cfg.Dir)
-	if err != nil {
-		return fmt.Errorf("list %s: %w", s.cfg.Dir, err)
-	}
-	s.unseen = map[string]bool{}
-	for _, name := range names {
-		if _, _, ok := splitDir(name); ok && !s.clean {
-			s.unseen[name] = true
-		}
-		if strings.HasSuffix(name, deletedDirSuffix) {
-			if err := s.fs.RemoveAll(filepath.Join(s.cfg.Dir, name)); err != nil {
-				s.log.Warn("deleted partition not removed; the next start will try again", slog.String("directory", name), slog.Any("err", err))
-			}
-		}
-	}
-	return nil
-}
-
 // Clean reports whether the last run ended with a clean stop, or there was none.
 func (s *Store) Clean() bool { return s.clean }
 
@@ -248,87 +227,6 @@ func (s *Store) Space() (total, free int64, err error) { return s.fs.Space(s.cfg
 func (s *Store) writeFile(dir, name string, content []byte) error {
 	return vfs.WriteFile(s.fs, dir, name, content)
 }
-
-// Delete ends logs and removes their directories after their delay. The
-// directories are renamed and the checkpoints forget them first, so that a new
-// topic may have the name at once. One that cannot be renamed keeps no other, and
-// the next stop from being clean: the start after it sets the directory aside.
-func (s *Store) Delete(logs []*Log) error { return errors.Join(s.DeleteEach(logs)...) }
-
-// DeleteEach is Delete, and returns what went wrong with each log.
-func (s *Store) DeleteEach(logs []*Log) []error {
-	errs := make([]error, len(logs))
-	for i, l := range logs {
-		errs[i] = s.takeAway(l)
-	}
-	err := s.fs.SyncDir(s.cfg.Dir)
-	if err != nil {
-		err = fmt.Errorf("sync %s: %w", s.cfg.Dir, err)
-	} else {
-		for i, l := range logs {
-			name := dirName(l.part.Topic, l.part.Index)
-			s.forgetCheckpoints(name)
-			if errs[i] == nil {
-				s.saw(name)
-			}
-		}
-		err = s.WriteCheckpoints()
-	}
-	if err != nil {
-		for i := range errs {
-			errs[i] = errors.Join(errs[i], err)
-		}
-	}
-	return errs
-}
-
-// takeAway ends a log and renames its directory. No append is under way then, which
-// might roll, and nobody else is at work in the directory.
-func (s *Store) takeAway(l *Log) error {
-	l.inTurn(l.retire)
-	release, _ := l.takeDir()
-	defer release()
-	gone := filepath.Join(s.cfg.Dir, movedName(l.part.Topic, l.part.Index, deletedDirSuffix))
-	err := s.fs.Rename(l.dir, gone)
-	s.mu.Lock()
-	s.deleted++
-	if err != nil {
-		s.unseen[dirName(l.part.Topic, l.part.Index)] = true
-	}
-	s.mu.Unlock()
-	if err != nil {
-		return fmt.Errorf("delete %s: %w", l.dir, err)
-	}
-	s.cleaner.removeLater(gone, time.Duration(l.hooks.Settings().FileDeleteMs)*time.Millisecond)
-	return nil
-}
-
-// forgetCheckpoints drops what was found for a partition whose name may be used
-// by another.
-func (s *Store) forgetCheckpoints(name string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.starts, name)
-	delete(s.recovery, name)
-}
-
-// What a partition directory ends in that is not to be opened any more. The suffixes
-// reach disk, and are Kafka's.
-const (
-	deletedDirSuffix = "-delete"
-	strayDirSuffix   = "-stray"
-)
-
-// movedName is a name that no directory had before, for one that is not to be opened
-// any more. Of a long topic name the end is missing, as in UnifiedLog of Kafka.
-func movedName(topicName string, index int32, suffix string) string {
-	unique := topic.NewID()
-	end := fmt.Sprintf("-%d.%s%s", index, hex.EncodeToString(unique[:]), suffix)
-	return topicName[:min(len(topicName), maxFileName-len(end))] + end
-}
-
-// maxFileName is what common file systems take.
-const maxFileName = 255
 
 // forget takes a log that ended out of the books. What the checkpoint files have to
 // say of it stays: it may be opened again.

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/botehq/bote/internal/storage/vfs"
+	"github.com/botehq/bote/internal/token"
 )
 
 // volume is the file system that the data directory is on. One sync of it makes all files
@@ -16,13 +17,13 @@ import (
 // since the last failure does not trust a sync of the volume. A sync of a file reports
 // the file's own failures.
 type volume struct {
-	opened   vfs.Volume    // nil where volumes are not synced
-	turn     chan struct{} // held during a sync: a failure is counted before the next sync can succeed
+	opened   vfs.Volume  // nil where volumes are not synced
+	turn     token.Token // held during a sync: a failure is counted before the next sync can succeed
 	failures atomic.Int64
 }
 
 func (v *volume) open(fs vfs.FS, dir string) (err error) {
-	v.turn = make(chan struct{}, 1)
+	v.turn = token.New("sync of the volume")
 	v.opened, err = fs.OpenVolume(dir)
 	if errors.Is(err, errors.ErrUnsupported) {
 		return nil
@@ -37,8 +38,8 @@ func (v *volume) sync() error {
 	if v.opened == nil {
 		return errors.ErrUnsupported
 	}
-	v.turn <- struct{}{}
-	defer func() { <-v.turn }()
+	v.turn.Take()
+	defer v.turn.Give()
 	err := v.opened.Sync()
 	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		v.failures.Add(1)

@@ -1,0 +1,114 @@
+package commitlog
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/botehq/bote/internal/topic"
+)
+
+// Delete ends logs and removes their directories after their delay. The
+// directories are renamed and the checkpoints forget them first, so that a new
+// topic may have the name at once. One that cannot be renamed keeps no other, and
+// the next stop from being clean: the start after it sets the directory aside.
+func (s *Store) Delete(logs []*Log) error { return errors.Join(s.DeleteEach(logs)...) }
+
+// DeleteEach is Delete, and returns what went wrong with each log.
+func (s *Store) DeleteEach(logs []*Log) []error {
+	errs := make([]error, len(logs))
+	for i, l := range logs {
+		errs[i] = s.takeAway(l)
+	}
+	err := s.fs.SyncDir(s.cfg.Dir)
+	if err != nil {
+		err = fmt.Errorf("sync %s: %w", s.cfg.Dir, err)
+	} else {
+		for i, l := range logs {
+			name := dirName(l.part.Topic, l.part.Index)
+			s.forgetCheckpoints(name)
+			if errs[i] == nil {
+				s.saw(name)
+			}
+		}
+		err = s.WriteCheckpoints()
+	}
+	if err != nil {
+		for i := range errs {
+			errs[i] = errors.Join(errs[i], err)
+		}
+	}
+	return errs
+}
+
+// takeAway ends a log and renames its directory. No append is under way then, which
+// might roll, and nobody else is at work in the directory.
+func (s *Store) takeAway(l *Log) error {
+	l.inTurn(l.retire)
+	release, _ := l.takeDir()
+	defer release()
+	gone := filepath.Join(s.cfg.Dir, movedName(l.part.Topic, l.part.Index, deletedDirSuffix))
+	err := s.fs.Rename(l.dir, gone)
+	s.mu.Lock()
+	s.deleted++
+	if err != nil {
+		s.unseen[dirName(l.part.Topic, l.part.Index)] = true
+	}
+	s.mu.Unlock()
+	if err != nil {
+		return fmt.Errorf("delete %s: %w", l.dir, err)
+	}
+	s.cleaner.removeLater(gone, time.Duration(l.hooks.Settings().FileDeleteMs)*time.Millisecond)
+	return nil
+}
+
+// forgetCheckpoints drops what was found for a partition whose name may be used
+// by another.
+func (s *Store) forgetCheckpoints(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.starts, name)
+	delete(s.recovery, name)
+}
+
+// What a partition directory ends in that is not to be opened any more. The suffixes
+// reach disk, and are Kafka's.
+const (
+	deletedDirSuffix = "-delete"
+	strayDirSuffix   = "-stray"
+)
+
+// movedName is a name that no directory had before, for one that is not to be opened
+// any more. Of a long topic name the end is missing, as in UnifiedLog of Kafka.
+func movedName(topicName string, index int32, suffix string) string {
+	unique := topic.NewID()
+	end := fmt.Sprintf("-%d.%s%s", index, hex.EncodeToString(unique[:]), suffix)
+	return topicName[:min(len(topicName), maxFileName-len(end))] + end
+}
+
+// maxFileName is what common file systems take.
+const maxFileName = 255
+
+// removeDeleted removes partition directories whose deletion was under way.
+func (s *Store) removeDeleted() error {
+	names, err := s.fs.Names(s.cfg.Dir)
+	if err != nil {
+		return fmt.Errorf("list %s: %w", s.cfg.Dir, err)
+	}
+	s.unseen = map[string]bool{}
+	for _, name := range names {
+		if _, _, ok := splitDir(name); ok && !s.clean {
+			s.unseen[name] = true
+		}
+		if strings.HasSuffix(name, deletedDirSuffix) {
+			if err := s.fs.RemoveAll(filepath.Join(s.cfg.Dir, name)); err != nil {
+				s.log.Warn("deleted partition not removed; the next start will try again", slog.String("directory", name), slog.Any("err", err))
+			}
+		}
+	}
+	return nil
+}
