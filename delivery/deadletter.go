@@ -66,7 +66,6 @@ func (t *task) recoverCustom(failure error) {
 		m := newMessage(t, 1)
 		err := isolate(func() error { return t.l().cfg.onExhausted(t.ln.ctx, m, failure) })
 		t.ln.leave(t.it)
-		t.release()
 		if t.interrupted(err) {
 			return
 		}
@@ -75,7 +74,7 @@ func (t *task) recoverCustom(failure error) {
 			return
 		}
 		t.logFailure(slog.LevelError, "recoverer failed", err)
-		if !t.ln.park(t.now().Add(p.backOff(n))) {
+		if !t.park(t.now().Add(p.backOff(n))) {
 			return
 		}
 	}
@@ -102,7 +101,7 @@ func (t *task) deadLetter(err error, reason Reason) {
 	}
 	pub := t.record(topic, h)
 	pub.tooLarge = t.tooLargeForDeadLetter(err)
-	if !t.ln.publish(pub) {
+	if !t.publish(pub) {
 		return
 	}
 	t.reportDeadLetter(topic, err, reason)
@@ -167,12 +166,12 @@ func (t *task) requeue(err error, v verdict) {
 	wait := p.backOff(h.requeues)
 	due := t.now().Add(wait)
 	t.noteFailure(err, step{tier: t.ln.tp.Topic, due: due})
-	if !t.ln.park(due) {
+	if !t.park(due) {
 		return
 	}
 	h.retry = t.stamp(t.now())
 	h.firstTier = t.headers().Text(HeaderFirstTier)
-	if t.ln.publish(t.record(t.ln.tp.Topic, h)) {
+	if t.publish(t.record(t.ln.tp.Topic, h)) {
 		t.ln.finish(t.it)
 	}
 }

@@ -19,7 +19,7 @@ func (t *task) forward(err error, s step) {
 		t.ln.log.Warn("record is too large for its retry topic", slog.Int64("offset", t.it.rec.Offset), slog.String("to", s.tier))
 		t.giveUp(err, ReasonOversize)
 	}
-	if t.ln.publish(pub) {
+	if t.publish(pub) {
 		t.l().count(MetricRetries, t.ln.tp.Topic, s.tier)
 		t.ln.finish(t.it)
 	}

@@ -72,13 +72,12 @@ func (t *task) deliveries(resumed bool) {
 		default:
 			return
 		}
-		t.release()
 		if t.interrupted(err) {
 			t.result("interrupted")
 			return
 		}
-		again, wait := t.settle(err)
-		if !again || !t.ln.park(t.now().Add(wait)) {
+		again, wait := t.settle(err) // with the slot: after a Halt nobody else must get it
+		if !again || !t.park(t.now().Add(wait)) {
 			return
 		}
 		t.n++
@@ -132,8 +131,7 @@ func (t *task) awaitDue() bool {
 	if garbage {
 		t.l().count(MetricGarbageDue, t.ln.tp.Topic, "")
 	}
-	t.release()
-	if !t.ln.park(due) {
+	if !t.park(due) {
 		return false
 	}
 	t.l().client.metrics.Gauge(MetricRetryDueLag, t.l().tags(t.ln.tp.Topic), t.now().Sub(due).Seconds())
@@ -205,6 +203,18 @@ func (t *task) release() {
 		t.slot = false
 		<-t.l().slots
 	}
+}
+
+// park waits without a slot.
+func (t *task) park(due time.Time) bool {
+	t.release()
+	return t.ln.park(due)
+}
+
+// publish publishes a record without a slot, for which others may wait meanwhile.
+func (t *task) publish(r publication) bool {
+	t.release()
+	return t.ln.publish(r)
 }
 
 // interrupted tells a delivery that does not count: the assignment is over, or
