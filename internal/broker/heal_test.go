@@ -9,7 +9,7 @@ import (
 	"github.com/botehq/bote/internal/cluster"
 )
 
-// A log is due to be opened again in the moment when the broker stops.
+// A log is due to be reopened at the moment when the broker stops.
 func TestHealerStopsWithLogsDue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHealer(nil)
