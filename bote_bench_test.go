@@ -136,7 +136,8 @@ func BenchmarkFetch(b *testing.B) {
 	}
 }
 
-// A request costs a bounded number of allocations, and records cost none.
+// TestRecordsAreNotAllocatedFor: a request costs a bounded number of allocations, and
+// its records cost none.
 func TestRecordsAreNotAllocatedFor(t *testing.T) {
 	server := newBench(t, "os")
 	per := func(frame []byte) float64 {

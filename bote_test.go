@@ -194,8 +194,8 @@ func TestHalfDeletedTopic(t *testing.T) {
 	require.Len(t, strays, 1)
 }
 
-// If a start fails because one partition cannot be opened, the other partitions are
-// unharmed.
+// TestAFailedStartDeletesNothing: if a start fails because one partition cannot be
+// opened, the other partitions are unharmed.
 func TestAFailedStartDeletesNothing(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -51,8 +51,8 @@ const sessionShare = 500
 
 // sessions is the cache of all sessions, least recently used first. Both len(byID) and
 // held are bounded: by limit, and by limit*sessionShare. So one client may have a
-// hundred thousand partitions, but not each of a thousand clients. That also bounds
-// the bytes, because a topic's name has at most 249. A client fetches without a
+// hundred thousand partitions, but not each of a thousand clients. That also bounds the
+// bytes, because a topic's name has at most 249 of them. A client fetches without a
 // session if the cache is full, or if it names something that cannot be a topic.
 type sessions struct {
 	limit int

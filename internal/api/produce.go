@@ -24,9 +24,9 @@ import (
 // adds leader hints (KIP-951); 12 implicit transactions (KIP-890); 13 topic IDs.
 //
 // All partitions of a request are checked before the first batch is appended. Bytes
-// that are no valid sequence of batches fail the whole request; otherwise partitions
-// are independent. The answer is sent when the last batch is durable, with acks=1 as
-// with acks=all, because there is one replica. With acks=0 there is no answer: if the
+// that cannot be a record batch fail the whole request; otherwise the partitions are
+// independent. The answer is sent when the last batch is durable, with acks=1 as with
+// acks=all, because there is one replica. With acks=0 there is no answer: if the
 // request fails, the connection is closed so that the client refreshes its metadata.
 //
 // If some batches are not durable within the request's timeout, the answer says

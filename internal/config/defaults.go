@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// Complete fills in settings that Kafka requires, or has other defaults for, and that bote's users need not give: the
-// broker is one node with ID 1 and its own controller, on port 9092. Settings that have a value keep it. If none of the
-// settings about roles and controllers has one, listeners is read as the clients' listeners, and the controllers'
+// Complete fills in settings that Kafka requires, or has other defaults for, so that users of bote need not give them:
+// the broker is one node with ID 1 and its own controller, on port 9092. Settings that have a value keep it. If no
+// setting about roles and controllers has a value, listeners is read as the clients' listeners, and the controllers'
 // listener is added.
 func Complete(values map[string]string) {
 	silent := !slices.ContainsFunc([]string{"process.roles", "controller.listener.names", "controller.quorum.voters", "controller.quorum.bootstrap.servers"},

@@ -56,8 +56,8 @@ type Server struct {
 type ConnectionLimits struct {
 	RequestMaxBytes      int32
 	RequestMaxElements   int32
-	SendBufferBytes      int32 // 0 if unset; -1 means the system's default
-	ReceiveBufferBytes   int32 // the same
+	SendBufferBytes      int32 // Kafka's default if unset; -1 leaves it to the system
+	ReceiveBufferBytes   int32 // 0 if unset; -1 leaves it to the system
 	MaxIdle              time.Duration
 	MaxReauth            time.Duration
 	FailedAuthDelay      time.Duration

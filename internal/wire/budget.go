@@ -28,7 +28,6 @@ import (
 // roomFor) and by small requests, with one exception. A frame that is read in steps holds
 // its first bytes while it waits for more, so many of them could wait for each other.
 // Therefore one frame at a time may exceed the limit.
-// wait for each other. One of those at a time may exceed the budget.
 type budget struct {
 	limit   int64
 	used    atomic.Int64

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// A request that is answered before ReleaseFrame is subtracted from its connection's
-// bytes only once.
+// TestAnsweredBeforeReleaseFrame: a request that is answered before ReleaseFrame is
+// subtracted from its connection's bytes only once.
 func TestAnsweredBeforeReleaseFrame(t *testing.T) {
 	s := NewServer(nil, Config{})
 	defer s.Close()
@@ -27,8 +27,8 @@ func TestAnsweredBeforeReleaseFrame(t *testing.T) {
 	}
 }
 
-// A second answer, which only a bug can give, is dropped: it does not go into the slot
-// of the next request, and its memory is released.
+// TestAnsweredTwice: a second answer, which only a bug can give, is dropped. It does
+// not go into the slot of the next request, and its memory is released.
 func TestAnsweredTwice(t *testing.T) {
 	s := NewServer(nil, Config{})
 	defer s.Close()

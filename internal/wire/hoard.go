@@ -44,7 +44,9 @@ func (s *Server) open() []*Conn {
 	return conns
 }
 
-// hoards reports whether the connection has hoarded for a StallTimeout.
+// hoards reports whether the connection must be closed: it has hoarded for a
+// StallTimeout, and memory for answers was short all that time. pressed says that it
+// is short now.
 func (c *Conn) hoards(now time.Time, pressed bool) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

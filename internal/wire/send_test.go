@@ -71,7 +71,7 @@ func TestPartsOfFiles(t *testing.T) {
 	}
 }
 
-// A connection that is not a socket of the system gets the same bytes.
+// TestPartsOfFilesOverAPipe: a connection that is not a socket gets the same bytes.
 func TestPartsOfFilesOverAPipe(t *testing.T) {
 	t.Parallel()
 	f, content := randomFile(t, 8<<20)
@@ -87,8 +87,8 @@ func TestPartsOfFilesOverAPipe(t *testing.T) {
 	require.NoError(t, ours.Close())
 }
 
-// A file that is shorter than the size that the client was promised ends the
-// connection: there is no other way to report it.
+// TestAFileThatEndsEarly: a file that is shorter than the size that the client was
+// promised ends the connection, because there is no other way to report it.
 func TestAFileThatEndsEarly(t *testing.T) {
 	t.Parallel()
 	f, content := randomFile(t, 1<<20)
@@ -104,8 +104,8 @@ func TestAFileThatEndsEarly(t *testing.T) {
 	<-released
 }
 
-// A client that does not read a file costs no memory for it, and is closed after the
-// idle timeout.
+// TestAnUnreadFileTakesNoMemory: a client that does not read a file costs no memory
+// for it, and is closed after the idle timeout.
 func TestAnUnreadFileTakesNoMemory(t *testing.T) {
 	t.Parallel()
 	f, err := os.Create(filepath.Join(t.TempDir(), "segment"))

@@ -35,8 +35,8 @@ type Config struct {
 	MaxRequestBytes int           // largest frame; default 100 MiB
 	MaxOtherBytes   int           // largest frame of any other request, which can need many times its size once decoded; default 4 MiB, and four times that for SyncGroup
 	MaxElements     int           // largest number of elements in all arrays of a request; default 500,000
-	IdleTimeout     time.Duration // how long a client may send nothing, or take none of its answers; default 10 minutes
-	FrameTimeout    time.Duration // how long a request may take to arrive, plus 16 seconds per MiB of it; default 30 seconds
+	IdleTimeout     time.Duration // how long a client may send nothing while no request is in progress, or take none of its answers; default 10 minutes
+	FrameTimeout    time.Duration // how long each step of reading a request, usually a MiB, may take, besides 16 seconds per MiB; default 30 seconds
 	StallTimeout    time.Duration // while memory for answers is short: how long a client that holds some of it may take nothing, or less than 64 KiB/s; default 30 seconds
 	// Limits returns how many connections there may be. The server calls it for each new
 	// connection, so the result may change; nil means no limit.
@@ -45,7 +45,7 @@ type Config struct {
 	BudgetRequests int   // unanswered requests per connection; default 1000
 	RequestMemory  int64 // bytes of Produce requests in progress on all connections, and a quarter as much for other requests; default an eighth of the machine's memory, 64 to 512 MiB
 	AnswerMemory   int64 // bytes of unsent answers on all connections; default as RequestMemory
-	SendBuffer     int   // size of a connection's send buffer in the kernel; default 128 KiB in a crowd and else the system's choice; negative: always the system's choice
+	SendBuffer     int   // size of a connection's send buffer in the kernel; default 128 KiB from 32 connections on, else the system's choice; negative: always the system's choice
 	ReceiveBuffer  int   // the same for the receive buffer
 	Logger         *slog.Logger
 	Registerer     prometheus.Registerer
@@ -127,7 +127,7 @@ func Listen(ctx context.Context, name, address string) (*Listener, error) {
 // NewListener makes a Listener of a net.Listener.
 func NewListener(name string, ln net.Listener) *Listener { return &Listener{Name: name, ln: ln} }
 
-// Addr is the bound address.
+// Addr returns the bound address.
 func (l *Listener) Addr() net.Addr { return l.ln.Addr() }
 
 // Close unbinds the address.
@@ -263,8 +263,9 @@ func (s *Server) welcome(l *Listener, nc net.Conn) {
 	go c.write()
 }
 
-// With crowdFrom connections or more, the kernel's buffers of each new connection have
-// crowdBuffer bytes (Linux doubles the number). Below that, the system chooses.
+// From crowdFrom connections on, a kernel buffer whose size is not configured has
+// crowdBuffer bytes for each new connection (Linux doubles the number). Below that, the
+// system chooses.
 const (
 	crowdFrom   = 32
 	crowdBuffer = 128 << 10
@@ -341,7 +342,7 @@ func (s *Server) Close() {
 	s.episodes.stop()
 }
 
-// resumed runs f on a goroutine of its own.
+// resumed runs f on a new goroutine, for which Close waits unless drained is set.
 func (s *Server) resumed(f func()) {
 	s.waking.Lock()
 	defer s.waking.Unlock()
