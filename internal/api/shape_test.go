@@ -177,9 +177,9 @@ func TestNullTopicsOfFetch(t *testing.T) {
 // hostile makes bodies whose arrays claim as many elements as they can.
 type hostile struct {
 	compact bool
-	size    int    // each of its elements has an unknown tagged field
+	size    int    // of the body, in bytes
 	target  *step  // the array that claims
-	tagged  bool   // its elements have an unknown tagged field each
+	tagged  bool   // each of its elements has an unknown tagged field
 	letters bool   // texts have one letter, so that each needs an allocation
 	all     bool   // the arrays around the target also claim all bytes that are left
 	lies    bool   // the target claims as many elements as bytes are left, whatever they need

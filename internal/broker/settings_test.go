@@ -166,7 +166,7 @@ func TestSocketRequestMaxBytesBoundsARequest(t *testing.T) {
 	defer conn.Close()
 	_, err = conn.Write(binary.BigEndian.AppendUint32(nil, 100_001))
 	require.NoError(t, err)
-	require.NoError(t, conn.SetReadDeadline(time.Now().Add(20*time.Second))) // the broker must not wait for the rest of the request
+	require.NoError(t, conn.SetReadDeadline(time.Now().Add(20*time.Second))) // shorter than the broker would wait for the rest
 	_, err = conn.Read(make([]byte, 1))
 	require.ErrorIs(t, err, io.EOF)
 }

@@ -84,7 +84,8 @@ func (s *scanner) record() (Summary, bool) {
 	return d, s.err == nil
 }
 
-// divided reads a record that is divided between pieces; [Record] has the same for bytes.
+// divided reads a record that is divided between pieces, as Record.read reads one in a
+// single piece.
 func (s *scanner) divided() (r Summary) {
 	s.left = binary.MaxVarintLen32 // at most, of the size
 	if s.left = s.varint(); s.left < 0 {

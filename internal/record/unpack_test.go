@@ -80,7 +80,7 @@ func zeros(size int) []byte {
 	for ; size >= block; size -= block {
 		p = append(p, 1<<1, 0, 0x10, 0) // a block of one repeated byte
 	}
-	size++ // one more zero byte: there are no headers
+	size++ // one more zero byte: the record has no headers
 	return append(p, byte(1|1<<1|size<<3), byte(size>>5), byte(size>>13), 0)
 }
 
