@@ -8,11 +8,11 @@ import (
 
 // Broker is one running broker.
 type Broker struct {
-	b *broker.Broker // joins the parts
+	b *broker.Broker // the broker that joins the parts
 }
 
-// Open recovers the data directory and binds the listeners. Clients that connect
-// wait until Serve.
+// Open recovers the data directory and binds the listeners. Clients can connect, but
+// get no answers before Serve.
 func Open(ctx context.Context, cfg Config) (*Broker, error) {
 	parts, err := cfg.parts()
 	if err != nil {
@@ -25,25 +25,25 @@ func Open(ctx context.Context, cfg Config) (*Broker, error) {
 	return &Broker{b}, nil
 }
 
-// Addr is the bound address of the first listener, "host:port".
+// Addr returns the bound address of the first listener, "host:port".
 func (b *Broker) Addr() string { return b.b.Addr() }
 
-// Addrs are the bound addresses by listener name.
+// Addrs returns the bound addresses by listener name.
 func (b *Broker) Addrs() map[string]string { return b.b.Addrs() }
 
-// ConsoleAddrs are the bound addresses of console.listeners.
+// ConsoleAddrs returns the bound addresses of console.listeners.
 func (b *Broker) ConsoleAddrs() []string { return b.b.ConsoleAddrs() }
 
-// ClusterID is the ID in the data directory.
+// ClusterID returns the ID in the data directory.
 func (b *Broker) ClusterID() string { return b.b.ClusterID() }
 
-// DataDir is the data directory.
+// DataDir returns the data directory.
 func (b *Broker) DataDir() string { return b.b.DataDir() }
 
 // Serve answers clients until ctx ends or Close is called. It does not close the
 // broker.
 func (b *Broker) Serve(ctx context.Context) error { return b.b.Serve(ctx) }
 
-// Close ends all connections, makes everything durable, and waits for all that
+// Close ends all connections, makes everything durable, and waits for everything that
 // Open and Serve started. It may be called more than once.
 func (b *Broker) Close() error { return b.b.Close() }

@@ -17,9 +17,9 @@ import (
 	"github.com/botehq/bote/internal/record"
 )
 
-// bench is a broker and a client that allocates nothing: it sends frames that
-// were made before, and reads answers into one buffer. What a benchmark counts
-// is the broker's, from the socket to the log and back.
+// bench is a broker and a client that allocates nothing: the client sends prepared
+// frames and reads answers into one buffer. So a benchmark counts only the broker's
+// allocations, from the socket to the log and back.
 type bench struct {
 	conn net.Conn
 	buf  []byte
@@ -67,7 +67,7 @@ func frameOf(q kmsg.Request) []byte {
 	return kmsg.NewRequestFormatter(kmsg.FormatterClientID("bench")).AppendRequest(nil, q, 1)
 }
 
-// produceFrame is a Produce request with one batch of records of a size.
+// produceFrame returns a Produce request with one batch of records of the given size.
 func produceFrame(records, size int) []byte {
 	values := make([]record.KeyValue, records)
 	for i := range values {
@@ -84,7 +84,8 @@ func produceFrame(records, size int) []byte {
 	return frameOf(q)
 }
 
-// fetchFrame is a Fetch request for up to so many bytes from the beginning.
+// fetchFrame returns a Fetch request for up to maxBytes from the beginning of the
+// log.
 func fetchFrame(maxBytes int32) []byte {
 	q := kmsg.NewPtrFetchRequest()
 	q.Version, q.MaxWaitMillis, q.MinBytes, q.MaxBytes, q.SessionEpoch = 11, 100, 1, maxBytes, -1
@@ -135,7 +136,8 @@ func BenchmarkFetch(b *testing.B) {
 	}
 }
 
-// Requests cost a bounded number of allocations, and records none.
+// TestRecordsAreNotAllocatedFor: a request costs a bounded number of allocations, and
+// its records cost none.
 func TestRecordsAreNotAllocatedFor(t *testing.T) {
 	server := newBench(t, "os")
 	per := func(frame []byte) float64 {

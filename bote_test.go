@@ -127,8 +127,8 @@ func TestRestartKeepsEverything(t *testing.T) {
 	r.stop(t)
 }
 
-// TestTrap39UncleanStartRaisesTheEpoch: without the clean marker clients must be
-// able to notice that records may have been lost.
+// TestTrap39UncleanStartRaisesTheEpoch: after a start without the clean-shutdown
+// marker, clients must be able to notice that records may have been lost.
 func TestTrap39UncleanStartRaisesTheEpoch(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -160,7 +160,7 @@ func TestTrap48RecreatedTopicIsAnother(t *testing.T) {
 	resp, err := r.admin.DeleteTopics(t.Context(), "t")
 	require.NoError(t, err)
 	require.NoError(t, resp.Error())
-	r.client.PurgeTopicsFromClient("t") // it remembers the ID
+	r.client.PurgeTopicsFromClient("t") // the client remembers the ID
 	r.produce(t, "t", "new")
 	require.NotEqual(t, id, r.metadata(t, "t").TopicID)
 	require.Equal(t, []string{"new"}, r.values(t, "t"))
@@ -171,7 +171,7 @@ func TestTrap48RecreatedTopicIsAnother(t *testing.T) {
 }
 
 // TestHalfDeletedTopic: a kill between the two halves of a deletion leaves
-// directories that no topic owns. The name can be used again.
+// directories that belong to no topic. The topic's name can be used again.
 func TestHalfDeletedTopic(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -194,7 +194,8 @@ func TestHalfDeletedTopic(t *testing.T) {
 	require.Len(t, strays, 1)
 }
 
-// A start that fails, because one partition cannot be opened, harms no other.
+// TestAFailedStartDeletesNothing: if a start fails because one partition cannot be
+// opened, the other partitions are unharmed.
 func TestAFailedStartDeletesNothing(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

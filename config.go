@@ -23,33 +23,33 @@ import (
 	"github.com/botehq/bote/internal/storage/vfs"
 )
 
-// Config says what kind of broker to open. The zero value is a broker on port
-// 9092 of all interfaces with its data in the default directory of Kafka.
+// Config says what broker to open. The zero value is a broker on port 9092 of all
+// interfaces, with its data in Kafka's default directory.
 type Config struct {
-	// DataDir is the data directory. It takes the place of log.dirs; empty leaves
-	// that in force. It is created and formatted if it is empty.
+	// DataDir is the data directory. It overrides log.dirs; if it is empty, log.dirs
+	// applies. Open creates and formats the directory if need be.
 	DataDir string
-	// InMemory keeps everything in memory and nothing afterwards.
+	// InMemory keeps all data in memory only; it is gone after Close.
 	InMemory bool
-	// Listen is the address to listen on, "host:port"; port 0 takes a free one.
-	// It takes the place of listeners and is told to clients as it is bound;
-	// empty leaves that in force.
+	// Listen is the address to listen on, "host:port"; port 0 binds a free port. It
+	// overrides listeners, and clients are told the bound address; if it is empty,
+	// listeners applies.
 	Listen string
-	// Properties are settings as in server.properties, see docs/config.md. References
-	// to config providers, as ${env:NAME}, are resolved. What is not set has Kafka's
-	// default, with one exception: unless process.roles is set, as in a whole
-	// server.properties, new consumer groups do not wait for further members
+	// Properties are settings as in server.properties, see docs/config.md. References to
+	// config providers, such as ${env:NAME}, are resolved. Missing settings have Kafka's
+	// defaults, with one exception: if process.roles is missing too (a whole
+	// server.properties has it), new consumer groups do not wait for further members
 	// (group.initial.rebalance.delay.ms is 0 instead of 3000).
 	Properties map[string]string
-	// Logger gets what an operator would miss; nil discards it.
+	// Logger gets what an operator needs to know; nil discards it.
 	Logger *slog.Logger
 	// Registerer gets the metrics; nil keeps them private.
 	Registerer prometheus.Registerer
 
-	now func() time.Time // instead of the clock, in tests
+	now func() time.Time // the clock of a test; nil means time.Now
 }
 
-// parts puts the broker on this machine, or in its memory.
+// parts returns the configuration of a broker on this machine, or in memory.
 func (c *Config) parts() (broker.Config, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -63,7 +63,7 @@ func (c *Config) parts() (broker.Config, error) {
 	return out, err
 }
 
-// metaFile holds topics and configs, beside the partition directories.
+// metaFile holds topics and configs. It is in the data directory, beside the partitions.
 const metaFile = "bote-meta.db"
 
 func openLocalMeta(dir string) (meta.Store, error) {
@@ -77,7 +77,7 @@ func openLocalMeta(dir string) (meta.Store, error) {
 	return store, nil
 }
 
-// settings turns a Config into what server.properties would say.
+// settings translates a Config into the settings of server.properties.
 func (c *Config) settings() (config.Server, error) {
 	values, err := config.Resolve(c.Properties, config.Sources{LookupEnv: os.LookupEnv, ReadFile: os.ReadFile})
 	if err != nil {
@@ -126,11 +126,12 @@ func (c *Config) settings() (config.Server, error) {
 	return s, nil
 }
 
-// memoryDir is where the data of a broker in memory seems to be.
+// memoryDir is the data directory that a broker in memory pretends to have.
 const memoryDir = "/bote"
 
-// locate tells whether a host is the machine that this program runs on: it has that name, or one of its addresses. The answer
-// is UnknownHost if the name cannot be looked up within longestLookup.
+// locate reports whether a host is this machine, that is, whether it has this machine's
+// name or one of its addresses. It returns UnknownHost if the name cannot be looked up
+// within longestLookup.
 func locate(host string) config.HostKind {
 	if name, err := os.Hostname(); err == nil && strings.EqualFold(name, host) || strings.EqualFold(host, "localhost") {
 		return config.HereHost
@@ -151,7 +152,8 @@ func locate(host string) config.HostKind {
 	return config.OtherHost
 }
 
-// longestLookup is how long a start waits for the addresses of a host in controller.quorum.*.
+// longestLookup is how long a start waits for the address of a host in
+// controller.quorum.*.
 const longestLookup = 5 * time.Second
 
 func isOwnAddress(address string) bool {

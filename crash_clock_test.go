@@ -14,17 +14,17 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// jumpy is a broker whose wall clock can be set, and one that writes to it.
+// jumpy is a broker whose wall clock can be set, with a client that writes to it.
 type jumpy struct {
 	t      *testing.T
 	dir    string
-	ahead  atomic.Int64 // of the true time
+	ahead  atomic.Int64 // of the real time
 	broker *Broker
 	served chan error
 	client *kgo.Client
 	admin  *kadm.Client
-	wrote  []string // to the topic keep, by offset
-	swept  int      // records of the topic sweep
+	wrote  []string // values written to the topic keep, by offset
+	swept  int      // number of records written to the topic sweep
 }
 
 const day = 24 * time.Hour
@@ -53,8 +53,8 @@ func (j *jumpy) close() {
 	require.NoError(j.t, <-j.served)
 }
 
-// write adds records to the topic keep, with the broker's time, and commits an
-// offset of the group, which has no members.
+// write adds records to the topic keep, stamped by the broker's clock, and commits an
+// offset of a group that has no members.
 func (j *jumpy) write(n int, commit int64) {
 	j.t.Helper()
 	for range n {
@@ -69,7 +69,8 @@ func (j *jumpy) write(n int, commit int64) {
 	require.NoError(j.t, j.admin.CommitAllOffsets(j.t.Context(), "readers", offsets))
 }
 
-// sweep waits for retention: a record that is too old by the broker's clock goes.
+// sweep waits until retention has run: it writes a record that is too old by the
+// broker's clock, and waits until it is deleted.
 func (j *jumpy) sweep() {
 	j.t.Helper()
 	_, err := j.client.ProduceSync(j.t.Context(), &kgo.Record{Topic: "sweep", Value: []byte("v"), Timestamp: j.now().Add(-time.Hour)}).First()
@@ -98,7 +99,7 @@ func (j *jumpy) until(otherwise string, done func() bool) {
 	}
 }
 
-// check reads all that was written to the topic keep.
+// check reads everything that was written to the topic keep.
 func (j *jumpy) check() {
 	j.t.Helper()
 	client, err := kgo.NewClient(kgo.SeedBrokers(j.broker.Addr()), kgo.ConsumeTopics("keep"), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
@@ -109,7 +110,7 @@ func (j *jumpy) check() {
 		require.NoError(j.t, fetches.Err())
 		for _, r := range fetches.Records() {
 			require.Equal(j.t, int64(next), r.Offset)
-			if j.wrote[next] != string(r.Value) { // too long to be shown
+			if j.wrote[next] != string(r.Value) { // the values are too long to be shown
 				j.t.Fatalf("another value at offset %d", next)
 			}
 			next++
@@ -117,7 +118,7 @@ func (j *jumpy) check() {
 	}
 }
 
-// committed is the offset of the group, -1 if there is none.
+// committed returns the group's committed offset, or -1 if there is none.
 func (j *jumpy) committed() int64 {
 	j.t.Helper()
 	resp, err := j.admin.FetchOffsets(j.t.Context(), "readers")
@@ -129,9 +130,10 @@ func (j *jumpy) committed() int64 {
 	return o.At
 }
 
-// TestClockJumps sets the clock a day ahead and a year back while retention and the
-// expiry of offsets run every few milliseconds. What is within its retention stays,
-// and offsets of a group too, until the clock says honestly that they are too old.
+// TestClockJumps sets the clock a day ahead and then a year back, while retention and
+// the expiry of offsets run every few milliseconds. Records within their retention
+// stay, and so do the group's offsets, until the clock is eight days ahead, past
+// their retention.
 func TestClockJumps(t *testing.T) {
 	t.Parallel()
 	j := &jumpy{t: t, dir: t.TempDir()}
@@ -190,7 +192,8 @@ func TestClockJumps(t *testing.T) {
 	j.write(1, 50)
 }
 
-// stamped checks that records are stamped with the broker's clock where it is to.
+// stamped checks that the broker's clock stamps the records of a topic with
+// LogAppendTime.
 func (j *jumpy) stamped() {
 	j.t.Helper()
 	before := j.now().Truncate(time.Millisecond)

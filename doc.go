@@ -1,5 +1,5 @@
-// Package bote is an event log that speaks Apache Kafka's protocol, to be embedded
-// in a program.
+// Package bote is an event log that speaks Apache Kafka's protocol and can be
+// embedded in a program.
 //
 //	b, err := bote.Open(ctx, bote.Config{DataDir: "data", Listen: "127.0.0.1:9092"})
 //	if err != nil {
@@ -8,8 +8,7 @@
 //	defer b.Close()
 //	return b.Serve(ctx)
 //
-// Every Kafka client can connect to [Broker.Addr]. Open recovers the data and
-// binds the addresses; Serve answers clients until its context ends; Close makes
-// everything durable and ends what Open started. For tests there is package
-// botetest.
+// Every Kafka client can connect to [Broker.Addr]. Open recovers the data and binds
+// the addresses; Serve answers clients until its context ends; Close makes everything
+// durable and stops what Open started. Package botetest starts a broker for a test.
 package bote

@@ -19,7 +19,7 @@ import (
 	"github.com/botehq/bote/botetest"
 )
 
-// held is what answers hold of the memory.
+// held returns how much memory the answers hold.
 func held(t *testing.T, g prometheus.Gatherer) int {
 	t.Helper()
 	all, err := g.Gather()
@@ -35,8 +35,8 @@ func held(t *testing.T, g prometheus.Gatherer) int {
 	return 0
 }
 
-// hungry connects and sends fetches of a topic from offset 0 whose answers it
-// never reads.
+// hungry connects and sends fetches of a topic from offset 0. It never reads the
+// answers.
 func hungry(t *testing.T, addr, topic string, fetches int) {
 	t.Helper()
 	c, err := net.Dial("tcp", addr)
@@ -57,8 +57,9 @@ func hungry(t *testing.T, addr, topic string, fetches int) {
 	}
 }
 
-// TestAnswersAreBounded: clients that fetch everything and read nothing cannot
-// make the broker hold more than it may, and who reads gets everything.
+// TestAnswersAreBounded: clients that fetch everything and read nothing cannot make
+// the broker hold more memory than its limit, and a client that reads still gets
+// everything.
 func TestAnswersAreBounded(t *testing.T) {
 	t.Parallel()
 	const limit, batch, batches = 2 << 20, 256 << 10, 64

@@ -30,8 +30,8 @@ func get(t *testing.T, b *bote.Broker, path string) (int, string) {
 	return resp.StatusCode, string(body)
 }
 
-// TestConsoleListeners: a broker that has records produced shows it, by metrics
-// that keep to Prometheus' rules, and is ready.
+// TestConsoleListeners: a broker to which records were produced shows them in its
+// metrics, which follow Prometheus' rules, and is ready.
 func TestConsoleListeners(t *testing.T) {
 	t.Parallel()
 	b := botetest.New(t, botetest.WithProperty("console.listeners", "127.0.0.1:0"), botetest.WithDataDir(t.TempDir()),
@@ -58,7 +58,7 @@ func TestConsoleListeners(t *testing.T) {
 	}
 }
 
-// unreadable takes metrics and shows none.
+// unreadable registers metrics but cannot gather them.
 type unreadable struct{ prometheus.Registerer }
 
 func TestConsoleNeedsAGatherer(t *testing.T) {
@@ -70,7 +70,7 @@ func TestConsoleNeedsAGatherer(t *testing.T) {
 	require.ErrorContains(t, err, "console.listeners needs a Registerer that gathers")
 }
 
-// TestConnectionsOfAnAddress: max.connections.per.ip and its exceptions count.
+// TestConnectionsOfAnAddress: max.connections.per.ip and its exceptions are enforced.
 func TestConnectionsOfAnAddress(t *testing.T) {
 	t.Parallel()
 	none := botetest.New(t, botetest.WithProperty("max.connections.per.ip", "0"), botetest.WithProperty("max.connections.per.ip.overrides", "10.9.8.7:5"))

@@ -19,8 +19,7 @@ import (
 	"github.com/botehq/bote/internal/record"
 )
 
-// batchOf packs records as a client would, with a header that says what the test
-// wants it to say.
+// batchOf packs records as a client would, with the given max timestamp in the header.
 func batchOf(t *testing.T, c record.Codec, maxTimestamp int64, records ...kmsg.Record) record.Batch {
 	t.Helper()
 	const base = 1_700_000_000_000
@@ -81,9 +80,9 @@ func readFirst(t *testing.T, client *kgo.Client, id kadm.TopicID) record.Batch {
 	return b
 }
 
-// TestMaxTimestampOfCompressedRecords: clients leave the maximum timestamp of a
-// compressed batch at -1, or say less than is so. Lookups by time find the records
-// nevertheless, and bounds hold.
+// TestMaxTimestampOfCompressedRecords: clients leave the max timestamp of a compressed
+// batch at -1, or give one that is too low. Lookups by time still find the records,
+// and bounds on timestamps are enforced.
 func TestMaxTimestampOfCompressedRecords(t *testing.T) {
 	t.Parallel()
 	client := connect(t)
@@ -102,7 +101,7 @@ func TestMaxTimestampOfCompressedRecords(t *testing.T) {
 				require.NoError(t, err)
 				found, ok := listed.Lookup(name, 0)
 				require.True(t, ok)
-				if want < 0 { // the client asks for the end instead
+				if want < 0 { // the client then asks for the end
 					want = 5
 				}
 				require.Equal(t, want, found.Offset, "%s: minute %d", name, i)
@@ -114,7 +113,7 @@ func TestMaxTimestampOfCompressedRecords(t *testing.T) {
 	}
 }
 
-// TestRecordErrorsOfAnAnswer: the answer names each record at fault once, in order,
+// TestRecordErrorsOfAnAnswer: the answer names each faulty record once, in order, each
 // with its own text.
 func TestRecordErrorsOfAnAnswer(t *testing.T) {
 	t.Parallel()
@@ -142,7 +141,8 @@ func TestRecordErrorsOfAnAnswer(t *testing.T) {
 		"[RecordError(batchIndex=0, message='Compacted topic cannot accept message without key in topic partition mixed-0')]", *p.ErrorMessage)
 }
 
-// TestRecordValidation: with framing the broker stores what its producers say.
+// TestRecordValidation: with framing, the broker trusts what producers say about their
+// records.
 func TestRecordValidation(t *testing.T) {
 	t.Parallel()
 	for setting, want := range map[string]int64{"full": 1_700_000_000_001, "framing": 7} {
@@ -153,8 +153,8 @@ func TestRecordValidation(t *testing.T) {
 	}
 }
 
-// TestCompressionLevels: a topic that forces a codec has its batches packed with the
-// level that it asks for.
+// TestCompressionLevels: if a topic forces a codec, its batches are compressed with
+// the topic's level.
 func TestCompressionLevels(t *testing.T) {
 	t.Parallel()
 	client := connect(t)
@@ -185,7 +185,7 @@ func TestCompressionLevels(t *testing.T) {
 	}
 }
 
-// alter sends one change of a topic's configs and returns the answer.
+// alter sends one change of a resource's configs and returns the answer.
 func alter(t *testing.T, client *kgo.Client, kind kmsg.ConfigResourceType, name, key string, op kmsg.IncrementalAlterConfigOp, value *string) kmsg.IncrementalAlterConfigsResponseResource {
 	t.Helper()
 	req := kmsg.NewPtrIncrementalAlterConfigsRequest()
@@ -200,9 +200,9 @@ func alter(t *testing.T, client *kgo.Client, kind kmsg.ConfigResourceType, name,
 	return resp.Resources[0]
 }
 
-// TestAlterConfigsLooksAtTheKeyLast: what a key of that name may do, the resource's
-// name, the value and the resource are looked at in this order. What is not set may be
-// deleted, whatever it is.
+// TestAlterConfigsLooksAtTheKeyLast: the broker checks in this order whether the key
+// allows the operation, the resource's name, the value, and whether the resource
+// exists. A config that is not set may be deleted, whatever its name.
 func TestAlterConfigsLooksAtTheKeyLast(t *testing.T) {
 	t.Parallel()
 	client := connect(t)

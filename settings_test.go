@@ -19,7 +19,7 @@ import (
 	"github.com/botehq/bote/botetest"
 )
 
-// to returns a client of one address that does not try again.
+// to returns a client for one address that does not retry.
 func to(t *testing.T, addr string) *kgo.Client {
 	t.Helper()
 	client, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.RequestRetries(0), kgo.RetryTimeout(1))
@@ -28,8 +28,8 @@ func to(t *testing.T, addr string) *kgo.Client {
 	return client
 }
 
-// TestControllersListenerServesNoData: whoever reaches the controllers' port alone
-// finds what Kafka's controllers serve, and can neither read nor write.
+// TestControllersListenerServesNoData: a client that reaches only the controllers' port
+// finds the APIs that Kafka's controllers serve, and can neither read nor write records.
 func TestControllersListenerServesNoData(t *testing.T) {
 	t.Parallel()
 	client := to(t, botetest.New(t).Addrs()["CONTROLLER"])
@@ -60,8 +60,8 @@ func TestControllersListenerServesNoData(t *testing.T) {
 	require.Error(t, err)
 }
 
-// TestUnservedProtectionRefusesTheStart: a broker that is thought to be shut must be
-// shut.
+// TestUnservedProtectionRefusesTheStart: a broker that its user believes to be protected
+// must be protected.
 func TestUnservedProtectionRefusesTheStart(t *testing.T) {
 	t.Parallel()
 	for setting, value := range map[string]string{
@@ -74,8 +74,9 @@ func TestUnservedProtectionRefusesTheStart(t *testing.T) {
 	}
 }
 
-// TestQuorumElsewhereOfAKnownNodeStarts: in Kafka a voter of the node's own ID is this node,
-// whatever its host; and a data directory that has a cluster begins none.
+// TestQuorumElsewhereOfAKnownNodeStarts: as in Kafka, a voter with the node's own ID is
+// this node, whatever its host; and a data directory that belongs to a cluster begins no
+// new one.
 func TestQuorumElsewhereOfAKnownNodeStarts(t *testing.T) {
 	t.Parallel()
 	voters := map[string]string{"controller.quorum.voters": "1@otherhost.invalid:9093"}
@@ -93,7 +94,8 @@ func TestQuorumElsewhereOfAKnownNodeStarts(t *testing.T) {
 	require.NoError(t, start(t.TempDir(), map[string]string{"node.id": "1", "controller.quorum.voters": "1@otherhost.invalid:9093"}))
 }
 
-// TestQuorumOfThisNodeAloneStarts names this machine as its users do, and another one.
+// TestQuorumOfThisNodeAloneStarts names this machine in the ways that users do, and
+// another machine.
 func TestQuorumOfThisNodeAloneStarts(t *testing.T) {
 	t.Parallel()
 	name, err := os.Hostname()
@@ -112,7 +114,7 @@ func TestQuorumOfThisNodeAloneStarts(t *testing.T) {
 	}
 }
 
-// TestSettingsWithoutEffectAreNamedOnce shows the one line at the start.
+// TestSettingsWithoutEffectAreNamedOnce: the start logs them in one line.
 func TestSettingsWithoutEffectAreNamedOnce(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
@@ -125,7 +127,8 @@ func TestSettingsWithoutEffectAreNamedOnce(t *testing.T) {
 	require.Contains(t, log.String(), `msg="settings without effect in bote" settings="log.cleaner.threads, num.io.threads"`)
 }
 
-// TestUnknownSettingsAreNamed, with the name that is likely meant if there is one.
+// TestUnknownSettingsAreNamed: the start logs them, each with the name that is probably
+// meant, if there is one.
 func TestUnknownSettingsAreNamed(t *testing.T) {
 	t.Parallel()
 	log := said(t, map[string]string{"foo.bar": "1", "num.partition": "1", "": "4"}, func(*kadm.Client) {})
@@ -134,7 +137,7 @@ func TestUnknownSettingsAreNamed(t *testing.T) {
 	require.Contains(t, log, `msg="unknown setting, which is ignored" setting=num.partition nearest=num.partitions`+"\n")
 }
 
-// said runs a broker that a client changes, and returns its log.
+// said runs a broker, lets a client change it, and returns the broker's log.
 func said(t *testing.T, properties map[string]string, change func(*kadm.Client)) string {
 	t.Helper()
 	var log bytes.Buffer
@@ -148,8 +151,8 @@ func said(t *testing.T, properties map[string]string, change func(*kadm.Client))
 	return log.String()
 }
 
-// TestSettingsWithoutEffectAreNamedWhenTheyAreSet shows the line of the start for what is
-// set later.
+// TestSettingsWithoutEffectAreNamedWhenTheyAreSet: settings that are set later are logged
+// in the same way as at the start.
 func TestSettingsWithoutEffectAreNamedWhenTheyAreSet(t *testing.T) {
 	t.Parallel()
 	const line = `msg="settings without effect in bote" `
@@ -187,7 +190,8 @@ func TestSettingsWithoutEffectAreNamedWhenTheyAreSet(t *testing.T) {
 	require.Contains(t, log, line+`settings=delete.retention.ms topic=altered`)
 }
 
-// TestCompactionThatDoesNotHappenIsSaid: Kafka would delete, and bote keeps everything.
+// TestCompactionThatDoesNotHappenIsSaid: Kafka would delete records, and bote keeps them
+// all.
 func TestCompactionThatDoesNotHappenIsSaid(t *testing.T) {
 	t.Parallel()
 	const line = `msg="cleanup.policy has compact, which bote does not do yet: nothing is deleted by compaction" `
@@ -217,7 +221,7 @@ func TestCompactionThatDoesNotHappenIsSaid(t *testing.T) {
 	require.Contains(t, log, line+"setting=log.cleanup.policy")
 }
 
-// TestNodeIDComesFromBrokerID: files of old releases have broker.id alone.
+// TestNodeIDComesFromBrokerID: files of old releases have only broker.id.
 func TestNodeIDComesFromBrokerID(t *testing.T) {
 	t.Parallel()
 	client := to(t, botetest.New(t, botetest.WithProperty("broker.id", "7")).Addr())
@@ -238,8 +242,8 @@ func TestDataDirFromTheEnvironment(t *testing.T) {
 	require.ErrorContains(t, err, "the environment variable BOTE_TEST_NONE is not set")
 }
 
-// TestConnectionLimitsChangeWhileTheBrokerRuns: kafka-configs may alter them, so they
-// are in force at the next connection.
+// TestConnectionLimitsChangeWhileTheBrokerRuns: kafka-configs may change these limits,
+// and the next connection is held to them.
 func TestConnectionLimitsChangeWhileTheBrokerRuns(t *testing.T) {
 	t.Parallel()
 	b := botetest.New(t)

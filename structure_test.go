@@ -19,8 +19,8 @@ var update = flag.Bool("update", false, "rewrite the goldens")
 
 const module = "github.com/botehq/bote"
 
-// packages returns the imports within the module of every package, without
-// tests, and what its documentation says.
+// packages returns, for every package, its imports from this module without those of
+// tests, and its documentation.
 func packages(t *testing.T) (imports map[string][]string, docs map[string]string) {
 	t.Helper()
 	imports, docs = map[string][]string{}, map[string]string{}
@@ -86,7 +86,7 @@ func TestImports(t *testing.T) {
 	require.Equal(t, string(want), out.String())
 }
 
-// TestPackageDocs holds every package to saying what it owns.
+// TestPackageDocs checks that every package says what it owns.
 func TestPackageDocs(t *testing.T) {
 	t.Parallel()
 	imports, docs := packages(t)

@@ -34,8 +34,8 @@ func describe(t *testing.T, client *kgo.Client, create bool, names ...string) []
 	return resp.Topics
 }
 
-// TestTrap41EveryTopicHasItsPartitions: a topic without an error has partitions
-// 0 to n-1, none missing.
+// TestTrap41EveryTopicHasItsPartitions: a topic without an error has all partitions
+// from 0 to n-1.
 func TestTrap41EveryTopicHasItsPartitions(t *testing.T) {
 	t.Parallel()
 	client := connect(t)
@@ -60,8 +60,8 @@ func TestTrap41EveryTopicHasItsPartitions(t *testing.T) {
 	require.Len(t, topics[1].Partitions, 10)
 }
 
-// TestTrap47AutoCreatedTopicCanBeUsed: the answer that created a topic shows its
-// partitions, and the very next request may produce.
+// TestTrap47AutoCreatedTopicCanBeUsed: the answer that creates a topic shows its
+// partitions, and the next request may produce.
 func TestTrap47AutoCreatedTopicCanBeUsed(t *testing.T) {
 	t.Parallel()
 	client := connect(t)
@@ -71,8 +71,8 @@ func TestTrap47AutoCreatedTopicCanBeUsed(t *testing.T) {
 	require.NoError(t, client.ProduceSync(t.Context(), &kgo.Record{Topic: "fresh", Value: []byte("x")}).FirstErr())
 }
 
-// TestTrap51ReplicationFactor: three replicas on one broker are refused as in
-// Kafka, or lowered where the setting says so.
+// TestTrap51ReplicationFactor: three replicas on one broker are refused as in Kafka,
+// or lowered if the setting says so.
 func TestTrap51ReplicationFactor(t *testing.T) {
 	t.Parallel()
 	_, err := kadm.NewClient(connect(t)).CreateTopic(t.Context(), 1, 3, nil, "t")

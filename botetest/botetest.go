@@ -4,8 +4,8 @@
 //	client, err := kgo.NewClient(kgo.SeedBrokers(b.Addr()))
 //
 // The broker keeps everything in memory, listens on a free port of the loopback
-// interface, starts in milliseconds and is closed when the test ends. Many may
-// run at once.
+// interface, starts in milliseconds and is closed when the test ends. Many brokers
+// can run at once.
 package botetest
 
 import (
@@ -18,13 +18,12 @@ import (
 // Option changes the broker's configuration before it is opened.
 type Option func(*bote.Config)
 
-// WithDataDir keeps the data in a directory, with all that implies for speed and
-// durability.
+// WithDataDir keeps the data in a directory, with the speed and durability of a disk.
 func WithDataDir(dir string) Option {
 	return func(c *bote.Config) { c.DataDir, c.InMemory = dir, false }
 }
 
-// WithProperty sets a setting as in server.properties.
+// WithProperty sets a property of server.properties.
 func WithProperty(key, value string) Option {
 	return func(c *bote.Config) { c.Properties[key] = value }
 }
@@ -33,7 +32,7 @@ func WithProperty(key, value string) Option {
 func WithConfig(change func(*bote.Config)) Option { return change }
 
 // New starts a broker that is closed when the test ends. Groups assign their
-// partitions at once, without Kafka's wait for more members.
+// partitions at once; Kafka would wait for more members first.
 func New(tb testing.TB, opts ...Option) *bote.Broker {
 	tb.Helper()
 	cfg := bote.Config{

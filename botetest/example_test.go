@@ -8,7 +8,7 @@ import (
 	"github.com/botehq/bote/botetest"
 )
 
-// A test gets a broker of its own, on a free port, gone when the test ends.
+// A test gets its own broker on a free port, which is closed when the test ends.
 func ExampleNew() {
 	test := func(t *testing.T) { //nolint:thelper // a test
 		b := botetest.New(t, botetest.WithProperty("num.partitions", "3"))

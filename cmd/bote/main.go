@@ -1,4 +1,4 @@
-// Command bote is the broker, its tools and its verbs in one program; see package cli.
+// Command bote is one program for the broker and its tools; see package cli.
 package main
 
 import (

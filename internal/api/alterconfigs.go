@@ -20,7 +20,7 @@ import (
 
 // AlterConfigs, key 33, versions 0-2, replaces all configs of a resource.
 // IncrementalAlterConfigs, key 44, versions 0-1 (KIP-339), changes single ones.
-// Both change all of a resource's configs or none.
+// Both change all of the configs that a request names for a resource, or none.
 
 // change is one config to be changed.
 type change struct {
@@ -29,7 +29,7 @@ type change struct {
 	value *string
 }
 
-// resource names what has configs.
+// resource is something that has configs, such as a topic.
 type resource struct {
 	kind kmsg.ConfigResourceType
 	name string
@@ -77,13 +77,14 @@ func (b *Broker) alterConfigs(r *wire.Request, q *kmsg.AlterConfigsRequest) {
 	r.Reply(resp)
 }
 
-// alteration is a change of one resource's configs; replace drops what is not named.
+// alteration is a change of one resource's configs; replace drops those that it does
+// not name.
 type alteration struct {
 	kind    config.Kind
 	changes []change
 	replace bool
 
-	changed map[string]string // by apply: what was not set before, or not to this value
+	changed map[string]string // set by apply: the configs that were not set before, or had another value
 }
 
 // apply edits a resource's configs. It may be called more than once.
@@ -105,7 +106,7 @@ func (a *alteration) apply(effective func(string) string, set map[string]string)
 	return nil
 }
 
-// alter changes the configs of one resource, and logs which of them change nothing.
+// alter changes the configs of one resource, and logs which of them have no effect.
 func (b *Broker) alter(ctx context.Context, res resource, changes []change, twice, replace, validateOnly bool) error {
 	if twice {
 		return invalid("Each resource must appear at most once.")
@@ -158,8 +159,8 @@ func (b *Broker) alterResource(ctx context.Context, res resource, a *alteration,
 	return invalid("Unsupported resource type: " + itoa(int64(res.kind)))
 }
 
-// alterTopic looks at the operations, the name and the values before it looks for
-// the topic, as Kafka's controller does.
+// alterTopic checks the operations, the name and the values before it looks up the
+// topic, as Kafka's controller does.
 func (b *Broker) alterTopic(ctx context.Context, name string, a *alteration, validateOnly bool) error {
 	if err := checkOperations(config.TopicKind, a.changes); err != nil {
 		return err
@@ -180,7 +181,7 @@ func (b *Broker) alterTopic(ctx context.Context, name string, a *alteration, val
 	return b.Catalog.AlterTopic(ctx, name, a.apply, validateOnly)
 }
 
-// checkOperations refuses operations that are unknown or not for the key they name.
+// checkOperations refuses unknown operations, and operations that do not fit the key.
 func checkOperations(kind config.Kind, changes []change) error {
 	for _, c := range changes {
 		switch c.op {
@@ -227,7 +228,7 @@ func checkDynamic(changes []change, cluster bool) error {
 	var fixed []string
 	for _, c := range changes {
 		if c.op == kmsg.IncrementalAlterConfigOpDelete {
-			continue // what is not set may be deleted
+			continue // a config that is not set may be deleted
 		}
 		k, ok := config.Lookup(config.BrokerKind, c.name)
 		if ok && k.Unserved() {
@@ -248,7 +249,7 @@ func checkDynamic(changes []change, cluster bool) error {
 
 func applyChange(kind config.Kind, c change, effective func(string) string, set map[string]string) error {
 	if c.op == kmsg.IncrementalAlterConfigOpDelete {
-		delete(set, c.name) // of any name: one that is unknown is not set
+		delete(set, c.name) // any name may be deleted: an unknown one is not set
 		return nil
 	}
 	key, ok := config.Lookup(kind, c.name)
@@ -278,14 +279,15 @@ func applyChange(kind config.Kind, c change, effective func(string) string, set 
 	return nil
 }
 
-// checkGroupBounds refuses group configs outside of what the broker allows.
+// checkGroupBounds refuses group configs outside the bounds that the broker's configs
+// set.
 func (b *Broker) checkGroupBounds(set map[string]string) error {
 	layers := b.Catalog.Snapshot().Layers(nil)
 	for name, text := range set {
 		family, rest, _ := strings.Cut(name, ".")
 		value, err := strconv.ParseInt(text, 10, 64)
 		if err != nil {
-			continue // not a number, and not bounded
+			continue // not a number, so it has no bounds
 		}
 		low, high := "group."+family+".min."+rest, "group."+family+".max."+rest
 		if bound, ok := layers.BrokerValue(low); ok && value < number(bound) {
@@ -298,7 +300,7 @@ func (b *Broker) checkGroupBounds(set map[string]string) error {
 	return nil
 }
 
-// number reads a value that was validated.
+// number parses a value that has been validated.
 func number(text string) int64 {
 	n, _ := strconv.ParseInt(text, 10, 64)
 	return n
@@ -311,7 +313,7 @@ func opName(op kmsg.IncrementalAlterConfigOp) string {
 	return "subtract"
 }
 
-// editList adds items that are missing, or removes those that are there.
+// editList adds items that are missing, or removes items that are there.
 func editList(list, items string, add bool) string {
 	split := func(s string) []string {
 		return slices.DeleteFunc(strings.Split(s, ","), func(item string) bool { return item == "" })

@@ -11,26 +11,27 @@ import (
 
 // ApiVersions, key 18, versions 0-4 (KIP-35, KIP-511, KIP-584).
 //
-// Version 3 names the client software; version 4 lists features whose minimum is
-// 0, which clients before it refuse. A version that is not known is answered in
-// version 0 with error 35 and the range of this API, so that the client can
-// try again.
+// Version 3 names the client software. Version 4 lists features whose minimum is 0,
+// which older clients refuse. An unknown version is answered in version 0 with error
+// 35 (UNSUPPORTED_VERSION) and the versions of this API, so that the client can try
+// again.
 
-// feature is a cluster feature: its range and the level in force.
+// feature is a cluster feature: its range and its finalized level.
 type feature struct {
 	name       string
 	min, max   int16
 	finalLevel int16
 }
 
-// features are those of what is served: no transactions, no new group protocols.
+// features are the features of what bote serves: no transactions, no new group
+// protocols.
 var features = []feature{
 	{"metadata.version", 7, 29, 29},
 	{"kraft.version", 0, 1, 0},
 	{"eligible.leader.replicas.version", 0, 1, 1},
 }
 
-// featuresEpoch only has to be there: clients ignore features without one.
+// featuresEpoch only has to exist: clients ignore features without an epoch.
 const featuresEpoch = 1
 
 var clientSoftware = regexp.MustCompile(`^[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?$`)

@@ -18,7 +18,7 @@ import (
 	"github.com/botehq/bote/internal/wire"
 )
 
-// Deps is what handlers work with. All are required but Logger and Registerer.
+// Deps is what handlers work with. All fields but Logger and Registerer are required.
 type Deps struct {
 	Node       *cluster.Node
 	Leaders    *cluster.Leaders
@@ -45,11 +45,11 @@ type Broker struct {
 	table    *table
 	sessions *sessions
 	features []feature
-	disk     *wire.Episode // requests that a disk fails
-	// endpoints is the kind of nodes that DescribeCluster is asked for: those of the
-	// listeners that this Broker answers.
+	disk     *wire.Episode // logs requests that fail because of the disk
+	// endpoints is the kind of nodes that DescribeCluster may ask for here: brokers or
+	// controllers, as the listeners of this Broker are for.
 	endpoints int8
-	asides    chan struct{} // a slot for each request that may wait for a disk
+	asides    chan struct{} // one slot for each request that may wait for a disk
 }
 
 // New returns a Broker.
@@ -67,15 +67,15 @@ func New(d Deps) *Broker {
 	return b
 }
 
-// ForController returns what answers on controllers' listeners: the same broker with
-// the APIs that Kafka's controllers serve and no others.
+// ForController returns the handler for controllers' listeners: the same broker with only
+// those APIs that Kafka's controllers serve.
 func (b *Broker) ForController() *Broker {
 	c := *b
 	c.table, c.endpoints = b.table.forController(), controllerEndpoints
 	return &c
 }
 
-// Close ends what the broker has begun to log. It may be called twice.
+// Close logs the end of what is still going on. It may be called twice.
 func (b *Broker) Close() { b.disk.Stop() }
 
 // Accepts implements wire.Handler.
@@ -108,19 +108,20 @@ func (b *Broker) Serve(r *wire.Request) {
 	e.serve(b, r)
 }
 
-// maxAside is how many requests may wait for disks at a time, of all connections. A disk
-// that does not answer keeps as many goroutines, and no more.
+// maxAside is how many requests of all connections may wait for disks at a time. A disk
+// that does not answer blocks at most as many goroutines.
 const maxAside = 1024
 
-// aside goes on with a request that may wait for a disk, on a goroutine of its own: the
-// connection's reader goes on with the next one. Instead of f, gone is called if the client
-// leaves before it is the request's turn.
+// aside runs f, which continues a request that may wait for a disk, on a new goroutine,
+// so that the connection's reader can go on. If the client leaves before f has begun,
+// aside calls gone instead.
 func (b *Broker) aside(r *wire.Request, f, gone func()) {
 	b.asideAfter(nil, func() {}, r, f, gone)
 }
 
-// asideAfter is aside for changes. A connection's changes happen in the order in which they
-// came, as in Kafka: before is closed when the one before is over, nil if there is none.
+// asideAfter is aside for changes. As in Kafka, the changes of a connection happen in the
+// order of its requests: before is closed when the previous change is over, and nil if
+// there is none. asideAfter calls over when this one is over.
 func (b *Broker) asideAfter(before <-chan struct{}, over func(), r *wire.Request, f, gone func()) {
 	r.Resume(func() {
 		defer over()
@@ -143,9 +144,9 @@ func (b *Broker) asideAfter(before <-chan struct{}, over func(), r *wire.Request
 	})
 }
 
-// code returns the error code that a client gets for an error. What is no error of the
-// protocol is logged here, so it is called once for each error. That a disk fails
-// requests is said once, however many they are: a client tries again at once.
+// code returns the error code that a client gets for an error. It also logs errors that
+// have no code in the protocol, so call it once per error. Failures of the disk are
+// logged once per episode, however many requests they hit, because clients retry at once.
 func (b *Broker) code(r *wire.Request, err error) int16 {
 	if err == nil {
 		return 0
@@ -154,7 +155,7 @@ func (b *Broker) code(r *wire.Request, err error) int16 {
 	switch {
 	case errors.As(err, &known):
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return kerr.RequestTimedOut.Code // whoever asked has left, or waits no longer
+		return kerr.RequestTimedOut.Code // the client has left, or does not wait any longer
 	default:
 		known = kerr.UnknownServerError
 	}
@@ -167,7 +168,7 @@ func (b *Broker) code(r *wire.Request, err error) int16 {
 	return known.Code
 }
 
-// message returns the sentence that goes with an error code, or nil.
+// message returns the text for an error code, or nil.
 func message(err error) *string {
 	if err == nil {
 		return nil
@@ -182,11 +183,11 @@ func message(err error) *string {
 	return &text
 }
 
-// noOperations is what authorized operations are when nobody asked for them.
+// noOperations is the value of authorized operations that nobody asked for.
 const noOperations = -1 << 31
 
-// The operations that resources know, as bits by operation code (KIP-430).
-// Without an authorizer everybody may do everything.
+// The operations that each kind of resource has, as bits by operation code (KIP-430).
+// Without an authorizer, everybody may do everything.
 const (
 	topicOperations   = 1<<3 | 1<<4 | 1<<5 | 1<<6 | 1<<7 | 1<<8 | 1<<10 | 1<<11
 	groupOperations   = 1<<3 | 1<<6 | 1<<8 | 1<<10 | 1<<11

@@ -8,7 +8,7 @@ import (
 	"github.com/botehq/bote/internal/wire"
 )
 
-// CreatePartitions, key 37, versions 0-3 (KIP-195). 2 is flexible; 3 has quotas.
+// CreatePartitions, key 37, versions 0-3 (KIP-195). 2 is flexible; 3 adds quotas.
 func (b *Broker) createPartitions(r *wire.Request, q *kmsg.CreatePartitionsRequest) {
 	resp := kmsg.NewPtrCreatePartitionsResponse()
 	count := map[string]int{}

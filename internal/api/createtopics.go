@@ -16,8 +16,9 @@ import (
 
 // CreateTopics, key 19, versions 2-7.
 //
-// 4 defaults by -1; 5 flexible, and answers with configs (KIP-525); 6 quotas; 7
-// topic IDs. The very next request on any connection sees the topics.
+// 4 allows -1 for the defaults; 5 is flexible, and its answer has configs (KIP-525);
+// 6 adds quotas; 7 adds topic IDs. The next request on any connection sees the
+// topics.
 func (b *Broker) createTopics(r *wire.Request, q *kmsg.CreateTopicsRequest) {
 	resp := kmsg.NewPtrCreateTopicsResponse()
 	count := map[string]int{}
@@ -97,7 +98,8 @@ func (b *Broker) describeCreated(rt *kmsg.CreateTopicsResponseTopic, t *catalog.
 	}
 }
 
-// OffsetsTopic returns the topic of committed offsets, creating it if need be.
+// OffsetsTopic returns the topic of committed offsets. It creates the topic if need
+// be.
 func (b *Broker) OffsetsTopic(ctx context.Context) (*catalog.Topic, error) {
 	if t := b.Catalog.Snapshot().Topic(topic.ConsumerOffsets); t != nil {
 		return t, nil

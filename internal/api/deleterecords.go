@@ -10,8 +10,8 @@ import (
 	"github.com/botehq/bote/internal/wire"
 )
 
-// DeleteRecords, key 21, versions 0-2 (KIP-107). 2 is flexible. The new start is
-// on disk before the answer. Of a partition that is named twice the last offset
+// DeleteRecords, key 21, versions 0-2 (KIP-107). 2 is flexible. The new log start
+// offset is on disk before the answer. If a partition is named twice, the last offset
 // counts.
 func (b *Broker) deleteRecords(r *wire.Request, q *kmsg.DeleteRecordsRequest) {
 	resp := kmsg.NewPtrDeleteRecordsResponse()
@@ -27,7 +27,7 @@ func (b *Broker) deleteRecords(r *wire.Request, q *kmsg.DeleteRecordsRequest) {
 	for _, qt := range q.Topics {
 		rt := kmsg.NewDeleteRecordsResponseTopic()
 		rt.Topic = qt.Topic
-		rt.Partitions = make([]kmsg.DeleteRecordsResponseTopicPartition, 0, len(qt.Partitions)) // d points into it
+		rt.Partitions = make([]kmsg.DeleteRecordsResponseTopicPartition, 0, len(qt.Partitions)) // d points into it, so it must not move
 		for _, qp := range qt.Partitions {
 			if done.before(qt.Topic, qp.Partition) {
 				continue
@@ -52,7 +52,8 @@ func (b *Broker) deleteRecords(r *wire.Request, q *kmsg.DeleteRecordsRequest) {
 	r.Reply(resp)
 }
 
-// recordsDeletion is the partitions of a request whose records go, all at once.
+// recordsDeletion is the partitions of a request whose records are deleted, all at
+// once.
 type recordsDeletion struct {
 	parts   []*partition.Partition
 	offsets []int64

@@ -11,8 +11,8 @@ import (
 	"github.com/botehq/bote/internal/wire"
 )
 
-// DeleteTopics, key 20, versions 1-6. 3 knows TOPIC_DELETION_DISABLED; 4 is
-// flexible; 5 has messages; 6 deletes by ID too.
+// DeleteTopics, key 20, versions 1-6. 3 adds TOPIC_DELETION_DISABLED; 4 is flexible;
+// 5 adds messages; 6 can delete by ID.
 func (b *Broker) deleteTopics(r *wire.Request, q *kmsg.DeleteTopicsRequest) {
 	resp := kmsg.NewPtrDeleteTopicsResponse()
 	wanted := q.Topics
@@ -30,7 +30,7 @@ func (b *Broker) deleteTopics(r *wire.Request, q *kmsg.DeleteTopicsRequest) {
 		resp.Topics = append(resp.Topics, rt)
 	}
 	var ids []topic.ID
-	var at []int // the index in the answer, of each ID
+	var at []int // for each ID, its index in the answer
 	seen := map[topic.ID]bool{}
 	for _, want := range dedupe(wanted, false) {
 		rt := kmsg.NewDeleteTopicsResponseTopic()
@@ -38,7 +38,7 @@ func (b *Broker) deleteTopics(r *wire.Request, q *kmsg.DeleteTopicsRequest) {
 		t, err := b.deletable(q.Version, &rt)
 		switch {
 		case err != nil:
-		case seen[t.ID] && rt.Topic == nil: // named before, in another way
+		case seen[t.ID] && rt.Topic == nil: // named before by ID, or by name
 			err = kerr.UnknownTopicID
 		case seen[t.ID]:
 			err = kerr.UnknownTopicOrPartition
@@ -53,7 +53,7 @@ func (b *Broker) deleteTopics(r *wire.Request, q *kmsg.DeleteTopicsRequest) {
 	r.Reply(resp)
 }
 
-// deleteAll deletes topics together.
+// deleteAll deletes several topics at once.
 func (b *Broker) deleteAll(r *wire.Request, ids []topic.ID, answer func(i int) *kmsg.DeleteTopicsResponseTopic) {
 	topics, errs := b.Catalog.DeleteTopics(r.Conn.Context(), ids)
 	for i, t := range topics {
@@ -65,15 +65,15 @@ func (b *Broker) deleteAll(r *wire.Request, ids []topic.ID, answer func(i int) *
 		rt.Topic, rt.TopicID = &t.Name, t.ID
 		b.log.Info("deleted topic", slog.String("topic", t.Name))
 		b.Groups.OnTopicDeleted(t.Name, t.ID, func(err error) {
-			if err != nil { // they expire like those of any topic nobody reads
+			if err != nil { // they expire like the offsets of any topic that nobody reads
 				b.log.Warn("offsets of a deleted topic not removed", slog.String("topic", t.Name), slog.Any("err", err))
 			}
 		})
 	}
 }
 
-// dedupe returns the topics that are named more than once, or exactly once, each
-// one time.
+// dedupe returns the topics that are named more than once (if twice is set) or
+// exactly once, each one time.
 func dedupe(wanted []kmsg.DeleteTopicsRequestTopic, twice bool) []kmsg.DeleteTopicsRequestTopic {
 	type key struct {
 		name string
@@ -100,7 +100,7 @@ func dedupe(wanted []kmsg.DeleteTopicsRequestTopic, twice bool) []kmsg.DeleteTop
 	return out
 }
 
-// deletable returns the topic that is to be deleted, if it is there and may be.
+// deletable returns the topic to delete, or why it cannot be deleted.
 func (b *Broker) deletable(version int16, rt *kmsg.DeleteTopicsResponseTopic) (*catalog.Topic, error) {
 	s := b.Catalog.Snapshot()
 	byID := topic.ID(rt.TopicID) != topic.ID{}

@@ -7,8 +7,8 @@ import (
 	"github.com/botehq/bote/internal/wire"
 )
 
-// DescribeCluster, key 60, versions 0-2 (KIP-700). 1 endpoint types (KIP-919); 2
-// fenced brokers.
+// DescribeCluster, key 60, versions 0-2 (KIP-700). 1 adds endpoint types (KIP-919); 2
+// adds fenced brokers.
 
 // The kinds of endpoints on the wire.
 const (
@@ -36,8 +36,8 @@ func (b *Broker) describeCluster(r *wire.Request, q *kmsg.DescribeClusterRequest
 	r.Reply(resp)
 }
 
-// endpointError refuses to be asked for the other kind of nodes. Version 0 asks for
-// brokers.
+// endpointError refuses a request for the kind of nodes that this listener is not
+// for. Version 0 asks for brokers.
 func (b *Broker) endpointError(q *kmsg.DescribeClusterRequest) error {
 	asked := q.EndpointType
 	if q.Version == 0 {

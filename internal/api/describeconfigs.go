@@ -13,9 +13,9 @@ import (
 	"github.com/botehq/bote/internal/wire"
 )
 
-// DescribeConfigs, key 32, versions 1-4. 1 synonyms; 3 types and documentation;
-// 4 flexible. A few bytes of a request make tens of kilobytes of the answer, which
-// may take no more memory than is left for answers.
+// DescribeConfigs, key 32, versions 1-4. 1 adds synonyms; 3 types and documentation;
+// 4 is flexible. A few bytes of a request can make tens of kilobytes of the answer,
+// so the answer is limited to the memory that is left for answers.
 func (b *Broker) describeConfigs(r *wire.Request, q *kmsg.DescribeConfigsRequest) {
 	resp := kmsg.NewPtrDescribeConfigsResponse()
 	s := b.Catalog.Snapshot()
@@ -37,13 +37,14 @@ func (b *Broker) describeConfigs(r *wire.Request, q *kmsg.DescribeConfigsRequest
 	r.Reply(resp)
 }
 
-// errConfigsFull is the answer for resources that there is no memory to describe.
+// errConfigsFull is the answer for resources that there is no memory left to
+// describe.
 var errConfigsFull error = &catalog.RefusedError{
 	Code:    kerr.ThrottlingQuotaExceeded,
 	Message: "There is not enough memory left for the answer (queued.max.response.bytes): describe fewer resources at once, or try again later.",
 }
 
-// describeResource returns those configs of a resource that are asked for.
+// describeResource returns the configs of a resource that the request asks for.
 func (b *Broker) describeResource(s *catalog.Snapshot, q *kmsg.DescribeConfigsRequest, qr *kmsg.DescribeConfigsRequestResource) ([]kmsg.DescribeConfigsResponseResourceConfig, error) {
 	entries, err := b.configEntries(s, qr.ResourceType, qr.ResourceName)
 	var out []kmsg.DescribeConfigsResponseResourceConfig
@@ -55,13 +56,14 @@ func (b *Broker) describeResource(s *catalog.Snapshot, q *kmsg.DescribeConfigsRe
 	return out, err
 }
 
-// What a config and a synonym take beside their texts.
+// The memory that a config and a synonym need besides their texts.
 const (
 	configBytes  = 80
 	synonymBytes = 40
 )
 
-// configsBytes is about what configs take, first as they are and then in the answer.
+// configsBytes estimates the memory that configs need, as values and then in the
+// encoded answer.
 func configsBytes(configs []kmsg.DescribeConfigsResponseResourceConfig) int {
 	text := func(s *string) int {
 		if s == nil {
@@ -112,8 +114,8 @@ func (b *Broker) configEntries(s *catalog.Snapshot, kind kmsg.ConfigResourceType
 	return nil, &catalog.RefusedError{Code: kerr.InvalidRequest, Message: "Unsupported resource type: " + itoa(int64(kind))}
 }
 
-// brokerResource reads the name of a broker resource: this broker's ID, or empty
-// for the configs of every broker.
+// brokerResource parses the name of a broker resource: this broker's ID, or the empty
+// name for the configs of all brokers.
 func (b *Broker) brokerResource(name string) (cluster bool, err error) {
 	if name == "" {
 		return true, nil

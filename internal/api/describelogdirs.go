@@ -7,8 +7,8 @@ import (
 	"github.com/botehq/bote/internal/wire"
 )
 
-// DescribeLogDirs, key 35, versions 1-4 (KIP-113). 2 flexible; 3 a top-level
-// error; 4 the size of the volume.
+// DescribeLogDirs, key 35, versions 1-4 (KIP-113). 2 is flexible; 3 adds a top-level
+// error; 4 adds the size of the volume.
 func (b *Broker) describeLogDirs(r *wire.Request, q *kmsg.DescribeLogDirsRequest) {
 	resp := kmsg.NewPtrDescribeLogDirsResponse()
 	dir := kmsg.NewDescribeLogDirsResponseDir()

@@ -7,8 +7,8 @@ import (
 	"github.com/botehq/bote/internal/wire"
 )
 
-// DescribeProducers, key 61, version 0 (KIP-664). A partition is answered once,
-// however often it is named; Kafka answers each time.
+// DescribeProducers, key 61, version 0 (KIP-664). A partition that is named several
+// times is answered once; Kafka answers each time.
 func (b *Broker) describeProducers(r *wire.Request, q *kmsg.DescribeProducersRequest) {
 	resp := kmsg.NewPtrDescribeProducersResponse()
 	s := b.Catalog.Snapshot()

@@ -34,7 +34,8 @@ func (b *Broker) describeTopicPartitions(r *wire.Request, q *kmsg.DescribeTopicP
 	r.Reply(b.topicPage(s, q, names))
 }
 
-// topicNames is what was asked for, or all, sorted and each once.
+// topicNames returns the topics that the request names, or all topics, sorted and
+// each once.
 func topicNames(s *catalog.Snapshot, q *kmsg.DescribeTopicPartitionsRequest) []string {
 	var names []string
 	if len(q.Topics) == 0 {

@@ -18,17 +18,16 @@ import (
 
 // Fetch, key 1, versions 4-18.
 //
-// 5 log start offset; 7 sessions (KIP-227); 9 leader epochs; 11 rack; 12 flexible
-// and diverging epochs; 13 topic IDs; 15 replica state; 16 leader hints; 17 and 18
-// fields for followers, which there are none of.
+// 5 adds the log start offset; 7 sessions (KIP-227); 9 leader epochs; 11 the rack; 12 is
+// flexible and adds diverging epochs; 13 adds topic IDs; 15 the replica state; 16 leader
+// hints; 17 and 18 add fields for followers, which bote does not have.
 //
-// The connection's reader looks at the partitions, which needs no disk, and reads what
-// is in memory. For the rest the fetch goes on aside, and reads some partitions at a
-// time (fetchread.go, decision 7). A fetch that finds too few bytes parks: it registers with its
-// partitions and sets a timer, holds no goroutine, and reads everything anew when it is
-// woken.
-// Records go from the log's buffer to the socket; only the bytes around them are
-// encoded (fetchencode.go).
+// The connection's reader looks up the partitions, which needs no disk, and reads what is
+// in memory. If there is more to read, the fetch continues on another goroutine, which
+// reads several partitions at a time (fetchread.go, decision 7). A fetch that finds too
+// few bytes parks: it registers with its partitions and sets a timer, and holds no
+// goroutine. When it is woken, it reads everything again. Records go from the log's
+// buffer to the socket; only the bytes around them are encoded (fetchencode.go).
 
 const fetchKey = 1
 
@@ -40,15 +39,15 @@ type fetchPart struct {
 	offset     int64
 	maxBytes   int32
 	leader     int32 // the leader epoch that the client knows, or -1
-	fetched    int32 // the epoch of the last batch it has, or -1
+	fetched    int32 // the epoch of the last batch that the client has, or -1
 	session    *sessionPart
 	topic      *catalog.Topic
 	part       *partition.Partition
 	found      partition.Records
-	more       bool // there are batches to be read
+	more       bool // there are batches to read
 	err        error
-	code       int16 // of err, as the client gets it
-	refused    bool  // the error is that it cannot be read at all
+	code       int16 // the error code that the client gets for err
+	refused    bool  // err says that the partition cannot be read at all
 	hint       cluster.Leader
 	seenBefore partition.Progress
 }
@@ -59,14 +58,14 @@ type fetch struct {
 	r       *wire.Request
 	version int16
 	session *session // nil without one
-	full    bool     // all partitions are answered, changed or not
+	full    bool     // the answer has all partitions, changed or not
 	id      int32    // of the session, for the answer
 	parts   []fetchPart
 	hints   hints
-	room    bool // there is memory for an answer
-	left    int  // bytes that the answer may still have
-	found   int  // bytes that it has
-	late    bool // the time for reading was over before all was read
+	room    bool // there is memory for the answer
+	left    int  // bytes that the answer may still add
+	found   int  // bytes that the answer has
+	late    bool // the time for reading ended before everything was read
 
 	maxBytes  int
 	minBytes  int
@@ -74,7 +73,7 @@ type fetch struct {
 	toEnd     bool
 	follower  bool
 
-	// While parked:
+	// Only while parked:
 	ended    atomic.Bool
 	needed   atomic.Int64
 	parked   chan struct{}
@@ -104,14 +103,14 @@ func (b *Broker) fetch(r *wire.Request, q *kmsg.FetchRequest) {
 	f.answerOrPark(wait)
 }
 
-// readAndAnswer reads what is not in memory.
+// readAndAnswer reads what is not in memory, and answers or parks.
 func (f *fetch) readAndAnswer(wait time.Duration) {
 	defer f.leaveAtPanic()
 	f.readAll(f.r.Conn.Context())
 	f.answerOrPark(wait)
 }
 
-// answerOrPark answers, unless the fetch should wait for more.
+// answerOrPark answers, or parks if the fetch should wait for more.
 func (f *fetch) answerOrPark(wait time.Duration) {
 	readable, settled := f.judge()
 	if settled || wait <= 0 || readable >= f.minBytes {
@@ -121,7 +120,7 @@ func (f *fetch) answerOrPark(wait time.Duration) {
 	f.park(int64(f.minBytes-readable), wait)
 }
 
-// begin finds out which partitions are meant, with or without a session.
+// begin determines the partitions of the fetch, with or without a session.
 func (f *fetch) begin(q *kmsg.FetchRequest) error {
 	if q.Version >= 7 && (q.SessionEpoch != sessionless || q.SessionID != 0) {
 		return f.b.sessions.begin(f, q)
@@ -131,7 +130,7 @@ func (f *fetch) begin(q *kmsg.FetchRequest) error {
 	return nil
 }
 
-// eachPart visits the partitions of a request in its order.
+// eachPart visits the partitions of a request in their order.
 func eachPart(q *kmsg.FetchRequest, visit func(partKey, *kmsg.FetchRequestTopicPartition)) {
 	for i := range q.Topics {
 		t := &q.Topics[i]
@@ -142,8 +141,8 @@ func eachPart(q *kmsg.FetchRequest, visit func(partKey, *kmsg.FetchRequestTopicP
 	}
 }
 
-// partsOf takes the partitions of a request. As in Kafka, one that is named twice
-// counts once: the first place, the last wishes.
+// partsOf returns the partitions of a request. As in Kafka, a partition that is named
+// twice counts once: in its first place, with its last parameters.
 func partsOf(q *kmsg.FetchRequest) []fetchPart {
 	n := named(q)
 	parts := make([]fetchPart, 0, n)
@@ -171,8 +170,8 @@ func newFetchPart(key partKey, p *kmsg.FetchRequestTopicPartition) fetchPart {
 	}
 }
 
-// look finds the partitions and what of them can be read, without the disk. It reports
-// whether there are batches to be read.
+// look finds the partitions and what can be read of them, without the disk. It reports
+// whether there are batches to read.
 func (f *fetch) look() (more bool) {
 	s := f.b.Catalog.Snapshot()
 	f.hints = hints{}
@@ -197,12 +196,12 @@ func (f *fetch) lookAt(s *catalog.Snapshot, p *fetchPart) {
 	f.fail(p, err)
 }
 
-// reading is what a partition is asked for; how much is for later.
+// reading returns what to read of a partition; readPart adds how much.
 func (f *fetch) reading(p *fetchPart) partition.Read {
 	return partition.Read{Offset: p.offset, CurrentEpoch: p.leader, LastFetchedEpoch: p.fetched, ToLogEnd: f.toEnd, FileWanted: true}
 }
 
-// fail enters how the look at a partition, or its reading, ended.
+// fail records how the look at a partition, or its reading, ended; err may be nil.
 func (f *fetch) fail(p *fetchPart, err error) {
 	p.err, p.code = err, f.errorCode(err)
 	if err != nil && f.version >= fetchHintsVersion && (errors.Is(err, kerr.NotLeaderForPartition) || errors.Is(err, kerr.FencedLeaderEpoch)) {
@@ -210,11 +209,11 @@ func (f *fetch) fail(p *fetchPart, err error) {
 	}
 }
 
-// judge says, after the reading, what counts towards min_bytes: as in Kafka's
-// DelayedFetch, a partition of which there is more than was asked for counts with what
-// was asked for, not with the whole batches that fit. Settled says that the answer must
-// not wait for more: there is an error, a divergence, a partition that is read in an
-// older segment than it ends in, no time left, or nothing to wait for.
+// judge returns, after the reading, the bytes that count towards min_bytes. As in Kafka's
+// DelayedFetch, a partition that has more than was asked for counts with what was asked
+// for, not with the whole batches that fit. settled says that the answer must not wait
+// for more: there is an error, a divergence, a partition whose read ended in a segment
+// before the last, no time left, or no partition to wait for.
 func (f *fetch) judge() (readable int, settled bool) {
 	waiting := 0
 	for i := range f.parts {
@@ -231,7 +230,7 @@ func (f *fetch) judge() (readable int, settled bool) {
 	return readable, settled || f.late || waiting == 0
 }
 
-// fetchHintsVersion is the first Fetch that can name leaders.
+// fetchHintsVersion is the first version of Fetch whose answer can name leaders.
 const fetchHintsVersion = 16
 
 // answer sends what was read.
@@ -255,15 +254,16 @@ func (f *fetch) release() {
 	}
 }
 
-// fetchWatch is what a parked fetch leaves with a partition.
+// fetchWatch is what a parked fetch registers with a partition.
 type fetchWatch struct {
 	f    *fetch
 	part *partition.Partition
-	left atomic.Int64 // what it may still count: partition_max_bytes
+	left atomic.Int64 // how many more bytes may count, of partition_max_bytes
 }
 
-// park waits until enough bytes are there, the time is over, or the client is
-// gone. What happened between the read and the registration is noticed after it.
+// park waits until there are enough bytes, the time is over, or the client has left. It
+// registers first and then compares each partition's progress with that before the read,
+// so that it misses no change in between.
 func (f *fetch) park(needed int64, wait time.Duration) {
 	f.r.Unreserve()
 	f.needed.Store(needed)
@@ -281,12 +281,12 @@ func (f *fetch) park(needed int64, wait time.Duration) {
 		w := &f.watching[len(f.watching)-1]
 		w.f, w.part = f, p.part
 		w.left.Store(int64(p.maxBytes) - int64(p.found.Readable))
-		p.found.Release() // it is read anew
+		p.found.Release() // it is read again
 		p.part.Watch(w)
 		moved = moved || p.part.Progress() != p.seenBefore
 	}
 	close(f.parked)
-	if moved { // how much came is not known: it is answered with that, be it less than asked for
+	if moved { // nobody knows how much came, so the fetch is answered, even with too few bytes
 		f.unpark()
 	}
 }
@@ -302,15 +302,15 @@ func (w *fetchWatch) Notify(n int64) {
 // Wake implements partition.Watcher.
 func (w *fetchWatch) Wake() { w.f.unpark() }
 
-// unpark ends the wait, once, on a goroutine of its own: whoever calls it has
-// other things to do than to read.
+// unpark ends the wait, once. It continues on a new goroutine, because its callers, such
+// as appends, must not wait for reads.
 func (f *fetch) unpark() {
 	if f.ended.Swap(true) {
 		return
 	}
 	f.r.Resume(func() {
 		defer f.leaveAtPanic()
-		<-f.parked // it may be woken before it has registered everywhere
+		<-f.parked // the fetch may be woken before it is registered everywhere
 		f.timer.Stop()
 		f.unparked()
 		for i := range f.watching {
@@ -335,7 +335,8 @@ func (f *fetch) unpark() {
 	})
 }
 
-// leaveAtPanic gives the session back if the goroutine panics, which ends the connection.
+// leaveAtPanic gives the session back if the goroutine panics. The panic goes on and ends
+// the connection.
 func (f *fetch) leaveAtPanic() {
 	if p := recover(); p != nil {
 		f.leaveSession()
@@ -350,10 +351,10 @@ func (f *fetch) giveUp() {
 	f.r.Skip()
 }
 
-// storageErrorVersion is the first that knows KAFKA_STORAGE_ERROR.
+// storageErrorVersion is the first version of Fetch that knows KAFKA_STORAGE_ERROR.
 const storageErrorVersion = 6
 
-// errorCode is a partition's error for the answer.
+// errorCode returns the error code that the answer has for a partition.
 func (f *fetch) errorCode(err error) int16 {
 	code := f.b.code(f.r, err)
 	if code == kerr.KafkaStorageError.Code && f.version < storageErrorVersion {

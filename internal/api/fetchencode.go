@@ -8,9 +8,9 @@ import (
 	"github.com/botehq/bote/internal/wire"
 )
 
-// The fetch response is encoded by hand, because the records in it are not to be
-// copied: the result is a list of slices, of which those with records are the
-// log's. A test holds it equal to kmsg's encoding.
+// The fetch response is encoded by hand, so that records need not be copied: the
+// result is a list of slices and parts of files, and those with records belong to the
+// log. A test holds the encoding equal to kmsg's.
 
 // encode returns the body of the answer in parts.
 func (f *fetch) encode() []wire.Part {
@@ -39,8 +39,8 @@ func (f *fetch) encode() []wire.Part {
 	return e.parts
 }
 
-// group gathers the partitions to be answered by topic, in order. Only
-// neighbours share a topic entry: the order matters more.
+// group groups the partitions of the answer by topic and keeps their order. Only
+// neighbours share a topic entry, because the order matters more.
 func (f *fetch) group() [][]*fetchPart {
 	var groups [][]*fetchPart
 	var lastName string
@@ -106,8 +106,8 @@ func (f *fetch) encodePart(e *fetchEncoder, p *fetchPart) {
 	}
 }
 
-// encodeNodes writes the tags of the whole answer: one, number 0, if partitions name
-// their leaders.
+// encodeNodes writes the tagged fields of the whole answer: number 0, the nodes, if
+// partitions name their leaders.
 func (f *fetch) encodeNodes(e *fetchEncoder) {
 	if !e.flexible || len(f.hints.nodes) == 0 {
 		e.noTags()
@@ -131,7 +131,7 @@ func (f *fetch) encodeNodes(e *fetchEncoder) {
 	e.buf = append(e.buf, nodes.buf...)
 }
 
-// fetchEncoder writes fields into buf and cuts it where records go.
+// fetchEncoder writes fields into buf, and starts a new part where records go.
 type fetchEncoder struct {
 	version  int16
 	flexible bool
@@ -177,8 +177,8 @@ func (e *fetchEncoder) records(r *partition.Records) {
 	e.parts = append(e.parts, wire.Part{Bytes: r.Data, File: r.File, At: r.At, Size: r.Size})
 }
 
-// flush ends the current slice. Appending may move buf: the slices that were cut
-// off before keep the old memory, which nothing writes to any more.
+// flush ends the current part. A later append may move buf: earlier parts keep the
+// old memory, which is not written any more.
 func (e *fetchEncoder) flush() {
 	if len(e.buf) > e.from {
 		e.parts = append(e.parts, wire.Part{Bytes: e.buf[e.from:len(e.buf):len(e.buf)]})

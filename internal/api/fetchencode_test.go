@@ -14,8 +14,8 @@ import (
 	"github.com/botehq/bote/internal/topic"
 )
 
-// TestFetchEncoding holds the hand-written encoding equal to kmsg's, in every
-// version that is served.
+// TestFetchEncoding holds the hand-written encoding equal to kmsg's, in every version
+// that is served.
 func TestFetchEncoding(t *testing.T) {
 	t.Parallel()
 	records := func(data string) partition.Records {
@@ -51,7 +51,7 @@ func TestFetchEncoding(t *testing.T) {
 	}
 }
 
-// expected is the same answer as kmsg has it.
+// expected returns the same answer for kmsg to encode.
 func expected(f *fetch) *kmsg.FetchResponse {
 	resp := kmsg.NewPtrFetchResponse()
 	resp.Version, resp.SessionID = f.version, f.id

@@ -11,30 +11,30 @@ import (
 	"github.com/botehq/bote/internal/partition"
 )
 
-// sideBySide is how many partitions of a fetch are read at a time: more than that does
-// not make a disk faster.
+// sideBySide is how many partitions of a fetch are read at a time: more do not make a
+// disk faster.
 const sideBySide = 8
 
-// readingTime is how long a fetch may be at reading until it answers with what it has.
-// A read that is under way is waited for: its bytes belong to the answer.
+// readingTime is how long a fetch may read before it answers with what it has. It waits
+// for reads that have begun, because their bytes are part of the answer.
 const readingTime = time.Second
 
-// fetchReading is the reading of a fetch's partitions, several at a time. What they may
-// take of the answer is given to them in their order; what one did not need is given
-// back, and a partition waits for that if there is nothing left.
+// fetchReading reads the partitions of a fetch, several at a time. Partitions get their
+// share of the answer's bytes in their order. A partition gives back what it did not
+// need; if nothing is left, the next partition waits for that.
 type fetchReading struct {
 	f     *fetch
 	began time.Time
 
 	mu       sync.Mutex // guards what follows
-	back     sync.Cond  // something was given back, or a read ended
-	next     int        // the partition that is looked at next
-	reading  int        // partitions
+	back     sync.Cond  // signalled when bytes are given back or a read ends
+	next     int        // index of the next partition to look at
+	reading  int        // number of partitions that are being read
 	panicked any
 }
 
-// readCached reads, on the connection's reader, what is in memory. It reports whether
-// that was all; the rest is for readAll.
+// readCached reads what is in memory, on the connection's reader. It reports whether that
+// was everything; readAll reads the rest.
 func (f *fetch) readCached(ctx context.Context) (all bool) {
 	f.reserve()
 	for i := range f.parts {
@@ -59,14 +59,14 @@ func (f *fetch) readCached(ctx context.Context) (all bool) {
 	return true
 }
 
-// reserve begins the reading: nothing is found yet.
+// reserve begins the reading: the answer has no bytes yet.
 func (f *fetch) reserve() {
 	f.left, f.room = f.r.Reserve(f.maxBytes) // answers that other clients have not taken yet reduce what this one may hold
 	f.found, f.late = 0, false
 }
 
-// readAll reads the partitions that are left and have batches. The first of the fetch
-// gives a batch even if it is larger than an answer may be.
+// readAll reads the partitions that are left and have batches. The first one of the fetch
+// gives a batch even if that is larger than the answer may be.
 func (f *fetch) readAll(ctx context.Context) {
 	wanted := 0
 	var only *fetchPart
@@ -85,8 +85,8 @@ func (f *fetch) readAll(ctx context.Context) {
 	}
 }
 
-// readPart reads one partition, or returns partition.ErrWouldWait if only what is in
-// memory may be read.
+// readPart reads one partition. If it may only read what is in memory and needs more, it
+// returns partition.ErrWouldWait.
 func (f *fetch) readPart(ctx context.Context, p *fetchPart, limit int, first, inMemory bool) (err error) {
 	r := f.reading(p)
 	r.MaxBytes, r.AtLeastOne, r.NoWait = limit, first, inMemory
@@ -122,7 +122,8 @@ func (f *fetch) readSideBySide(ctx context.Context, wanted int) {
 		panic(rd.panicked)
 	}
 	for i := range f.parts {
-		// Where the batches of the first turned out to be gone, another one is the first.
+		// If the batches of the first partition are gone by now, another partition is the
+		// first.
 		if p := &f.parts[i]; f.found == 0 && f.room && p.more && p.err == nil && !f.late {
 			rd.reading++
 			rd.read(ctx, p, 0, true)
@@ -130,7 +131,7 @@ func (f *fetch) readSideBySide(ctx context.Context, wanted int) {
 	}
 }
 
-// caught keeps a panic for the goroutine of the request, and ends the reading of the others.
+// caught keeps a panic for the goroutine of the request, and stops the other goroutines.
 func (rd *fetchReading) caught() {
 	p := recover()
 	if p == nil {
@@ -144,7 +145,7 @@ func (rd *fetchReading) caught() {
 	rd.back.Broadcast()
 }
 
-// work reads partitions until there is none left.
+// work reads partitions until none is left.
 func (rd *fetchReading) work(ctx context.Context) {
 	for {
 		p, limit := rd.take(false)
@@ -155,7 +156,8 @@ func (rd *fetchReading) work(ctx context.Context) {
 	}
 }
 
-// read reads what take returned, and gives back what it did not need.
+// read reads the partition that take returned, and gives back the bytes that it did not
+// need.
 func (rd *fetchReading) read(ctx context.Context, p *fetchPart, limit int, first bool) {
 	err := rd.f.readPart(ctx, p, limit, first, false)
 	n := p.found.Len()
@@ -170,8 +172,8 @@ func (rd *fetchReading) read(ctx context.Context, p *fetchPart, limit int, first
 	rd.back.Broadcast()
 }
 
-// take returns the next partition to be read, nil if there is none, and how many bytes
-// it may have.
+// take returns the next partition to read, or nil if there is none, and how many bytes it
+// may have.
 func (rd *fetchReading) take(first bool) (p *fetchPart, limit int) {
 	f := rd.f
 	rd.mu.Lock()

@@ -14,13 +14,13 @@ import (
 	"github.com/botehq/bote/internal/topic"
 )
 
-// Fetch sessions (KIP-227): a client names its partitions once and then only what
-// changes; the broker answers only with what changed.
+// Fetch sessions (KIP-227): a client names its partitions once and then only changes;
+// the broker answers only with partitions that changed.
 
 const (
-	sessionless = -1 // session epoch of a fetch that wants none
-	newSession  = 0  // session epoch of a fetch that wants one
-	// sessionStale is how long a session must be unused before another may take
+	sessionless = -1 // session epoch of a fetch without a session
+	newSession  = 0  // session epoch of a fetch that asks for a new session
+	// sessionStale is how long a session must be unused before another one may take
 	// its place.
 	sessionStale = 2 * time.Minute
 )
@@ -32,27 +32,28 @@ type sessionPart struct {
 	place       *list.Element
 }
 
-// session is one client's. Guarded by sessions.mu but for the time of one fetch,
-// which has it to itself.
+// session is the session of one client. sessions.mu guards it, except during a fetch
+// of the session (busy), which has it to itself.
 type session struct {
 	id     int32
-	epoch  int32 // expected next
+	epoch  int32 // the epoch that the next fetch must have
 	byID   bool
 	used   time.Time
 	busy   bool
 	parts  map[partKey]*sessionPart
-	order  *list.List // of *sessionPart: those that were served go to the end
+	order  *list.List // of *sessionPart; those that had records in the last answer are at the end
 	cached *list.Element
 }
 
-// sessionShare is how many partitions a session may have on the average; each takes
-// some 400 bytes for as long as the session lives.
+// sessionShare is how many partitions a session may have on average. Each needs some
+// 400 bytes for as long as the session lives.
 const sessionShare = 500
 
-// sessions is the cache of all sessions, least recently used first. It is bounded
-// in sessions and in partitions: one client may have a hundred thousand, but not
-// each of a thousand. So it is in bytes, as the name of a topic has 249 at most. Who
-// finds it full, or asks for what cannot be a topic, fetches without a session.
+// sessions is the cache of all sessions, least recently used first. Both len(byID) and
+// held are bounded: by limit, and by limit*sessionShare. So one client may have a
+// hundred thousand partitions, but not each of a thousand clients. That also bounds the
+// bytes, because a topic's name has at most 249 of them. A client fetches without a
+// session if the cache is full, or if it names something that cannot be a topic.
 type sessions struct {
 	limit int
 	now   func() time.Time
@@ -70,7 +71,7 @@ func newSessions(limit int, now func() time.Time) *sessions {
 	return &sessions{limit: limit, now: now, byID: map[int32]*session{}, lru: list.New()}
 }
 
-// begin resolves a request that has to do with sessions.
+// begin resolves a request that uses or asks for a session.
 func (c *sessions) begin(f *fetch, q *kmsg.FetchRequest) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -118,8 +119,8 @@ func nextEpoch(epoch int32) int32 {
 	return epoch + 1
 }
 
-// open makes a session for a full fetch if the cache has room and may keep what the
-// fetch names.
+// open makes a session for a full fetch if the cache has room and may keep the names
+// in the fetch.
 func (c *sessions) open(f *fetch, q *kmsg.FetchRequest) {
 	if !keepable(q) {
 		f.parts = partsOf(q)
@@ -140,8 +141,8 @@ func (c *sessions) open(f *fetch, q *kmsg.FetchRequest) {
 	c.use(f, s)
 }
 
-// admit makes room for a session of so many partitions: stale ones go, whatever
-// their size.
+// admit makes room for a session of so many partitions: it drops stale sessions,
+// whatever their size. It returns false if that is not enough.
 func (c *sessions) admit(parts int) bool {
 	fits := func() bool { return len(c.byID) < c.limit && c.held+parts <= c.limit*sessionShare }
 	for e := c.lru.Front(); e != nil && !fits(); {
@@ -158,8 +159,9 @@ func (c *sessions) admit(parts int) bool {
 	return fits()
 }
 
-// keepable reports whether all names of a request may be kept for as long as a session
-// lives: those of topics have a length, those of none have not. Version 13 names none.
+// keepable reports whether a session may keep all names of a request for as long as it
+// lives. It may keep valid topic names, whose length is bounded; other names can have
+// any length. Version 13 has no names.
 func keepable(q *kmsg.FetchRequest) bool {
 	for i := range q.Topics {
 		t := &q.Topics[i]
@@ -170,7 +172,7 @@ func keepable(q *kmsg.FetchRequest) bool {
 	return true
 }
 
-// named is how many partitions a request names.
+// named returns how many partitions a request names.
 func named(q *kmsg.FetchRequest) (n int) {
 	for i := range q.Topics {
 		n += len(q.Topics[i].Partitions)
@@ -178,7 +180,7 @@ func named(q *kmsg.FetchRequest) (n int) {
 	return n
 }
 
-// use hands a session's partitions to a fetch.
+// use copies a session's partitions into a fetch.
 func (c *sessions) use(f *fetch, s *session) {
 	s.busy, s.used = true, c.now()
 	c.lru.MoveToBack(s.cached)
@@ -192,8 +194,8 @@ func (c *sessions) use(f *fetch, s *session) {
 	}
 }
 
-// update adds, changes and forgets partitions as a request says. What it keeps
-// outlives the request, so names are copied.
+// update adds, changes and forgets partitions as a request says. The session outlives
+// the request, so names are copied.
 func (s *session) update(q *kmsg.FetchRequest) {
 	eachPart(q, func(key partKey, p *kmsg.FetchRequestTopicPartition) {
 		old := s.parts[key]
@@ -219,7 +221,7 @@ func (s *session) update(q *kmsg.FetchRequest) {
 	}
 }
 
-// added is how many partitions a request adds at most.
+// added returns how many partitions a request adds at most.
 func (s *session) added(q *kmsg.FetchRequest) (n int) {
 	eachPart(q, func(key partKey, _ *kmsg.FetchRequestTopicPartition) {
 		if s.parts[key] == nil {
@@ -237,7 +239,7 @@ func (c *sessions) drop(id int32) {
 	}
 }
 
-// end remembers what is about to be answered and gives the session back.
+// end gives the session back, with the partitions that had records now at the end.
 func (c *sessions) end(f *fetch) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -253,9 +255,9 @@ func (c *sessions) end(f *fetch) {
 
 func keyOfPart(p *fetchPart) partKey { return partKey{p.name, p.id, p.index} }
 
-// changed reports whether an incremental answer must have a partition, and
-// remembers what the client will know. After an error the partition is answered
-// again once it is well.
+// changed reports whether an incremental answer must include a partition, and
+// remembers what the client will know then. After an error, the next answer includes
+// the partition in any case.
 func (s *sessionPart) changed(p *fetchPart, code int16) bool {
 	if code != 0 {
 		s.high = -2

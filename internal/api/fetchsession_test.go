@@ -12,7 +12,7 @@ import (
 	"github.com/botehq/bote/internal/topic"
 )
 
-// fetchOf is a fetch of so many partitions from one on.
+// fetchOf returns a fetch of n partitions, starting at from.
 func fetchOf(id, epoch, from, n int32) *kmsg.FetchRequest {
 	q := kmsg.NewPtrFetchRequest()
 	q.Version, q.SessionID, q.SessionEpoch = 12, id, epoch
@@ -27,7 +27,7 @@ func fetchOf(id, epoch, from, n int32) *kmsg.FetchRequest {
 	return q
 }
 
-// begun is a fetch that has its session, if it has one, and has given it back.
+// begun returns a fetch that has begun and, if it has a session, given it back.
 func begun(t *testing.T, c *sessions, q *kmsg.FetchRequest) *fetch {
 	t.Helper()
 	f := &fetch{}
@@ -38,9 +38,9 @@ func begun(t *testing.T, c *sessions, q *kmsg.FetchRequest) *fetch {
 	return f
 }
 
-// TestSessionsAreBoundedInPartitions: a session may be large if the others are
-// small. One that there is no room for, or no more, is none: the client fetches
-// all that it names each time.
+// TestSessionsAreBoundedInPartitions: a session may be large if the others are small.
+// If there is no room for a new session, or for a session to grow, there is no
+// session: the client names all partitions in each fetch.
 func TestSessionsAreBoundedInPartitions(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
@@ -70,7 +70,7 @@ func TestSessionsAreBoundedInPartitions(t *testing.T) {
 }
 
 // TestSessionsKeepNamesOfTopicsOnly: a name that no topic can have may be of any
-// length. Who asks for it has no session, or none any more.
+// length. A client that uses such a name gets no session, or loses the one it has.
 func TestSessionsKeepNamesOfTopicsOnly(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("n", topic.MaxNameLength)
@@ -102,14 +102,15 @@ func TestSessionsKeepNamesOfTopicsOnly(t *testing.T) {
 	require.NotZero(t, begun(t, newSessions(4, nil), byID).id)
 }
 
-// TestServedPartitionsGoLast: whether their records come from memory or a file.
+// TestServedPartitionsGoLast: partitions that had records go to the end, whether
+// their records come from memory or from a file.
 func TestServedPartitionsGoLast(t *testing.T) {
 	t.Parallel()
 	c := newSessions(4, nil)
 	id := begun(t, c, fetchOf(0, newSession, 0, 3)).id
 	f := &fetch{}
 	require.NoError(t, c.begin(f, fetchOf(id, 1, 0, 0)))
-	f.parts[0].found.Size = 10 // of a file
+	f.parts[0].found.Size = 10 // records from a file
 	f.parts[1].found.Data = []byte{1}
 	c.end(f)
 	next := begun(t, c, fetchOf(id, 2, 0, 0))

@@ -10,9 +10,10 @@ import (
 	"github.com/botehq/bote/internal/wire"
 )
 
-// FindCoordinator, key 10, versions 0-6. 1 key types; 3 flexible; 4 many keys; 6
-// share groups. The leader of a partition of __consumer_offsets coordinates
-// its groups. The topic of committed offsets is created on the way.
+// FindCoordinator, key 10, versions 0-6. 1 adds key types; 3 is flexible; 4 allows
+// many keys; 6 adds share groups. A group's coordinator is the leader of its
+// partition of __consumer_offsets. If that topic does not exist, the request creates
+// it.
 
 const groupKey = 0
 
@@ -51,8 +52,8 @@ func (b *Broker) answerCoordinators(r *wire.Request, q *kmsg.FindCoordinatorRequ
 	r.Reply(resp)
 }
 
-// coordinated returns the topic that keeps what is coordinated, or why keys of a type
-// have no coordinator.
+// coordinated returns the topic that holds the state of the request's kind of
+// coordinator, or why keys of this kind have no coordinator.
 func (b *Broker) coordinated(r *wire.Request, q *kmsg.FindCoordinatorRequest) (*catalog.Topic, error) {
 	switch q.CoordinatorType {
 	case groupKey:

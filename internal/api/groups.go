@@ -10,7 +10,7 @@ import (
 	"github.com/botehq/bote/internal/wire"
 )
 
-// The APIs of consumer groups: the coordinator decides, and answers later.
+// The APIs of consumer groups. The coordinator decides, and answers later.
 //
 //	8 OffsetCommit 2-9    6 leader epochs; 7 static members; 8 flexible; 9 KIP-848
 //	9 OffsetFetch 1-9     2 all topics; 6 flexible; 7 stable; 8 many groups; 9 KIP-848
@@ -23,13 +23,15 @@ import (
 //	42 DeleteGroups 0-2   2 flexible
 //	47 OffsetDelete 0
 //
-// OffsetCommit and OffsetFetch go to version 9: version 10 has topic IDs only,
-// which tools in the field fill in wrongly.
+// OffsetCommit and OffsetFetch end at version 9 unless offsets.topic.ids.enable is set:
+// version 10 has only topic IDs, which tools in the field fill in wrongly.
 
-// Answers that may be large take memory of those that all connections share; without
-// it the coordinator is not available, and clients try again.
+// Answers that may be large count against the memory that all connections share for
+// answers. If none is left, the answer is COORDINATOR_NOT_AVAILABLE, and clients try
+// again.
 
-// entryBytes is about what a group, a member or a partition takes beside its texts.
+// entryBytes estimates the memory that a group, a member or a partition needs besides its
+// texts.
 const entryBytes = 64
 
 func offsetsBytes(g *kmsg.OffsetFetchResponseGroup) (n int) {
@@ -80,7 +82,8 @@ func (b *Broker) offsetCommit(r *wire.Request, q *kmsg.OffsetCommitRequest) {
 	b.Groups.OffsetCommit(q, func(resp *kmsg.OffsetCommitResponse) { r.Reply(resp) })
 }
 
-// offsetFetch answers for all offsets of a group once, however often it is named.
+// offsetFetch answers for all offsets of a group once, even if the request names the
+// group several times.
 func (b *Broker) offsetFetch(r *wire.Request, q *kmsg.OffsetFetchRequest) {
 	seen := map[string]bool{}
 	q.Groups = slices.DeleteFunc(q.Groups, func(g kmsg.OffsetFetchRequestGroup) bool {
@@ -124,8 +127,8 @@ func (b *Broker) deleteGroups(r *wire.Request, q *kmsg.DeleteGroupsRequest) {
 	b.Groups.DeleteGroups(q, func(resp *kmsg.DeleteGroupsResponse) { r.Reply(resp) })
 }
 
-// describeGroups describes a group once, however often it is named: all of its
-// members may have megabytes.
+// describeGroups describes a group once, even if the request names it several times: its
+// members together may have megabytes.
 func (b *Broker) describeGroups(r *wire.Request, q *kmsg.DescribeGroupsRequest) {
 	q.Groups = distinct(q.Groups)
 	withOperations := q.IncludeAuthorizedOperations && q.Version >= 3

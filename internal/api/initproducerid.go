@@ -8,9 +8,9 @@ import (
 )
 
 // InitProducerId, key 22, versions 0-5 (KIP-98). 2 is flexible; 3 lets a producer
-// bump its epoch (KIP-360). Without a transactional ID every call gives a new
-// producer ID. Transactions are not served: a transactional ID is refused in a
-// way that clients report at once.
+// bump its epoch (KIP-360). Without a transactional ID, every call returns a new
+// producer ID. Transactions are not served: a request with a transactional ID gets an
+// error that clients report at once.
 func (b *Broker) initProducerID(r *wire.Request, q *kmsg.InitProducerIDRequest) {
 	resp := kmsg.NewPtrInitProducerIDResponse()
 	resp.ProducerID, resp.ProducerEpoch = -1, -1

@@ -10,7 +10,7 @@ import (
 )
 
 // ListConfigResources, key 74, versions 0-1 (KIP-1142). 0 lists client metrics
-// resources, of which there are none; 1 lists every kind.
+// resources, of which bote has none; 1 lists every kind.
 func (b *Broker) listConfigResources(r *wire.Request, q *kmsg.ListConfigResourcesRequest) {
 	resp := kmsg.NewPtrListConfigResourcesResponse()
 	kinds := q.ResourceTypes

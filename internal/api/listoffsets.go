@@ -11,12 +11,11 @@ import (
 
 // ListOffsets, key 2, versions 1-11.
 //
-// 4 leader epochs; 6 flexible; 7 max timestamp (KIP-734); 8 earliest local and 9
-// latest tiered offset (KIP-405); 11 earliest pending upload. Nothing is tiered:
-// local is all there is.
+// 4 adds leader epochs; 6 is flexible; 7 adds the max timestamp (KIP-734); 8 the
+// earliest local and 9 the latest tiered offset (KIP-405); 11 the earliest pending
+// upload. Nothing is tiered: everything is local.
 
-// Timestamps that ask for something else than a time, and the first version that
-// may ask for it.
+// Timestamps with a special meaning, and the first versions that may use them.
 const (
 	latestOffset        = -1
 	earliestOffset      = -2
@@ -39,7 +38,7 @@ func (b *Broker) listOffsets(r *wire.Request, q *kmsg.ListOffsetsRequest) {
 	b.answerOffsets(r, q)
 }
 
-// asksForTimes reports whether a request needs to look into logs.
+// asksForTimes reports whether a request needs to read logs.
 func asksForTimes(q *kmsg.ListOffsetsRequest) bool {
 	for _, qt := range q.Topics {
 		for _, qp := range qt.Partitions {

@@ -12,10 +12,13 @@ import (
 	"github.com/botehq/bote/internal/wire"
 )
 
-// find looks for a partition by the topic's name or, if byID, its ID. There are three
-// answers: it is here; it exists and is led by another broker, or is about to be led
-// here, NOT_LEADER_OR_FOLLOWER; it does not exist, UNKNOWN_TOPIC_ID or
-// UNKNOWN_TOPIC_OR_PARTITION.
+// find looks up a partition by its topic's name or, if byID is set, its topic's ID.
+// There are three results:
+//
+//   - The partition is led here.
+//   - NOT_LEADER_OR_FOLLOWER: the partition exists, but another broker leads it, or
+//     this one is about to.
+//   - UNKNOWN_TOPIC_ID or UNKNOWN_TOPIC_OR_PARTITION: the partition does not exist.
 func (b *Broker) find(s *catalog.Snapshot, name string, id topic.ID, byID bool, index int32) (*catalog.Topic, *partition.Partition, error) {
 	t := s.Topic(name)
 	missing := error(kerr.UnknownTopicOrPartition)
@@ -35,8 +38,8 @@ func (b *Broker) find(s *catalog.Snapshot, name string, id topic.ID, byID bool, 
 	return t, p, nil
 }
 
-// leader returns who leads a partition; ok is false if nobody does for now. The epoch
-// of a partition that lives here is its own.
+// leader returns the leader of a partition; ok is false if there is none for now. For
+// a partition that is led here, the epoch is the partition's own.
 func (b *Broker) leader(t *catalog.Topic, index int32) (leader cluster.Leader, ok bool) {
 	if p := b.Partitions.Get(t.ID, index); p != nil {
 		return cluster.Leader{Node: b.Node, Epoch: p.LeaderEpoch()}, true
@@ -44,17 +47,18 @@ func (b *Broker) leader(t *catalog.Topic, index int32) (leader cluster.Leader, o
 	return b.Leaders.Leader(cluster.Partition{Topic: t.ID, Index: index})
 }
 
-// hints are the leaders that an answer names, so that a client whose metadata is old
-// can go there at once (KIP-951).
+// hints are the leaders that an answer names, so that a client with old metadata can
+// go there at once (KIP-951).
 type hints struct{ nodes []namedNode }
 
-// namedNode is a broker and where the client finds it.
+// namedNode is a broker and the address at which the client finds it.
 type namedNode struct {
 	*cluster.Node
 	at cluster.Endpoint
 }
 
-// hint returns the leader of a partition, to be named in the answer to a request.
+// hint returns the leader of a partition, and adds it to the nodes that the answer
+// will name.
 func (h *hints) hint(b *Broker, r *wire.Request, t *catalog.Topic, index int32) (leader cluster.Leader, ok bool) {
 	if t == nil {
 		return leader, false
@@ -65,7 +69,8 @@ func (h *hints) hint(b *Broker, r *wire.Request, t *catalog.Topic, index int32) 
 	return leader, ok
 }
 
-// endpoint is where a client that came in on a listener finds a node.
+// endpoint returns the address of a node for the client of a request, which depends
+// on the listener.
 func endpoint(r *wire.Request, n *cluster.Node) cluster.Endpoint {
 	return n.Endpoint(r.Conn.Listener().Name)
 }

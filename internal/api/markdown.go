@@ -7,7 +7,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Markdown is the table of APIs as a page, docs/protocol.md.
+// Markdown returns the table of APIs as a page, docs/protocol.md.
 func Markdown() string {
 	var out strings.Builder
 	out.WriteString("# Protocol\n\nThe APIs of Apache Kafka's protocol that the broker serves, made from `internal/api/table.go`. What is not here is not advertised and closes the\nconnection. The versions are those of Kafka 4.2; message formats are on https://kafka.apache.org/protocol.\n\n")

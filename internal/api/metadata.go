@@ -14,11 +14,11 @@ import (
 
 // Metadata, key 3, versions 0-13.
 //
-// 0 no topics means all; 1 null means all; 4 auto-creation may be declined; 7
-// leader epochs; 8-10 authorized operations; 9 flexible; 10 topic IDs, which 12
-// may ask by; 13 a top-level error.
+// In 0, no topics means all; from 1, null means all. From 4, a client may decline
+// auto-creation; 7 adds leader epochs; 8-10 authorized operations; 9 is flexible; 10
+// adds topic IDs, and from 12 a client may ask by ID; 13 adds a top-level error.
 //
-// A topic that is created on the way can be used when the answer leaves.
+// A topic that the request creates can be used as soon as the answer is sent.
 func (b *Broker) metadata(r *wire.Request, q *kmsg.MetadataRequest) {
 	if b.mayCreate(q) {
 		b.aside(r, func() { b.answerMetadata(r, q) }, r.Skip)
@@ -68,7 +68,8 @@ func (b *Broker) answerMetadata(r *wire.Request, q *kmsg.MetadataRequest) {
 	}
 	seen := make(map[asked]bool, len(q.Topics))
 	for i := range q.Topics {
-		// who asks by ID sends no name or, as Kafka's admin client does, an empty one
+		// A client that asks by ID sends no name or, like Kafka's admin client, an
+		// empty one.
 		one := asked{id: q.Topics[i].TopicID}
 		if name := q.Topics[i].Topic; name != nil && one.id == (topic.ID{}) {
 			one.name = *name
@@ -109,7 +110,8 @@ func (b *Broker) metadataTopic(r *wire.Request, q *kmsg.MetadataRequest, want *k
 	return b.describeTopic(t, q)
 }
 
-// autoCreate creates a topic that somebody asked for, if that is wanted.
+// autoCreate creates a topic that a client asked for, if request and configs allow
+// that.
 func (b *Broker) autoCreate(ctx context.Context, name string, q *kmsg.MetadataRequest) (*catalog.Topic, error) {
 	if topic.Validate(name) != nil {
 		return nil, kerr.InvalidTopicException
@@ -133,7 +135,7 @@ func (b *Broker) autoCreate(ctx context.Context, name string, q *kmsg.MetadataRe
 	return t, err
 }
 
-// policy is what the configs in force say about new topics.
+// policy returns what the configs in force say about new topics.
 func (b *Broker) policy() catalog.Policy {
 	return catalog.Policy{
 		NodeID: b.Node.ID, Partitions: b.Config.NumPartitions, ReplicationFactor: b.Config.DefaultReplicationFactor,

@@ -12,7 +12,7 @@ import (
 )
 
 // TestMetadataByIDWithEmptyNames asks for two topics by ID as Kafka's admin client
-// does, which leaves the names empty and not null.
+// does: the names are empty, not null.
 func TestMetadataByIDWithEmptyNames(t *testing.T) {
 	cl, err := kgo.NewClient(kgo.SeedBrokers(botetest.New(t).Addr()))
 	require.NoError(t, err)

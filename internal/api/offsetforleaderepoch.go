@@ -8,7 +8,7 @@ import (
 )
 
 // OffsetForLeaderEpoch, key 23, versions 2-4 (KIP-101, KIP-320). Old librdkafka
-// sends exactly version 2. 4 is flexible.
+// always sends version 2. 4 is flexible.
 func (b *Broker) offsetForLeaderEpoch(r *wire.Request, q *kmsg.OffsetForLeaderEpochRequest) {
 	resp := kmsg.NewPtrOffsetForLeaderEpochResponse()
 	s := b.Catalog.Snapshot()

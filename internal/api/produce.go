@@ -20,18 +20,18 @@ import (
 
 // Produce, key 0, versions 3-13; 0-2 are advertised for old librdkafka.
 //
-// 5 log start offset; 7 zstd; 8 record errors and message; 9 flexible; 10 leader
-// hints (KIP-951); 12 implicit transactions (KIP-890); 13 topic IDs.
+// 5 adds the log start offset; 7 zstd; 8 record errors and a message; 9 is flexible; 10
+// adds leader hints (KIP-951); 12 implicit transactions (KIP-890); 13 topic IDs.
 //
-// All partitions of a request are checked before the first batch is appended:
-// bytes that cannot even be walked fail the whole request. Partitions are
-// otherwise independent. The answer leaves when the last batch is durable, for
-// acks 1 as for acks all: there is one replica. Acks 0 is never answered; if it
-// fails, the connection is closed so that the client looks again.
+// All partitions of a request are checked before the first batch is appended. Bytes
+// that cannot be a record batch fail the whole request; otherwise the partitions are
+// independent. The answer is sent when the last batch is durable, with acks=1 as with
+// acks=all, because there is one replica. With acks=0 there is no answer: if the
+// request fails, the connection is closed so that the client refreshes its metadata.
 //
-// An answer that is not complete within the request's timeout says REQUEST_TIMED_OUT of
-// what is missing. Those batches go on: one that an idempotent producer sends again
-// shares the outcome of the first.
+// If some batches are not durable within the request's timeout, the answer says
+// REQUEST_TIMED_OUT for these. Their appends go on: if an idempotent producer sends
+// such a batch again, both get the outcome of the first append.
 
 // produced collects the results of one request.
 type produced struct {
@@ -41,8 +41,8 @@ type produced struct {
 	acks    int16
 	batches []batchFor
 
-	mu       sync.Mutex // guards what follows, and the answer until it is given
-	waiting  int        // batches without an outcome, and one more while they are appended
+	mu       sync.Mutex // guards what follows, and resp until it is sent
+	waiting  int        // batches without an outcome, and one more while batches are being appended
 	failed   bool
 	answered bool
 	timer    *time.Timer
@@ -69,7 +69,7 @@ func (b *Broker) produce(r *wire.Request, q *kmsg.ProduceRequest) {
 		}
 	}
 	p.waiting = len(batches) + 1
-	r.HoldFrame() // the batches are in it, and the answer may leave while they are appended
+	r.HoldFrame() // the batches are in the frame, and the answer may be sent while they are appended
 	p.startTimer(time.Duration(q.TimeoutMillis) * time.Millisecond)
 	for i := range batches {
 		e := &batches[i]
@@ -80,14 +80,14 @@ func (b *Broker) produce(r *wire.Request, q *kmsg.ProduceRequest) {
 		e.part.Append(e.batch, func(a partition.Appended, err error) { p.done(e, a, err) })
 		e.batch = nil
 	}
-	r.ReleaseFrame() // the log has copied it
+	r.ReleaseFrame() // the log has copied the batches
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.finishOne()
 }
 
-// gather resolves and checks every partition of a request. Corrupt is what fails
-// all of them.
+// gather resolves and checks every partition of a request. If corrupt is not nil, it is
+// the error of all partitions.
 func (p *produced) gather(q *kmsg.ProduceRequest) (batches []batchFor, corrupt error) {
 	q.Topics = mergeTopics(q.Topics)
 	n := 0
@@ -123,8 +123,8 @@ func (p *produced) gather(q *kmsg.ProduceRequest) (batches []batchFor, corrupt e
 	return batches, corrupt
 }
 
-// mergeTopics puts the partitions of a topic that is listed again behind those of
-// its first place.
+// mergeTopics moves the partitions of a topic that is listed again to the end of its
+// first entry.
 func mergeTopics(topics []kmsg.ProduceRequestTopic) []kmsg.ProduceRequestTopic {
 	if len(topics) <= 1 {
 		return topics
@@ -168,8 +168,8 @@ func transactional(records []byte) bool {
 	return len(records) >= record.HeaderSize && record.Batch(records).Transactional()
 }
 
-// notTransactional is the answer to transactional batches: transactions are not
-// served, and without a transactional ID they would not be allowed either.
+// notTransactional returns the error for transactional batches: transactions are not
+// served, and without a transactional ID such batches are not allowed at all.
 func notTransactional(q *kmsg.ProduceRequest, corrupt error) error {
 	if q.TransactionID == nil {
 		return kerr.TransactionalIDAuthorizationFailed
@@ -180,7 +180,7 @@ func notTransactional(q *kmsg.ProduceRequest, corrupt error) error {
 	return kerr.InvalidTxnState
 }
 
-// adminClientID may write to internal topics, as in Kafka.
+// adminClientID is the client ID that may write to internal topics, as in Kafka.
 const adminClientID = "__admin_client"
 
 // check makes a batch of a partition's record bytes.
@@ -199,7 +199,7 @@ func (p *produced) check(q *kmsg.ProduceRequest, t *catalog.Topic, records []byt
 	return record.Check(records, r)
 }
 
-// rules are what a topic's configs ask of batches.
+// rules returns the rules that a topic's configs set for batches.
 func rules(c *config.Topic, now int64) record.Rules {
 	r := record.Rules{
 		MaxBytes: int(c.MaxMessageBytes), Compacted: c.CleanupCompact, LogAppendTime: c.LogAppendTime,
@@ -221,7 +221,7 @@ func rules(c *config.Topic, now int64) record.Rules {
 	return r
 }
 
-// done enters one partition's result.
+// done records the result of one partition.
 func (p *produced) done(e *batchFor, a partition.Appended, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -238,8 +238,8 @@ func (p *produced) done(e *batchFor, a partition.Appended, err error) {
 	p.finishOne()
 }
 
-// startTimer bounds how long the answer may take. It runs already while the batches are
-// appended: a disk may not even take the write.
+// startTimer bounds how long the answer may take. The timer runs before the batches are
+// appended, because a disk may block even the write.
 func (p *produced) startTimer(timeout time.Duration) {
 	if timeout <= 0 || p.acks == 0 {
 		return
@@ -249,7 +249,7 @@ func (p *produced) startTimer(timeout time.Duration) {
 	p.timer = time.AfterFunc(timeout, p.expire)
 }
 
-// expire answers with what there is.
+// expire answers with the results so far.
 func (p *produced) expire() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -264,7 +264,8 @@ func (p *produced) expire() {
 	p.answer()
 }
 
-// refuse enters an error. The caller holds mu, as of all that follow.
+// refuse records an error. The caller of refuse, finishOne, answer and nameLeaders
+// holds mu.
 func (p *produced) refuse(e *batchFor, err error) {
 	p.failed = true
 	e.at.BaseOffset, e.at.LogAppendTime, e.at.LogStartOffset = -1, -1, -1
@@ -288,7 +289,8 @@ func (p *produced) refuse(e *batchFor, err error) {
 	}
 }
 
-// finishOne answers when the last partition is done, unless the time was over before.
+// finishOne answers when the last partition is done, unless the timer has answered
+// before.
 func (p *produced) finishOne() {
 	if p.waiting--; p.waiting == 0 && !p.answered {
 		p.answer()
@@ -311,10 +313,10 @@ func (p *produced) answer() {
 	}
 }
 
-// leaderHintsVersion is the first Produce that can name leaders.
+// leaderHintsVersion is the first version of Produce whose answer can name leaders.
 const leaderHintsVersion = 10
 
-// nameLeaders adds the leaders of partitions that are not led here.
+// nameLeaders adds the leaders of partitions that are led elsewhere.
 func (p *produced) nameLeaders() {
 	if p.r.Version < leaderHintsVersion || !p.failed {
 		return

@@ -18,8 +18,8 @@ func (serving) Accepts(_, _ int16) bool                        { return true }
 func (serving) Count(_, _ int16, _ []byte, _ int) (int, error) { return 0, nil }
 func (f serving) Serve(r *wire.Request)                        { f(r) }
 
-// TestTimeIsOverAsTheLastBatchEnds: the time of a request is over when every batch has its
-// outcome and the loop over them has not ended yet. It is answered once.
+// TestTimeIsOverAsTheLastBatchEnds: the timeout passes when every batch has its outcome,
+// but before the loop over them has ended. The request is answered once.
 func TestTimeIsOverAsTheLastBatchEnds(t *testing.T) {
 	answered, ended := make(chan struct{}), make(chan struct{})
 	s := wire.NewServer(serving(func(r *wire.Request) {

@@ -2,6 +2,6 @@
 
 package api
 
-// roomTwice is how often the decoder makes room for an array: with the race
-// detector the compiler does not see that once is enough.
+// roomTwice is how often the decoder allocates an array: with the race detector, the
+// compiler does not see that once is enough.
 const roomTwice = 2

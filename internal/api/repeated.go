@@ -6,19 +6,19 @@ import (
 	"github.com/botehq/bote/internal/topic"
 )
 
-// partKey names a partition: by the topic's name, or by its ID in versions that
-// have it.
+// partKey names a partition by its topic's name or, in versions that have it, its
+// topic's ID.
 type partKey struct {
 	name  string
 	id    topic.ID
 	index int32
 }
 
-// answered is the partitions of a request that have their answer: one that is named
-// again gets no second.
+// answered is the set of a request's partitions that are answered already: a
+// partition that is named again gets no second answer.
 type answered map[partKey]bool
 
-// before reports whether a partition has been answered, and says that it is now.
+// before reports whether a partition is in the set, and adds it.
 func (a answered) before(name string, index int32) bool {
 	key := partKey{name: name, index: index}
 	if a[key] {
@@ -28,7 +28,7 @@ func (a answered) before(name string, index int32) bool {
 	return false
 }
 
-// distinct returns each name once, in the order of their first places.
+// distinct returns each name once, in the order of first occurrence.
 func distinct[T comparable](names []T) []T {
 	seen := make(map[T]bool, len(names))
 	return slices.DeleteFunc(names, func(name T) bool {

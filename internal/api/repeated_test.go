@@ -9,8 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// TestEditList: items are added once, taken away wherever they are, and many of them
-// take no longer than few.
+// TestEditList: items are added once and removed wherever they are, in linear time.
 func TestEditList(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, "a,b,c", editList("a,b", "b, c,c", true))
@@ -26,8 +25,8 @@ func TestEditList(t *testing.T) {
 	require.Empty(t, editList(many, many, false))
 }
 
-// TestMergeTopics: the partitions of a topic that a request lists again are those of
-// its first place; topics with other names or IDs are others.
+// TestMergeTopics: the partitions of a topic that a request lists again go to its
+// first entry; topics with other names or IDs stay separate.
 func TestMergeTopics(t *testing.T) {
 	t.Parallel()
 	topic := func(name string, id byte, parts ...int32) kmsg.ProduceRequestTopic {

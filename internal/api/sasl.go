@@ -8,8 +8,8 @@ import (
 )
 
 // SaslHandshake, key 17, versions 0-1, and SaslAuthenticate, key 36, versions 0-2
-// (KIP-152, KIP-368). All listeners are plaintext, where a client that wants to log
-// in is told so at once: without an answer Java's clients wait until they time out.
+// (KIP-152, KIP-368). All listeners are plaintext, so a client that tries to log in
+// gets an error at once: without an answer, Java's clients wait until they time out.
 
 func (b *Broker) saslHandshake(r *wire.Request, _ *kmsg.SASLHandshakeRequest) {
 	resp := kmsg.NewPtrSASLHandshakeResponse()

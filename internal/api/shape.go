@@ -7,12 +7,11 @@ import (
 	"math"
 )
 
-// A shape is where the arrays of a request are. The decoder believes the length
-// of an array as long as so many bytes are left, whatever its elements are, and
-// the number of tagged fields without a look; so a walk over the bytes comes
-// first, which allocates nothing, counts the elements and stops at a limit.
-// Every field is here, by its size alone, because there is no other way to find
-// the next one.
+// A shape says where the arrays of a request are. The kmsg decoder trusts the length
+// of an array as long as that many bytes are left, whatever its elements need, and it
+// trusts the number of tagged fields unchecked. So a walk over the bytes comes first:
+// it allocates nothing, counts the elements and stops at a limit. A shape lists every
+// field by its size, because there is no other way to find the next field.
 
 type kind uint8
 
@@ -21,9 +20,9 @@ const (
 	textKind                 // a string: two bytes of length, or a varint
 	blobKind                 // bytes: four bytes of length, or a varint
 	arrayKind                // an array that may not be null
-	nullableKind             // an array that may be
-	optionalKind             // a struct behind a byte that is -1 if there is none
-	taggedKind               // what is in a tagged field; as a step, all tagged fields of a struct
+	nullableKind             // an array that may be null
+	optionalKind             // a struct behind a byte that is -1 if the struct is absent
+	taggedKind               // as a field: one tagged field; as a step: all tagged fields of a struct
 )
 
 // field is one field of a struct, in the versions from since to until.
@@ -31,8 +30,8 @@ type field struct {
 	kind         kind
 	size         int
 	tag          int
-	bare         bool // an element or a tagged field by itself, which is no struct
-	weight       int  // how many an array's element counts as, 0 for one
+	bare         bool // an element or a tagged field that is not a struct
+	weight       int  // how many elements an array's element counts as; 0 means one
 	since, until int16
 	fields       []field // of the struct, or of an array's element
 }
@@ -54,11 +53,12 @@ func inTag(tag int, of ...field) field {
 	return field{kind: taggedKind, tag: tag, fields: of, until: anyVersion}
 }
 
-// bare is a field that is all there is: it has no struct around it, and so no
-// tagged fields behind it.
+// bare marks a field that stands alone: there is no struct around it, and so no
+// tagged fields follow it.
 func bare(f field) field { f.bare = true; return f }
 
-// each makes an array's elements count as many: the answer has so much for each.
+// each makes each element of an array count as weight elements, because the answer
+// has that many for it.
 func (f field) each(weight int) field { f.weight = weight; return f }
 
 func (f field) from(version int16) field { f.since = version; return f }
@@ -70,22 +70,22 @@ type shape struct {
 	fields   []field
 }
 
-// step is what the walk does next in one version of one API.
+// step is one step of the walk, in one version of one API.
 type step struct {
 	kind   kind
-	size   int    // of what is fixed; what an array's element counts as
+	size   int    // of a fixed step, its bytes; of an array, how many elements each element counts as
 	steps  []step // of a struct or an array's element
-	inside []step // tagged fields that are known, by tag; the others are of fixedKind
+	inside []step // known tagged fields, by tag; unknown tags have fixedKind
 }
 
-// plan is the steps of one version.
+// plan is the steps of a walk over one version.
 type plan struct {
 	compact bool
 	steps   []step
 }
 
-// plan makes the steps of a version: fields that are not in it are left out, and
-// runs of fixed size are one.
+// plan returns the steps of a version. Fields that the version does not have are left
+// out, and neighbours of fixed size become one step.
 func (s *shape) plan(version int16) plan {
 	compact := version >= s.flexible
 	return plan{compact: compact, steps: stepsOf(s.fields, version, compact)}
@@ -125,8 +125,8 @@ var (
 	errText     = fmt.Errorf("%w: a string of more than %d bytes", errShape, math.MaxInt16)
 )
 
-// tagElements is how many elements a tagged field counts as: kmsg keeps those
-// that it does not know in a map, which takes as much memory.
+// tagElements is how many elements a tagged field counts as: kmsg keeps unknown
+// tagged fields in a map, which needs that much memory.
 const tagElements = 4
 
 // walker walks over a request.
@@ -156,7 +156,7 @@ func (w *walker) walk(steps []step) error {
 			err = w.skip(s.size)
 		case textKind:
 			n := w.length(textKind)
-			if n > math.MaxInt16 { // compact ones could be longer, but nobody could store them
+			if n > math.MaxInt16 { // compact strings could be longer, but nobody could store them
 				return errText
 			}
 			err = w.skip(max(0, n))
@@ -191,10 +191,10 @@ func (w *walker) skip(n int) error {
 	return nil
 }
 
-// tooLong is a length that no bytes have.
+// tooLong is a length that exceeds any number of bytes.
 const tooLong = 1<<31 - 1
 
-// length takes a length off the front: negative for null, tooLong if there is none.
+// length reads a length: negative for null, tooLong if there is none.
 func (w *walker) length(k kind) int {
 	switch {
 	case w.compact:
@@ -212,8 +212,7 @@ func (w *walker) length(k kind) int {
 	return tooLong
 }
 
-// varint takes a number off the front; it is more than any bytes have if there is
-// none.
+// varint reads a number. If there is none, it returns more than any number of bytes.
 func (w *walker) varint() int {
 	n, size := binary.Uvarint(w.left)
 	if size <= 0 || n >= tooLong {
@@ -246,8 +245,8 @@ func (w *walker) array(s *step) error {
 	return nil
 }
 
-// tags walks over the tagged fields of a struct. Their number is bounded by the
-// bytes that are left, as each takes two.
+// tags walks over the tagged fields of a struct. The bytes that are left bound their
+// number, because each needs two.
 func (w *walker) tags(inside []step) error {
 	n := w.varint()
 	if n > len(w.left) {

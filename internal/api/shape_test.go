@@ -32,7 +32,7 @@ func requestOf(key, version int16) kmsg.Request {
 
 var tagsType = reflect.TypeFor[kmsg.Tags]()
 
-// random fills a message with anything.
+// random fills a message with random values.
 func random(rng *rand.Rand, v reflect.Value) {
 	switch v.Kind() {
 	case reflect.Struct:
@@ -73,7 +73,7 @@ func random(rng *rand.Rand, v reflect.Value) {
 	}
 }
 
-// elementsOf counts the elements of a decoded message's arrays and its tagged
+// elementsOf counts the elements of a decoded message's arrays, and its tagged
 // fields.
 func elementsOf(v reflect.Value) (n int) {
 	switch v.Kind() {
@@ -116,8 +116,8 @@ func elementsOf(v reflect.Value) (n int) {
 	return n
 }
 
-// TestShapes: the walk over a request ends where the request ends, and counts what
-// is in it, whatever it is. So there is a shape for each API, and it is right.
+// TestShapes: the walk over a random request ends where the request ends, and counts
+// exactly its elements. So each API has a shape, and the shape is right.
 func TestShapes(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(1, 2))
@@ -148,7 +148,8 @@ func TestShapes(t *testing.T) {
 	})
 }
 
-// TestNullTopicsOfFetch: they may be empty, but not null, which kmsg lets pass.
+// TestNullTopicsOfFetch: the topics may be empty, but not null, although kmsg accepts
+// null.
 func TestNullTopicsOfFetch(t *testing.T) {
 	t.Parallel()
 	everyVersion(t, func(key, version int16, p *plan) {
@@ -173,21 +174,21 @@ func TestNullTopicsOfFetch(t *testing.T) {
 	})
 }
 
-// hostile makes bodies that claim as much as they can.
+// hostile makes bodies whose arrays claim as many elements as they can.
 type hostile struct {
 	compact bool
-	size    int    // of the body
+	size    int    // of the body, in bytes
 	target  *step  // the array that claims
-	tagged  bool   // its elements have an unknown tagged field each
-	letters bool   // texts have a letter, which is an allocation
-	all     bool   // the arrays around it claim all that is left, too
-	lies    bool   // it claims all that is left, whatever its elements take
-	tags    uint32 // tagged fields that the first struct's end claims
+	tagged  bool   // each of its elements has an unknown tagged field
+	letters bool   // texts have one letter, so that each needs an allocation
+	all     bool   // the arrays around the target also claim all bytes that are left
+	lies    bool   // the target claims as many elements as bytes are left, whatever they need
+	tags    uint32 // the number of tagged fields that the first struct claims
 	out     []byte
 	done    bool
 }
 
-// fill appends the least that the steps may have, until it comes to the target.
+// fill appends the shortest encoding of the steps, until it reaches the target.
 func (h *hostile) fill(steps []step) {
 	for i := range steps {
 		s := &steps[i]
@@ -267,7 +268,7 @@ func (h *hostile) sized(s *step) {
 	}
 }
 
-// pad fills the body up with zeros.
+// pad fills the rest of the body with zeros.
 func (h *hostile) pad() {
 	h.done = true
 	h.out = append(h.out, make([]byte, max(0, h.size-len(h.out)))...)
@@ -285,7 +286,7 @@ func contains(s, target *step) bool {
 	return false
 }
 
-// arraysOf are all arrays of a request.
+// arraysOf returns all arrays of a request.
 func arraysOf(steps []step) (out []*step) {
 	for i := range steps {
 		if k := steps[i].kind; k == arrayKind || k == nullableKind {
@@ -296,8 +297,8 @@ func arraysOf(steps []step) (out []*step) {
 	return out
 }
 
-// bodies are the worst of an API in a version: each array full of the smallest
-// elements, and claiming to be.
+// bodies returns the worst bodies for a version of an API: each array full of the
+// smallest elements, or claiming to be.
 func bodies(p *plan, size int) (out [][]byte) {
 	add := func(h hostile) {
 		h.compact, h.size = p.compact, size
@@ -320,7 +321,7 @@ func bodies(p *plan, size int) (out [][]byte) {
 	return out
 }
 
-// allocated is what f allocates.
+// allocated returns how many bytes f allocates.
 func allocated(f func()) uint64 {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -329,11 +330,11 @@ func allocated(f func()) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// elementBytes is what an element may take at most, as wire has it.
+// elementBytes is the most that an element may need; it equals wire's elementMemory.
 const elementBytes = 128
 
-// TestStringsAreBounded: a string has 32767 bytes at most, where a compact one could
-// be longer too: it is stored with two bytes for its length.
+// TestStringsAreBounded: a string has at most 32767 bytes, even a compact one,
+// because it is stored with a length of two bytes.
 func TestStringsAreBounded(t *testing.T) {
 	t.Parallel()
 	for _, version := range []int16{7, 8} {
@@ -346,8 +347,8 @@ func TestStringsAreBounded(t *testing.T) {
 	}
 }
 
-// TestDecodingIsBounded: no body makes decoding allocate more than its elements
-// may, and their number has a limit. An API without a shape fails it.
+// TestDecodingIsBounded: decoding never allocates more than the body's elements may
+// need, and their number has a limit. The test fails for an API without a shape.
 func TestDecodingIsBounded(t *testing.T) {
 	const size, limit = 128 << 10, 10_000
 	worst := 0.0
@@ -365,7 +366,7 @@ func TestDecodingIsBounded(t *testing.T) {
 			if err != nil || count < 100 {
 				continue
 			}
-			n := allocated(func() { _ = requestOf(key, version).ReadFrom(body) }) // zeros may be strings that may not be null
+			n := allocated(func() { _ = requestOf(key, version).ReadFrom(body) }) // it may fail: zeros may be strings that may not be null
 			if each := float64(n) / float64(count); each > worst {
 				worst = each
 				t.Logf("%s version %d: %.0f bytes for each of %d elements", kmsg.NameForKey(key), version, each, count)
@@ -375,8 +376,8 @@ func TestDecodingIsBounded(t *testing.T) {
 	require.LessOrEqual(t, worst, float64(roomTwice*elementBytes))
 }
 
-// FuzzShapes: a walk ends for all bytes without looking beyond them, and counts no
-// less than what is decoded.
+// FuzzShapes: for any bytes, a walk ends without looking beyond them, and counts at
+// least the elements that are decoded.
 func FuzzShapes(f *testing.F) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	everyVersion(f, func(key, version int16, _ *plan) {
@@ -404,7 +405,7 @@ func FuzzShapes(f *testing.F) {
 	})
 }
 
-// BenchmarkShapes is the walk over a produce request of so many partitions.
+// BenchmarkShapes walks over a Produce request with the given number of partitions.
 func BenchmarkShapes(b *testing.B) {
 	a := newTable(true).lookup(0)
 	for _, partitions := range []int{1, 100_000} {

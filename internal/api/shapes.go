@@ -1,11 +1,12 @@
 package api
 
-// configWeight is what a resource of DescribeConfigs counts as, as it is answered
-// with some dozen configs: 25,000 are within the usual limit.
+// configWeight is how many elements a resource of DescribeConfigs counts as, because
+// the answer has some dozen configs for it: 25,000 resources are within the usual
+// limit.
 const configWeight = 20
 
-// shapes is the layout of the requests of all APIs in the table, by key. A field
-// is its size here; names stand beside what varies.
+// shapes returns the layout of the requests of all APIs in the table, by key. A field
+// is given by its size; comments name those that vary.
 func shapes() map[int16]shape {
 	return map[int16]shape{
 		0: {9, []field{ // Produce

@@ -6,13 +6,13 @@ import (
 	"github.com/botehq/bote/internal/wire"
 )
 
-// api is one row of the table. Versions from min to max are advertised, those
-// from accepts on are served.
+// api is one row of the table. Versions from min to max are advertised; those from
+// accepts to max are served.
 type api struct {
 	key, min, max int16
 	accepts       int16
-	onController  bool // served on controllers' listeners, too
-	aside         bool // it may wait for a disk: it does not run on the connection's reader
+	onController  bool // also served on controllers' listeners
+	aside         bool // the handler may wait for a disk, so it does not run on the connection's reader
 	serve         func(*Broker, *wire.Request)
 	plans         []plan // by version, from accepts on
 }
@@ -21,34 +21,34 @@ type api struct {
 func serves[Q kmsg.Request](min, max int16, handle func(b *Broker, r *wire.Request, q Q)) api {
 	var q Q
 	return api{key: keyOf(q), min: min, max: max, accepts: min, serve: func(b *Broker, r *wire.Request) {
-		handle(b, r, r.Body.(Q)) // wire decodes what the key says
+		handle(b, r, r.Body.(Q)) // wire decodes the type that belongs to the key
 	}}
 }
 
-// keyOf works on nil pointers: the methods of kmsg's types do not look inside.
+// keyOf works on nil pointers: Key does not look into the request.
 func keyOf(q kmsg.Request) int16 { return q.Key() }
 
-// from keeps versions advertised that are not served. Old librdkafka turns off
-// compression if Produce version 0 is missing.
+// from advertises the versions below accepts, but does not serve them. Old librdkafka
+// turns off compression if Produce version 0 is missing.
 func (a api) from(accepts int16) api {
 	a.accepts = accepts
 	return a
 }
 
-// both has an API served on controllers' listeners too, as Kafka's request schemas
-// say ("listeners": ["broker", "controller"]).
+// both also serves an API on controllers' listeners, as Kafka's request schemas say
+// ("listeners": ["broker", "controller"]).
 func (a api) both() api {
 	a.onController = true
 	return a
 }
 
-// mayWait keeps an API off the connection's reader.
+// mayWait runs an API on a goroutine of its own instead of the connection's reader.
 func (a api) mayWait() api {
 	a.aside = true
 	return a
 }
 
-// rows is the table: a row per API, by key.
+// rows returns a row per API, by key.
 func rows() []api {
 	return []api{
 		serves(0, 13, (*Broker).produce).from(3),
@@ -87,14 +87,14 @@ func rows() []api {
 	}
 }
 
-// table finds rows without a search.
+// table finds a row by its key without a search.
 type table struct {
 	rows  []api
 	byKey [128]*api
 }
 
 // newTable returns the table; topicIDs adds the versions of OffsetCommit and
-// OffsetFetch that have nothing but topic IDs.
+// OffsetFetch that have only topic IDs.
 func newTable(topicIDs bool) *table {
 	t := &table{rows: rows()}
 	layouts := shapes()
@@ -108,8 +108,8 @@ func newTable(topicIDs bool) *table {
 	return t
 }
 
-// plan makes the plans of all versions. An API without a shape has none, and
-// takes no request.
+// plan makes the plans of all versions. An API without a shape has no plans, so count
+// refuses all of its requests.
 func (a *api) plan(layouts map[int16]shape) {
 	layout, ok := layouts[a.key]
 	for version := a.accepts; ok && version <= a.max; version++ {

@@ -1,11 +1,11 @@
-// Package broker joins the parts of a broker: the one place where they meet. It is
-// given what they stand on, a file system, a store of metadata and listeners, so
-// that package bote, which puts it on the machine, and test/model, which puts it on
-// a disk that fails and a clock that waits, run the same one.
+// Package broker builds a broker out of its parts; it is the only place where they
+// meet. Its caller gives it a file system, a store of metadata and listeners. So
+// package bote, which runs the broker on the machine, and test/model, which runs it
+// on a failing disk with a simulated clock, run the same code.
 //
-// It owns the order in which parts begin and end, and what each is to the others:
+// This package owns the order in which the parts start and stop, and connects them:
 // partitions to the catalog, __consumer_offsets and topics to the coordinator. It
-// does not own a rule of any of them.
+// owns none of their rules.
 package broker
 
 import (
@@ -34,22 +34,22 @@ import (
 	"github.com/botehq/bote/internal/wire"
 )
 
-// Config is what a broker stands on. FS and OpenMeta are needed.
+// Config is what a broker is built on. FS and OpenMeta are required.
 type Config struct {
-	// Settings are those of server.properties, with one log directory.
+	// Settings are the settings of server.properties, with one log directory.
 	Settings config.Server
-	// FS has the log directory.
+	// FS is the file system of the log directory.
 	FS vfs.FS
-	// OpenMeta opens the store of topics and configs when the log directory is this
-	// broker's. The broker closes it.
+	// OpenMeta opens the store of topics and configs, once the log directory is known
+	// to belong to this broker. The broker closes it.
 	OpenMeta func(dir string) (meta.Store, error)
-	// Listen binds the address of a listener; nil is wire.Listen.
+	// Listen binds the address of a listener; nil means wire.Listen.
 	Listen func(ctx context.Context, name, address string) (*wire.Listener, error)
 	// Tune changes how logs are kept, beyond what configs allow; nil changes nothing.
 	Tune func(*storage.Settings)
-	// Now is the wall clock; nil is time.Now.
+	// Now is the wall clock; nil means time.Now.
 	Now func() time.Time
-	// Logger gets what an operator would miss; nil discards it.
+	// Logger gets what an operator needs to know; nil discards it.
 	Logger *slog.Logger
 	// Registerer gets the metrics; nil keeps them private.
 	Registerer prometheus.Registerer
@@ -88,10 +88,11 @@ type Broker struct {
 	server  *wire.Server
 	console []*ops.Server
 
-	// lives is held by whoever ends lives of partitions or begins others in their
-	// place: deletion, and the healer, which opens logs again.
+	// lives is a token, with one slot. Only its holder may end a partition, or put a
+	// new one in its place: deletion, loss of leadership, and the healer, which opens
+	// logs again.
 	lives    token.Token
-	creating atomic.Pointer[map[topic.ID]*catalog.Topic] // not in the catalog's snapshot yet
+	creating atomic.Pointer[map[topic.ID]*catalog.Topic] // topics that are being created and are not in the catalog's snapshot yet
 	healer   *healer
 	follower follower
 
@@ -102,8 +103,8 @@ type Broker struct {
 	closeErr        error
 }
 
-// Open recovers the log directory and binds the listeners. Clients that connect
-// wait until Serve.
+// Open recovers the log directory and binds the listeners. Clients can connect, but
+// get no answers before Serve.
 func Open(ctx context.Context, cfg Config) (_ *Broker, err error) {
 	cfg.setDefaults()
 	b := &Broker{cfg: cfg, settings: cfg.Settings, log: cfg.Logger, parts: partition.NewSet(), lives: token.New("lives of partitions"), closing: make(chan struct{})}
@@ -133,10 +134,10 @@ func Open(ctx context.Context, cfg Config) (_ *Broker, err error) {
 	return b, nil
 }
 
-// ClusterID is the ID in the log directory.
+// ClusterID returns the ID in the log directory.
 func (b *Broker) ClusterID() string { return b.node.ClusterID }
 
-// DataDir is the log directory.
+// DataDir returns the log directory.
 func (b *Broker) DataDir() string { return b.store.Dir() }
 
 // Serve answers clients until ctx ends or Close is called. It does not close the
@@ -158,7 +159,7 @@ func (b *Broker) Serve(ctx context.Context) error {
 	return nil
 }
 
-// Close ends all connections, makes everything durable, and waits for all that
+// Close ends all connections, makes everything durable, and waits for everything that
 // Open and Serve started. It may be called more than once.
 func (b *Broker) Close() error {
 	b.closeOnce.Do(func() {
@@ -168,7 +169,8 @@ func (b *Broker) Close() error {
 	return b.closeErr
 }
 
-// closeAll works from the top down: nothing may begin below what is closed.
+// closeAll closes the parts from the top down: a part must not start anything in a
+// part that is already closed.
 func (b *Broker) closeAll() error {
 	var errs []error
 	b.serving.Store(false)
@@ -176,7 +178,7 @@ func (b *Broker) closeAll() error {
 		b.server.Close()
 	}
 	for _, l := range b.listeners {
-		_ = l.Close() // the server has closed those that it served
+		_ = l.Close() // the server has closed the listeners that it served
 	}
 	if b.api != nil {
 		b.api.Close()

@@ -18,9 +18,9 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// TestEachStepThatFails breaks what a broker stands on, one thing at a time. Open
-// says what it was, and leaves nothing behind: the next broker on the same disk and
-// the same address starts.
+// TestEachStepThatFails breaks the things that a broker is built on, one at a time.
+// Open returns the error and leaves nothing behind: the next broker on the same disk
+// and address starts.
 func TestEachStepThatFails(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("broken")
@@ -73,7 +73,7 @@ func TestEachStepThatFails(t *testing.T) {
 	require.NoError(t, b.Serve(t.Context()), "it is over at once")
 }
 
-// unreadable is a store that gives nothing.
+// unreadable is a store whose reads fail.
 type unreadable struct {
 	meta.Store
 	err error

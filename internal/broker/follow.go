@@ -5,7 +5,8 @@ import (
 	"log/slog"
 )
 
-// follower brings in what other brokers change in the catalog. It owns one goroutine.
+// follower applies the changes that other brokers make in the catalog. It owns one
+// goroutine.
 type follower struct {
 	cancel context.CancelFunc
 	done   chan struct{}
@@ -25,7 +26,7 @@ func (f *follower) start(b *Broker) {
 	}()
 }
 
-// stop waits until nothing is brought in any more. It may be called before start.
+// stop waits until no more changes are being applied. It may be called before start.
 func (f *follower) stop() {
 	if f.done == nil {
 		return

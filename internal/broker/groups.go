@@ -16,7 +16,7 @@ import (
 	"github.com/botehq/bote/internal/topic"
 )
 
-// groupConfig is what the settings say about groups.
+// groupConfig returns what the settings say about groups.
 func (b *Broker) groupConfig() group.Config {
 	g := b.settings.Groups
 	return group.Config{
@@ -34,7 +34,7 @@ func (b *Broker) openGroups(context.Context) (err error) {
 	return err
 }
 
-// offsetsTopic is __consumer_offsets, as the coordinator's runtime sees it.
+// offsetsTopic is __consumer_offsets for the coordinator's runtime.
 type offsetsTopic struct{ b *Broker }
 
 // Partitions implements coordinator.Logs.
@@ -56,8 +56,8 @@ func (o *offsetsTopic) Here(index int32) bool {
 	return t != nil && o.b.leaders.Here(cluster.Partition{Topic: t.ID, Index: index})
 }
 
-// errNotWritable is returned by Open while the partition's log takes no batches: state
-// that cannot grow is not worth a replay.
+// errNotWritable is returned by Open while the partition's log refuses batches:
+// replaying a state that cannot change afterwards is not worth it.
 var errNotWritable = errors.New("the partition takes no batches")
 
 // Open implements coordinator.Logs.
@@ -72,10 +72,10 @@ func (o *offsetsTopic) Open(ctx context.Context, index int32) (coordinator.Log, 
 		return nil, kerr.NotCoordinator
 	}
 	if err := p.Writable(); err != nil {
-		return nil, fmt.Errorf("%w: %v", errNotWritable, err) //nolint:errorlint // it is tried again, whatever a client would be told
+		return nil, fmt.Errorf("%w: %v", errNotWritable, err) //nolint:errorlint // the coordinator must try again, whatever code a client would get
 	}
-	// A shard that is loaded again may have left appends on their way, which replay
-	// would miss.
+	// The shard may have been loaded before, and its appends may still be in progress.
+	// Wait for them, or the replay would miss them.
 	if err := p.Settle(ctx); err != nil {
 		return nil, fmt.Errorf("wait for what was appended: %w", err)
 	}
@@ -83,8 +83,9 @@ func (o *offsetsTopic) Open(ctx context.Context, index int32) (coordinator.Log, 
 	return l, nil
 }
 
-// offsetsLog is one life of a partition of it. It keeps no partition: each call looks
-// for the one that lives, and refuses another life than its own.
+// offsetsLog is a partition of __consumer_offsets in one leader epoch. It keeps no
+// partition: each call looks up the current one and returns NOT_COORDINATOR if its
+// epoch is another.
 type offsetsLog struct {
 	parts *partition.Set
 	topic topic.ID
@@ -92,7 +93,7 @@ type offsetsLog struct {
 	epoch int32
 }
 
-// live returns the partition while this life of it lasts.
+// live returns the partition if it still has the epoch of this log.
 func (l offsetsLog) live() (*partition.Partition, error) {
 	p := l.parts.Get(l.topic, l.index)
 	if p == nil || p.LeaderEpoch() != l.epoch {
@@ -133,7 +134,7 @@ func (l offsetsLog) Bounds() (start, high int64, err error) {
 	return p.LogStartOffset(), p.HighWatermark(), nil
 }
 
-// topicsView is the topics, as the group coordinator sees them.
+// topicsView is the topics for the group coordinator.
 type topicsView struct{ b *Broker }
 
 // Lookup implements group.Topics.

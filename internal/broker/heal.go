@@ -16,20 +16,20 @@ import (
 	"github.com/botehq/bote/internal/topic"
 )
 
-// healer opens logs again that their disk failed. It tries firstAttempt after the
-// failure, and waits twice as long after each attempt, lastAttempt at most. Attempts
-// that are due together are one round, with one new run of the catalog for all: so each
-// log that is opened again gets a leader epoch that it never had.
+// healer reopens logs that failed because of their disk. It tries firstAttempt after the
+// failure, and doubles the wait after each attempt, up to lastAttempt. Attempts that are
+// due at about the same time are one round, and the round starts one new run of the
+// catalog. So each log that is reopened gets a leader epoch that it never had.
 //
-// Until a log that failed has served for calmAfter, the wait does not become shorter, and
-// the broker's log has three lines of it at most: that the log failed, why it cannot be opened again, and that
-// it is open again.
+// Until a reopened log has served for calmAfter, the wait does not get shorter, and the
+// broker's log has at most three lines about it: that the log failed, why it cannot be
+// reopened yet, and that it is open again.
 //
 // The healer owns one goroutine, and some more during a round. A disk that does not
-// answer at all holds them, and nothing else.
+// answer at all blocks only these.
 type healer struct {
 	b      *Broker
-	wake   chan struct{} // one slot: a log failed
+	wake   chan struct{} // one slot; has a value if a log failed
 	cancel context.CancelFunc
 	done   chan struct{} // nil until start
 
@@ -41,20 +41,20 @@ const (
 	firstAttempt = time.Second
 	lastAttempt  = time.Minute
 	calmAfter    = time.Minute
-	// together is how much earlier an attempt may be than it is due, to be in a round
-	// with others: logs of one disk fail within moments of each other.
+	// together is how much before it is due an attempt may join a round: the logs of one
+	// disk fail within moments of each other.
 	together = firstAttempt / 2
 )
 
-// failedLog is one partition whose log failed, until it has served for a while.
+// failedLog is a partition whose log failed and has not served for calmAfter since.
 type failedLog struct {
 	topic    string
 	began    time.Time
 	attempts int
 	wait     time.Duration // before the next attempt
-	due      time.Time     // the next attempt; zero if the log is open
-	healed   time.Time     // the last success; zero if there was none
-	// What the broker's log has been told already.
+	due      time.Time     // of the next attempt; zero while the log is open
+	healed   time.Time     // time of the last success; zero if there was none
+	// Whether the broker's log has these lines already.
 	toldRefused, toldHealed bool
 }
 
@@ -68,7 +68,7 @@ func (h *healer) start() {
 	go h.run(ctx)
 }
 
-// stop ends the attempts and waits for one that is under way. It may be called before
+// stop ends the attempts and waits for one that is in progress. It may be called before
 // start.
 func (h *healer) stop() {
 	if h.done == nil {
@@ -78,8 +78,8 @@ func (h *healer) stop() {
 	<-h.done
 }
 
-// failed notes that a partition's log takes no more batches. One that another broker
-// has taken over is not opened again.
+// failed notes that a partition's log refuses batches. A log that another broker has
+// taken over (storage.ErrFenced) is not reopened.
 func (h *healer) failed(p cluster.Partition, topicName string, err error) {
 	if errors.Is(err, storage.ErrFenced) {
 		return
@@ -100,7 +100,7 @@ func (h *healer) failed(p cluster.Partition, topicName string, err error) {
 	}
 }
 
-// forget drops a partition that is not here any more.
+// forget removes a partition that is no longer here.
 func (h *healer) forget(p cluster.Partition) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -115,7 +115,7 @@ func (h *healer) run(ctx context.Context) {
 	defer close(h.done)
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
-	for ctx.Err() == nil { // a round that it ends leaves its logs due
+	for ctx.Err() == nil { // if ctx ends a round, its logs stay due
 		due, next := h.look(time.Now())
 		if len(due) > 0 {
 			h.round(ctx, due)
@@ -130,8 +130,8 @@ func (h *healer) run(ctx context.Context) {
 	}
 }
 
-// look returns what is due, with what soon will be, and how long it is until something else is. Episodes that
-// are over are dropped.
+// look returns the logs whose attempt is due, or will be within together, and how long it
+// takes until the next one is. It removes logs that have served for calmAfter.
 func (h *healer) look(now time.Time) (due []cluster.Partition, next time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -157,7 +157,7 @@ func (h *healer) look(now time.Time) (due []cluster.Partition, next time.Duratio
 	return due, next
 }
 
-// round tries to open logs again. Only if the disk answers again a new run begins.
+// round tries to reopen logs. It starts a new run only if the disk answers again.
 func (h *healer) round(ctx context.Context, due []cluster.Partition) {
 	due = h.each(ctx, due, h.mend)
 	if len(due) == 0 {
@@ -191,7 +191,7 @@ func (h *healer) round(ctx context.Context, due []cluster.Partition) {
 	})
 }
 
-// each runs a step for partitions, some at once, and returns those for which it
+// each runs step for the partitions, several at a time, and returns those for which it
 // succeeded.
 func (h *healer) each(ctx context.Context, parts []cluster.Partition, step func(context.Context, cluster.Partition) error) []cluster.Partition {
 	var group errgroup.Group
@@ -205,7 +205,7 @@ func (h *healer) each(ctx context.Context, parts []cluster.Partition, step func(
 			return nil
 		})
 	}
-	_ = group.Wait() // errs has them
+	_ = group.Wait() // errs has the errors
 	var good []cluster.Partition
 	for i, p := range parts {
 		if errs[i] == nil {
@@ -215,21 +215,22 @@ func (h *healer) each(ctx context.Context, parts []cluster.Partition, step func(
 	return good
 }
 
-// mend readies the files of a log that failed, which shows whether the disk answers.
+// mend prepares the files of a failed log for reopening, which shows whether the disk
+// answers.
 func (h *healer) mend(ctx context.Context, p cluster.Partition) error {
 	part := h.b.parts.Get(p.Topic, p.Index)
 	if part == nil {
 		h.forget(p)
 		return errNotHere
 	}
-	err := part.Log().(*commitlog.Log).Mend(ctx) // there is one engine
+	err := part.Log().(*commitlog.Log).Mend(ctx) // there is only one storage engine
 	if err != nil {
 		h.ended(ctx, p, err)
 	}
 	return err
 }
 
-// begins notes that a log is being opened. If it fails again before that has ended,
+// begins notes that a log is being opened. If the log fails again before ended is called,
 // another attempt is due.
 func (h *healer) begins(p cluster.Partition) {
 	h.mu.Lock()
@@ -242,7 +243,7 @@ func (h *healer) begins(p cluster.Partition) {
 // ended notes how an attempt ended.
 func (h *healer) ended(ctx context.Context, p cluster.Partition, err error) {
 	if err != nil && ctx.Err() != nil {
-		return // the broker stops: the log is not what failed
+		return // the broker is closing: the error says nothing about the log
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()

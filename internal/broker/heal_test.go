@@ -9,7 +9,8 @@ import (
 	"github.com/botehq/bote/internal/cluster"
 )
 
-// A log is due to be opened again in the moment when the broker stops.
+// TestHealerStopsWithLogsDue: the broker stops at the moment when a log is due to be
+// reopened.
 func TestHealerStopsWithLogsDue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHealer(nil)

@@ -21,7 +21,8 @@ import (
 	"github.com/botehq/bote/internal/topic"
 )
 
-// served is a broker on a file system in memory, and a client that asks it alone.
+// served is a broker on a file system in memory, with a client that knows only this
+// broker.
 type served struct {
 	*Broker
 	client *kgo.Client
@@ -98,9 +99,9 @@ func fetchOf(name string, id topic.ID, index int32) *kmsg.FetchRequest {
 	return req
 }
 
-// TestPartitionThatMoves: a partition that another broker leads is answered
-// NOT_LEADER_OR_FOLLOWER, with where it is; one that comes back is what it was, in the
-// epoch in which it was gained.
+// TestPartitionThatMoves: for a partition that another broker leads, the answer is
+// NOT_LEADER_OR_FOLLOWER and names the leader. A partition that comes back has its
+// records, and the epoch in which it was gained.
 func TestPartitionThatMoves(t *testing.T) {
 	s := serve(t, vfs.NewMem(), nil)
 	id := s.create(t, "moving", 2)
@@ -161,8 +162,8 @@ func TestPartitionThatMoves(t *testing.T) {
 	require.Equal(t, int64(3), s.produce(t, "moving", id, 1).Topics[0].Partitions[0].BaseOffset)
 }
 
-// TestGroupsThatMove: groups are coordinated by the leader of their partition, and what
-// lists groups lists those that are here.
+// TestGroupsThatMove: the leader of a group's partition coordinates the group, and
+// ListGroups lists only the groups that are coordinated here.
 func TestGroupsThatMove(t *testing.T) {
 	s := serve(t, vfs.NewMem(), nil)
 	s.create(t, "t", 1)

@@ -17,7 +17,8 @@ import (
 	"github.com/botehq/bote/internal/wire"
 )
 
-// listen binds the listeners, first of all: a taken port is the error to see.
+// listen binds the listeners. This is the first step, because a port in use is the
+// error that a user should see first.
 func (b *Broker) listen(ctx context.Context) error {
 	b.node = &cluster.Node{ID: b.settings.NodeID, Endpoints: map[string]cluster.Endpoint{}}
 	if b.settings.Rack != "" {
@@ -34,7 +35,7 @@ func (b *Broker) listen(ctx context.Context) error {
 	return nil
 }
 
-// advertised is the address that clients of a listener are told.
+// advertised returns the address that clients of a listener are told.
 func (b *Broker) advertised(at config.Listener, bound net.Addr) cluster.Endpoint {
 	end, err := cluster.ParseEndpoint(bound.String())
 	if err != nil {
@@ -56,10 +57,10 @@ func (b *Broker) advertised(at config.Listener, bound net.Addr) cluster.Endpoint
 	return end
 }
 
-// Addr is the bound address of the first listener, "host:port".
+// Addr returns the bound address of the first listener, "host:port".
 func (b *Broker) Addr() string { return b.listeners[0].Addr().String() }
 
-// Addrs are the bound addresses by listener name.
+// Addrs returns the bound addresses by listener name.
 func (b *Broker) Addrs() map[string]string {
 	out := map[string]string{}
 	for _, l := range b.listeners {
@@ -68,7 +69,7 @@ func (b *Broker) Addrs() map[string]string {
 	return out
 }
 
-// wireConfig is what the settings say about connections.
+// wireConfig returns what the settings say about connections.
 func (b *Broker) wireConfig() wire.Config {
 	limits := b.settings.Connections
 	inForce := &connectionLimits{b: b, reading: token.New("connection limits")}
@@ -82,23 +83,23 @@ func (b *Broker) wireConfig() wire.Config {
 	}
 }
 
-// connectionLimits reads how many connections there may be from the configs in force,
-// which kafka-configs may change.
+// connectionLimits reads the limits on connections from the configs in force, which
+// kafka-configs may change.
 type connectionLimits struct {
 	b       *Broker
-	reading token.Token // held by the one accept loop that reads them: names of hosts may take a while
+	reading token.Token // held by the one accept loop that reads the limits; to look up host names may take a while
 	current atomic.Pointer[limitsOf]
 }
 
-// limitsOf are the limits of a snapshot.
+// limitsOf are the limits of a snapshot of the catalog.
 type limitsOf struct {
 	at     *catalog.Snapshot
 	limits wire.ConnectionLimits
-	byHost map[string]int32 // the exceptions, as they were resolved
+	byHost map[string]int32 // the exceptions before their hosts were resolved
 }
 
-// inForce returns the limits. While another accept loop reads changed ones, they are
-// those of before.
+// inForce returns the limits. While another accept loop reads changed limits, it
+// returns the previous ones.
 func (l *connectionLimits) inForce() wire.ConnectionLimits {
 	s, known := l.b.catalog.Snapshot(), l.current.Load()
 	if known.at == s {
@@ -111,8 +112,8 @@ func (l *connectionLimits) inForce() wire.ConnectionLimits {
 	return l.read(s, known).limits
 }
 
-// longestLookup is how long a new connection waits for the names of hosts in a
-// changed max.connections.per.ip.overrides.
+// longestLookup is how long a new connection waits for the host names in a changed
+// max.connections.per.ip.overrides.
 const longestLookup = 5 * time.Second
 
 func (l *connectionLimits) read(s *catalog.Snapshot, known *limitsOf) *limitsOf {
@@ -129,7 +130,7 @@ func (l *connectionLimits) read(s *catalog.Snapshot, known *limitsOf) *limitsOf 
 	return next
 }
 
-// byAddress resolves the hosts of max.connections.per.ip.overrides.
+// byAddress resolves the hosts in max.connections.per.ip.overrides.
 func (b *Broker) byAddress(ctx context.Context, byHost map[string]int32) map[string]int {
 	out := map[string]int{}
 	for host, n := range byHost {

@@ -16,8 +16,8 @@ import (
 	"github.com/botehq/bote/internal/ops"
 )
 
-// openConsole binds console.listeners, before the log is recovered: that the
-// process lives, and is not ready yet, is to be seen meanwhile.
+// openConsole binds console.listeners. It comes before the recovery of the log, so that
+// the pages show meanwhile that the process is alive and not ready yet.
 func (b *Broker) openConsole(ctx context.Context) error {
 	if len(b.settings.Console) == 0 {
 		return nil
@@ -47,7 +47,7 @@ func (b *Broker) openConsole(ctx context.Context) error {
 	return nil
 }
 
-// ConsoleAddrs are the bound addresses of console.listeners.
+// ConsoleAddrs returns the bound addresses of console.listeners.
 func (b *Broker) ConsoleAddrs() []string {
 	var out []string
 	for _, s := range b.console {
@@ -56,7 +56,7 @@ func (b *Broker) ConsoleAddrs() []string {
 	return out
 }
 
-// waiting makes a check of a flag.
+// waiting returns a check of a flag.
 func waiting(flag interface{ Load() bool }) func(context.Context) error {
 	return func(context.Context) error {
 		if !flag.Load() {
@@ -66,26 +66,26 @@ func waiting(flag interface{ Load() bool }) func(context.Context) error {
 	}
 }
 
-// probeFile is written and removed to see whether the disk takes data.
+// probeFile is written and removed to test whether the disk accepts data.
 const probeFile = ".ready-probe"
 
-// probe looks whether the disk takes data, for all that ask. One look at a time is under
-// way: a disk that does not answer holds one goroutine, however often it is asked.
+// probe tests whether the disk accepts data. All callers share one test at a time, so a
+// disk that does not answer blocks only one goroutine, however many callers there are.
 type probe struct {
 	running sync.WaitGroup
 
 	mu  sync.Mutex
-	now *look // nil if none is under way
+	now *look // nil if no test is in progress
 }
 
-// look is one look at the disk.
+// look is one test of the disk.
 type look struct {
 	began time.Time
 	done  chan struct{}
-	err   error // valid when done is closed
+	err   error // valid once done is closed
 }
 
-// run waits for a look that is under way, or begins one.
+// run waits for the test in progress, or starts one.
 func (p *probe) run(ctx context.Context, try func() error) error {
 	p.mu.Lock()
 	l := p.now
@@ -121,7 +121,7 @@ func (b *Broker) writeProbe() error {
 	return errors.Join(err, f.Close(), b.cfg.FS.Remove(name))
 }
 
-// observe registers what belongs to no single part.
+// observe registers metrics that belong to no single part.
 func (b *Broker) observe(r prometheus.Registerer) {
 	version := "unknown"
 	if info, ok := debug.ReadBuildInfo(); ok {

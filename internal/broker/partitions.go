@@ -21,11 +21,11 @@ import (
 	"github.com/botehq/bote/internal/topic"
 )
 
-// errNotHere is what a partition answers that has ended here, or whose next life has
-// begun: clients look for the leader, and try again.
+// errNotHere is the error of a partition that has ended here, or was replaced by a new
+// one: clients look up the leader and try again.
 var errNotHere error = kerr.NotLeaderForPartition
 
-// openers is how many logs are opened at once when the broker starts.
+// openers is how many logs are opened at the same time.
 const openers = 8
 
 // openPartitions opens the logs of all topics.
@@ -47,7 +47,7 @@ func (b *Broker) openPartitions(ctx context.Context) error {
 	return b.leaders.Gain(ctx, gains)
 }
 
-// gainsOf is the partitions of a topic from an index on.
+// gainsOf returns the partitions of a topic from the index from on.
 func gainsOf(t *catalog.Topic, from, leaderEpoch int32) []cluster.Gain {
 	gains := make([]cluster.Gain, 0, max(0, t.Partitions-from))
 	for i := from; i < t.Partitions; i++ {
@@ -56,9 +56,9 @@ func gainsOf(t *catalog.Topic, from, leaderEpoch int32) []cluster.Gain {
 	return gains
 }
 
-// Created implements catalog.Applier: this broker leads what is created. All partitions
-// are opened together. If that fails, each topic is tried by itself, so that one keeps
-// none of the others from being created.
+// Created implements catalog.Applier: this broker leads the new partitions. All of them
+// are opened together. If that fails, each topic is tried separately, so that one
+// failure does not affect the other topics.
 func (b *Broker) Created(ctx context.Context, created []catalog.Created) []error {
 	topics := make(map[topic.ID]*catalog.Topic, len(created))
 	for _, c := range created {
@@ -77,7 +77,8 @@ func (b *Broker) Created(ctx context.Context, created []catalog.Created) []error
 	return errs
 }
 
-// gainAll opens partitions. If one cannot be opened, all of them go: they are new.
+// gainAll opens partitions. If one cannot be opened, all of them are deleted; they are
+// new and empty.
 func (b *Broker) gainAll(ctx context.Context, created []catalog.Created) error {
 	var gains []cluster.Gain
 	for _, c := range created {
@@ -101,7 +102,7 @@ func (b *Broker) gainAll(ctx context.Context, created []catalog.Created) error {
 	return errors.Join(err, b.store.Delete(logs))
 }
 
-// topicOf returns the topic of a partition, which may be about to be created.
+// topicOf returns the topic of a partition, even if the topic is being created.
 func (b *Broker) topicOf(p cluster.Partition) *catalog.Topic {
 	if creating := b.creating.Load(); creating != nil {
 		if t := (*creating)[p.Topic]; t != nil {
@@ -111,9 +112,9 @@ func (b *Broker) topicOf(p cluster.Partition) *catalog.Topic {
 	return b.catalog.Snapshot().TopicByID(p.Topic)
 }
 
-// Gained implements cluster.Listener: it opens partitions, many at once, and enters
-// them in the set when all are open and durable. One that is in the set already has a
-// log that failed, which is opened again.
+// Gained implements cluster.Listener: it opens partitions, several at a time, and adds
+// them to the set once all are open and durable. If a partition is in the set already,
+// its log has failed and is reopened.
 func (b *Broker) Gained(ctx context.Context, gains []cluster.Gain) error {
 	opening := b.store.NewOpening()
 	opened := make([]*partition.Partition, len(gains))
@@ -138,14 +139,14 @@ func (b *Broker) Gained(ctx context.Context, gains []cluster.Gain) error {
 	}
 	for i, g := range gains {
 		if earlier := b.parts.Put(g.Topic, g.Index, opened[i]); earlier != nil {
-			earlier.End(errNotHere) // whoever waits looks again, and finds the new one
+			earlier.End(errNotHere) // its waiters look up the partition again, and find the new one
 		}
 	}
 	return nil
 }
 
-// Lost implements cluster.Listener: whoever waits is sent to the new leader, and the
-// log is closed.
+// Lost implements cluster.Listener: the waiters of the partition are sent to the new
+// leader, and the log is closed.
 func (b *Broker) Lost(ctx context.Context, lost cluster.Partition) error {
 	release, err := b.takeLives(ctx)
 	if err != nil {
@@ -164,8 +165,7 @@ func (b *Broker) Lost(ctx context.Context, lost cluster.Partition) error {
 	return p.Log().Close()
 }
 
-// takeLives waits until nobody else ends lives of partitions or begins others in their
-// place. What it returns lets the next one.
+// takeLives waits for the lives token and takes it. release gives it back.
 func (b *Broker) takeLives(ctx context.Context) (release func(), err error) {
 	if err := b.lives.TakeContext(ctx); err != nil {
 		return nil, err //nolint:wrapcheck // it is the context's
@@ -183,7 +183,7 @@ func (b *Broker) openPartition(ctx context.Context, opening *commitlog.Opening, 
 	cache.last.Store(&cachedSettings{of: t, is: b.storageSettings(t)})
 	open := func(h storage.Hooks) (storage.Log, storage.Recovered, error) { return opening.OpenLog(ctx, id, h) }
 	if earlier := b.parts.Get(g.Topic, g.Index); earlier != nil {
-		failed := earlier.Log().(*commitlog.Log) // there is one engine
+		failed := earlier.Log().(*commitlog.Log) // there is only one storage engine
 		open = func(h storage.Hooks) (storage.Log, storage.Recovered, error) {
 			return opening.ReopenLog(ctx, failed, h)
 		}
@@ -211,8 +211,7 @@ type cachedSettings struct {
 	is storage.Settings
 }
 
-// get returns the settings in force; those of a topic that was deleted are its
-// last.
+// get returns the settings in force; for a deleted topic, the last ones.
 func (c *settingsCache) get() storage.Settings {
 	last := c.last.Load()
 	t := c.b.catalog.Snapshot().TopicByID(c.id)
@@ -223,14 +222,14 @@ func (c *settingsCache) get() storage.Settings {
 	return last.is
 }
 
-// asksForSyncs reports whether a topic's flush.messages or flush.ms ask for more than
-// the broker's log.flush gives. Every batch is then synced before it is answered, which
-// is more than Kafka does for them.
+// asksForSyncs reports whether a topic's flush.messages or flush.ms require more than
+// the broker's log.flush does. If so, every batch is synced before it is answered,
+// which is more than Kafka does.
 func (b *Broker) asksForSyncs(c *config.Topic) bool {
 	return c.FlushMessages < math.MaxInt64 || config.Duration(c.FlushMs) < b.settings.FlushInterval
 }
 
-// producerExpiry is producer.id.expiration.ms, which kafka-configs may change.
+// producerExpiry returns producer.id.expiration.ms, which kafka-configs may change.
 func (b *Broker) producerExpiry() time.Duration {
 	return b.catalog.Snapshot().Layers(nil).ProducerIDExpiry()
 }
@@ -247,10 +246,11 @@ func (b *Broker) storageSettings(t *catalog.Topic) storage.Settings {
 	return s
 }
 
-// Changed implements catalog.Applier: configs are read from the snapshot.
+// Changed implements catalog.Applier. It does nothing: configs are read from the
+// snapshot.
 func (b *Broker) Changed(*catalog.Topic) {}
 
-// Deleted implements catalog.Applier: whoever waits is woken, and the logs go.
+// Deleted implements catalog.Applier: waiters are woken, and the logs are deleted.
 func (b *Broker) Deleted(ctx context.Context, deleted []*catalog.Topic) []error {
 	errs := make([]error, len(deleted))
 	release, err := b.takeLives(ctx)
@@ -262,7 +262,7 @@ func (b *Broker) Deleted(ctx context.Context, deleted []*catalog.Topic) []error 
 	}
 	defer release()
 	var logs []*commitlog.Log
-	var of []int // the index in deleted, of each log
+	var of []int // for each log, the index of its topic in deleted
 	for at, t := range deleted {
 		for i := range t.Partitions {
 			gone := cluster.Partition{Topic: t.ID, Index: i}
@@ -278,7 +278,7 @@ func (b *Broker) Deleted(ctx context.Context, deleted []*catalog.Topic) []error 
 		return errs
 	}
 	for i, err := range b.store.DeleteEach(logs) {
-		if err != nil && errs[of[i]] == nil { // one reason is enough
+		if err != nil && errs[of[i]] == nil { // one error per topic is enough
 			errs[of[i]] = err
 		}
 	}

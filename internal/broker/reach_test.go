@@ -15,8 +15,8 @@ import (
 	"github.com/botehq/bote/internal/storage/vfs"
 )
 
-// shown elsewhere are the settings that no part gets from here, and the test that shows
-// them in force.
+// shownElsewhere are the settings that the parts in this test do not get, each with the
+// test that shows it in force.
 var shownElsewhere = map[string]string{
 	"auto.create.topics.enable": "TestAutoCreateTopicsMayBeOff", "delete.topic.enable": "TestDeleteTopicsMayBeOff",
 	"fetch.max.bytes": "TestFetchMaxBytesBoundsAnAnswer", "num.partitions": "conformance createtopics/", "default.replication.factor": "conformance createtopics/",
@@ -32,8 +32,8 @@ var shownElsewhere = map[string]string{
 	"log.flush.scheduler.interval.ms": "config TestSynonymsInOtherUnits", "listeners": "every test",
 }
 
-// TestEverySettingReachesAPart changes one setting at a time, of those that are said to
-// be in force, and sees that some part of the broker is made of it.
+// TestEverySettingReachesAPart changes one setting at a time, of those that are
+// documented as in force, and checks that this changes the configuration of some part.
 func TestEverySettingReachesAPart(t *testing.T) {
 	usual := parts(t, nil)
 	for _, k := range config.All(config.BrokerKind) {
@@ -44,7 +44,7 @@ func TestEverySettingReachesAPart(t *testing.T) {
 	}
 }
 
-// others are values for settings whose bounds are in other settings.
+// others are values for settings whose bounds depend on other settings.
 var others = map[string]string{
 	"queued.max.request.bytes": "200000000", "socket.request.max.bytes": "50000000", "max.connections.per.ip.overrides": "127.0.0.1:7",
 	"advertised.listeners": "PLAINTEXT://other:1234,CONTROLLER://localhost:9093", "log.retention.hours": "9", "log.retention.minutes": "9", "log.roll.jitter.ms": "5",
@@ -68,7 +68,7 @@ func another(k *config.Key) string {
 	panic("no other value for " + k.Name)
 }
 
-// parts shows what the parts of a broker with these settings are made of.
+// parts formats the configurations of the parts of a broker with these settings.
 func parts(t *testing.T, change map[string]string) string {
 	t.Helper()
 	values := map[string]string{
@@ -98,6 +98,6 @@ func parts(t *testing.T, change map[string]string) string {
 	if b.node.Rack != nil {
 		rack = *b.node.Rack
 	}
-	// The rules of produce read a topic's config as it is.
+	// Produce's rules read the topic's config directly.
 	return fmt.Sprintf("%+v %+v %+v %+v %+v %+v %s %v %d %v", wire, limits, store, b.groupConfig(), b.storageSettings(topic), topic.Config, rack, advertised, b.node.ID, b.producerExpiry())
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/botehq/bote/internal/storage/vfs"
 )
 
-// TestReadyWhileTheDiskHangs: it is said within a second, by every request, and however
-// many ask, one goroutine waits for the disk.
+// TestReadyWhileTheDiskHangs: every request reports it within a second, and only one
+// goroutine waits for the disk, however many requests there are.
 func TestReadyWhileTheDiskHangs(t *testing.T) {
 	disk := vfs.NewFaulty(vfs.NewMem())
 	s := serve(t, disk, map[string]string{"console.listeners": "127.0.0.1:0"})

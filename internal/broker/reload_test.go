@@ -17,7 +17,7 @@ import (
 	"github.com/botehq/bote/internal/topic"
 )
 
-// sum is a machine that adds up what it replays.
+// sum is a coordinator.Machine that adds up the values it replays.
 type sum struct{ total int }
 
 func (s *sum) Apply(r coordinator.Record) error {
@@ -30,11 +30,11 @@ func (s *sum) EndTransaction(int64, bool) {}
 func (s *sum) Loaded()                    {}
 func (s *sum) Unloaded(error)             {}
 
-// interrupted opens offsetsLogs that give one batch at a time, and calls during once, before
-// or after a step of the replay.
+// interrupted opens offsetsLogs that return one batch at a time. It calls during once,
+// after a given number of steps of the replay.
 type interrupted struct {
 	open   func() coordinator.Log
-	after  int // so many steps
+	after  int // number of steps
 	during func()
 	steps  int
 }
@@ -68,10 +68,11 @@ func (g interruptedLog) Bounds() (start, high int64, err error) {
 	return g.Log.Bounds()
 }
 
-// TestReplayAcrossLives: a shard is replayed while another life takes its partition's
-// place, as the healer does it. It serves all of that life, not half of the one before.
+// TestReplayAcrossLives: while a shard is replayed, a new life of its partition takes the
+// old one's place, as when the healer reopens a log. The shard then has all records of
+// the new life, not half of the old one's.
 func TestReplayAcrossLives(t *testing.T) {
-	const batches, steps = 5, 12 // its bounds; bounds and read for each batch; bounds again
+	const batches, steps = 5, 12 // steps: one for the bounds, two per batch for bounds and read, one for the bounds at the end
 	for after := 1; after <= steps; after++ {
 		t.Run(strconv.Itoa(after), func(t *testing.T) { replayAcrossLives(t, batches, after) })
 	}

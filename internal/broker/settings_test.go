@@ -25,7 +25,7 @@ import (
 	"github.com/botehq/bote/internal/storage/vfs"
 )
 
-// running is a broker on a disk in memory, with the wall clock of its test.
+// running is a broker on a disk in memory, whose wall clock the test can set.
 type running struct {
 	t      *testing.T
 	broker *broker.Broker
@@ -35,13 +35,13 @@ type running struct {
 	ahead  atomic.Int64 // of the real clock
 }
 
-// run starts a broker with settings, each name=value.
+// run starts a broker with settings of the form name=value.
 func run(t *testing.T, settings ...string) *running {
 	t.Helper()
 	return runOn(t, func(disk vfs.FS) vfs.FS { return disk }, settings...)
 }
 
-// runOn is run on a disk that is not quite its own.
+// runOn is run with a wrapper around the disk.
 func runOn(t *testing.T, wrap func(vfs.FS) vfs.FS, settings ...string) *running {
 	t.Helper()
 	values := map[string]string{
@@ -81,7 +81,7 @@ func (r *running) create(name string, configs map[string]*string) {
 	require.NoError(r.t, err)
 }
 
-// produce sends n records of so many bytes, one in each batch.
+// produce sends n records of the given size, one per batch.
 func (r *running) produce(topic string, n, bytes int) {
 	r.t.Helper()
 	for range n {
@@ -97,7 +97,7 @@ func (r *running) ask(req kmsg.Request) kmsg.Response {
 	return resp
 }
 
-// files are the names of a partition's files that end in a suffix, and their sizes.
+// files returns the names and sizes of a partition's files that end in a suffix.
 func (r *running) files(partition, suffix string) map[string]int64 {
 	r.t.Helper()
 	infos, err := r.disk.ReadDir(path.Join("/data", partition))
@@ -166,7 +166,7 @@ func TestSocketRequestMaxBytesBoundsARequest(t *testing.T) {
 	defer conn.Close()
 	_, err = conn.Write(binary.BigEndian.AppendUint32(nil, 100_001))
 	require.NoError(t, err)
-	require.NoError(t, conn.SetReadDeadline(time.Now().Add(20*time.Second))) // before it would wait for the rest in vain
+	require.NoError(t, conn.SetReadDeadline(time.Now().Add(20*time.Second))) // shorter than the broker would wait for the rest
 	_, err = conn.Read(make([]byte, 1))
 	require.ErrorIs(t, err, io.EOF)
 }
@@ -179,7 +179,7 @@ func TestGroupMaxSizeBoundsAGroup(t *testing.T) {
 		req.Group, req.ProtocolType, req.SessionTimeoutMillis, req.RebalanceTimeoutMillis = "g", "consumer", 10_000, 10_000
 		p.Name = "range"
 		req.Protocols = append(req.Protocols, p)
-		req.Version = 3 // a member ID comes with the join
+		req.Version = 3 // with this version, a member ID comes with the join
 		client, err := kgo.NewClient(kgo.SeedBrokers(r.broker.Addr()), kgo.MaxVersions(oldGroups()))
 		require.NoError(t, err)
 		defer client.Close()
@@ -203,8 +203,8 @@ func TestAdvertisedListenersAreWhatClientsAreTold(t *testing.T) {
 	require.EqualValues(t, 7777, meta.Brokers[0].Port)
 }
 
-// TestTopicSettingsReachTheLog shows what is on the disk. Settings of the broker give
-// topics their defaults; a topic's own win.
+// TestTopicSettingsReachTheLog checks the files on the disk. The broker's settings are
+// the topics' defaults; a topic's own settings override them.
 func TestTopicSettingsReachTheLog(t *testing.T) {
 	t.Parallel()
 	own := func(pairs ...string) map[string]*string {
@@ -269,14 +269,14 @@ func (r *running) start(topic string) int64 {
 	return o.Offset
 }
 
-// awaitThat waits for what a goroutine of the broker does from time to time.
+// awaitThat waits for something that a goroutine of the broker does periodically.
 func awaitThat(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	require.Eventually(t, done, 30*time.Second, 2*time.Millisecond, what)
 }
 
-// TestProducerIDExpires: an idle producer is forgotten, so that its next batch may
-// begin anywhere.
+// TestProducerIDExpires: an idle producer is forgotten, so its next batch may have any
+// sequence.
 func TestProducerIDExpires(t *testing.T) {
 	t.Parallel()
 	r := run(t)
@@ -303,8 +303,8 @@ func TestProducerIDExpires(t *testing.T) {
 	require.Equal(t, 1, known(), "the first is forgotten")
 }
 
-// TestFetchBeforeStorageErrors: fetches before version 6 do not know the code, and are
-// told to look for the leader.
+// TestFetchBeforeStorageErrors: fetches before version 6 do not know
+// KAFKA_STORAGE_ERROR, and get NOT_LEADER_OR_FOLLOWER instead.
 func TestFetchBeforeStorageErrors(t *testing.T) {
 	t.Parallel()
 	var broken atomic.Bool
@@ -338,8 +338,8 @@ func TestFetchBeforeStorageErrors(t *testing.T) {
 	}
 }
 
-// TestTopicsMayAskForSyncs: a topic's flush.messages and flush.ms ask for more than
-// log.flush=os gives, and get it.
+// TestTopicsMayAskForSyncs: if a topic's flush.messages or flush.ms require more than
+// log.flush=os does, its batches are synced.
 func TestTopicsMayAskForSyncs(t *testing.T) {
 	t.Parallel()
 	var syncs atomic.Int64
@@ -355,7 +355,7 @@ func TestTopicsMayAskForSyncs(t *testing.T) {
 	}, "log.flush=os")
 	for name, configs := range map[string]map[string]*string{"plain": nil, "messages": {"flush.messages": new("1")}, "ms": {"flush.ms": new("1000")}} {
 		r.create(name, configs)
-		r.produce(name, 1, 10) // which also syncs the new file's directory
+		r.produce(name, 1, 10) // this also syncs the new file's directory
 		before := syncs.Load()
 		r.produce(name, 3, 10)
 		if configs == nil {
@@ -397,8 +397,8 @@ func TestOffsetMetadataIsBounded(t *testing.T) {
 	}
 }
 
-// namesOfTopics are versions before fetches named topics by ID.
+// namesOfTopics returns versions in which fetches name topics by name, not by ID.
 func namesOfTopics() *kversion.Versions { return kversion.V3_0_0() }
 
-// oldGroups are versions in which a member joins with one request.
+// oldGroups returns versions in which a member joins with one request.
 func oldGroups() *kversion.Versions { return kversion.V2_0_0() }

@@ -12,7 +12,7 @@ import (
 	"github.com/botehq/bote/internal/storage/commitlog"
 )
 
-// openStore takes the log directory, formatting an empty one.
+// openStore opens the log directory, and formats it if it is empty.
 func (b *Broker) openStore(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -36,7 +36,7 @@ func (b *Broker) openStore(ctx context.Context) error {
 	return err
 }
 
-// storeConfig is what the settings say about the log directory.
+// storeConfig returns what the settings say about the log directory.
 func (b *Broker) storeConfig() commitlog.Config {
 	return commitlog.Config{
 		FS: b.cfg.FS, Dir: b.settings.LogDirs[0], Flush: flushMode(b.settings.Durability), FlushEvery: b.settings.FlushInterval,
@@ -56,7 +56,7 @@ func flushMode(durability string) commitlog.FlushMode {
 	}
 }
 
-// openCatalog opens the metadata.
+// openCatalog opens the store of metadata and the catalog.
 func (b *Broker) openCatalog(ctx context.Context) (err error) {
 	if b.meta, err = b.cfg.OpenMeta(b.store.Dir()); err != nil {
 		return err

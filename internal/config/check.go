@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// check is the rule on a value beside its type: what it does, and how it is described.
+// check is a rule on values besides their type: text describes it, run applies it.
 type check struct {
 	text   string
 	run    func(name string, p parsed) error
@@ -80,7 +80,8 @@ var nonEmpty = check{text: "not empty", run: func(name string, p parsed) error {
 	return nil
 }}
 
-// anyOf allows lists without duplicates or empty items, of the given values if there are any, also the empty list.
+// anyOf allows lists without duplicates or empty items, including the empty list. If values are given, all items must
+// be among them.
 func anyOf(values ...string) check {
 	return check{text: listText(values), dedupe: true, run: func(name string, p parsed) error {
 		for _, item := range p.list {
@@ -170,7 +171,7 @@ var shareOffsetReset = check{text: "latest, earliest, by_duration:PnDTnHnMn.nS",
 	return refuseValue(name, p.text, "Invalid value `%s` for configuration %s. The value must be either 'earliest', 'latest' or of the format 'by_duration:<PnDTnHnMn.nS>'.", p.text, name)
 }}
 
-// isHostPort reports whether s is host:port; IPv6 addresses stand in brackets.
+// isHostPort reports whether s is host:port; an IPv6 address must be in brackets.
 func isHostPort(s string) bool {
 	i := strings.LastIndexByte(s, ':')
 	if i < 0 {

@@ -76,7 +76,7 @@ func TestTableHoldsKafkasNames(t *testing.T) {
 	}
 }
 
-// stock is the file behind testdata/configs-*.json.
+// stock returns the settings with which testdata/configs-*.json were recorded.
 func stock() map[string]string {
 	return map[string]string{
 		"process.roles": "broker,controller", "node.id": "1", "controller.quorum.bootstrap.servers": "localhost:9093",
@@ -191,7 +191,8 @@ func TestValidateTopic(t *testing.T) {
 	require.NoError(t, Layers{Topic: map[string]string{"cleanup.policy": "compact,compact", "retention.ms": "-1"}}.ValidateTopic())
 }
 
-// TestValuesAsKafka replays testdata/values.txt: kind, name, value, and what Kafka 4.2's ConfigDef made of it.
+// TestValuesAsKafka replays testdata/values.txt. Each line has kind, name, value, and the result of Kafka 4.2's
+// ConfigDef.
 func TestValuesAsKafka(t *testing.T) {
 	kinds := map[string]Kind{"broker": BrokerKind, "topic": TopicKind, "group": GroupKind}
 	for _, line := range lines(t, "testdata/values.txt") {
@@ -215,7 +216,8 @@ func TestValuesAsKafka(t *testing.T) {
 	require.Equal(t, "delete,compact", got)
 }
 
-// TestServerAsKafka replays testdata/server.txt: what is changed in a small server.properties, and what Kafka 4.2 said to it.
+// TestServerAsKafka replays testdata/server.txt. Each line has changes to a small server.properties, and Kafka 4.2's
+// answer.
 func TestServerAsKafka(t *testing.T) {
 	small := map[string]string{
 		"process.roles": "broker,controller", "node.id": "1", "controller.quorum.bootstrap.servers": "localhost:9093",

@@ -7,9 +7,10 @@ import (
 	"strings"
 )
 
-// Complete adds to the settings of server.properties what Kafka requires or has otherwise, and bote does not ask for: it is
-// one node with an ID of 1, its own controller, on port 9092. What is set stays. Where nothing is said about roles and
-// controllers, listeners are those for clients, and the controllers' one is added.
+// Complete fills in settings that Kafka requires, or has other defaults for, so that users of bote need not give them:
+// the broker is one node with ID 1 and its own controller, on port 9092. Settings that have a value keep it. If no
+// setting about roles and controllers has a value, listeners is read as the clients' listeners, and the controllers'
+// listener is added.
 func Complete(values map[string]string) {
 	silent := !slices.ContainsFunc([]string{"process.roles", "controller.listener.names", "controller.quorum.voters", "controller.quorum.bootstrap.servers"},
 		func(name string) bool { return values[name] != "" })
@@ -30,10 +31,12 @@ func Complete(values map[string]string) {
 	}
 }
 
-// privateController is a listener for controllers on this machine, of which there is none but the broker itself.
+// privateController is a controllers' listener that only this machine can reach, because the broker is the only
+// controller.
 const privateController = "CONTROLLER://127.0.0.1:0"
 
-// addController adds the controllers' listener, and its protocol, where listeners and listener.security.protocol.map have none.
+// addController adds the controllers' listener and its protocol to listeners and listener.security.protocol.map, where
+// they are missing.
 func addController(values map[string]string) {
 	const name, protocols = "CONTROLLER", "listener.security.protocol.map"
 	hasIt := func(list []string) bool {
@@ -50,13 +53,14 @@ func addController(values map[string]string) {
 	}
 }
 
-// ListenAt puts a broker on one address, in place of listeners.
+// ListenAt serves clients on one address only: it replaces listeners and removes advertised.listeners.
 func ListenAt(values map[string]string, address string) {
 	values["listeners"] = "PLAINTEXT://" + address + "," + privateController
 	delete(values, "advertised.listeners")
 }
 
-// controllerPort is the port of the controllers' listener, Kafka's usual one if it has none yet.
+// controllerPort returns the port of the controllers' listener, or 9093, Kafka's usual port, if there is no such
+// listener or its port is 0.
 func controllerPort(values map[string]string) int {
 	s := settings{Layers{Static: values}}
 	controllers := s.upperList("controller.listener.names")

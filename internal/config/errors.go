@@ -6,10 +6,10 @@ import "fmt"
 type Error struct {
 	// Text is the message without any prefix.
 	Text string
-	// Class is the exception Kafka throws with it.
+	// Class is the exception that Kafka throws with this text.
 	Class string
-	// Advice says what to do, to somebody who runs bote serve. Kafka's errors have no such
-	// sentence, and most of ours need none.
+	// Advice tells somebody who runs bote serve what to do. Kafka's errors have no such sentence, and most of ours need
+	// none.
 	Advice string
 }
 
@@ -31,7 +31,7 @@ func refuseValue(name, value, format string, args ...any) error {
 	return refuse("Invalid value %s for configuration %s: %s", value, name, fmt.Sprintf(format, args...))
 }
 
-// demand is Scala's: it prefixes the message as Kafka's start-up errors have it.
+// demand is Scala's require: it adds the prefix that Kafka's start-up errors have.
 func demand(ok bool, format string, args ...any) error {
 	if ok {
 		return nil
@@ -39,7 +39,7 @@ func demand(ok bool, format string, args ...any) error {
 	return &Error{Text: "requirement failed: " + fmt.Sprintf(format, args...), Class: ClassArgument}
 }
 
-// UnknownName is the refusal of a name that the kind does not have.
+// UnknownName is the error for a name that the kind does not have.
 func UnknownName(kind Kind, name string) error {
 	if kind == MetricsKind {
 		return &Error{Text: "Unknown client metrics configuration: " + name, Class: ClassInvalid}

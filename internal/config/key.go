@@ -16,7 +16,7 @@ const (
 	MetricsKind
 )
 
-// String returns the kind as Kafka's texts have it.
+// String returns the kind as Kafka's texts spell it.
 func (k Kind) String() string {
 	switch k {
 	case BrokerKind:
@@ -70,7 +70,8 @@ const (
 // String returns the importance in lower case.
 func (i Importance) String() string { return [...]string{"high", "medium", "low"}[i%3] }
 
-// Update says whether and for what a broker configuration may be changed while the broker runs.
+// Update says whether a broker configuration may change while the broker runs, and whether for one broker or for the
+// cluster.
 type Update uint8
 
 // The update modes.
@@ -89,7 +90,7 @@ type Key struct {
 	Kind Kind
 	Type Type
 
-	// Default is nil where the configuration is unset by default. Required ones have no default at all.
+	// Default is nil if the configuration is unset by default. Required configurations have no default.
 	Default  *string
 	Required bool
 
@@ -99,18 +100,19 @@ type Key struct {
 	// Server is the broker configuration that gives a topic configuration its default.
 	Server string
 
-	// Own marks configurations that Kafka does not have. Ignored marks those that are accepted and described but not acted on.
+	// Own marks configurations that Kafka does not have. Ignored marks configurations that bote accepts and describes
+	// but does not act on.
 	Own     bool
 	Ignored bool
 
-	// Met is a value of an ignored configuration that asks for nothing but what bote does anyway; empty if there is none.
+	// Met is a value of an ignored configuration that asks only for what bote does anyway; empty if there is none.
 	Met string
 
-	// Protects marks configurations that keep somebody or something out, which bote does not serve yet. A broker that has
-	// one set does not start.
+	// Protects marks configurations that keep somebody or something out and that bote does not implement yet. bote does
+	// not start if one of them is set.
 	Protects bool
 
-	// Doc is one sentence on what it is for.
+	// Doc is one sentence on the configuration's purpose.
 	Doc string
 
 	check check
@@ -119,8 +121,8 @@ type Key struct {
 // Sensitive reports whether the value must never be shown.
 func (k *Key) Sensitive() bool { return k.Type == Password }
 
-// Unserved reports whether the configuration may be changed on a running broker in Kafka and not in bote, where a change
-// that is accepted and does nothing could leave something open.
+// Unserved reports whether Kafka, but not bote, can change the configuration on a running broker. bote refuses the
+// change, because one that is accepted without effect could leave something open.
 func (k *Key) Unserved() bool {
 	if k.Protects {
 		return k.Update != ReadOnly
@@ -132,7 +134,7 @@ func (k *Key) Unserved() bool {
 	return false
 }
 
-// Documentation returns Doc, with a remark where the configuration has no effect.
+// Documentation returns Doc, with a note if the configuration has no effect.
 func (k *Key) Documentation() string {
 	switch {
 	case k.Ignored:
@@ -143,16 +145,16 @@ func (k *Key) Documentation() string {
 	return k.Doc
 }
 
-// Valid describes the values allowed besides the type, empty when there is no such rule.
+// Valid describes the values that are allowed, besides their type; empty if there is no such rule.
 func (k *Key) Valid() string { return k.check.text }
 
-// Lookup returns the row of a name, false when the kind has no such configuration. Listener prefixes are not resolved.
+// Lookup returns the row of a name, or false if the kind has no such configuration. Listener prefixes are not resolved.
 func Lookup(kind Kind, name string) (*Key, bool) {
 	k, ok := tables[kind].byName[name]
 	return k, ok
 }
 
-// All returns the rows of a kind in the order of their names. The slice is shared and must not be changed.
+// All returns the rows of a kind, sorted by name. The slice is shared and must not be changed.
 func All(kind Kind) []*Key { return tables[kind].sorted }
 
 const lastKind = int(MetricsKind)
@@ -162,7 +164,7 @@ type table struct {
 	sorted []*Key
 }
 
-// tables is built once from the rows in the table_*.go files and never changes.
+// tables is built once, from the rows in the table_*.go files, and never changes.
 var tables = [lastKind + 1]table{
 	BrokerKind:  newTable(BrokerKind, serverKeys, netKeys, logKeys, coordinatorKeys, replicaKeys, securityKeys, ownKeys),
 	TopicKind:   newTable(TopicKind, topicKeys),

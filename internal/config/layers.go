@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// Source is where a value comes from. The numbers are those of DescribeConfigs (ConfigSource on the wire).
+// Source says where a value comes from. The numbers are those of DescribeConfigs (ConfigSource on the wire).
 type Source int8
 
-// The sources, the strongest first within topics and brokers.
+// The sources. Within topics and brokers, the first one that has a value wins.
 const (
 	SourceTopic          Source = 1
 	SourceDynamicBroker  Source = 2
@@ -34,15 +34,15 @@ func (s Source) String() string {
 	return names[s]
 }
 
-// Synonym is one of the places a value could come from.
+// Synonym is one of the places that a value could come from.
 type Synonym struct {
 	Name   string
 	Value  *string
 	Source Source
 }
 
-// Entry is one configuration as DescribeConfigs returns it. Value is nil for an unset or sensitive one. Source is that of
-// the first synonym.
+// Entry is one configuration as DescribeConfigs returns it. Value is nil if the configuration is unset or sensitive.
+// Source is the source of the first synonym.
 type Entry struct {
 	Name          string
 	Value         *string
@@ -54,8 +54,8 @@ type Entry struct {
 	Synonyms      []Synonym
 }
 
-// Layers are the values set at each level, by name. Values are as they were set; Layers never changes them. Maps may be
-// nil. Static is server.properties, see ParseProperties.
+// Layers are the values set at each level, by name, as they were written; Layers never changes them. Maps may be nil.
+// Static is server.properties, see ParseProperties.
 type Layers struct {
 	Topic          map[string]string
 	DynamicBroker  map[string]string
@@ -63,7 +63,7 @@ type Layers struct {
 	Static         map[string]string
 }
 
-// TopicEntries describes every topic configuration of a topic that has the layers' Topic values, in name order.
+// TopicEntries describes all topic configurations of a topic whose own values are in l.Topic, sorted by name.
 func (l Layers) TopicEntries() []Entry {
 	entries := make([]Entry, 0, len(All(TopicKind)))
 	for _, k := range All(TopicKind) {
@@ -72,7 +72,7 @@ func (l Layers) TopicEntries() []Entry {
 	return entries
 }
 
-// TopicValue returns the effective value of a topic configuration, in canonical form. Unknown names are empty.
+// TopicValue returns the effective value of a topic configuration, in canonical form; empty for an unknown name.
 func (l Layers) TopicValue(name string) string {
 	k, ok := Lookup(TopicKind, name)
 	if !ok {
@@ -100,8 +100,8 @@ func (l Layers) topicEntry(k *Key) Entry {
 	return e.sourced()
 }
 
-// BrokerEntries describes every broker configuration and every further name in the static and dynamic layers, in name
-// order. Names that are not in the table are treated as secrets, as Kafka does.
+// BrokerEntries describes all of Kafka's broker configurations, and all other names in the static and dynamic layers,
+// sorted by name. Names that are not in the table are treated as secrets, as in Kafka.
 func (l Layers) BrokerEntries() []Entry {
 	names := map[string]bool{}
 	for _, k := range All(BrokerKind) {
@@ -121,7 +121,8 @@ func (l Layers) BrokerEntries() []Entry {
 	return entries
 }
 
-// DefaultEntries describes what is set for all brokers of the cluster: the DynamicDefault layer, in name order.
+// DefaultEntries describes the values that are set for all brokers of the cluster: the DynamicDefault layer, sorted by
+// name.
 func (l Layers) DefaultEntries() []Entry {
 	entries := make([]Entry, 0, len(l.DynamicDefault))
 	for _, name := range slices.Sorted(maps.Keys(l.DynamicDefault)) {
@@ -132,8 +133,8 @@ func (l Layers) DefaultEntries() []Entry {
 	return entries
 }
 
-// BrokerValue returns the effective value of a broker configuration in canonical form, false when it is not set and has no
-// default.
+// BrokerValue returns the effective value of a broker configuration in canonical form, or false if it is unset and has
+// no default.
 func (l Layers) BrokerValue(name string) (string, bool) {
 	v, ok := l.set(name)
 	k, known := Lookup(BrokerKind, name)
@@ -169,10 +170,10 @@ func (l Layers) brokerEntry(name string) Entry {
 	return e.sourced()
 }
 
-// GroupEntries describes every group configuration of a group with the given values, in name order.
+// GroupEntries describes all group configurations of a group with the given values, sorted by name.
 func GroupEntries(group map[string]string) []Entry { return ownEntries(GroupKind, group, SourceGroup) }
 
-// ClientMetricsEntries describes the values set for a client metrics subscription, in name order.
+// ClientMetricsEntries describes the values set for a client metrics subscription, sorted by name.
 func ClientMetricsEntries(subscription map[string]string) []Entry {
 	entries := ownEntries(MetricsKind, subscription, SourceClientMetrics)
 	return slices.DeleteFunc(entries, func(e Entry) bool { return e.Source == SourceDefault })
@@ -205,9 +206,9 @@ func (e Entry) sourced() Entry {
 	return e
 }
 
-// synonyms lists where a broker configuration's value can come from: every related name at every level that has it,
-// strongest level first. As in Kafka, what stands before the first appearance of the name itself is left out: a retention
-// in hours does not show for log.retention.ms, unless something sets the milliseconds too.
+// synonyms lists where a broker configuration's value can come from: every related name at every level that has a value
+// for it, strongest level first. As in Kafka, synonyms before the first one with this very name are left out: a
+// retention in hours does not show for log.retention.ms, unless the milliseconds are set too.
 func (l Layers) synonyms(name string) []Synonym {
 	var all []Synonym
 	add := func(source Source, look func(string) (string, bool)) {
@@ -239,7 +240,7 @@ func defaultOf(name string) (string, bool) {
 	return "", false
 }
 
-// static looks into server.properties, where broker.id and node.id stand for each other.
+// static returns a value from server.properties, where broker.id and node.id can replace each other.
 func (l Layers) static(name string) (string, bool) {
 	v, ok := l.Static[name]
 	if !ok && (name == nodeID || name == brokerID) {
@@ -248,7 +249,7 @@ func (l Layers) static(name string) (string, bool) {
 	return v, ok
 }
 
-// set returns the strongest value set for a broker configuration under this very name.
+// set returns the strongest value that is set for a broker configuration under this very name.
 func (l Layers) set(name string) (string, bool) {
 	if v, ok := l.DynamicBroker[name]; ok {
 		return v, true
@@ -259,8 +260,8 @@ func (l Layers) set(name string) (string, bool) {
 	return l.static(name)
 }
 
-// merged returns the effective value of a broker configuration that has relatives in other units, in its own unit: a value
-// in milliseconds wins over minutes, those over hours, whatever level they are set at.
+// merged returns the effective value of a broker configuration that has relatives in other units, converted to its own
+// unit. Milliseconds win over minutes, and minutes over hours, whatever level they are set at.
 func (l Layers) merged(name string) (string, bool) {
 	for _, r := range related(name) {
 		if v, ok := l.set(r.name); ok {
@@ -275,7 +276,7 @@ func (l Layers) merged(name string) (string, bool) {
 	return "", false
 }
 
-// relative is a broker configuration that means the same as another one, in another unit or with lower priority.
+// relative is a broker configuration with the same meaning as another one, in another unit or with lower priority.
 type relative struct {
 	name string
 	unit time.Duration
@@ -292,7 +293,7 @@ func (r relative) convert(v string) string {
 	return strconv.FormatInt(n*r.unit.Milliseconds(), 10)
 }
 
-// related lists the names that may stand for a broker configuration, itself included, strongest first.
+// related lists the names that can set a broker configuration, including its own, strongest first.
 func related(name string) []relative {
 	switch name {
 	case "log.roll.ms", "log.roll.hours":

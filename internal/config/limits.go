@@ -2,7 +2,7 @@ package config
 
 import "strings"
 
-// checkLimits holds numbers against each other, in Kafka's order.
+// checkLimits compares numbers with each other, in Kafka's order.
 func (s settings) checkLimits(*Server) error {
 	for _, check := range []func() error{s.checkGroupRanges, s.checkLogTimes, s.checkReplicaTimes, s.checkConnections} {
 		if err := check(); err != nil {
@@ -12,7 +12,7 @@ func (s settings) checkLimits(*Server) error {
 	return nil
 }
 
-// pair is a rule that one setting is not above another.
+// pair is a rule: the setting low must not be above the setting high.
 type pair struct{ low, high string }
 
 func (s settings) checkGroupRanges() error {

@@ -24,8 +24,8 @@ func (p Protocol) TLS() bool { return p == SSL || p == SASLSSL }
 // SASL reports whether clients log in with SASL.
 func (p Protocol) SASL() bool { return p == SASLPlaintext || p == SASLSSL }
 
-// Listener is one address of listeners or advertised.listeners. An empty Host of a listener is every interface, of an
-// advertised one this machine's name.
+// Listener is one address of listeners or advertised.listeners. An empty Host means all interfaces in listeners, and
+// this machine's name in advertised.listeners.
 type Listener struct {
 	Name       string
 	Host       string
@@ -34,7 +34,7 @@ type Listener struct {
 	Controller bool
 }
 
-// String returns the listener as server.properties has it.
+// String returns the listener as server.properties spells it.
 func (l Listener) String() string {
 	host := l.Host
 	if strings.Contains(host, ":") {
@@ -45,10 +45,10 @@ func (l Listener) String() string {
 
 var listenerPattern = regexp.MustCompile(`^(.*)://\[?([0-9a-zA-Z\-%._:]*)\]?:(-?[0-9]+)$`)
 
-// portMissing is a listener without a port.
+// portMissing matches a listener without a port.
 var portMissing = regexp.MustCompile(`^.*://([0-9a-zA-Z\-%._]*|\[[0-9a-zA-Z\-%._:]+\])$`)
 
-// defaultPort is the port that Kafka's own files give a listener.
+// defaultPort returns the port that Kafka's own files use for such a listener.
 func defaultPort(listener string, controllers []string) string {
 	name, _, _ := strings.Cut(listener, "://")
 	if slices.ContainsFunc(controllers, func(c string) bool { return strings.EqualFold(c, name) }) {
@@ -57,7 +57,7 @@ func defaultPort(listener string, controllers []string) string {
 	return ":9092"
 }
 
-// parseListeners reads a list of listeners, in the words of Kafka's refusals.
+// parseListeners parses a list of listeners. Its errors have Kafka's texts.
 func parseListeners(list []string, protocols map[string]Protocol, controllers []string) ([]Listener, error) {
 	inList := "[" + strings.Join(list, ", ") + "]"
 	var listeners []Listener
@@ -104,8 +104,8 @@ func distinct(listeners []Listener, inList string) error {
 	return nil
 }
 
-// parseProtocolMap reads listener.security.protocol.map. When it was not set, each controller listener that it does not
-// name is plain, as in Kafka.
+// parseProtocolMap parses listener.security.protocol.map. If it was not set, controller listeners that it does not name
+// are plaintext, as in Kafka.
 func parseProtocolMap(value string, wasSet bool, controllers []string) (map[string]Protocol, error) {
 	const name = "listener.security.protocol.map"
 	protocols := map[string]Protocol{}

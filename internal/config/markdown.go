@@ -33,7 +33,7 @@ func Markdown(w io.Writer) error {
 	return nil
 }
 
-// wanted lists the few settings of a broker that somebody who begins may want, each with a reason.
+// wanted lists the few broker settings that a beginner may want to change, each with a reason.
 func wanted(b *strings.Builder) {
 	b.WriteString("\n## The ten you may want\n\nAll of them are lines of `server.properties`, or `--set name=value` of `bote serve`. A broker runs without any.\n\n" +
 		"| setting | default | when to change it |\n|---|---|---|\n")

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// ParseServer reads the settings of server.properties as Kafka would: it refuses what Kafka refuses, with its texts (*Error),
-// and warns of names it does not know, in name order.
+// ParseServer reads the settings of server.properties as Kafka would. It refuses what Kafka refuses, with Kafka's texts
+// (*Error). It returns a warning for each unknown name, sorted by name.
 func ParseServer(values map[string]string) (Server, []Warning, error) {
 	s := settings{Layers{Static: values}}
 	var server Server
@@ -25,7 +25,8 @@ func ParseServer(values map[string]string) (Server, []Warning, error) {
 	return server, warnings(values), nil
 }
 
-// checkValues validates every value of the table that is set, and the required ones. Kafka reports missing ones first.
+// checkValues validates all values that are set for names in the table. Like Kafka, it reports missing required values
+// first.
 func (s settings) checkValues() error {
 	for _, k := range All(BrokerKind) {
 		if _, ok := s.set(k.Name); !ok && k.Required {
@@ -53,7 +54,7 @@ func (s settings) checkNode(server *Server) error {
 	return nil
 }
 
-// readListeners fills the listeners and who is whose.
+// readListeners fills in the listeners, and which one brokers use between each other.
 func (s settings) readListeners(server *Server) error {
 	const protocolMap, interBroker, interProtocol = "listener.security.protocol.map", "inter.broker.listener.name", "security.inter.broker.protocol"
 	controllers := s.upperList("controller.listener.names")
@@ -89,7 +90,7 @@ func (s settings) readListeners(server *Server) error {
 	return nil
 }
 
-// checkQuorum holds the roles, the quorum and the controller's listeners against each other.
+// checkQuorum checks that the roles and the quorum fit each other.
 func (s settings) checkQuorum(server *Server) error {
 	voters := s.list("controller.quorum.voters")
 	if len(voters) == 0 && len(s.list("controller.quorum.bootstrap.servers")) == 0 {
@@ -177,7 +178,7 @@ func (s settings) checkControllerListeners(server *Server) error {
 	return err
 }
 
-// obsolete are settings of older releases and internal ones; files carry them along, and they are passed over in silence.
+// obsolete are internal settings and those of older releases. Old files still have them, so they get no warning.
 var obsolete = []string{
 	"inter.broker.protocol.version", "log.message.format.version", "log.message.timestamp.difference.max.ms", "log.message.downconversion.enable",
 	"broker.id.generation.enable", "reserved.broker.max.id", "control.plane.listener.name", "delegation.token.master.key",
@@ -195,13 +196,14 @@ func warnings(values map[string]string) []Warning {
 	return list
 }
 
-// foreign reports whether a name belongs to a plug-in or to an older release's families, whose names nobody knows.
+// foreign reports whether a name belongs to a plug-in or to a family of an older release, whose names are not in the
+// table.
 func foreign(name string) bool {
 	return slices.ContainsFunc([]string{"zookeeper.", "rsm.config.", "rlmm.config.", "internal.", "config.providers.", "super.users", "allow.everyone.if.no.acl.found"},
 		func(prefix string) bool { return strings.HasPrefix(name, prefix) })
 }
 
-// nearest returns the known name with the fewest edits away, if that is at most a quarter of the name.
+// nearest returns the known name with the fewest edits away from name, if they are at most a quarter of its length.
 func nearest(name string) string {
 	best, least := "", len(name)/4+1
 	for _, k := range All(BrokerKind) {
@@ -212,7 +214,7 @@ func nearest(name string) string {
 	return best
 }
 
-// distance is the number of edits between two names, or limit if there are more.
+// distance returns the number of edits between two names. From limit on, the number may be inexact.
 func distance(a, b string, limit int) int {
 	if len(a)-len(b) >= limit || len(b)-len(a) >= limit {
 		return limit

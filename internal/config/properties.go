@@ -10,9 +10,10 @@ import (
 	"unicode/utf8"
 )
 
-// ParseProperties reads a Java properties file: key=value, key: value or key value, comments begun by # or !, lines joined
-// by a trailing backslash, the escapes \t \n \r \f and \uXXXX. A later line wins over an earlier one with the same key. Text
-// is read as UTF-8; a line that is not valid UTF-8 is read as ISO-8859-1, as Java would. Trailing blanks of values stay.
+// ParseProperties reads a Java properties file: key=value, key: value or key value; comments that begin with # or !;
+// lines that a trailing backslash joins; the escapes \t \n \r \f and \uXXXX. If a key occurs twice, the later line
+// wins. Text is read as UTF-8; a line that is not valid UTF-8 is read as ISO-8859-1, as in Java. Blanks at the end of
+// values stay.
 func ParseProperties(r io.Reader) (map[string]string, error) {
 	values := map[string]string{}
 	scan := bufio.NewScanner(r)
@@ -47,7 +48,7 @@ func ParseProperties(r io.Reader) (map[string]string, error) {
 	return values, nil
 }
 
-// splitLines ends lines at \n, \r\n and \r.
+// splitLines splits at \n, \r\n and \r.
 func splitLines(data []byte, atEOF bool) (advance int, token []byte, err error) {
 	for i, c := range data {
 		switch {

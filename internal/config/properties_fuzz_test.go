@@ -5,8 +5,7 @@ import (
 	"testing"
 )
 
-// FuzzProperties: any file is read or refused, and so is what it says; neither may
-// panic.
+// FuzzProperties: any file, and any settings in it, are accepted or refused; neither parser panics.
 func FuzzProperties(f *testing.F) {
 	f.Add([]byte("node.id=1\nprocess.roles=broker,controller\nlisteners=PLAINTEXT://:9092,CONTROLLER://:9093\ncontroller.listener.names=CONTROLLER\ncontroller.quorum.voters=1@localhost:9093\n"))
 	f.Add([]byte("a\\ b : \\u00e9\\\n  c\n!x\n#y"))

@@ -18,7 +18,7 @@ type Sources struct {
 	ReadFile  func(path string) ([]byte, error)
 }
 
-// The classes of config.providers.NAME.class that Kafka has.
+// The values of config.providers.NAME.class that bote supports, as Kafka names them.
 const (
 	envProvider       = "org.apache.kafka.common.config.provider.EnvVarConfigProvider"
 	fileProvider      = "org.apache.kafka.common.config.provider.FileConfigProvider"
@@ -28,16 +28,18 @@ const (
 // provider answers ${name:path:key} (KIP-297, KIP-421).
 type provider struct {
 	class string
-	// allowed is what the provider may read: a pattern of variable names, or folders. Empty is no limit.
+	// allowed limits what the provider may read: a pattern of variable names, or a list of folders. Empty means no
+	// limit.
 	allowed string
 }
 
 // reference is ${provider:key} or ${provider:path:key}, as Kafka's ConfigTransformer finds it.
 var reference = regexp.MustCompile(`\$\{([^}]*?):(([^}]*?):)?([^}]*?)\}`)
 
-// Resolve replaces the references to config providers in values by what they refer to: ${env:NAME}, ${file:PATH:KEY} and
-// ${directory:PATH:NAME}. The three are there under these names; config.providers adds further names for them. What a
-// provider does not have is refused, where Kafka leaves the reference in the value. The map that it is given is not changed.
+// Resolve replaces the references to config providers in values by what they refer to: ${env:NAME}, ${file:PATH:KEY}
+// and ${directory:PATH:NAME}. These three providers exist under these names without any setting; config.providers adds
+// other names for them. If a provider does not have the value, Resolve returns an error; Kafka leaves the reference in
+// the value. The given map is not changed.
 func Resolve(values map[string]string, from Sources) (map[string]string, error) {
 	if !slices.ContainsFunc(slices.Collect(maps.Values(values)), reference.MatchString) {
 		return values, nil
@@ -55,7 +57,7 @@ func Resolve(values map[string]string, from Sources) (map[string]string, error) 
 			m := reference.FindStringSubmatch(ref)
 			p, ok := providers[m[1]]
 			if !ok {
-				return ref // not a provider's name: Kafka leaves it, too
+				return ref // not the name of a provider: Kafka leaves the reference, too
 			}
 			v, lookErr := p.value(m[3], m[4], from)
 			if lookErr != nil && err == nil {
@@ -70,7 +72,7 @@ func Resolve(values map[string]string, from Sources) (map[string]string, error) 
 	return out, nil
 }
 
-// readProviders reads config.providers and what belongs to each name.
+// readProviders reads config.providers and the settings of each name in it.
 func readProviders(values map[string]string) (map[string]provider, error) {
 	providers := map[string]provider{"env": {class: envProvider}, "file": {class: fileProvider}, "directory": {class: directoryProvider}}
 	for _, name := range splitList(strings.TrimSpace(values["config.providers"])) {
@@ -136,7 +138,7 @@ func (p provider) property(path, key string, from Sources) (string, error) {
 	return v, nil
 }
 
-// file is the content of a file of a folder, as Kubernetes mounts secrets.
+// file returns the content of a file in a folder, as Kubernetes mounts secrets.
 func (p provider) file(folder, key string, from Sources) (string, error) {
 	if key == "" || filepath.Base(key) != key || key == ".." || key == "." {
 		return "", fmt.Errorf("%s is not the name of a file in %s", key, folder)
@@ -153,7 +155,7 @@ func (p provider) read(path string, from Sources) ([]byte, error) {
 	data, err := from.ReadFile(path)
 	if err != nil {
 		if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
-			err = pathErr.Err // the path is said already
+			err = pathErr.Err // our error names the path already
 		}
 		return nil, fmt.Errorf("cannot read %s: %w", path, err)
 	}

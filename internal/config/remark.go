@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Remark logs, of values that were set, those that change nothing in bote. The attributes say what they were set for.
+// Remark logs which of the values that were set have no effect in bote. The attributes say what they were set for.
 func Remark(log *slog.Logger, kind Kind, values map[string]string, of ...any) {
 	if names := WithoutEffect(kind, values); len(names) > 0 {
 		log.Warn("settings without effect in bote", append([]any{slog.String("settings", strings.Join(names, ", "))}, of...)...)
@@ -23,7 +23,7 @@ func Remark(log *slog.Logger, kind Kind, values map[string]string, of ...any) {
 	}
 }
 
-// WithoutEffect lists the settings that are known, have another value than the default, and change nothing, in name order.
+// WithoutEffect lists the settings that are known, differ from their default and have no effect, sorted by name.
 func WithoutEffect(kind Kind, values map[string]string) []string {
 	var names []string
 	for _, name := range slices.Sorted(maps.Keys(values)) {
@@ -35,8 +35,8 @@ func WithoutEffect(kind Kind, values map[string]string) []string {
 	return names
 }
 
-// asksInVain reports whether a setting without a row in the table asks for something that bote does not do: rules of an
-// authorizer, of which there is none, and ZooKeeper's.
+// asksInVain reports whether a setting that is not in the table asks for something that bote does not do: rules of an
+// authorizer, which bote does not have, and ZooKeeper's settings.
 func asksInVain(name, value string) bool {
 	value = strings.TrimSpace(value)
 	switch {
@@ -48,7 +48,7 @@ func asksInVain(name, value string) bool {
 	return false
 }
 
-// isSet reports whether a value asks for more than the default does, and than bote does anyway.
+// isSet reports whether a value asks for anything beyond the default and beyond what bote does anyway.
 func (k *Key) isSet(v string) bool {
 	if v = strings.TrimSpace(v); v == "" || v == k.Met {
 		return false

@@ -10,26 +10,26 @@ import (
 	"strings"
 )
 
-// Start is what CheckServed must know of a start besides the settings.
+// Start is what CheckServed must know about a start besides the settings.
 type Start struct {
-	IDGiven bool                       // node.id was set: a voter of that ID is this node, as in Kafka
-	Begun   bool                       // the data directory has a cluster already
-	Locate  func(host string) HostKind // where a host is
+	IDGiven bool                       // node.id was set; as in Kafka, a voter with that ID is then this node
+	Begun   bool                       // the data directory belongs to a cluster already
+	Locate  func(host string) HostKind // says where a host is
 }
 
-// HostKind says where a host is.
+// HostKind says where a host is: here, elsewhere, or unknown.
 type HostKind int
 
 // The kinds of hosts.
 const (
-	UnknownHost HostKind = iota // its name cannot be looked up
+	UnknownHost HostKind = iota // the name cannot be looked up
 	OtherHost
 	HereHost
 )
 
-// CheckServed refuses what Kafka does and bote does not, where starting all the same would leave the broker less protected
-// than its settings say, or make a cluster of its own of a broker that is meant to join one. Values that Kafka itself
-// refuses are ParseServer's.
+// CheckServed refuses settings that Kafka acts on and bote does not, if starting anyway would be dangerous: the broker
+// would be less protected than its settings say, or a broker that should join a cluster would begin its own.
+// ParseServer refuses the values that Kafka itself refuses.
 func (s *Server) CheckServed(at Start) error {
 	for _, check := range []func() error{s.checkProtocols, s.checkProtection, s.checkAlone} {
 		if err := check(); err != nil {
@@ -39,13 +39,14 @@ func (s *Server) CheckServed(at Start) error {
 	return s.checkQuorumIsHere(at)
 }
 
-// unserved is the refusal of something that Kafka would do.
+// unserved is the error for something that Kafka would do.
 func unserved(format string, args ...any) error {
 	return &Error{Text: fmt.Sprintf(format, args...), Class: ClassConfig}
 }
 
-// CheckProtocols refuses the listeners that CheckServed would refuse, before ParseServer finds something else that a secured
-// listener needs besides. It passes over what ParseServer refuses.
+// CheckProtocols refuses the listeners that CheckServed would refuse. Call it before ParseServer, which may otherwise
+// complain first about another setting that a secured listener needs. CheckProtocols ignores listeners that ParseServer
+// refuses.
 func CheckProtocols(values map[string]string) error {
 	var server Server
 	if (settings{Layers{Static: values}}).readListeners(&server) == nil {
@@ -76,7 +77,7 @@ func (s *Server) checkProtection() error {
 	return nil
 }
 
-// checkAlone refuses a quorum with other nodes: each of them would become a cluster of its own.
+// checkAlone refuses a quorum with other nodes, because each of them would become a cluster of its own.
 func (s *Server) checkAlone() error {
 	const alone = "bote runs as one broker, which is its own controller"
 	if !s.Broker || !s.Controller {
@@ -91,8 +92,9 @@ func (s *Server) checkAlone() error {
 	return nil
 }
 
-// checkQuorumIsHere refuses a single controller that is another node, for the reason of checkAlone. A directory that has a
-// cluster already begins none, so it may name any. A voter of this node's own ID is this node, if the ID was set.
+// checkQuorumIsHere refuses a single controller that is another node, for the same reason as checkAlone. If the data
+// directory belongs to a cluster already, no new cluster begins, so any controller may be named. If node.id was set, a
+// voter with that ID is this node.
 func (s *Server) checkQuorumIsHere(at Start) error {
 	if at.Begun {
 		return nil
@@ -114,8 +116,8 @@ func (s *Server) checkQuorumIsHere(at Start) error {
 	return nil
 }
 
-// checkOwnController refuses an address that is not that of this node's controller listener. A listener on port 0 gets its
-// port when it is bound, so any port may be its own.
+// checkOwnController refuses an address that is not the address of this node's controller listener. A listener on port
+// 0 gets its port when it is bound, so any port may be right then.
 func (s *Server) checkOwnController(setting, id, address string, at Start) error {
 	const text = "%s=%s is not this node's controller listener, %s: %s. bote runs as one broker, which is its own controller, and would begin a cluster of its own. " +
 		"Name this node, as %slocalhost:%d, or remove the setting."

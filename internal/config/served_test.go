@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestWhatProtectsRefusesTheStart sets what Kafka would enforce. A broker that does not
-// must not start; one that sets the same names to harmless values must.
+// TestWhatProtectsRefusesTheStart sets protections that Kafka would enforce. bote does not enforce them, so it must not
+// start with them; with harmless values of the same settings it must start.
 func TestWhatProtectsRefusesTheStart(t *testing.T) {
 	for setting, says := range map[string]string{
 		"": "",
@@ -49,7 +49,7 @@ func TestWhatProtectsRefusesTheStart(t *testing.T) {
 	}
 }
 
-// onlyLocalhost is a new node without an ID of its own, on a machine that knows two names.
+// onlyLocalhost is the start of a new node whose node.id is unset, on a machine that can look up all names but one.
 var onlyLocalhost = Start{Locate: func(host string) HostKind {
 	switch host {
 	case "localhost":
@@ -60,8 +60,8 @@ var onlyLocalhost = Start{Locate: func(host string) HostKind {
 	return OtherHost
 }}
 
-// TestAQuorumElsewhereRefusesTheStart: a broker that is meant to join another node must
-// not begin a cluster of its own. The same node may be named in many ways.
+// TestAQuorumElsewhereRefusesTheStart: a broker that should join another node must not begin a cluster of its own. The
+// broker's own node may be named in many ways.
 func TestAQuorumElsewhereRefusesTheStart(t *testing.T) {
 	for _, c := range []struct {
 		servers, settings string
@@ -114,8 +114,8 @@ func TestAQuorumElsewhereRefusesTheStart(t *testing.T) {
 	require.ErrorContains(t, err, "the node id 1 must be included in the set of voters", "in Kafka's words")
 }
 
-// TestListenersAlone: a file that says nothing about roles and controllers need not name
-// the controllers' listener either. One that does is Kafka's, and so are the words about it.
+// TestListenersAlone: if a file says nothing about roles and controllers, it need not name the controllers' listener
+// either. If it does say something, Kafka's rules apply, with Kafka's error texts.
 func TestListenersAlone(t *testing.T) {
 	const refusal = "controller.listener.names must contain at least one value appearing in the 'listeners' configuration"
 	for _, c := range []struct{ settings, listeners, says string }{
@@ -150,8 +150,7 @@ func TestListenersAlone(t *testing.T) {
 	}
 }
 
-// TestUnservedProtocolIsSaidFirst: it is what the user has to know, before what else is
-// missing.
+// TestUnservedProtocolIsSaidFirst: the user must know this before anything about other missing settings.
 func TestUnservedProtocolIsSaidFirst(t *testing.T) {
 	for _, values := range []map[string]string{
 		{"listeners": "SASL_SSL://:9092"},
@@ -179,8 +178,8 @@ func TestSettingsWithoutEffectAreNamed(t *testing.T) {
 	require.NotContains(t, names, "log.retention.ms", "in force")
 }
 
-// TestRulesWithoutAnAuthorizerAreNamed: Kafka passes over them as well, but somebody
-// thinks that they keep somebody out. They are in no table, as ZooKeeper's are not.
+// TestRulesWithoutAnAuthorizerAreNamed: Kafka ignores these settings too, but their users think that they keep somebody
+// out. Like ZooKeeper's settings, they are not in the table.
 func TestRulesWithoutAnAuthorizerAreNamed(t *testing.T) {
 	values := stock()
 	maps.Copy(values, map[string]string{"super.users": "User:admin", "allow.everyone.if.no.acl.found": "false", "zookeeper.connect": "localhost:2181"})
@@ -197,7 +196,7 @@ func TestRulesWithoutAnAuthorizerAreNamed(t *testing.T) {
 	}
 }
 
-// TestTheShippedFileHasNothingWithoutEffect: it asks for what bote does anyway.
+// TestTheShippedFileHasNothingWithoutEffect: the shipped file asks only for what bote does anyway.
 func TestTheShippedFileHasNothingWithoutEffect(t *testing.T) {
 	values := stock() // as in dist/packaging/config, which is Kafka's
 	require.Empty(t, WithoutEffect(BrokerKind, values))

@@ -11,10 +11,11 @@ const (
 	brokerID = "broker.id"
 )
 
-// Server is what server.properties says, ready for use, with Kafka's defaults where it says nothing. Topic defaults are not
-// here: they come from Layers with Static as the lowest layer, because they can change at run time.
+// Server is the content of server.properties as typed fields, with Kafka's defaults for settings that are missing.
+// Topic defaults are not here, because they can change at run time: they come from Layers with Static as the lowest
+// layer.
 type Server struct {
-	// Static holds every setting as written, for Layers.
+	// Static holds every setting as it was written, for Layers.
 	Static map[string]string
 
 	NodeID        int32
@@ -26,7 +27,8 @@ type Server struct {
 	QuorumVoters  []string
 	QuorumServers []string
 
-	// Listeners are all listeners, Advertised those told to clients and, on a controller, to controllers.
+	// Listeners are all listeners. Advertised are the listeners that clients are told and, on a controller, other
+	// controllers.
 	Listeners           []Listener
 	Advertised          []Listener
 	InterBrokerListener string
@@ -54,8 +56,8 @@ type Server struct {
 type ConnectionLimits struct {
 	RequestMaxBytes      int32
 	RequestMaxElements   int32
-	SendBufferBytes      int32 // 0 if not set, -1 for the system's
-	ReceiveBufferBytes   int32 // the same
+	SendBufferBytes      int32 // Kafka's default if unset; -1 leaves it to the system
+	ReceiveBufferBytes   int32 // 0 if unset; -1 leaves it to the system
 	MaxIdle              time.Duration
 	MaxReauth            time.Duration
 	FailedAuthDelay      time.Duration
@@ -135,7 +137,7 @@ type TxnLimits struct {
 	ExpiryCheck       time.Duration
 }
 
-// ShareLimits are the settings of share groups and of the topic that keeps their state.
+// ShareLimits are the settings of share groups and of the topic that stores their state.
 type ShareLimits struct {
 	Partitions        int32
 	ReplicationFactor int16
@@ -157,10 +159,10 @@ type ShareLimits struct {
 	MaxRecordLocks    int32
 }
 
-// Warning is a setting that is accepted but probably not meant: an unknown name.
+// Warning is a setting that is accepted but probably a mistake: an unknown name.
 type Warning struct {
 	Name string
-	// Nearest is a known name that is spelled almost the same, empty when there is none.
+	// Nearest is a known name with almost the same spelling, empty if there is none.
 	Nearest string
 }
 
@@ -172,7 +174,7 @@ func (w Warning) String() string {
 	return w.Name + " is not a known setting and has no effect: did you mean " + w.Nearest + "?"
 }
 
-// settings reads validated values by name.
+// settings reads validated values by their names.
 type settings struct{ Layers }
 
 func (s settings) text(name string) string {
@@ -250,7 +252,7 @@ func (s settings) logDirs() []string {
 	return s.list("log.dir")
 }
 
-// ifSet is a setting whose default has no effect.
+// ifSet returns a setting, or 0 if it is unset: its default is not applied.
 func (s settings) ifSet(name string) int32 {
 	if !s.has(name) {
 		return 0
@@ -258,7 +260,7 @@ func (s settings) ifSet(name string) int32 {
 	return s.int32(name)
 }
 
-// Connections returns the limits in force.
+// Connections returns the limits on connections that are in force.
 func (l Layers) Connections() ConnectionLimits { return settings{l}.connections() }
 
 // ProducerIDExpiry returns how long an idle producer ID is remembered.

@@ -1,6 +1,6 @@
 package config
 
-// coordinatorKeys is the part of the table about groups, offsets, share groups and transactions.
+// coordinatorKeys are the table's rows about groups, offsets, share groups and transactions.
 var coordinatorKeys = []Key{
 	{
 		Name: "add.partitions.to.txn.retry.backoff.max.ms", Type: Int, Default: new("100"), check: atLeast(0), Importance: High, Ignored: true,

@@ -1,6 +1,6 @@
 package config
 
-// groupKeys is the part of the table about the group configs.
+// groupKeys are the table's rows for groups.
 var groupKeys = []Key{
 	{
 		Name: "consumer.heartbeat.interval.ms", Type: Int, Default: new("5000"), check: atLeast(1), Importance: Medium, Update: ClusterWide, Ignored: true,

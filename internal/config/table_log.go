@@ -1,6 +1,6 @@
 package config
 
-// logKeys is the part of the table about the log and the defaults of topics.
+// logKeys are the table's rows about the log and the defaults of topics.
 var logKeys = []Key{
 	{
 		Name: "compression.gzip.level", Type: Int, Default: new("-1"), check: gzipLevel, Importance: Medium, Update: ClusterWide,

@@ -1,6 +1,6 @@
 package config
 
-// clientMetricsKeys is the part of the table about the configs of a client metrics subscription.
+// clientMetricsKeys are the table's rows for client metrics subscriptions.
 var clientMetricsKeys = []Key{
 	{
 		Name: "interval.ms", Type: Int, Default: new("300000"), Importance: Medium, Update: ClusterWide, Ignored: true,

@@ -1,6 +1,6 @@
 package config
 
-// netKeys is the part of the table about listeners, connections, limits and quotas.
+// netKeys are the table's rows about listeners, connections, limits and quotas.
 var netKeys = []Key{
 	{
 		Name: "client.quota.callback.class", Type: Class, Importance: Low, Protects: true,

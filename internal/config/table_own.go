@@ -13,7 +13,7 @@ const (
 	ValidateFraming = "framing"
 )
 
-// ownKeys is the part of the table that Kafka does not have.
+// ownKeys are the table's rows that Kafka does not have.
 var ownKeys = []Key{
 	{
 		Name: "log.flush", Type: String, Default: new(FlushCommit), check: oneOf(FlushCommit, FlushInterval, FlushOS), Importance: High, Own: true,

@@ -1,6 +1,6 @@
 package config
 
-// replicaKeys is the part of the table about replication and tiered storage.
+// replicaKeys are the table's rows about replication and tiered storage.
 var replicaKeys = []Key{
 	{
 		Name: "alter.log.dirs.replication.quota.window.num", Type: Int, Default: new("11"), check: atLeast(1), Importance: Low, Ignored: true,

@@ -1,6 +1,6 @@
 package config
 
-// securityKeys is the part of the table about TLS, SASL and authorization.
+// securityKeys are the table's rows about TLS, SASL and authorization.
 var securityKeys = []Key{
 	{
 		Name: "authorizer.class.name", Type: String, Default: new(""), Importance: Low, Protects: true,

@@ -1,6 +1,6 @@
 package config
 
-// serverKeys is the part of the table about node, quorum and housekeeping.
+// serverKeys are the table's rows about node, quorum and housekeeping.
 var serverKeys = []Key{
 	{
 		Name: "advertised.listeners", Type: List, check: someOf(), Importance: High,

@@ -1,6 +1,6 @@
 package config
 
-// topicKeys is the part of the table about the topic configs.
+// topicKeys are the table's rows for topics.
 var topicKeys = []Key{
 	{
 		Name: "cleanup.policy", Type: List, Default: new("delete"), check: anyOf("compact", "delete"), Importance: Medium, Update: ClusterWide, Server: "log.cleanup.policy",

@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// Topic is a topic's effective configuration, ready for use. Times are milliseconds, -1 is no limit where Kafka says so.
+// Topic is a topic's effective configuration as typed fields. Times are in milliseconds; -1 means no limit where Kafka
+// says so.
 type Topic struct {
 	RetentionMs          int64
 	RetentionBytes       int64
@@ -33,7 +34,7 @@ type Topic struct {
 	TimestampBeforeMaxMs int64
 	TimestampAfterMaxMs  int64
 
-	// Neither of the two is possible since Kafka 4.2: such a topic keeps everything.
+	// Since Kafka 4.2 both may be false: such a topic keeps everything.
 	CleanupDelete  bool
 	CleanupCompact bool
 
@@ -43,8 +44,8 @@ type Topic struct {
 	MinCleanableDirtyRatio float64
 }
 
-// TopicConfig returns the effective configuration of a topic that has the layers' Topic values. Values that do not parse
-// count as unset; those that reach the layers were validated.
+// TopicConfig returns the effective configuration of a topic whose own values are in l.Topic. Values that do not parse
+// count as unset; values in the layers have been validated.
 func (l Layers) TopicConfig() Topic {
 	cleanup := strings.Split(l.TopicValue("cleanup.policy"), ",")
 	return Topic{
@@ -97,8 +98,8 @@ func (l Layers) topicFloat(name string) float64 {
 	return f
 }
 
-// Duration turns a number of milliseconds into a duration; what does not fit, such as Kafka's "for ever", becomes the
-// longest one.
+// Duration converts milliseconds to a duration. A number that does not fit, such as Kafka's "for ever", becomes the
+// longest duration.
 func Duration(milliseconds int64) time.Duration {
 	if milliseconds > math.MaxInt64/int64(time.Millisecond) {
 		return math.MaxInt64
@@ -106,8 +107,8 @@ func Duration(milliseconds int64) time.Duration {
 	return time.Duration(milliseconds) * time.Millisecond
 }
 
-// ValidateTopic refuses a topic's own values: unknown names, bad values and values that contradict each other, with
-// Kafka's texts (LogConfig.validate). Effective values of the other layers count for the contradictions.
+// ValidateTopic refuses a topic's own values if a name is unknown, a value is bad, or values contradict each other,
+// with Kafka's texts (LogConfig.validate). To find contradictions, it uses the effective values of all layers.
 func (l Layers) ValidateTopic() error {
 	for _, name := range slices.Sorted(maps.Keys(l.Topic)) {
 		k, ok := Lookup(TopicKind, name)

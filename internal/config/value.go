@@ -6,15 +6,15 @@ import (
 	"strings"
 )
 
-// Validate refuses values that do not fit the type or the valid values, with Kafka's text (ConfigDef.parseType and its
+// Validate refuses values that do not fit the type or are not valid, with Kafka's texts (ConfigDef.parseType and its
 // validators).
 func (k *Key) Validate(value string) error {
 	_, err := k.parse(value)
 	return err
 }
 
-// Canonical returns the value as DescribeConfigs shows it: blanks trimmed, numbers and booleans in their normal form, lists
-// joined by commas without duplicates.
+// Canonical returns a value as DescribeConfigs shows it: without blanks around it, numbers and booleans in their normal
+// form, lists joined by commas, without duplicates where the key forbids them.
 func (k *Key) Canonical(value string) (string, error) {
 	v, err := k.parse(value)
 	if err != nil {
@@ -23,7 +23,7 @@ func (k *Key) Canonical(value string) (string, error) {
 	return v.String(), nil
 }
 
-// parsed is a value of one of the types; only the field of its type is set.
+// parsed is a value of one of the types; only the fields of its type are set.
 type parsed struct {
 	typ  Type
 	text string
@@ -33,7 +33,7 @@ type parsed struct {
 	list []string
 }
 
-// String is Kafka's ConfigDef.convertToString.
+// String does what Kafka's ConfigDef.convertToString does.
 func (p parsed) String() string {
 	switch p.typ {
 	case Int, Short, Long:
@@ -87,7 +87,7 @@ func (k *Key) parse(value string) (parsed, error) {
 	return p, nil
 }
 
-// splitList cuts at commas and drops the blanks around them. The empty text is the empty list.
+// splitList splits at commas and removes the blanks around items. The empty text is the empty list.
 func splitList(s string) []string {
 	if s == "" {
 		return nil
@@ -111,7 +111,8 @@ func dedupe(list []string) []string {
 	return kept
 }
 
-// FormatDouble writes a number of 32 or 64 bits as Java does (Double.toString): at least one digit after the point, an exponent below 1e-3 and from 1e7 on.
+// FormatDouble formats a number of 32 or 64 bits as Java does (Double.toString): at least one digit after the point,
+// and an exponent below 1e-3 and from 1e7 on.
 func FormatDouble(f float64, bits int) string {
 	switch {
 	case math.IsNaN(f):

@@ -9,11 +9,11 @@ import (
 	dto "github.com/prometheus/client_model/go"
 )
 
-// droppedName is the metric that says how many series were left out.
+// droppedName is the name of the metric that counts series that were left out.
 const droppedName = "bote_metrics_dropped_series"
 
-// capped leaves out what goes beyond a number of series, from the families that
-// have most, so that a flood of topics or groups does not take the rest along.
+// capped limits the number of series. It cuts the families that have most, so that a
+// flood of topics or groups does not displace the other families.
 func capped(g prometheus.Gatherer, most int) prometheus.Gatherer {
 	return prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
 		families, err := g.Gather()
@@ -32,7 +32,7 @@ func capped(g prometheus.Gatherer, most int) prometheus.Gatherer {
 	})
 }
 
-// share is how many series each family may show so that all fit.
+// share returns how many series each family may show so that all together fit.
 func share(families []*dto.MetricFamily, most int) int {
 	sizes := make([]int, 0, len(families))
 	for _, f := range families {

@@ -22,22 +22,22 @@ type Check struct {
 // Config is what the pages show.
 type Config struct {
 	Gatherer  prometheus.Gatherer // required
-	Checks    []Check             // of readiness, in the order in which they are shown
-	MaxSeries int                 // at most so many series are shown; default 20,000
+	Checks    []Check             // of readiness, in the order in which they run and are shown
+	MaxSeries int                 // the largest number of series to show; default 20,000
 }
 
 const (
-	// checkTime is how long all checks of readiness may take together: what does not
-	// answer by then is not ready.
+	// checkTime is how long all checks of readiness may take together: a check without
+	// an answer by then has failed.
 	checkTime = 900 * time.Millisecond
 
 	maxSeries = 20_000
-	// scrapes is how many requests for metrics are answered at a time.
+	// scrapes is how many requests for metrics are answered at the same time.
 	scrapes = 4
 )
 
-// Handler returns the pages; profiles adds those of the process, which tell more
-// than a stranger should know.
+// Handler returns the pages. With profiles, it includes those of the process, which
+// tell more than a stranger should know.
 func Handler(c Config, profiles bool) http.Handler {
 	if c.MaxSeries <= 0 {
 		c.MaxSeries = maxSeries
@@ -61,7 +61,7 @@ func Handler(c Config, profiles bool) http.Handler {
 
 func alive(w http.ResponseWriter, _ *http.Request) { text(w, http.StatusOK, "ok\n") }
 
-// ready answers 200 if all checks pass, else 503 and what failed.
+// ready answers 200 if all checks pass, else 503 and the checks that failed.
 func (c Config) ready(w http.ResponseWriter, r *http.Request) {
 	verbose := r.URL.Query().Has("verbose")
 	ctx, cancel := context.WithTimeout(r.Context(), checkTime)

@@ -22,7 +22,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// page asks a handler for a path.
+// page requests a path from a handler.
 func page(h http.Handler, path string) (code int, body string) {
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, http.NoBody))
@@ -64,7 +64,8 @@ func TestHealth(t *testing.T) {
 	require.Equal(t, http.StatusMethodNotAllowed, w.Code)
 }
 
-// TestSeriesAreCapped: a family with far too many series is cut, the others stay.
+// TestSeriesAreCapped: a family with far too many series is cut, the others stay
+// whole.
 func TestSeriesAreCapped(t *testing.T) {
 	t.Parallel()
 	reg := prometheus.NewRegistry()

@@ -51,12 +51,12 @@ func loopback(a net.Addr) bool {
 	return ok && tcp.IP.IsLoopback()
 }
 
-// Addr is the bound address, "host:port".
+// Addr returns the bound address, "host:port".
 func (s *Server) Addr() string { return s.ln.Addr().String() }
 
-// Close ends all connections and waits for what serves them. It may be called
-// twice.
+// Close ends all connections and waits for the goroutine that accepts them. It may be
+// called twice.
 func (s *Server) Close() {
-	_ = s.http.Close() // closes the listener, whose error says nothing new
+	_ = s.http.Close() // closes the listener; its error tells nothing new
 	s.wg.Wait()
 }

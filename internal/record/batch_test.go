@@ -25,7 +25,7 @@ func kv(pairs ...string) []record.KeyValue {
 	return out
 }
 
-// encode makes the batch that kmsg would send.
+// encode returns the batch that kmsg would send.
 func encode(change func(*kmsg.RecordBatch), records ...kmsg.Record) []byte {
 	b := kmsg.NewRecordBatch()
 	b.Magic, b.PartitionLeaderEpoch, b.ProducerID, b.ProducerEpoch, b.FirstSequence = 2, -1, -1, -1, -1
@@ -240,17 +240,17 @@ func TestBuild(t *testing.T) {
 	require.NotNil(t, got[1].Value)
 }
 
-// TestLongNumbers spells each number of a record with ever more bytes: those of 32
-// bits are read from five at most, the timestamp from ten, as clients read them.
+// TestLongNumbers encodes each number of a record with more and more bytes. As in
+// clients, a 32-bit number may have at most five bytes, the timestamp ten.
 func TestLongNumbers(t *testing.T) {
 	t.Parallel()
-	long := func(value, size int) []byte { // of a value below 64
+	long := func(value, size int) []byte { // for a value below 64
 		p := append([]byte{byte(2*value) | 0x80}, bytes.Repeat([]byte{0x80}, size-2)...)
 		return append(p, 0)
 	}
 	places := []struct {
 		name          string
-		value, before int // before is where the number stands in the body
+		value, before int // before is the position of the number in the body
 	}{
 		{"timestamp", 0, 1},
 		{"offset", 0, 2},
@@ -285,7 +285,7 @@ func TestLongNumbers(t *testing.T) {
 			require.Equal(t, refused, err != nil, "%s of %d bytes in a stream", place.name, size)
 		}
 	}
-	for _, fifth := range []byte{0x0f, 0x10, 0x7f} { // the largest number, and beyond 32 bits
+	for _, fifth := range []byte{0x0f, 0x10, 0x7f} { // the largest number, and two beyond 32 bits
 		p := append([]byte{20, 0, 0, 0xff, 0xff, 0xff, 0xff, fifth}, 1, 1, 0)
 		var err error
 		for _, err = range record.Records(p, 1) {
@@ -299,8 +299,9 @@ func TestLongNumbers(t *testing.T) {
 	}
 }
 
-// FuzzRecords holds the reader of records equal to kmsg's: what one takes, the
-// other takes, with the same fields. Neither may panic or read beyond the bytes.
+// FuzzRecords holds Records equal to kmsg's reader: kmsg accepts every record that
+// Records accepts, and reads the same fields. Records may not panic or read beyond
+// the bytes.
 func FuzzRecords(f *testing.F) {
 	f.Add(record.Build(1, kv("a", "b")...).Payload(), int32(2))
 	f.Add(encode(nil, kmsg.Record{Headers: []kmsg.Header{{Key: "h", Value: []byte("v")}}})[61:], int32(1))
@@ -325,7 +326,7 @@ func FuzzRecords(f *testing.F) {
 	})
 }
 
-// FuzzCheck: whatever comes, Check neither panics nor accepts a batch whose CRC,
+// FuzzCheck: whatever the bytes, Check neither panics nor accepts a batch whose CRC,
 // length or record count is wrong.
 func FuzzCheck(f *testing.F) {
 	f.Add(encode(nil, kmsg.Record{Value: []byte("a")}))

@@ -2,8 +2,8 @@ package record
 
 import "encoding/binary"
 
-// finish stores length, magic, attributes and CRC of a batch whose other header
-// fields and records are in place.
+// finish stores length, magic, attributes and CRC. The other header fields and the
+// records must be in place.
 func (b Batch) finish(attributes int16) {
 	binary.BigEndian.PutUint32(b[lengthAt:], uint32(len(b)-Overhead))
 	b[magicAt] = Magic
@@ -11,13 +11,13 @@ func (b Batch) finish(attributes int16) {
 	b.SealCRC()
 }
 
-// KeyValue is a record to be written by [Build]; nil is null.
+// KeyValue is a record for [Build]; nil means null.
 type KeyValue struct {
 	Key, Value []byte
 }
 
-// Build makes an uncompressed batch with base offset 0 and no producer out of
-// records that share one timestamp.
+// Build makes an uncompressed batch, with base offset 0 and no producer, of records
+// that share one timestamp.
 func Build(now int64, records ...KeyValue) Batch {
 	b := append(Batch(nil), make([]byte, HeaderSize)...)
 	binary.BigEndian.PutUint32(b[lastDeltaAt:], uint32(len(records)-1))
@@ -38,7 +38,7 @@ func Build(now int64, records ...KeyValue) Batch {
 	return b
 }
 
-// SetProducer sets producer ID, producer epoch and base sequence and renews the CRC.
+// SetProducer sets producer ID, producer epoch and base sequence, and renews the CRC.
 func (b Batch) SetProducer(id int64, epoch int16, sequence int32) {
 	binary.BigEndian.PutUint64(b[producerAt:], uint64(id))
 	binary.BigEndian.PutUint16(b[prodEpochAt:], uint16(epoch))

@@ -9,30 +9,30 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 )
 
-// Rules are what a topic asks of the batches that producers send. Times are in
+// Rules are a topic's rules for the batches that producers send. Times are in
 // milliseconds.
 type Rules struct {
-	MaxBytes      int   // of the whole batch as it came
+	MaxBytes      int   // of the whole batch as it was sent
 	Compacted     bool  // a null key is refused
-	LogAppendTime bool  // the broker's clock is every record's time
+	LogAppendTime bool  // every record gets the broker's time
 	Now           int64 // the broker's clock
-	BeforeMax     int64 // how far before Now a timestamp may lie
-	AfterMax      int64 // how far after Now a timestamp may lie
-	// FramingOnly leaves compressed records alone where the topic does not need them
-	// unpacked, and believes what the header says of them.
+	BeforeMax     int64 // how far before Now a timestamp may be
+	AfterMax      int64 // how far after Now a timestamp may be
+	// FramingOnly skips unpacking compressed records where the topic does not need it,
+	// and trusts what the header says about them.
 	FramingOnly bool
-	// Force is the codec that the topic stores, when Forced.
+	// Forced says that the topic stores batches with the codec Force, at level Level.
 	Forced bool
 	Force  Codec
 	Level  int
 }
 
-// RefusedError says why a batch is refused: the code that the client gets, a text,
-// and the records at fault if single records are.
+// RefusedError says why a batch is refused: the error code for the client, a text, and
+// the faulty records, if the fault is in single records.
 type RefusedError struct {
 	Code    *kerr.Error
 	Message string
-	// Faults are the first records at fault, by index, and FaultCount is how many there are.
+	// Faults are the first faulty records, by index; FaultCount is the number of all.
 	Faults     []Fault
 	FaultCount int
 }
@@ -40,11 +40,11 @@ type RefusedError struct {
 // Error makes a RefusedError an error.
 func (r *RefusedError) Error() string { return r.Code.Message + ": " + r.Message }
 
-// Unwrap is the error that the client gets.
+// Unwrap returns the error that the client gets.
 func (r *RefusedError) Unwrap() error { return r.Code }
 
-// MessageIn is the text that the client gets. The partition is named where records
-// are at fault for it. The words are those of Kafka's LogValidator.
+// MessageIn returns the text for the client, in the words of Kafka's LogValidator. It
+// names the partition if the text lists faulty records.
 func (r *RefusedError) MessageIn(partition string) string {
 	if len(r.Faults) == 0 || errors.Is(r.Code, kerr.InvalidTimestamp) {
 		return r.Message
@@ -57,8 +57,7 @@ func (r *RefusedError) MessageIn(partition string) string {
 	return fmt.Sprintf("%s %d record errors in total, and only showing the first three errors at most: [%s]", r.Message, r.FaultCount, strings.Join(texts, ", "))
 }
 
-// Fault is what is wrong with one record: its key is null, or its timestamp
-// lies outside of a range.
+// Fault is the fault of one record: a null key, or a timestamp outside the range.
 type Fault struct {
 	Index            int32
 	NullKey          bool
@@ -67,7 +66,7 @@ type Fault struct {
 	Earliest, Latest int64 // the range, in milliseconds
 }
 
-// MessageIn is the text that the client gets.
+// MessageIn returns the text for the client.
 func (f Fault) MessageIn(partition string) string {
 	if f.NullKey {
 		return "Compacted topic cannot accept message without key in topic partition " + partition
@@ -79,10 +78,10 @@ func refuse(code *kerr.Error, message string) error {
 	return &RefusedError{Code: code, Message: message}
 }
 
-// What a compressed batch may unpack to where the records must be looked at: so
-// many times its size, but not less than the floor and not more than the limit. It
-// bounds time, not memory: nothing holds the unpacked records.
-// The ratio is above what zstd makes of a batch of zeros.
+// Bounds for the unpacked size of a compressed batch whose records must be read:
+// unpackRatio times its size, but at least unpackFloor and at most unpackLimit. They
+// bound time, not memory: nothing holds all unpacked records. The ratio is above what
+// zstd makes of a batch of zeros.
 const (
 	unpackLimit = 256 << 20
 	unpackFloor = 16 << 20
@@ -96,14 +95,14 @@ func unpackBound(packed int) int {
 	return max(unpackFloor, unpackRatio*packed)
 }
 
-// Check takes the record field of one partition of a produce request and
-// returns its one batch, made ready for append but for offset and epoch. The
-// result aliases field unless the topic forces another codec. Refused batches
-// give a *RefusedError; bytes that cannot be walked at all give [ErrCorrupt], which
-// fails the whole request.
+// Check validates the record field of one partition of a Produce request. It returns the
+// field's one batch, ready for append except for offset and epoch. The result aliases
+// field, unless the topic forces another codec. For a refused batch the error is a
+// *RefusedError; bytes that are no batch at all give [ErrCorrupt], which fails the whole
+// request.
 //
-// The records are walked, unpacked a piece at a time if they are compressed; the max
-// timestamp is what they say it is. The order of the checks is that of Kafka's
+// Check reads the records, unpacking compressed ones piece by piece, and corrects the max
+// timestamp if the records have another. The checks are in the order of Kafka's
 // LogValidator.
 func Check(field []byte, r Rules) (Batch, error) {
 	b, err := only(field)
@@ -119,7 +118,7 @@ func Check(field []byte, r Rules) (Batch, error) {
 	return checkFraming(b, r)
 }
 
-// checkFraming looks at how a compressed batch begins, and at nothing behind that.
+// checkFraming checks how the compressed records begin, and nothing beyond that.
 func checkFraming(b Batch, r Rules) (Batch, error) {
 	if !looksLike(b.Codec(), b.Payload()) {
 		return nil, refuse(kerr.InvalidRecord, "the records are not "+b.Codec().String()+" data")
@@ -134,8 +133,8 @@ func checkFraming(b Batch, r Rules) (Batch, error) {
 	return b, nil
 }
 
-// only returns the single batch of a record field. Bytes behind it that are no
-// whole batch are cut off, as Kafka does.
+// only returns the single batch of a record field. As in Kafka, bytes after it that are
+// no complete batch are cut off.
 func only(field []byte) (Batch, error) {
 	b, rest, err := Split(field)
 	switch {
@@ -172,7 +171,7 @@ func checkHeader(b Batch, r Rules) error {
 	return nil
 }
 
-// checkRecords walks the records, unpacking them if need be.
+// checkRecords checks the records, and unpacks them if need be.
 func checkRecords(b Batch, r Rules) (Batch, error) {
 	w := newWalk(r, b.BaseTimestamp())
 	var err error
@@ -198,22 +197,22 @@ func checkRecords(b Batch, r Rules) (Batch, error) {
 
 const unfilled = "the records do not fill the batch as announced"
 
-// noTimestamp is the timestamp of a record that has none.
+// noTimestamp is the timestamp of a record without one.
 const noTimestamp = -1
 
-// walk is what is found out on the way over the records.
+// walk is the results of a walk over the records.
 type walk struct {
 	rules Rules
 	base  int64
-	// Timestamps outside of these are refused.
+	// Timestamps outside earliest to latest are refused.
 	earliest, latest int64
 
 	maxTime int64
 	index   int32
-	skipped bool    // offset deltas are not 0, 1, 2 and so on
+	skipped bool    // offset deltas do not count 0, 1, 2, ...
 	late    bool    // a timestamp is out of range
-	faults  []Fault // the first of them
-	count   int     // how many
+	faults  []Fault // the first maxNamed of them
+	count   int     // of all faults
 }
 
 func newWalk(r Rules, base int64) walk {
@@ -221,7 +220,7 @@ func newWalk(r Rules, base int64) walk {
 	return walk{rules: r, base: base, earliest: earliest, latest: latest, maxTime: noTimestamp}
 }
 
-// maxNamed is how many records at fault are named: the answer has a text for each.
+// maxNamed is how many faulty records are named: the answer has a text for each.
 const maxNamed = 100
 
 func (w *walk) note(r Summary) {
@@ -288,7 +287,7 @@ func unreadable(b Batch, err error) error {
 	}
 }
 
-// refusal is the error of a batch with records at fault, or nil.
+// refusal returns the error of a batch with faulty records, or nil.
 func (w *walk) refusal() error {
 	r := &RefusedError{Code: kerr.InvalidRecord, Faults: w.faults, FaultCount: w.count}
 	switch {
@@ -304,7 +303,7 @@ func (w *walk) refusal() error {
 	return r
 }
 
-// maxTimestamp is what the header must say.
+// maxTimestamp returns the max timestamp that the header must have.
 func (w *walk) maxTimestamp() int64 {
 	if w.rules.LogAppendTime {
 		return w.rules.Now
@@ -312,13 +311,13 @@ func (w *walk) maxTimestamp() int64 {
 	return w.maxTime
 }
 
-// within are the earliest and the latest timestamp that the rules take.
+// within returns the earliest and the latest timestamp that the rules allow.
 func within(r Rules) (earliest, latest int64) {
-	if r.LogAppendTime { // what the records say does not count
+	if r.LogAppendTime { // the records' timestamps do not count
 		return math.MinInt64, math.MaxInt64
 	}
 	earliest, latest = r.Now-r.BeforeMax, r.Now+r.AfterMax
-	if latest < r.Now { // more than an int64 holds
+	if latest < r.Now { // the sum does not fit an int64
 		latest = math.MaxInt64
 	}
 	if earliest > r.Now {

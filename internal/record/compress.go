@@ -13,14 +13,14 @@ import (
 	"github.com/pierrec/lz4/v4"
 )
 
-// ErrTooLarge is returned by [Decompress] when the records unpack to more than
-// the limit.
+// ErrTooLarge is returned by [Decompress] and [Scan] if the records unpack to more
+// than the limit.
 var ErrTooLarge = errors.New("records unpack to more than the limit")
 
 // codecNames are the values of compression.type; the index is the codec.
 var codecNames = [...]string{"none", "gzip", "snappy", "lz4", "zstd"}
 
-// String is the codec's name as in configs.
+// String returns the codec's name as in configs.
 func (c Codec) String() string {
 	if c < 0 || int(c) >= len(codecNames) {
 		return fmt.Sprintf("codec %d", int8(c))
@@ -28,7 +28,7 @@ func (c Codec) String() string {
 	return codecNames[c]
 }
 
-// ParseCodec reads a codec's name; "uncompressed" is none.
+// ParseCodec parses a codec's name; "uncompressed" means none.
 func ParseCodec(s string) (Codec, error) {
 	if s == "uncompressed" {
 		return None, nil
@@ -47,8 +47,9 @@ var signatures = map[Codec][]byte{
 	Zstd: {0x28, 0xb5, 0x2f, 0xfd},
 }
 
-// looksLike reports whether p begins as the codec's output does. It does not
-// unpack anything: a raw snappy block is recognised by the size it announces.
+// looksLike reports whether p begins like the codec's output. It unpacks nothing: it
+// recognises a raw snappy block by the size in its header and the sizes of its
+// elements.
 func looksLike(c Codec, p []byte) bool {
 	switch c {
 	case None:
@@ -64,8 +65,8 @@ func looksLike(c Codec, p []byte) bool {
 	}
 }
 
-// snappyBlockFits walks the elements of a raw snappy block and reports whether
-// they make up exactly the announced size, without writing any output.
+// snappyBlockFits walks the elements of a raw snappy block, without any output, and
+// reports whether they unpack to exactly size bytes.
 func snappyBlockFits(p []byte, size int) bool {
 	_, n := binary.Uvarint(p)
 	p = p[n:]
@@ -81,8 +82,9 @@ func snappyBlockFits(p []byte, size int) bool {
 	return out == size
 }
 
-// snappyElement returns what the element at the start of p expands to, and the
-// sizes of its tag and of the literal behind it; a zero tag size is an error.
+// snappyElement returns the unpacked size of the element at the start of p, the size
+// of its tag, and the size of the literal after the tag. If the tag is cut off, the
+// tag size is zero.
 func snappyElement(p []byte) (length, header, body int) {
 	tag := p[0]
 	switch tag & 3 {
@@ -132,8 +134,8 @@ func readAll(r io.Reader, limit int) ([]byte, error) {
 	return out, nil
 }
 
-// Compress packs records. The level is the codec's own number; for codecs
-// without levels it is ignored.
+// Compress packs records. The level is the codec's own number; codecs without levels
+// ignore it.
 func Compress(c Codec, level int, p []byte) ([]byte, error) {
 	if c == None {
 		return p, nil
@@ -146,8 +148,8 @@ func Compress(c Codec, level int, p []byte) ([]byte, error) {
 	return finish(&out, w, p)
 }
 
-// packer returns a writer that packs into out; what is packed is complete when it
-// is closed.
+// packer returns a writer that packs into out. The packed data is complete once the
+// writer is closed.
 func packer(c Codec, level int, out io.Writer) (io.WriteCloser, error) {
 	switch c {
 	case None:
@@ -191,7 +193,7 @@ func finish(out *bytes.Buffer, w io.WriteCloser, p []byte) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// lz4Level maps Kafka's 1..17 to the library's ten.
+// lz4Level maps Kafka's levels 1 to 17 to the library's ten levels.
 func lz4Level(level int) lz4.CompressionLevel {
 	levels := []lz4.CompressionLevel{lz4.Fast, lz4.Level1, lz4.Level2, lz4.Level3, lz4.Level4, lz4.Level5, lz4.Level6, lz4.Level7, lz4.Level8, lz4.Level9}
 	return levels[min(max(level, 0), len(levels)-1)]

@@ -12,11 +12,11 @@ import (
 	"github.com/klauspost/compress/flate"
 )
 
-// Headers and trailers of gzip members are read here, and what lies between is decoded
-// by the library. What is taken is what Java's GZIPInputStream takes. The library's own
-// gzip reader takes less: no name above 511 bytes, and no unused flags.
+// This file reads the headers and trailers of gzip members; the library decodes the
+// data between them. It accepts what Java's GZIPInputStream accepts. The library's own
+// gzip reader accepts less: no name above 511 bytes, and no unused flags.
 //
-// Sizes and flags of RFC 1952.
+// The constants are the sizes and flags of RFC 1952.
 const (
 	gzipFixed   = 10 // bytes of a header without fields
 	gzipTrailer = 8
@@ -28,7 +28,8 @@ const (
 	gzipHasComment = 1 << 4
 )
 
-// gzipLeast is more than any member can be without: its header and its trailer.
+// gzipLeast is the size of a header and a trailer. A rest of at most so many bytes is
+// no member.
 const gzipLeast = gzipFixed + gzipTrailer
 
 var (
@@ -36,14 +37,14 @@ var (
 	errGzipTrailer = errors.New("checksum or size is wrong")
 )
 
-// gzipStream reads the members one after another. As in Java, what follows a member and
-// is not the header of another one is not looked at.
+// gzipStream reads the members one after another. As in Java, it ignores bytes after a
+// member that are not the header of another one.
 type gzipStream struct {
-	p     []byte       // what in reads
+	p     []byte       // the bytes of in
 	in    bytes.Reader // the library reads no byte too many from it
 	z     io.Reader
-	sum   uint32 // of what the member has unpacked to
-	size  uint32 // of the same, in bytes
+	sum   uint32 // checksum of what the member has unpacked to
+	size  uint32 // number of these bytes
 	ended bool
 	piece []byte
 }
@@ -64,7 +65,7 @@ func openGzip(p []byte) (stream, error) {
 	return s, nil
 }
 
-// member begins with the member at the start of p.
+// member starts the member at the start of p.
 func (s *gzipStream) member(p []byte) error {
 	n, err := gzipHeader(p)
 	if err != nil {
@@ -136,7 +137,7 @@ func (s *gzipStream) next() ([]byte, error) {
 	return nil, io.EOF
 }
 
-// trailer holds what the member has unpacked to against the trailer at the start of p.
+// trailer compares what the member has unpacked to with the trailer at the start of p.
 func (s *gzipStream) trailer(p []byte) error {
 	if len(p) < gzipTrailer {
 		return io.ErrUnexpectedEOF

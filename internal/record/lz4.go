@@ -11,11 +11,11 @@ import (
 	"github.com/pierrec/lz4/v4"
 )
 
-// LZ4 frames are walked here, and their blocks are decoded by the library. The walk
-// is that of Kafka's Lz4BlockInputStream, which takes less than the format allows:
-// blocks that do not refer to earlier ones, and no dictionary. It takes more in two
-// places: it does not look at the checksum of the content, nor at anything behind the
-// end mark. The library's own frame reader differs from it in all of this.
+// This file walks LZ4 frames; the library decodes their blocks. The walk follows
+// Kafka's Lz4BlockInputStream. That accepts less than the format allows: only blocks
+// that do not refer to earlier blocks, and no dictionary. It also accepts more: it
+// ignores the checksum of the content, and anything after the end mark. The library's
+// own frame reader differs from it in all of this.
 
 const (
 	lz4Magic        = 0x184d2204
@@ -29,22 +29,21 @@ const (
 	lz4Uncompressed = 1 << 31     // of a block's size
 )
 
-// Where a block must end in literals, so that decoders may copy more than they are
-// asked to; see lz4_Block_format.md, "End of block conditions". Decoders in C and
-// Java insist on it.
+// A block must end in literals, so that decoders may copy more bytes than needed; see
+// lz4_Block_format.md, "End of block conditions". Decoders in C and Java check it.
 const (
-	lz4MatchTail   = 8  // a match's offset lies at least so far before the end of the block
-	lz4LiteralTail = 12 // literals that end so close to the largest block's end are the last
+	lz4MatchTail   = 8  // the offset of the last match is at least so many bytes before the end of the packed block
+	lz4LiteralTail = 12 // a match may not begin in the last so many bytes of a full block
 )
 
 var errLZ4 = errors.New("lz4: malformed frame")
 
 // lz4Stream reads the blocks of one frame.
 type lz4Stream struct {
-	p     []byte // not read yet
+	p     []byte // the bytes that are not read yet
 	flags byte
-	block []byte // as large as a block of this frame may be
-	room  []byte // what block is a part of
+	block []byte // as large as a block of this frame may unpack to
+	room  []byte // the memory of block
 	ended bool
 }
 
@@ -104,7 +103,7 @@ func (s *lz4Stream) next() ([]byte, error) {
 	return nil, io.EOF
 }
 
-// read reads a block or the end mark, which gives no bytes.
+// read reads a block and returns its bytes; at the end mark it returns none.
 func (s *lz4Stream) read() ([]byte, error) {
 	word, err := s.word()
 	if err != nil {
@@ -156,9 +155,9 @@ func (s *lz4Stream) release() {
 	lz4Streams.Put(s)
 }
 
-// lz4EndsInLiterals walks the sequences of a block that the decoder has found right,
-// and reports whether it ends as the format demands. It unpacked to n bytes; largest is
-// what a block may unpack to.
+// lz4EndsInLiterals walks the sequences of a block that the decoder accepted, and
+// reports whether the block ends as the format demands. The block unpacked to n bytes;
+// largest is how many bytes a block may unpack to.
 func lz4EndsInLiterals(p []byte, n, largest int) bool {
 	lastMatch, lastToken := -1, byte(0)
 	for i := 0; i < len(p); {
@@ -184,7 +183,7 @@ func lz4EndsInLiterals(p []byte, n, largest int) bool {
 	return false
 }
 
-// lz4MatchLength is the length of the match whose offset is at a position.
+// lz4MatchLength returns the length of the match whose offset is at a position.
 func lz4MatchLength(p []byte, at int, token byte) int {
 	const shortest = 4
 	length := int(token & 15)
@@ -194,8 +193,8 @@ func lz4MatchLength(p []byte, at int, token byte) int {
 	return length + shortest
 }
 
-// lz4Length reads the bytes that a length of 15 goes on with, and returns the length
-// and where they end.
+// lz4Length reads the bytes that continue a length of 15. It returns the length and the
+// position after them.
 func lz4Length(p []byte, i int) (int, int) {
 	length := 15
 	for i < len(p) {

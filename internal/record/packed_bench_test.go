@@ -14,7 +14,7 @@ import (
 
 var codecs = []record.Codec{record.Gzip, record.Snappy, record.LZ4, record.Zstd}
 
-// textRecords are records of what services send: words and numbers.
+// textRecords returns records like those that services send: words and numbers.
 func textRecords(size, count int) []kmsg.Record {
 	r := rand.New(rand.NewSource(1))
 	words := []string{"order", "status", "customer", "amount", "created", "pending", "shipped", "eur", "berlin", "street", "email", "phone"}
@@ -50,7 +50,7 @@ func packed(tb testing.TB, c record.Codec, raw []byte) record.Batch {
 	return out
 }
 
-// BenchmarkCheckPacked is a check of 256 KiB of records; bytes are counted unpacked.
+// BenchmarkCheckPacked checks 256 KiB of records; it counts unpacked bytes.
 func BenchmarkCheckPacked(b *testing.B) {
 	for _, c := range codecs {
 		for _, size := range []int{1024, 64} {
@@ -70,7 +70,7 @@ func BenchmarkCheckPacked(b *testing.B) {
 	}
 }
 
-// BenchmarkCheckSmall is a check of plain records of 64 bytes.
+// BenchmarkCheckSmall checks uncompressed records of 64 bytes.
 func BenchmarkCheckSmall(b *testing.B) {
 	raw := encode(nil, textRecords(64, 4096)...)
 	b.SetBytes(int64(len(raw)))

@@ -26,7 +26,7 @@ import (
 	"github.com/botehq/bote/internal/record"
 )
 
-// three is the records of a batch that most of these tests send.
+// three returns the records of the batch that most of these tests send.
 func three() []kmsg.Record {
 	return []kmsg.Record{
 		{Key: []byte("k"), Value: []byte("value value value value")},
@@ -35,7 +35,7 @@ func three() []kmsg.Record {
 	}
 }
 
-// payload is records as they lie in a batch, with the deltas that they have.
+// payload encodes records as they are in a batch, with their own deltas.
 func payload(records ...kmsg.Record) []byte {
 	var p []byte
 	for _, r := range records {
@@ -46,7 +46,7 @@ func payload(records ...kmsg.Record) []byte {
 	return p
 }
 
-// sent is a batch whose packed records are given as they are.
+// sent returns a batch with the given bytes as its packed records.
 func sent(c record.Codec, count int32, packed []byte) record.Batch {
 	return encode(func(b *kmsg.RecordBatch) {
 		b.Attributes, b.NumRecords, b.LastOffsetDelta, b.Records = int16(c), count, count-1, packed
@@ -68,7 +68,7 @@ func deltas(offsets ...int32) []kmsg.Record {
 	return records
 }
 
-// TestPackedRecordsAreLookedAt: what a producer says of compressed records has to be so.
+// TestPackedRecordsAreLookedAt: Check verifies the compressed records against the header.
 func TestPackedRecordsAreLookedAt(t *testing.T) {
 	t.Parallel()
 	whole := payload(deltas(0, 1, 2)...)
@@ -104,8 +104,8 @@ func TestPackedRecordsAreLookedAt(t *testing.T) {
 	}
 }
 
-// TestTrap21MaxTimestampOfPackedRecords: whatever the header says, the max timestamp
-// is that of the records. Nothing else of the batch changes.
+// TestTrap21MaxTimestampOfPackedRecords: whatever the header says, Check sets the max
+// timestamp of the records. Nothing else in the batch changes.
 func TestTrap21MaxTimestampOfPackedRecords(t *testing.T) {
 	t.Parallel()
 	for _, c := range append(slices.Clone(codecs), record.None) {
@@ -139,8 +139,9 @@ func TestTrap21MaxTimestampOfPackedRecords(t *testing.T) {
 	}
 }
 
-// TestFaults: each record at fault is named once, in order, with its own text;
-// one with two faults has the text of its key. They come before a gap of offsets.
+// TestFaults: each faulty record is named once, in order, with its own text. A record
+// with both faults has the text about its key. The error for faulty records takes
+// precedence over a gap in the offsets.
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	r := rules
@@ -175,7 +176,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// TestManyFaults: all are counted, the first are named.
+// TestManyFaults: all faults are counted, but only the first are named.
 func TestManyFaults(t *testing.T) {
 	t.Parallel()
 	r := rules
@@ -189,7 +190,8 @@ func TestManyFaults(t *testing.T) {
 	require.Equal(t, 3, strings.Count(refusal.MessageIn("t-0"), "batchIndex="))
 }
 
-// TestFramingOnly: producers that are trusted have their compressed records left alone.
+// TestFramingOnly: with FramingOnly, compressed records are not read where the topic does
+// not need it.
 func TestFramingOnly(t *testing.T) {
 	t.Parallel()
 	r := rules
@@ -214,8 +216,8 @@ func TestFramingOnly(t *testing.T) {
 	}
 }
 
-// TestUnusedAttributes: bits without a meaning are cleared when the header is written
-// again, as Kafka does; the others stay.
+// TestUnusedAttributes: as in Kafka, attribute bits without a meaning are cleared when
+// the header is rewritten; the others stay.
 func TestUnusedAttributes(t *testing.T) {
 	t.Parallel()
 	b, err := record.Check(encode(func(b *kmsg.RecordBatch) { b.Attributes, b.MaxTimestamp = -0x80|0x40, 5 }, three()...), rules)
@@ -224,14 +226,14 @@ func TestUnusedAttributes(t *testing.T) {
 	require.True(t, b.ValidCRC())
 }
 
-// edited is p with changed bytes.
+// edited returns a changed copy of p.
 func edited(p []byte, edit func([]byte)) []byte {
 	p = bytes.Clone(p)
 	edit(p)
 	return p
 }
 
-// header32 is XXH32 of fewer than 16 bytes.
+// header32 is XXH32 for fewer than 16 bytes.
 func header32(p []byte) uint32 {
 	const prime1, prime2, prime3, prime4, prime5 = 2654435761, 2246822519, 3266489917, 668265263, 374761393
 	h := uint32(prime5) + uint32(len(p))
@@ -246,7 +248,7 @@ func header32(p []byte) uint32 {
 	return h ^ h>>16
 }
 
-// lz4Frame packs with the library's own frame writer.
+// lz4Frame packs p with the library's own frame writer.
 func lz4Frame(t *testing.T, p []byte, options ...lz4.Option) []byte {
 	t.Helper()
 	var out bytes.Buffer
@@ -258,8 +260,8 @@ func lz4Frame(t *testing.T, p []byte, options ...lz4.Option) []byte {
 	return out.Bytes()
 }
 
-// lz4Blocks makes a frame of blocks as they are; a size may have the bit of a block
-// that is not compressed.
+// lz4Blocks makes a frame of the given blocks. The high bit of a block's size says that
+// the block is not compressed.
 func lz4Blocks(blocks ...[]byte) []byte {
 	p := []byte{0x04, 0x22, 0x4d, 0x18, 0x60, 0x40, 0}
 	p[6] = byte(header32(p[4:6]) >> 8)
@@ -273,15 +275,14 @@ func lz4Block(size uint32, p []byte) []byte {
 	return append(binary.LittleEndian.AppendUint32(nil, size), p...)
 }
 
-// zstdFrame is a frame of one raw block.
+// zstdFrame makes a frame of one raw block.
 func zstdFrame(descriptor byte, header []byte, p []byte) []byte {
 	out := append([]byte{0x28, 0xb5, 0x2f, 0xfd, descriptor}, header...)
 	h := 1 | len(p)<<3
 	return append(append(out, byte(h), byte(h>>8), byte(h>>16)), p...)
 }
 
-// limitTest is packed bytes of the three records, and whether Apache Kafka takes
-// them.
+// limitTest is packed bytes of the three records, and whether Apache Kafka accepts them.
 type limitTest struct {
 	name  string
 	codec record.Codec
@@ -289,8 +290,8 @@ type limitTest struct {
 	taken bool
 }
 
-// TestCodecLimits: a codec's data is taken as Apache Kafka 4.2 takes it, since
-// consumers that read with its classes stop for good at what it refuses.
+// TestCodecLimits: Check accepts exactly the data that Apache Kafka 4.2 accepts, because
+// consumers that use its classes stop for good at data that these refuse.
 func TestCodecLimits(t *testing.T) {
 	t.Parallel()
 	for _, test := range slices.Concat(lz4Limits(t), zstdLimits(t), snappyLimits(), gzipLimits(t)) {
@@ -302,7 +303,7 @@ func TestCodecLimits(t *testing.T) {
 			require.ErrorIs(t, err, kerr.InvalidRecord, "%s: %s", test.codec, test.name)
 		}
 		var last error
-		for _, last = range record.Scan(b, 1<<20) { // the last one
+		for _, last = range record.Scan(b, 1<<20) { // last is the last error
 		}
 		require.Equal(t, test.taken, last == nil, "%s: %s, in a log", test.codec, test.name)
 	}
@@ -396,8 +397,8 @@ func zstdLimits(t *testing.T) []limitTest {
 	return tests
 }
 
-// TestLargeWindowsKeepNoPlace: batches that wait for the large window do not keep others from being unpacked, however many
-// wait.
+// TestLargeWindowsKeepNoPlace: batches that wait for the large window do not keep others
+// from being unpacked, however many wait.
 func TestLargeWindowsKeepNoPlace(t *testing.T) {
 	t.Parallel()
 	p := payload(deltas(0, 1, 2)...)
@@ -405,7 +406,7 @@ func TestLargeWindowsKeepNoPlace(t *testing.T) {
 	forced := rules
 	forced.Forced, forced.Force = true, record.Gzip
 	var checks sync.WaitGroup
-	for _, err := range record.Scan(large, 1<<20) { // it has the large window meanwhile
+	for _, err := range record.Scan(large, 1<<20) { // the scan holds the large window meanwhile
 		require.NoError(t, err)
 		var begun sync.WaitGroup
 		for i := range 4 * runtime.GOMAXPROCS(0) {
@@ -536,7 +537,7 @@ func gzipLimits(t *testing.T) []limitTest {
 	return tests
 }
 
-// ordered is the three records with their offset deltas.
+// ordered encodes the three records with their offset deltas.
 func ordered() []byte {
 	records := three()
 	for i := range records {
@@ -545,13 +546,13 @@ func ordered() []byte {
 	return payload(records...)
 }
 
-// TestLZ4BlocksEndInLiterals: decoders in C and Java refuse a block whose last
-// sequence is a match, or whose last match lies too near the end.
+// TestLZ4BlocksEndInLiterals: like decoders in C and Java, Check refuses a block whose
+// last sequence is a match, or whose last match is too near the end.
 func TestLZ4BlocksEndInLiterals(t *testing.T) {
 	t.Parallel()
 	p := payload(kmsg.Record{Key: []byte("k"), Value: bytes.Repeat([]byte("b"), 60), Headers: []kmsg.Header{{Key: "b", Value: bytes.Repeat([]byte("b"), 40)}}})
 	for literals, taken := range []bool{false, false, false, false, false, true, true, true} {
-		const match = 18 // of one repeated byte
+		const match = 18 // bytes of one repeated byte
 		first := len(p) - match - literals
 		block := append([]byte{0xf0 | (match - 4), byte(first - 15)}, p[:first]...)
 		block = append(block, 1, 0)
@@ -567,8 +568,8 @@ func TestLZ4BlocksEndInLiterals(t *testing.T) {
 	}
 }
 
-// TestLargestLZ4Block: a block that fills its frame's largest size is taken, one that
-// unpacks to more is not.
+// TestLargestLZ4Block: a block that unpacks to exactly its frame's largest size is
+// accepted; a block that unpacks to more is not.
 func TestLargestLZ4Block(t *testing.T) {
 	t.Parallel()
 	for _, size := range []int{64 << 10, 64<<10 + 1} {
@@ -582,7 +583,7 @@ func TestLargestLZ4Block(t *testing.T) {
 	}
 }
 
-// TestSnappyIsNotS2: blocks that only S2 reads are refused.
+// TestSnappyIsNotS2: blocks that only S2 can read are refused.
 func TestSnappyIsNotS2(t *testing.T) {
 	t.Parallel()
 	p := payload(kmsg.Record{Value: bytes.Repeat([]byte("hello world, hello you; "), 200)})
@@ -592,9 +593,9 @@ func TestSnappyIsNotS2(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// TestCheckAllocatesPerBatch: what a check of compressed records allocates does not
-// depend on how many there are. It is not parallel: it counts what the process
-// allocates.
+// TestCheckAllocatesPerBatch: how often a check of compressed records allocates does not
+// depend on the number of records. The test is not parallel, because it counts the
+// allocations of the whole process.
 func TestCheckAllocatesPerBatch(t *testing.T) {
 	for _, c := range append(slices.Clone(codecs), record.None) {
 		few, many := packed(t, c, encode(nil, textRecords(64, 4)...)), packed(t, c, encode(nil, textRecords(64, 4096)...))

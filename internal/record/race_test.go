@@ -2,6 +2,6 @@
 
 package record_test
 
-// checkAllocates is how often a check allocates at most: with the race detector pools
+// checkAllocates is how often a check may allocate: with the race detector, pools
 // lose some of what is put into them.
 const checkAllocates = 100

@@ -7,8 +7,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 )
 
-// Recode returns the batch with its unpacked records packed by another codec.
-// Everything else in the header stays; the CRC is renewed.
+// Recode returns the batch with its unpacked records packed by another codec. The CRC
+// is renewed; everything else in the header stays.
 func Recode(b Batch, unpacked []byte, c Codec, level int) (Batch, error) {
 	packed, err := Compress(c, level, unpacked)
 	if err != nil {
@@ -21,8 +21,8 @@ func Recode(b Batch, unpacked []byte, c Codec, level int) (Batch, error) {
 	return out, nil
 }
 
-// recode packs a batch by the codec that the rules force. It never holds the
-// unpacked records, and stops when the result is too large.
+// recode packs a batch with the codec that the rules force. It never holds all
+// unpacked records, and stops when the result gets too large.
 func recode(b Batch, r Rules) (Batch, error) {
 	in, err := openInTurn(b.Codec(), b.Payload())
 	if err != nil {
@@ -49,7 +49,7 @@ func recode(b Batch, r Rules) (Batch, error) {
 
 var errFull = errors.New("larger than the limit")
 
-// bounded collects bytes up to a number.
+// bounded collects up to most bytes.
 type bounded struct {
 	b    Batch
 	most int

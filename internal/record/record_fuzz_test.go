@@ -19,10 +19,9 @@ import (
 	"github.com/botehq/bote/internal/record"
 )
 
-// FuzzBatchIsKmsgs: Split takes what kmsg takes as a batch of version 2, with the
-// same fields, and nothing else. Two differences are wanted: kmsg takes any magic
-// byte, and it looks neither at a length that exceeds the bytes nor at one that is
-// too small for a header.
+// FuzzBatchIsKmsgs: Split accepts exactly what kmsg accepts as a batch of version 2,
+// and reads the same fields. Two differences are intended: kmsg accepts any magic byte,
+// and it accepts a length that exceeds the bytes or is too small for a header.
 func FuzzBatchIsKmsgs(f *testing.F) {
 	f.Add([]byte(record.Build(1, kv("a", "b")...)))
 	f.Add(encode(func(b *kmsg.RecordBatch) { b.Attributes, b.ProducerID, b.FirstSequence = 0x3c, 7, 9 }, kmsg.Record{Value: []byte("v")}))
@@ -52,10 +51,10 @@ func FuzzBatchIsKmsgs(f *testing.F) {
 	})
 }
 
-// FuzzRecordIsKmsgs: of a single record, what one reader takes the other takes,
-// with the same fields, headers apart: they are only skipped here. Two differences
-// are wanted. kmsg reads a record that is shorter than its announced size, and a
-// length below -1 is null for it.
+// FuzzRecordIsKmsgs: Records and kmsg accept the same single records and read the same
+// fields, except headers, which are only skipped here. Two differences are intended:
+// kmsg accepts a record that is shorter than its size says, and reads a length below -1
+// as null.
 func FuzzRecordIsKmsgs(f *testing.F) {
 	f.Add(record.Build(1, kv("a")...).Payload())
 	f.Add(encode(nil, kmsg.Record{Headers: []kmsg.Header{{Key: "h", Value: []byte("v")}, {Key: "n"}}})[61:])
@@ -83,7 +82,8 @@ func FuzzRecordIsKmsgs(f *testing.F) {
 		if theirs != nil {
 			return
 		}
-		// What kmsg takes and writes again as it was is a record, and must be one here.
+		// If kmsg accepts bytes and writes the same bytes again, they are a record, and
+		// Records must accept them.
 		again := want.AppendTo(nil)
 		if bytes.Equal(again, p) && int(want.Length) == len(p)-varintSize(p) && nonNegative(want) {
 			t.Fatalf("refused what kmsg takes: %x: %v", p, err)
@@ -96,12 +96,12 @@ func varintSize(p []byte) int {
 	return n
 }
 
-// nonNegative reports whether a record has no header with a null key, which only
-// kmsg takes.
+// nonNegative reports whether a record has no headers: kmsg, unlike Records, accepts a
+// header with a null key.
 func nonNegative(r kmsg.Record) bool { return len(r.Headers) == 0 }
 
-// FuzzDecompress: the result is never beyond the limit, and what was packed comes
-// out again.
+// FuzzDecompress: the result never exceeds the limit, and packing the result and
+// unpacking it again gives the same bytes.
 func FuzzDecompress(f *testing.F) {
 	for _, c := range []record.Codec{record.Gzip, record.Snappy, record.LZ4, record.Zstd} {
 		packed, err := record.Compress(c, 1, bytes.Repeat([]byte("abc"), 100))
@@ -126,9 +126,9 @@ func FuzzDecompress(f *testing.F) {
 	})
 }
 
-// FuzzCheckCompressed: of records behind any codec, Check takes what kmsg reads and
-// finds right, with the same max timestamp, and nothing else. The bytes are packed and
-// sealed, so that the fuzzer gets behind the checksum.
+// FuzzCheckCompressed: Check accepts exactly those records that kmsg reads and finds
+// valid, with the same max timestamp, whatever the codec. The test packs and seals the
+// fuzzer's bytes, so that they get past the checksum.
 func FuzzCheckCompressed(f *testing.F) {
 	f.Add(int8(1), int32(2), record.Build(1, kv("a", "b")...).Payload())
 	f.Add(int8(4), int32(1), record.Build(1, kv("a")...).Payload())
@@ -159,11 +159,11 @@ func FuzzCheckCompressed(f *testing.F) {
 	})
 }
 
-// judged is what kmsg finds of records.
+// judged is what kmsg finds in some records.
 type judged struct {
-	right        bool  // as many as announced, each as the rules ask
+	right        bool  // as many as the header says, and all valid by the rules
 	asWritten    bool  // kmsg would write them as they are
-	maxTimestamp int64 // -1 at least
+	maxTimestamp int64 // at least -1
 }
 
 func byKmsg(p []byte, count int32, r record.Rules, packed bool) judged {
@@ -191,7 +191,7 @@ func byKmsg(p []byte, count int32, r record.Rules, packed bool) judged {
 	return found
 }
 
-// FuzzPieces: records in pieces of any size are the same as in one.
+// FuzzPieces: records in pieces of any size read the same as in one piece.
 func FuzzPieces(f *testing.F) {
 	f.Add(uint16(1), int32(2), record.Build(1, kv("a", "b")...).Payload())
 	f.Add(uint16(7), int32(1), encode(nil, kmsg.Record{Headers: []kmsg.Header{{Key: "h", Value: []byte("v")}, {Key: "n"}}})[61:])
@@ -221,8 +221,9 @@ func FuzzPieces(f *testing.F) {
 	})
 }
 
-// FuzzUnpack: what is unpacked of any bytes is what the libraries unpack of them as a
-// whole. Of zstd the same is taken; the other codecs differ in what may follow.
+// FuzzUnpack: for any bytes, the streams unpack to what the libraries unpack as a
+// whole. For zstd, both accept the same bytes; for the other codecs, they differ in
+// what may follow the data.
 func FuzzUnpack(f *testing.F) {
 	for _, c := range codecs {
 		p, err := record.Compress(c, 1, bytes.Repeat([]byte("abc"), 100))
@@ -247,7 +248,7 @@ func FuzzUnpack(f *testing.F) {
 	})
 }
 
-// whole unpacks with another way of the library, or another library.
+// whole unpacks with another reader of the library, or with another library.
 func whole(c record.Codec, p []byte) ([]byte, error) {
 	const limit = 2 << 20
 	switch c {
@@ -276,8 +277,7 @@ func whole(c record.Codec, p []byte) ([]byte, error) {
 	}
 }
 
-// FuzzScan: reading records from a packed stream finds the same as unpacking and
-// walking them does.
+// FuzzScan: Scan of packed records finds the same as Records does in the unpacked ones.
 func FuzzScan(f *testing.F) {
 	f.Add(int8(1), int32(2), record.Build(1, kv("a", "b")...).Payload())
 	f.Add(int8(2), int32(1), encode(nil, kmsg.Record{Headers: []kmsg.Header{{Key: "h", Value: []byte("v")}}})[61:])

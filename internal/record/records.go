@@ -7,7 +7,7 @@ import (
 	"math"
 )
 
-// ErrRecords says that records do not fill their batch exactly as announced.
+// ErrRecords says that the bytes of a batch are not exactly its number of records.
 var ErrRecords = errors.New("malformed records")
 
 // Record is one record of a batch; its slices alias the batch.
@@ -18,8 +18,8 @@ type Record struct {
 	Value          []byte // nil if null
 }
 
-// Records walks records that are not compressed. It yields an error, once and
-// last, when the bytes are not exactly count records.
+// Records walks uncompressed records. If the bytes are not exactly count records, it
+// yields an error, once and last.
 func Records(payload []byte, count int32) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		var r Record
@@ -40,8 +40,8 @@ func Records(payload []byte, count int32) iter.Seq2[Record, error] {
 	}
 }
 
-// read decodes the record that p begins with, passes over its headers, and returns
-// what follows it.
+// read decodes the record at the start of p, skips its headers, and returns the bytes
+// after it.
 func (r *Record) read(p []byte) (rest []byte, ok bool) {
 	size, at := number(p, 0)
 	if size < 0 || size > len(p)-at {
@@ -50,7 +50,7 @@ func (r *Record) read(p []byte) (rest []byte, ok bool) {
 	rest = p[at+size:]
 	p = p[at : at+size]
 	var offset, headers int
-	r.TimestampDelta, at = longNumber(p, 1) // behind the attributes, which are unused
+	r.TimestampDelta, at = longNumber(p, 1) // after the attributes, which are unused
 	offset, at = number(p, at)
 	r.OffsetDelta = int32(offset)
 	r.Key, at = field(p, at)
@@ -62,14 +62,14 @@ func (r *Record) read(p []byte) (rest []byte, ok bool) {
 	return rest, at == len(p)
 }
 
-// beyond is a position behind all bytes. What is read there is not there either.
+// beyond is a position after all bytes: whatever is read there is missing, too.
 const beyond = math.MaxInt
 
-// number reads a number of 32 bits at a position and returns it with the position
-// behind it, or beyond. Kafka and its clients take such a number from five bytes at
-// most: a small number spelt with more is none.
+// number reads a 32-bit number at a position. It returns the number and the position
+// after it, or beyond. Like Kafka and its clients, it reads at most five bytes: even
+// a small number that uses more is malformed.
 func number(p []byte, at int) (int, int) {
-	if at < len(p)-1 { // nearly all have one byte or two
+	if at < len(p)-1 { // nearly all numbers have one byte or two
 		first, second := uint(p[at]), uint(p[at+1])
 		if first < 0x80 {
 			return int(first>>1) ^ -int(first&1), at + 1
@@ -87,13 +87,14 @@ func number(p []byte, at int) (int, int) {
 	return int(v), at
 }
 
-// longNumber is number for 64 bits.
+// longNumber does the same for 64 bits.
 func longNumber(p []byte, at int) (int64, int) {
 	u, at := unsigned(p, at, 7*binary.MaxVarintLen64)
 	return int64(u>>1) ^ -int64(u&1), at
 }
 
-// unsigned reads a number of at most so many bits, of which 64 count.
+// unsigned reads a varint of at most so many bits, seven per byte. The value must fit
+// in 64 bits.
 func unsigned(p []byte, at, bits int) (u uint64, behind int) {
 	for shift := 0; shift < bits && at < len(p); shift += 7 {
 		b := p[at]
@@ -109,7 +110,7 @@ func unsigned(p []byte, at, bits int) (u uint64, behind int) {
 	return 0, beyond
 }
 
-// field reads a key or a value, which is nil if it is null.
+// field reads a key or a value; it returns nil for null.
 func field(p []byte, at int) ([]byte, int) {
 	n, at := number(p, at)
 	switch {
@@ -122,8 +123,7 @@ func field(p []byte, at int) ([]byte, int) {
 	}
 }
 
-// behindHeaders returns the position behind so many headers. Their keys may not be
-// null.
+// behindHeaders returns the position after count headers. Their keys may not be null.
 func behindHeaders(p []byte, at, count int) int {
 	if count < 0 || count > len(p)-at {
 		return beyond

@@ -8,18 +8,17 @@ import (
 	"sync"
 )
 
-// Summary is what [Scan] tells of a record.
+// Summary is what [Scan] returns of a record.
 type Summary struct {
 	TimestampDelta int64
 	OffsetDelta    int32
 	NullKey        bool
 }
 
-// Scan walks the records of a batch, packed or not, and keeps nothing of them: what
-// it needs of memory does not depend on what they unpack to. It yields an error,
-// once and last: [ErrRecords] when they are not exactly as many as announced,
-// [ErrTooLarge] when they unpack to more than limit bytes, another when they are not
-// the codec's data.
+// Scan walks the records of a batch, packed or not, and keeps none of them, so its memory
+// does not depend on their unpacked size. It yields an error once and last: [ErrRecords]
+// if they are not exactly as many as the header says, [ErrTooLarge] if they unpack to
+// more than limit bytes, and another error if they are not the codec's data.
 func Scan(b Batch, limit int) iter.Seq2[Summary, error] {
 	return func(yield func(Summary, error) bool) {
 		in, err := open(b.Codec(), b.Payload())
@@ -45,21 +44,23 @@ func Scan(b Batch, limit int) iter.Seq2[Summary, error] {
 	}
 }
 
-// scanner reads records from a stream. The first error sticks.
+// scanner reads records from a stream. Its first error stays, except that the end of the
+// stream within a record becomes ErrRecords.
 //
-// A record that lies within a piece of the stream is read where it lies. Of one that
-// does not, each field is read byte by byte.
+// A record that lies within one piece of the stream is read in place. If a record is
+// divided between pieces, its fields are read byte by byte.
 type scanner struct {
 	in    stream
-	piece []byte // not read yet
-	limit int    // bytes that the stream may still give
-	left  int64  // bytes of the record that are not read yet
+	piece []byte // the bytes that are not read yet
+	limit int    // how many more bytes the stream may give
+	left  int64  // bytes of the current record that are not read yet
 	err   error
 }
 
 var scanners = sync.Pool{New: func() any { return new(scanner) }}
 
-// newScanner returns a scanner of a stream. The caller releases it, and the stream with it.
+// newScanner returns a scanner of a stream. The caller releases the scanner, which
+// releases the stream.
 func newScanner(in stream, limit int) *scanner {
 	s := scanners.Get().(*scanner)
 	*s = scanner{in: in, limit: limit}
@@ -72,7 +73,7 @@ func (s *scanner) release() {
 	scanners.Put(s)
 }
 
-// record reads a record; it returns false when there is none, for the reason in err.
+// record reads a record. If there is none, it returns false and the reason is in err.
 func (s *scanner) record() (Summary, bool) {
 	var r Record
 	if rest, ok := r.read(s.piece); ok {
@@ -83,7 +84,8 @@ func (s *scanner) record() (Summary, bool) {
 	return d, s.err == nil
 }
 
-// divided reads a record of several pieces; see [Record] for the same on bytes.
+// divided reads a record that is divided between pieces, as Record.read reads one in a
+// single piece.
 func (s *scanner) divided() (r Summary) {
 	s.left = binary.MaxVarintLen32 // at most, of the size
 	if s.left = s.varint(); s.left < 0 {
@@ -108,7 +110,7 @@ func (s *scanner) divided() (r Summary) {
 	return r
 }
 
-// end reports what there is behind the last record, if it is not the end.
+// end returns nil if the stream ends here, and else an error.
 func (s *scanner) end() error {
 	switch {
 	case s.more():
@@ -120,8 +122,8 @@ func (s *scanner) end() error {
 	}
 }
 
-// more gets the next piece if this one is read. It returns false at the end of the
-// stream or after an error.
+// more makes sure that piece is not empty. It returns false at the end of the stream or
+// after an error.
 func (s *scanner) more() bool {
 	if len(s.piece) > 0 {
 		return true
@@ -136,15 +138,15 @@ func (s *scanner) more() bool {
 	return s.err == nil
 }
 
-// fail notes an error; the end of the stream within a record means that there are
-// too few of them.
+// fail records an error. It replaces io.EOF, because the end of the stream within a
+// record means that records are missing.
 func (s *scanner) fail(err error) {
 	if s.err == nil || errors.Is(s.err, io.EOF) {
 		s.err = err
 	}
 }
 
-// byte reads a byte of the record.
+// byte reads one byte of the record.
 func (s *scanner) byte() byte {
 	if s.left <= 0 || !s.more() {
 		s.fail(ErrRecords)
@@ -156,7 +158,7 @@ func (s *scanner) byte() byte {
 	return b
 }
 
-// varint reads a number of 32 bits; see the function of that name.
+// varint reads a 32-bit number, with the rules of the function number.
 func (s *scanner) varint() int64 {
 	before := s.left
 	v := s.varlong()

@@ -11,36 +11,37 @@ import (
 	"github.com/klauspost/compress/s2"
 )
 
-// Snappy has two framings in use: one raw block, and xerial's: a 16-byte header,
-// then blocks with a 4-byte size before each. Both are read, xerial's is written.
+// Two framings of Snappy are in use: one raw block, and xerial's, which has a 16-byte
+// header and then blocks, each after its size in 4 bytes. This package reads both and
+// writes xerial's.
 //
-// Blocks are decoded by golang/snappy: s2 is as fast, but takes repeated offsets too,
-// which only it can write and no decoder of Snappy reads.
+// golang/snappy decodes the blocks. s2 is as fast, but also accepts repeated offsets,
+// which only s2 writes and no Snappy decoder reads.
 
 var xerialMagic = []byte{0x82, 'S', 'N', 'A', 'P', 'P', 'Y', 0}
 
 const (
 	xerialHead  = 16
 	snappyBlock = 32 << 10
-	// snappyRatio is more than a snappy block can grow when it is unpacked: its best
-	// element makes 64 bytes of 3.
+	// snappyRatio is above the most that a snappy block can grow when it is unpacked:
+	// its best element makes 64 bytes of 3.
 	snappyRatio = 22
 )
 
-// snappyStream unpacks a block at a time, as xerial's SnappyInputStream does: fewer
-// than four bytes behind a block are the end, and the magic bytes in place of a size
-// begin another run of blocks, of whose header it looks at the version. At the start it
-// does not.
+// snappyStream unpacks one block at a time, with the rules of xerial's
+// SnappyInputStream. Fewer than four bytes after a block are the end. The magic bytes
+// in place of a size are the header of another run of blocks; only the version in such
+// a later header is checked, not that in the first.
 type snappyStream struct {
-	p      []byte // packed, and not read yet
+	p      []byte // the packed bytes that are not read yet
 	framed bool
 	ended  bool
-	room   []byte // for a block that is unpacked
+	room   []byte // for an unpacked block
 }
 
 var snappyStreams = sync.Pool{New: func() any { return new(snappyStream) }}
 
-// snappyKept is the largest block whose memory is kept for others.
+// snappyKept is the largest memory for a block that is kept in the pool.
 const snappyKept = 1 << 20
 
 func openSnappy(p []byte) stream {
@@ -75,7 +76,7 @@ func (s *snappyStream) next() ([]byte, error) {
 	return nil, io.EOF
 }
 
-// packed cuts off the next block; at the end it returns io.EOF.
+// packed returns the next block; at the end it returns io.EOF.
 func (s *snappyStream) packed() ([]byte, error) {
 	if !s.framed {
 		s.ended = true
@@ -143,7 +144,7 @@ func (w *snappyWriter) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// Close packs what is left.
+// Close packs and writes the remaining bytes.
 func (w *snappyWriter) Close() error {
 	if len(w.buf) > 0 || !w.begun {
 		return w.flush()

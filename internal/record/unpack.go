@@ -10,29 +10,30 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// stream is the unpacked bytes of a batch, a piece at a time. It holds one window or
+// stream is the unpacked bytes of a batch, one piece at a time. It holds one window or
 // one block of them, never all.
 //
-// What a stream takes, and what it takes for the end, is what Apache Kafka takes: its
-// consumers read what is stored with the same classes that its broker checks it with.
+// A stream accepts what Apache Kafka accepts, and ends where Kafka's does: Kafka's
+// consumers read stored records with the same classes with which its broker checks
+// them.
 type stream interface {
-	// next returns the bytes that follow, at least one, valid until the next call;
-	// io.EOF at the end.
+	// next returns the next bytes, at least one, valid until the next call; at the end
+	// it returns io.EOF.
 	next() ([]byte, error)
-	// release gives back what the stream works with; nothing may be called after it.
+	// release gives back what the stream uses; no method may be called after it.
 	release()
 }
 
-// open returns the stream of bytes packed by a codec. The caller releases it, also
-// after an error of next.
+// open returns the stream of bytes that a codec packed. The caller must release it,
+// even after an error of next.
 func open(c Codec, p []byte) (stream, error) {
 	return openWith(c, p, awaitWindow(c, p))
 }
 
-// openInTurn is open for a batch of a producer: it waits for one of the places in
-// unpacking, which leave gives back. A batch that wants the large window waits for
-// that first. With a place in hand, such batches would keep all places from the
-// others. So the order is: the large window, then a place.
+// openInTurn is open for a producer's batch: it also waits for a place in unpacking,
+// which leave gives back. The order is: first the large window, then a place. The
+// other way round, batches that wait for the large window would occupy all places, and
+// no other batch could be unpacked.
 func openInTurn(c Codec, p []byte) (stream, error) {
 	large := awaitWindow(c, p)
 	unpacking <- struct{}{}
@@ -43,7 +44,7 @@ func openInTurn(c Codec, p []byte) (stream, error) {
 	return in, err
 }
 
-// awaitWindow waits for the large window if p wants it, and reports whether it does.
+// awaitWindow waits for the large window if p needs it, and reports whether it does.
 func awaitWindow(c Codec, p []byte) bool {
 	large := c == Zstd && wantsLargeWindow(p)
 	if large {
@@ -55,8 +56,8 @@ func awaitWindow(c Codec, p []byte) bool {
 // leave gives a place in unpacking back.
 func leave() { <-unpacking }
 
-// openWith returns a stream that has the large window or not. It gives the window back
-// when it is released, or here after an error.
+// openWith returns a stream; large says that the caller holds the large window. The
+// stream gives the window back when it is released; after an error, openWith does.
 func openWith(c Codec, p []byte, large bool) (stream, error) {
 	switch c {
 	case None:
@@ -74,11 +75,11 @@ func openWith(c Codec, p []byte, large bool) (stream, error) {
 	}
 }
 
-// unpacking bounds how many batches of producers are unpacked at once. The work only
-// computes: more at once would be no faster, and would need more memory.
+// unpacking bounds how many producers' batches are unpacked at the same time. The work
+// is pure computation: more at once would not be faster, and would need more memory.
 var unpacking = make(chan struct{}, runtime.GOMAXPROCS(0))
 
-// plainStream is bytes that are not packed.
+// plainStream is the stream of bytes that are not packed.
 type plainStream struct{ p []byte }
 
 func (s *plainStream) next() ([]byte, error) {
@@ -92,15 +93,15 @@ func (s *plainStream) next() ([]byte, error) {
 
 func (s *plainStream) release() {}
 
-// pieceSize is what the codecs without blocks of their own are read by.
+// pieceSize is the size of the pieces of codecs that have no blocks.
 const pieceSize = 64 << 10
 
-// readPiece reads bytes, at least one unless there is an error.
+// readPiece reads at least one byte, unless there is an error.
 func readPiece(r io.Reader, piece []byte) ([]byte, error) {
 	for {
 		n, err := r.Read(piece)
 		if n > 0 {
-			return piece[:n], nil // an error comes again
+			return piece[:n], nil // the error comes again
 		}
 		if err != nil {
 			return nil, err //nolint:wrapcheck // the caller names the codec
@@ -108,16 +109,16 @@ func readPiece(r io.Reader, piece []byte) ([]byte, error) {
 	}
 }
 
-// maxWindow is the largest zstd window that is decoded, which is what Kafka's
-// decoder takes. Only what is used of it is touched.
+// maxWindow is the largest zstd window that is decoded, as in Kafka's decoder. Only
+// the used part of its memory is touched.
 const maxWindow = 128 << 20
 
-// usualWindow is the largest window that decoders have that any number of goroutines
-// may use at once. It is what the highest level but three of the reference encoder
-// asks for.
+// usualWindow is the largest window of the decoders that any number of goroutines may
+// use at once. All levels of the reference encoder but the highest three ask for at
+// most this.
 const usualWindow = 8 << 20
 
-// largeWindow is held by whoever decodes with a larger window.
+// largeWindow is a token: a goroutine holds it while it decodes with a larger window.
 var largeWindow = make(chan struct{}, 1)
 
 // zstdStream reads frames one after another.
@@ -129,9 +130,9 @@ type zstdStream struct {
 	large bool
 }
 
-// zstdKept are the decoders that are used again and again, as many as there may be
-// batches of producers under way. They are made before anything runs: a decoder has a
-// channel, which belongs to the test's bubble (testing/synctest) if it is made in one.
+// zstdKept are the decoders that are reused, one for each place in unpacking. They are
+// made at the start of the program: a decoder has a channel, and a channel that is
+// made in a test's bubble (testing/synctest) belongs to that bubble.
 var zstdKept = keepZstd(cap(unpacking))
 
 func keepZstd(n int) chan *zstdStream {
@@ -144,7 +145,7 @@ func keepZstd(n int) chan *zstdStream {
 	return kept
 }
 
-// usualZstd returns a decoder that is kept, or a new one if all are in use.
+// usualZstd returns a decoder from zstdKept, or a new one if all are in use.
 func usualZstd() *zstdStream {
 	select {
 	case s := <-zstdKept:
@@ -181,9 +182,9 @@ func openZstd(p []byte, large bool) (stream, error) {
 	return s, nil
 }
 
-// wantsLargeWindow reports whether a frame of p has a window above the usual one that
-// is decoded nevertheless. It reads the headers of frames and blocks only, and stops
-// at what the decoder will refuse.
+// wantsLargeWindow reports whether p has a frame whose window is larger than the usual
+// one and not too large to be decoded. It reads only the headers of frames and blocks,
+// and stops at a header that the decoder will refuse.
 func wantsLargeWindow(p []byte) bool {
 	for len(p) > 0 {
 		var h zstd.Header
@@ -206,8 +207,8 @@ func wantsLargeWindow(p []byte) bool {
 	return false
 }
 
-// behindFrame returns what follows the blocks that p begins with, nothing if they are
-// cut off.
+// behindFrame returns the bytes after the blocks at the start of p, or nothing if the
+// blocks are cut off.
 func behindFrame(p []byte, checksum bool) []byte {
 	const headerSize, typeRLE, checksumSize = 3, 1, 4
 	for last := false; !last; {
@@ -239,7 +240,7 @@ func (s *zstdStream) next() ([]byte, error) {
 func (s *zstdStream) release() {
 	switch {
 	case s.kept:
-		_ = s.z.Reset(nil) // says that there is no input now
+		_ = s.z.Reset(nil) // releases the input
 		s.in.Reset(nil)
 		zstdKept <- s
 	case s.large:
@@ -250,7 +251,7 @@ func (s *zstdStream) release() {
 	}
 }
 
-// streamReader makes a reader of a stream.
+// streamReader is an io.Reader of a stream.
 type streamReader struct {
 	in   stream
 	rest []byte

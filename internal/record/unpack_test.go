@@ -12,7 +12,7 @@ import (
 	"github.com/botehq/bote/internal/record"
 )
 
-// bomb is a batch of one record that unpacks to a number of zero bytes.
+// bomb returns a batch of one record that unpacks to size zero bytes.
 func bomb(t *testing.T, c record.Codec, size int) record.Batch {
 	t.Helper()
 	plain := record.Build(1_000_000, record.KeyValue{Key: []byte("k"), Value: make([]byte, size)})
@@ -21,7 +21,7 @@ func bomb(t *testing.T, c record.Codec, size int) record.Batch {
 	return b
 }
 
-// allocated is how many bytes f allocates.
+// allocated returns how many bytes f allocates.
 func allocated(f func()) int {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -30,9 +30,9 @@ func allocated(f func()) int {
 	return int(after.TotalAlloc - before.TotalAlloc)
 }
 
-// TestUnpackingNeedsNoMemory: looking at records takes the same memory whatever they
-// unpack to, with every codec. It is not parallel: it counts what the process
-// allocates.
+// TestUnpackingNeedsNoMemory: with every codec, a check of records needs the same
+// memory whatever their unpacked size. The test is not parallel, because it counts
+// the allocations of the whole process.
 func TestUnpackingNeedsNoMemory(t *testing.T) {
 	const size = 14 << 20
 	for _, c := range []record.Codec{record.Gzip, record.LZ4, record.Zstd, record.Snappy} {
@@ -56,8 +56,8 @@ func TestUnpackingNeedsNoMemory(t *testing.T) {
 	}
 }
 
-// TestForcedCodecIsBounded: a batch that would be too large in the codec of its
-// topic is refused before it is.
+// TestForcedCodecIsBounded: a batch that gets too large in its topic's codec is
+// refused before it is packed completely.
 func TestForcedCodecIsBounded(t *testing.T) {
 	b := bomb(t, record.Gzip, 14<<20)
 	r := rules
@@ -69,7 +69,8 @@ func TestForcedCodecIsBounded(t *testing.T) {
 	require.Less(t, used, 7<<20)
 }
 
-// zeros is one record of zero bytes, packed to less than a hundredth of a percent.
+// zeros returns one record of zero bytes, packed to less than a hundredth of a
+// percent.
 func zeros(size int) []byte {
 	const block = 128 << 10
 	head := append([]byte{0, 0, 0, 2, 'k'}, binary.AppendVarint(nil, int64(size))...)
@@ -79,11 +80,11 @@ func zeros(size int) []byte {
 	for ; size >= block; size -= block {
 		p = append(p, 1<<1, 0, 0x10, 0) // a block of one repeated byte
 	}
-	size++ // and no headers
+	size++ // one more zero byte: the record has no headers
 	return append(p, byte(1|1<<1|size<<3), byte(size>>5), byte(size>>13), 0)
 }
 
-// TestManyZeros: what a producer can make of a batch of zeros is taken.
+// TestManyZeros: whatever a producer can make of a batch of zeros is accepted.
 func TestManyZeros(t *testing.T) {
 	t.Parallel()
 	p := zeros(60 << 20)
@@ -96,8 +97,9 @@ func TestManyZeros(t *testing.T) {
 	require.ErrorContains(t, err, "unpack to more than")
 }
 
-// TestBombs: what unpacks to absurdly more than it is, or announces it, is refused.
-// It is alone, as it counts what is allocated.
+// TestBombs: a batch that unpacks to absurdly more than its size, or says so in its
+// header, is refused. The test is not parallel, because it counts the allocations of
+// the whole process.
 func TestBombs(t *testing.T) {
 	r := rules
 	r.Compacted = true
@@ -105,7 +107,7 @@ func TestBombs(t *testing.T) {
 	require.ErrorIs(t, err, kerr.InvalidRecord)
 	require.ErrorContains(t, err, "unpack to more than")
 	announced := bomb(t, record.Snappy, 100)
-	p := binary.AppendUvarint(nil, 1<<30) // a raw block of 1 GiB, of two bytes
+	p := binary.AppendUvarint(nil, 1<<30) // a raw block that claims 1 GiB, of two bytes
 	b, err := record.Recode(announced, append(p, 0, 0), record.None, 0)
 	require.NoError(t, err)
 	b[22] = byte(record.Snappy)

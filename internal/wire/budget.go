@@ -9,25 +9,25 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// budget is a number of bytes that all connections share. There are three: one
-// for Produce frames, one for all other frames, and one for answers that have
-// not left. They are apart so that who holds one cannot stop who needs another:
+// budget is a number of bytes that all connections share. There are three: one for Produce
+// frames, one for all other frames, and one for answers that are not sent yet. They are
+// separate, so that a request or answer that holds one cannot block a request that needs
+// another:
 //
-//   - Records are held from the first byte of a frame until its append is
-//     answered. Both end by themselves: a frame has a time to arrive in, and
-//     appends wait for nobody but the disk.
-//   - Other requests may be held for long: a fetch that waits, a member that
-//     joins. If they use up their budget, large ones wait; a small one on a
-//     connection with nothing in flight is always taken, so that no connection
-//     is silenced.
-//   - Answers are held by clients that do not read, until they are closed for it.
-//     If they use up their budget, fetches wait and large descriptions are
-//     refused; all else is answered.
+//   - A Produce request holds memory from the first byte of its frame until its append is
+//     answered. Both phases end by themselves: a frame must arrive in a given time, and
+//     appends wait for nothing but the disk.
+//   - Other requests may hold memory for long: a fetch that waits, a member that joins. If
+//     their budget is used up, large requests wait. A small request on a connection with
+//     nothing in flight never waits, so that no connection is silenced.
+//   - An answer holds memory until its client has read it, or is closed because it does not.
+//     If this budget is used up, fetches wait and large descriptions are refused; everything
+//     else is answered.
 //
-// Who waits is served in turn. The budget is exceeded by at most one step (see
-// firstRead, and roomFor) and by small requests, with one exception: a frame that is read in
-// steps holds what it has while it waits for more, so that many of them could
-// wait for each other. One of those at a time may exceed the budget.
+// Waiters are served in turn. Usage exceeds the limit by at most one step (see firstRead and
+// roomFor) and by small requests, with one exception. A frame that is read in steps holds
+// its first bytes while it waits for more, so many of them could wait for each other.
+// Therefore one frame at a time may exceed the limit.
 type budget struct {
 	limit   int64
 	used    atomic.Int64
@@ -38,19 +38,19 @@ type budget struct {
 
 	mu        sync.Mutex // guards what follows
 	queue     []*waiter
-	overdrawn bool // a lease with over set is out
+	overdrawn bool // one lease has over set
 }
 
-// waiter is somebody who waits for bytes.
+// waiter is a request that waits for bytes.
 type waiter struct {
 	lease *lease
 	n     int64
-	begun bool // holds bytes already
+	begun bool // the lease holds bytes already
 	ready chan struct{}
 }
 
-// lease is what one request or answer holds of a budget. It is written by one
-// goroutine at a time; release may be called from any, and more than once.
+// lease is the part of a budget that one request or answer holds. One goroutine at a time
+// may write it; release may be called from any goroutine, and more than once.
 type lease struct {
 	of   *budget
 	n    atomic.Int64
@@ -62,7 +62,7 @@ func (b *budget) init(kind string, limit int64, m *metrics, e *episode) {
 	b.waits, b.waited = m.waits.WithLabelValues(kind), m.waited.WithLabelValues(kind)
 }
 
-// add takes or gives back bytes without waiting.
+// add uses n bytes more, or fewer, without waiting.
 func (b *budget) add(n int64) {
 	if used := b.used.Add(n); n < 0 && used < b.limit && b.waiting.Load() > 0 {
 		b.mu.Lock()
@@ -71,7 +71,7 @@ func (b *budget) add(n int64) {
 	}
 }
 
-// try takes n bytes if the budget is not used up.
+// try uses n bytes if the budget is not used up.
 func (b *budget) try(n int64) bool {
 	for {
 		used := b.used.Load()
@@ -84,7 +84,7 @@ func (b *budget) try(n int64) bool {
 	}
 }
 
-// serve gives bytes to those who wait, in turn; the caller holds mu.
+// serve gives bytes to the waiters, in turn; the caller holds mu.
 func (b *budget) serve() {
 	for len(b.queue) > 0 && b.try(b.queue[0].n) {
 		b.grant(0)
@@ -102,7 +102,7 @@ func (b *budget) serve() {
 	}
 }
 
-// grant tells the i-th waiter that it has its bytes; the caller holds mu.
+// grant gives the i-th waiter its bytes and wakes it; the caller holds mu.
 func (b *budget) grant(i int) {
 	w := b.queue[i]
 	b.queue = slices.Delete(b.queue, i, i+1)
@@ -111,8 +111,8 @@ func (b *budget) grant(i int) {
 	close(w.ready)
 }
 
-// acquire waits until the budget is not used up, then takes n bytes for the
-// lease. It returns false if done is closed before.
+// acquire waits until the budget is not used up, then adds n bytes to the lease. It returns
+// false if done is closed first.
 func (b *budget) acquire(done <-chan struct{}, l *lease, n int64) bool {
 	if b.waiting.Load() == 0 && b.try(n) {
 		l.n.Add(n)
@@ -126,7 +126,7 @@ func (b *budget) acquire(done <-chan struct{}, l *lease, n int64) bool {
 	b.mu.Lock()
 	b.queue = append(b.queue, w)
 	b.waiting.Store(int32(len(b.queue)))
-	b.serve() // what was given back before the line above looked at nobody
+	b.serve() // bytes that were given back before the line above saw no waiter
 	b.mu.Unlock()
 	select {
 	case <-w.ready:
@@ -149,8 +149,8 @@ func (b *budget) acquire(done <-chan struct{}, l *lease, n int64) bool {
 	}
 }
 
-// forget takes a waiter off the queue. If it has got its bytes meanwhile, they
-// are in its lease.
+// forget removes a waiter from the queue. If the waiter has been granted its bytes
+// meanwhile, they are in its lease.
 func (b *budget) forget(w *waiter) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -161,13 +161,13 @@ func (b *budget) forget(w *waiter) {
 	}
 }
 
-// step is what a fetch takes before it is begun: as much as a usual batch, so that
-// not too many read at a time.
+// step is what a fetch acquires before it begins: the size of a usual batch, so that not too
+// many fetches read at a time.
 func (b *budget) step() int64 { return min(usualBatch, b.limit/shareOf) }
 
-// share is how many of the bytes asked for an answer may use, what it has already
-// included: all of them while there is plenty, less and less as the budget runs
-// out. It is false if there is nothing left.
+// share returns how many of the wanted bytes an answer may hold, including the bytes it has
+// already: all of them while there is plenty, fewer and fewer as the budget runs out. It
+// returns false if nothing is left and the answer has nothing.
 func (b *budget) share(has int64, want int) (int, bool) {
 	free := b.limit - b.used.Load() + has
 	if free <= 0 && has == 0 {
@@ -190,8 +190,7 @@ func (l *lease) take(n int64) {
 	l.of.add(n)
 }
 
-// takeWithin adds n bytes to the lease if nobody waits and the budget has as many
-// left.
+// takeWithin adds n bytes to the lease if nobody waits and the budget has that many left.
 func (l *lease) takeWithin(n int64) bool {
 	b := l.of
 	for b.waiting.Load() == 0 {
@@ -207,14 +206,15 @@ func (l *lease) takeWithin(n int64) bool {
 	return false
 }
 
-// set makes the lease n bytes, without waiting.
+// set makes the lease hold n bytes, without waiting.
 func (l *lease) set(n int64) {
 	if d := n - l.n.Swap(n); d != 0 {
 		l.of.add(d)
 	}
 }
 
-// release gives everything back. Who is next may exceed the limit at once.
+// release gives all bytes back. If the lease exceeded the limit, another frame may do so
+// now.
 func (l *lease) release() {
 	switch b := l.of; {
 	case b == nil:

@@ -14,7 +14,7 @@ func newBudget(limit int64) *budget {
 	return b
 }
 
-// waits runs an acquire and returns a channel of its result, once it has queued.
+// waits runs an acquire and, once it is queued, returns a channel for its result.
 func waits(t *testing.T, b *budget, done chan struct{}, l *lease, n int64) <-chan bool {
 	t.Helper()
 	before := b.waiting.Load()
@@ -64,8 +64,8 @@ func TestBudgetForgetsWhoLeft(t *testing.T) {
 	require.Zero(t, b.used.Load())
 }
 
-// TestBudgetOverdraft: of frames that hold memory and wait for more, one goes on;
-// when it has ended, the next does.
+// TestBudgetOverdraft: of several frames that hold memory and wait for more, one goes
+// on; when it has ended, the next one does.
 func TestBudgetOverdraft(t *testing.T) {
 	t.Parallel()
 	b := newBudget(100)
@@ -83,8 +83,8 @@ func TestBudgetOverdraft(t *testing.T) {
 	require.False(t, b.overdrawn)
 }
 
-// TestBudgetNeverStops: whatever the order, everybody is served in the end, and
-// all is given back.
+// TestBudgetNeverStops: whatever the order, every waiter is served in the end, and
+// all bytes are given back.
 func TestBudgetNeverStops(t *testing.T) {
 	t.Parallel()
 	b := newBudget(1000)

@@ -21,7 +21,7 @@ func poolFor(size int) int {
 	return bits.Len(uint((size - 1) / minBuffer))
 }
 
-// getBuffer returns a buffer with at least the capacity, and some length.
+// getBuffer returns a buffer with at least the given capacity, and any length.
 func getBuffer(size int) *[]byte {
 	i := poolFor(size)
 	if i >= len(pools) {

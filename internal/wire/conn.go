@@ -21,28 +21,28 @@ type Conn struct {
 	server   *Server
 	listener *Listener
 	nc       net.Conn
-	raw      syscall.RawConn // of nc, if it is the system's own
+	raw      syscall.RawConn // of nc; nil unless nc is a plain socket
 	ctx      context.Context //nolint:containedctx // the life of the connection itself, ended by its reader
 	cancel   context.CancelFunc
-	largest  int           // frame so far; owned by the reader
-	lastTurn chan struct{} // closed when the last turn that was taken is over; owned by the reader
+	largest  int           // size of the largest frame so far; owned by the reader
+	lastTurn chan struct{} // closed when the last turn given out is over; owned by the reader
 
 	mu      sync.Mutex // guards what follows
 	queue   []*slot    // requests in order, oldest first
 	held    int        // bytes of unanswered requests and unsent answers
-	unsized int        // requests whose answers are to come in any size
-	// hoardsSince is when memory was short and answers were seen to wait behind one
-	// that is not there; zero if they do not.
+	unsized int        // unanswered requests whose answers may have any size
+	// hoardsSince is since when finished answers are blocked by an unfinished one while
+	// memory is short; zero if they are not.
 	hoardsSince time.Time
-	broken      bool // nothing more is read or written
-	sending     int  // slots at the head of queue that the writer has
+	broken      bool // set for good: nothing more is read or written
+	sending     int  // number of slots at the head of queue that the writer is sending
 	written     chan struct{}
 	ready       chan struct{}
 }
 
-// slot keeps a request's place in the order of answers.
+// slot is a request's place in the order of answers.
 type slot struct {
-	bytes   int // of the request, then also of the answer
+	bytes   int // of the request, later also of the answer
 	request lease
 	answer  lease
 	began   time.Time
@@ -53,7 +53,7 @@ type slot struct {
 	release func()
 }
 
-// free lets go of an answer that has left or never will.
+// free releases an answer that has been sent or never will be.
 func (s *slot) free() {
 	s.answer.release()
 	if s.release != nil {
@@ -61,19 +61,19 @@ func (s *slot) free() {
 	}
 }
 
-// errMalformed is what a frame is that cannot be a request.
+// errMalformed says that a frame cannot be a request.
 var errMalformed = errors.New("malformed frame")
 
-// TakeTurn has a request run after those of its connection that took a turn before it. It
-// waits for before, unless that is nil, and calls over when it is done. Only Serve may call
-// TakeTurn.
+// TakeTurn puts a request behind all requests of its connection that took a turn before.
+// The request must wait for before, unless that is nil, and call over when it is done. Only
+// Serve may call TakeTurn.
 func (c *Conn) TakeTurn() (before <-chan struct{}, over func()) {
 	turn := make(chan struct{})
 	before, c.lastTurn = c.lastTurn, turn
 	return before, func() { close(turn) }
 }
 
-// RemoteHost is the address of the client without its port.
+// RemoteHost returns the client's address without the port.
 func (c *Conn) RemoteHost() string {
 	host, _, err := net.SplitHostPort(c.nc.RemoteAddr().String())
 	if err != nil {
@@ -82,7 +82,7 @@ func (c *Conn) RemoteHost() string {
 	return host
 }
 
-// Listener is where the connection was accepted.
+// Listener returns the listener that accepted the connection.
 func (c *Conn) Listener() *Listener { return c.listener }
 
 // Context ends with the connection.
@@ -110,7 +110,7 @@ func (c *Conn) client() slog.Attr { return slog.String("client", c.nc.RemoteAddr
 
 // serve takes requests until the connection ends.
 func (c *Conn) serve() (err error) {
-	var f frame // read, and no request yet
+	var f frame // a frame that is being read and is not a request yet
 	defer func() {
 		if p := recover(); p != nil {
 			c.panicked(p)
@@ -135,7 +135,7 @@ func (c *Conn) serve() (err error) {
 	}
 }
 
-// request makes a request of a frame.
+// request decodes a frame.
 func (c *Conn) request(f *frame) (*Request, error) {
 	h, body, ok := parseHeader(f.p, c.listener.flexible)
 	if !ok {
@@ -164,8 +164,7 @@ func (c *Conn) request(f *frame) (*Request, error) {
 	return r, nil
 }
 
-// begin gives a request its place in the order of answers and hands it to the
-// handler.
+// begin puts a request into the order of answers and hands it to the handler.
 func (c *Conn) begin(r *Request) {
 	r.slot.began = time.Now()
 	c.mu.Lock()
@@ -175,7 +174,7 @@ func (c *Conn) begin(r *Request) {
 	c.server.metrics.of(r.Key).requests.Inc()
 	c.server.metrics.inFlight.Inc()
 	defer func() {
-		if p := recover(); p != nil { // nobody else will
+		if p := recover(); p != nil { // nobody else will answer it
 			r.abandon()
 			panic(p)
 		}
@@ -183,13 +182,14 @@ func (c *Conn) begin(r *Request) {
 	c.listener.Handler.Serve(r)
 }
 
-// panicked tells of a panic while a request was served; the caller recovered it and
-// closes the connection.
+// panicked logs a panic of a request. The caller has recovered it and closes the
+// connection.
 func (c *Conn) panicked(p any) {
 	c.server.log.Error("panic in a request", c.client(), slog.Any("err", p), slog.String("stack", string(debug.Stack())))
 }
 
-// decode reads a body. Produce and Fetch, the hot ones, do not even copy strings.
+// decode reads a body. For Produce and Fetch, the hot requests, it does not even copy
+// strings.
 func decode(msg kmsg.Request, body []byte) error {
 	if u, ok := msg.(interface{ UnsafeReadFrom(p []byte) error }); ok && msg.Key() <= 1 {
 		return u.UnsafeReadFrom(body)
@@ -197,8 +197,8 @@ func decode(msg kmsg.Request, body []byte) error {
 	return msg.ReadFrom(body)
 }
 
-// waitForRoom waits until the connection has less unanswered work than its
-// budget. It returns false if the connection ended.
+// waitForRoom waits until the connection's unanswered work is within its budget. It returns
+// false if the connection ended.
 func (c *Conn) waitForRoom() bool {
 	for {
 		c.mu.Lock()
@@ -219,11 +219,11 @@ func (c *Conn) waitForRoom() bool {
 	}
 }
 
-// maxUnsized is how many requests of a connection may wait for answers of any size:
-// what they take shows only when they are there.
+// maxUnsized is how many requests of a connection may wait for answers of unknown size:
+// their memory is counted only once they exist.
 const maxUnsized = 4
 
-// answerUnsized notes that the answer of a request will come in any size.
+// answerUnsized notes that nobody knows how large the answer of a request will be.
 func (c *Conn) answerUnsized(s *slot) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -237,9 +237,9 @@ func (c *Conn) busy() bool {
 	return len(c.queue) > 0 && !c.broken
 }
 
-// finish enters an answer in its place and wakes the writer if it is next.
+// finish stores an answer in its slot and wakes the writer if it is the next to send.
 func (c *Conn) finish(s *slot, parts []Part, release func()) {
-	n, size := 0, 0 // of memory, of which parts of files take none, and of all
+	n, size := 0, 0 // of memory, which parts of files do not need; of everything
 	for i := range parts {
 		n += len(parts[i].Bytes)
 		size += parts[i].len()
@@ -291,8 +291,8 @@ func (c *Conn) write() {
 	}
 }
 
-// sendReady sends the answers that are next in order, in one go. It returns
-// false if the connection is to be closed.
+// sendReady sends the finished answers that are next in order, in one go. It returns false
+// if the connection must be closed.
 func (c *Conn) sendReady() bool {
 	for {
 		c.mu.Lock()
@@ -341,8 +341,8 @@ func (c *Conn) sendReady() bool {
 	}
 }
 
-// fail closes the connection and lets go of answers that will not be sent. It
-// may be called more than once.
+// fail closes the connection and frees the answers that will not be sent. It may be called
+// more than once.
 func (c *Conn) fail() {
 	c.mu.Lock()
 	if c.broken {
@@ -350,10 +350,10 @@ func (c *Conn) fail() {
 		return
 	}
 	c.broken = true
-	queue := c.queue[c.sending:] // the writer releases what it has
+	queue := c.queue[c.sending:] // the writer frees those that it is sending
 	c.queue, c.held = nil, 0
 	c.mu.Unlock()
-	_ = c.nc.Close() // nobody is left to tell
+	_ = c.nc.Close() // there is nobody to report an error to
 	c.cancel()
 	for _, s := range queue {
 		if s.done {

@@ -15,8 +15,8 @@ import (
 	"github.com/botehq/bote/internal/wire"
 )
 
-// openFiles is the number of this process's file descriptors, 0 where that
-// cannot be seen.
+// openFiles returns how many file descriptors this process has, or 0 if the system
+// does not tell.
 func openFiles() int {
 	entries, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
@@ -25,7 +25,7 @@ func openFiles() int {
 	return len(entries)
 }
 
-// inUse is what the process holds in its heap and stacks after a collection.
+// inUse returns the size of the heap and the stacks after a collection.
 func inUse() int {
 	debug.FreeOSMemory()
 	var m runtime.MemStats
@@ -33,10 +33,10 @@ func inUse() int {
 	return int(m.HeapAlloc + m.StackInuse)
 }
 
-// TestConnectionsLeaveNothing: 10,000 connections that come and go, with nothing
-// sent, half a frame, or a request that is still worked on, leave no goroutine,
-// memory or file descriptor behind. It is not parallel: it counts what the
-// process has.
+// TestConnectionsLeaveNothing: 10,000 connections come and go. Some send nothing,
+// some half a frame, some a request that is not answered yet. None leaves a
+// goroutine, memory or a file descriptor behind. The test is not parallel, because it
+// counts what the whole process has.
 func TestConnectionsLeaveNothing(t *testing.T) {
 	const connections, workers = 10_000, 32
 	h := &handler{requests: make(chan *wire.Request, connections)}
@@ -80,7 +80,7 @@ func TestConnectionsLeaveNothing(t *testing.T) {
 }
 
 // TestIdleConnectionsAreSmall: a connection that has served requests and is idle
-// costs less than 30 KB, both ends and the kernel's part apart.
+// costs less than 30 KB. That counts both ends, but not the kernel's memory.
 func TestIdleConnectionsAreSmall(t *testing.T) {
 	const connections, bound = 1000, 30 << 20
 	b := newBench(t, wire.Config{})
@@ -98,7 +98,7 @@ func TestIdleConnectionsAreSmall(t *testing.T) {
 	require.Less(t, used, bound)
 }
 
-// unsized is a handler of answers that come in any size.
+// unsized is a handler whose answers may have any size.
 type unsized struct{ every }
 
 func (h unsized) Serve(r *wire.Request) {
@@ -106,8 +106,8 @@ func (h unsized) Serve(r *wire.Request) {
 	h.every.Serve(r)
 }
 
-// TestUnsizedAnswers: a connection has a few answers of any size on their way at a
-// time; its other requests wait until one is there.
+// TestUnsizedAnswers: a connection may wait for a few answers of unknown size at a
+// time; its further requests wait until one of these answers exists.
 func TestUnsizedAnswers(t *testing.T) {
 	t.Parallel()
 	h := &handler{requests: make(chan *wire.Request, 10)}
@@ -123,7 +123,7 @@ func TestUnsizedAnswers(t *testing.T) {
 	for range most {
 		begun = append(begun, b.next(t))
 	}
-	other := b.dial(t) // is served meanwhile
+	other := b.dial(t) // it is served meanwhile
 	send(t, other, metadata(100))
 	r := b.next(t)
 	require.Equal(t, int32(100), r.CorrelationID)
@@ -134,7 +134,7 @@ func TestUnsizedAnswers(t *testing.T) {
 		t.Fatalf("request %d is begun", r.CorrelationID)
 	default:
 	}
-	begun[1].Reply(kmsg.NewPtrMetadataResponse()) // its turn to leave has not come
+	begun[1].Reply(kmsg.NewPtrMetadataResponse()) // it cannot be sent yet: the first one is missing
 	require.Equal(t, int32(most), b.next(t).CorrelationID)
 	for _, i := range []int{0, 2, 3} {
 		begun[i].Reply(kmsg.NewPtrMetadataResponse())

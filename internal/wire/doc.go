@@ -1,25 +1,23 @@
-// Package wire is connections: it speaks frames and headers of the Kafka
-// protocol, and knows no topic.
+// Package wire owns connections: it speaks frames and headers of the Kafka protocol
+// and knows nothing of topics.
 //
-// A [Server] accepts connections on listeners. Each connection has two
-// goroutines. The reader takes a frame, decodes it through kmsg and hands a
-// [Request] to the [Handler], which begins to work on it and returns; it may
-// answer at once or later, from any goroutine. The writer sends the answers in
-// the order of the requests (KIP-219 apart, the protocol promises that order). So
-// requests of one connection begin in order, may finish in any, and are answered
-// in order.
+// A [Server] accepts connections on listeners. Each connection has two goroutines.
+// The reader reads a frame, decodes it with kmsg and hands a [Request] to the
+// [Handler]. The handler begins to work on the request and returns; it may answer at
+// once or later, from any goroutine. The writer sends the answers in the order of the
+// requests, as the protocol promises (KIP-219 is the exception). So requests of one
+// connection begin in order, finish in any order, and are answered in order.
 //
-// The reader stops reading while a connection has more unanswered work than its
-// budget: bytes of requests and answers, or a number of requests. It waits, too,
-// while all connections together hold too much memory: budget.go has the rules,
-// and why nobody can wait for ever.
+// The reader stops reading while its connection has more unanswered work than its
+// budget allows: a number of bytes of requests and answers, or a number of requests.
+// It also waits while all connections together hold too much memory; budget.go has
+// the rules, and says why no connection can wait for ever.
 //
-// A client can make only its own connection suffer. A frame that makes no sense,
-// one that begins and does not arrive, and answers that are not taken close it.
-// What lasts, such as a flood of these, makes two lines in the log: one when it
-// begins, one when it is over (episode.go).
+// A client can harm only its own connection. The server closes a connection for a
+// malformed frame, for a frame that begins and does not arrive, and for answers that
+// the client does not read. A lasting condition, such as a flood of malformed frames,
+// makes two lines in the log: one when it begins, one when it is over (episode.go).
 //
-// What a Request refers to, its Body included, lives in a buffer that is used
-// again once the request is answered: who keeps a string or slice longer must
-// copy it.
+// A Request, including its Body, refers to a buffer that is reused once the request
+// is answered. Code that keeps a string or slice longer must copy it.
 package wire

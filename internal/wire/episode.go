@@ -6,24 +6,24 @@ import (
 	"time"
 )
 
-// quiet is how long nothing may happen until an episode is over.
+// quiet is how long no event may happen before an episode is over.
 const quiet = 10 * time.Second
 
-// episode turns many events into two log lines: one when the first happens, one
-// with their number and duration when none has happened for a while.
+// episode turns many events into two log lines: one at the first event, and one with
+// their number and duration when none has happened for a while.
 type episode struct {
 	begins func(attrs ...any)
 	ends   func(attrs ...any)
 
 	mu      sync.Mutex // guards what follows
-	began   time.Time  // zero if there is none
+	began   time.Time  // zero while no episode is going on
 	last    time.Time
 	count   int
 	timer   *time.Timer
 	stopped bool
 }
 
-// note counts an event; attrs are for the first line.
+// note counts an event; attrs go into the first line.
 func (e *episode) note(attrs ...any) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -40,7 +40,7 @@ func (e *episode) note(attrs ...any) {
 	e.begins(attrs...)
 }
 
-// look ends the episode if it has been quiet.
+// look ends the episode if no event has happened for quiet.
 func (e *episode) look() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -54,13 +54,13 @@ func (e *episode) look() {
 	e.finish()
 }
 
-// finish says that the episode is over; the caller holds mu.
+// finish logs that the episode is over; the caller holds mu.
 func (e *episode) finish() {
 	e.ends(slog.Int("events", e.count), slog.Duration("took", e.last.Sub(e.began)))
 	e.began, e.count = time.Time{}, 0
 }
 
-// stop ends the episode now, and for good.
+// stop ends the episode now and for good.
 func (e *episode) stop() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -73,12 +73,13 @@ func (e *episode) stop() {
 	}
 }
 
-// Episode is for a handler what the server has for its own conditions: many events
-// make two log lines.
+// Episode lets a handler do what the server does for its own conditions: make two log
+// lines of many events.
 type Episode struct{ e episode }
 
-// NewEpisode returns an episode that has not begun. Begins gets the attributes of the
-// first event, ends the number of events and how long they lasted.
+// NewEpisode returns an episode that has not begun. It calls begins with the
+// attributes of the first event, and ends with the number of events and how long they
+// lasted.
 func NewEpisode(begins, ends func(attrs ...any)) *Episode {
 	return &Episode{episode{begins: begins, ends: ends}}
 }
@@ -86,10 +87,10 @@ func NewEpisode(begins, ends func(attrs ...any)) *Episode {
 // Note counts an event.
 func (e *Episode) Note(attrs ...any) { e.e.note(attrs...) }
 
-// Stop ends the episode now, and for good.
+// Stop ends the episode now and for good.
 func (e *Episode) Stop() { e.e.stop() }
 
-// episodes are the conditions of a server that last for a while.
+// episodes are the lasting conditions of a server.
 type episodes struct {
 	refused, unaccepted, malformed, late, stalled, records, others, answers *episode
 }

@@ -10,7 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestEpisode: any number of events makes two lines, and quiet ends it.
+// TestEpisode: any number of events makes two lines, and a quiet time ends the
+// episode.
 func TestEpisode(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

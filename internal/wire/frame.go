@@ -11,14 +11,14 @@ import (
 	"time"
 )
 
-// frame is a request's bytes and what they hold of the budget.
+// frame is the bytes of a request, with a slot that counts them in the budget.
 type frame struct {
 	buf  *[]byte
 	p    []byte
 	slot *slot
 }
 
-// drop lets go of a frame that became no request.
+// drop releases a frame that did not become a request.
 func (f *frame) drop() {
 	if f.slot == nil {
 		return
@@ -30,31 +30,31 @@ func (f *frame) drop() {
 
 const (
 	readBuffer = 4 << 10
-	// firstRead bounds what a size field alone can make the broker allocate, and is
-	// the step in which large frames are read.
+	// firstRead is the step in which large frames are read. It bounds what a size
+	// field alone can make the broker allocate.
 	firstRead = 1 << 20
-	// smallFrame is the largest frame that is taken without waiting for memory, if
-	// its connection has nothing else in flight.
+	// smallFrame is the largest frame that is read without waiting for memory, if its
+	// connection has nothing else in flight.
 	smallFrame = 4 << 10
-	// smallestFrame has a header of version 0 and no body.
+	// smallestFrame is a frame with a header of version 0 and no body.
 	smallestFrame = 8
-	// slowest is the rate in bytes per second that a frame must keep to, besides the
-	// FrameTimeout that every step has.
+	// slowest is the minimum rate of a frame in bytes per second. Every step is also
+	// allowed the FrameTimeout.
 	slowest = 64 << 10
-	// otherWeight is how much more memory a decoded request takes than its bytes, if
-	// it is made of tiny elements: measured, 25 times for a fetch of topics without
-	// partitions, and 55 times, answer included, for metadata of topics without names.
+	// otherWeight is how many times its size a decoded request needs if it consists of
+	// tiny elements. Measured: 25 times for a fetch of topics without partitions, and
+	// 55 times, including the answer, for metadata of topics without names.
 	otherWeight = 32
-	// elementMemory is what an element of an array takes at most once it is decoded:
-	// measured, 125 bytes for a member that leaves its group for a reason; most take
-	// less than 80.
+	// elementMemory is the most that an element of an array needs once it is decoded.
+	// Measured: 125 bytes for a member that leaves its group and gives a reason; most
+	// elements need less than 80.
 	elementMemory = 128
 )
 
 var errLate = errors.New("the rest of a frame did not arrive in time")
 
-// readFrame waits for a frame as long as the idle limit allows; a connection that
-// has requests in progress is not idle.
+// readFrame reads the next frame and waits for it up to the idle timeout. A connection
+// with requests in progress is not idle.
 func (c *Conn) readFrame(in *bufio.Reader) (frame, error) {
 	if err := c.awaitByte(in); err != nil {
 		return frame{}, err
@@ -73,7 +73,7 @@ func (c *Conn) readFrame(in *bufio.Reader) (frame, error) {
 	return f, nil
 }
 
-// late tells a frame that does not arrive from a connection that breaks.
+// late returns errLate for a missed deadline, and any other error as it is.
 func late(err error) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return errLate
@@ -100,7 +100,7 @@ func (c *Conn) awaitByte(in *bufio.Reader) error {
 	}
 }
 
-// allow gives the client time for the next n bytes, if they are not here yet.
+// allow sets the deadline for the next n bytes, if they are not here yet.
 func (c *Conn) allow(in *bufio.Reader, n int) error {
 	if in.Buffered() >= n {
 		return nil
@@ -108,7 +108,7 @@ func (c *Conn) allow(in *bufio.Reader, n int) error {
 	return c.nc.SetReadDeadline(time.Now().Add(c.server.cfg.FrameTimeout + time.Duration(n)*time.Second/slowest))
 }
 
-// readHead reads the size of a frame and looks at its API key.
+// readHead reads the size of a frame and peeks at its API key.
 func (c *Conn) readHead(in *bufio.Reader) (n int, key uint16, err error) {
 	if err := c.allow(in, 4+2); err != nil {
 		return 0, 0, err
@@ -132,7 +132,7 @@ func (c *Conn) readHead(in *bufio.Reader) (n int, key uint16, err error) {
 	return n, key, nil
 }
 
-// notASize says what four bytes are that cannot be the size of a request.
+// notASize explains four bytes that cannot be the size of a request.
 func notASize(b [4]byte, largest int) string {
 	switch text := string(b[:]); {
 	case text == "GET " || text == "POST" || text == "HEAD" || text == "PUT " || text == "OPTI" || text == "PRI ":
@@ -149,8 +149,8 @@ const (
 	syncGroupKey = 14
 )
 
-// mayBe is how large a frame of an API may be. SyncGroup has the assignments of all
-// members.
+// mayBe returns how large a frame of an API may be. SyncGroup carries the assignments
+// of all members.
 func (s *Server) mayBe(key uint16) int {
 	switch key {
 	case produceKey:
@@ -162,8 +162,8 @@ func (s *Server) mayBe(key uint16) int {
 	}
 }
 
-// readBody reads n bytes into a buffer that grows as they arrive, and waits
-// before each step until there is memory for it.
+// readBody reads n bytes into a buffer that grows as they arrive. Before each step it
+// waits until there is memory for it.
 func (c *Conn) readBody(in *bufio.Reader, f *frame, n int, key uint16) error {
 	small := n <= smallFrame && !c.busy()
 	if small {
@@ -195,10 +195,11 @@ func (c *Conn) readBody(in *bufio.Reader, f *frame, n int, key uint16) error {
 	return nil
 }
 
-// nextStep says how much of a frame to read next, and waits until there is memory
-// for it. Who has sent as much before is believed: all of a frame that is not too
-// large is taken in one step, and of a larger one, when something of it is here, the
-// rest, if there is memory for that. So it need not grow and be copied.
+// nextStep returns how much of a frame to read next, and waits until there is memory
+// for it. If the connection has sent a Produce frame at least half this size, the size
+// is believed, so that the buffer need not grow and be copied: a frame up to maxBuffer
+// is read in one step; of a larger one, all the rest is read after the first step, if
+// that needs no wait for memory.
 func (c *Conn) nextStep(f *frame, got, n int, key uint16) (step int, ok bool) {
 	step = min(n-got, firstRead)
 	if key == produceKey && n <= 2*c.largest {
@@ -212,7 +213,7 @@ func (c *Conn) nextStep(f *frame, got, n int, key uint16) (step int, ok bool) {
 	return step, f.slot.request.of.acquire(c.ctx.Done(), &f.slot.request, int64(step)*weightOf(key))
 }
 
-// weightOf is what a byte of a frame counts as in its budget.
+// weightOf returns how many bytes of its budget a byte of a frame counts.
 func weightOf(key uint16) int64 {
 	if key == produceKey {
 		return 1
@@ -220,9 +221,9 @@ func weightOf(key uint16) int64 {
 	return otherWeight
 }
 
-// roomFor waits until there is memory for a frame's elements, as far as they take
-// more than what the frame holds already. A few do not wait, as a small frame does
-// not.
+// roomFor waits until there is memory for a frame's decoded elements, as far as they
+// need more than the frame holds already. Like a small frame, a few elements do not
+// wait.
 func (c *Conn) roomFor(f *frame, elements int) bool {
 	more := int64(elements)*elementMemory - f.slot.request.n.Load()
 	return more <= smallFrame || f.slot.request.of.acquire(c.ctx.Done(), &f.slot.request, more)
@@ -235,7 +236,7 @@ func (s *Server) budgetOf(key uint16) *budget {
 	return &s.others
 }
 
-// grow makes room for the next step of n bytes, of which got are there.
+// grow makes room for the next step; got bytes of n are read already.
 func (f *frame) grow(got, step, n int) {
 	if f.buf == nil {
 		f.buf = getBuffer(step)

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// A request that is answered before ReleaseFrame is not taken off the connection's
-// account twice.
+// TestAnsweredBeforeReleaseFrame: a request that is answered before ReleaseFrame is
+// subtracted from its connection's bytes only once.
 func TestAnsweredBeforeReleaseFrame(t *testing.T) {
 	s := NewServer(nil, Config{})
 	defer s.Close()
@@ -16,8 +16,8 @@ func TestAnsweredBeforeReleaseFrame(t *testing.T) {
 	c.queue, c.held = []*slot{sl}, 1000
 	r := &Request{Conn: c, slot: sl}
 	r.HoldFrame()
-	r.finish([]Part{{Bytes: make([]byte, 100)}}, nil) // the time of a produce request is over
-	c.mu.Lock()                                       // what sendReady does once it is sent
+	r.finish([]Part{{Bytes: make([]byte, 100)}}, nil) // the timeout of a Produce request has passed
+	c.mu.Lock()                                       // what sendReady does once the answer is sent
 	c.held -= sl.bytes
 	c.queue = nil
 	c.mu.Unlock()
@@ -27,8 +27,8 @@ func TestAnsweredBeforeReleaseFrame(t *testing.T) {
 	}
 }
 
-// A second answer, which only a fault can give, goes nowhere: not into the place of the
-// next request, and its memory is let go of.
+// TestAnsweredTwice: a second answer, which only a bug can give, is dropped. It does
+// not go into the slot of the next request, and its memory is released.
 func TestAnsweredTwice(t *testing.T) {
 	s := NewServer(nil, Config{})
 	defer s.Close()

@@ -2,16 +2,17 @@ package wire
 
 import "time"
 
-// A client takes its answers in order, so those that are done may have to wait behind
-// one that is not: a fetch that waits for as long as the client said. While nothing is
-// being sent no pace can be measured (see send.go), and what they hold of the memory
-// for answers may be what everybody else waits for.
+// A connection hoards when finished answers must wait behind an unfinished one,
+// because answers are sent in order. The unfinished one may be a fetch that waits for
+// as long as its client said. Nothing is being sent then, so there is no pace to
+// measure (see send.go), and the memory that the finished answers hold may be what all
+// other clients wait for.
 
-// looksPerStall is how often hoards are looked for within a StallTimeout.
+// looksPerStall is how often per StallTimeout closeHoards looks for hoards.
 const looksPerStall = 4
 
-// closeHoards closes connections whose answers are held back for a StallTimeout while
-// memory for answers is short.
+// closeHoards closes connections that have hoarded for a StallTimeout while memory for
+// answers was short.
 func (s *Server) closeHoards() {
 	look := time.NewTicker(s.cfg.StallTimeout / looksPerStall)
 	defer look.Stop()
@@ -32,7 +33,7 @@ func (s *Server) closeHoards() {
 	}
 }
 
-// open is all connections.
+// open returns all connections.
 func (s *Server) open() []*Conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -43,7 +44,9 @@ func (s *Server) open() []*Conn {
 	return conns
 }
 
-// hoards reports whether the connection has held back answers for a StallTimeout.
+// hoards reports whether the connection must be closed: it has hoarded for a
+// StallTimeout, and memory for answers was short all that time. pressed says that it
+// is short now.
 func (c *Conn) hoards(now time.Time, pressed bool) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -12,8 +12,8 @@ import (
 )
 
 // TestAnswersBehindOneThatWaits: answers that wait behind another may hold memory for
-// as long as there is enough of it. If not, their connection is closed, and others
-// can fetch.
+// as long as there is enough of it. If memory is short, their connection is closed,
+// and other clients can fetch.
 func TestAnswersBehindOneThatWaits(t *testing.T) {
 	for _, short := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
@@ -23,7 +23,7 @@ func TestAnswersBehindOneThatWaits(t *testing.T) {
 			}
 			b, dial := newPiped(t, wire.Config{AnswerMemory: memory})
 			hoards, other := dial(), dial()
-			send(t, hoards, fetch(1)) // waits for as long as the client said
+			send(t, hoards, fetch(1)) // it waits for as long as the client said
 			first := b.next(t)
 			send(t, hoards, fetch(2))
 			b.next(t).ReplyParts(false, []wire.Part{{Bytes: make([]byte, 8<<20)}}, nil)

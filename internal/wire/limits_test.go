@@ -25,7 +25,7 @@ import (
 	"github.com/botehq/bote/internal/wire"
 )
 
-// every is a handler of all that kmsg knows.
+// every is a handler that accepts every API and version that kmsg knows.
 type every struct{ *handler }
 
 func (every) Accepts(key, version int16) bool {
@@ -39,7 +39,7 @@ func newEvery(t *testing.T, cfg wire.Config) *bench {
 	return newServed(t, h.handler, h, cfg)
 }
 
-// newServed serves with h, whose requests end up with to.
+// newServed starts a server with the handler h, which passes its requests on to to.
 func newServed(t *testing.T, to *handler, h wire.Handler, cfg wire.Config) *bench {
 	t.Helper()
 	b := &bench{handler: to, server: wire.NewServer(h, cfg)}
@@ -51,7 +51,7 @@ func newServed(t *testing.T, to *handler, h wire.Handler, cfg wire.Config) *benc
 	return b
 }
 
-// broken panics: at request 1 while it is begun, at request 2 later.
+// broken is a handler that panics: in Serve for request 1, after it for request 2.
 type broken struct{ every }
 
 func (h broken) Serve(r *wire.Request) {
@@ -66,7 +66,7 @@ func (h broken) Serve(r *wire.Request) {
 	}
 }
 
-// TestPanic: a request that panics ends its own connection, is told of, and leaves
+// TestPanic: a request that panics ends its own connection, is logged, and leaves
 // nothing behind.
 func TestPanic(t *testing.T) {
 	t.Parallel()
@@ -123,7 +123,7 @@ func heartbeat(correlation int32) []byte {
 	return framed(kmsg.NewPtrHeartbeatRequest(), 3, correlation)
 }
 
-// sendAll writes on a goroutine of its own, which ends with the connection.
+// sendAll writes on a goroutine that ends with the connection.
 func sendAll(t *testing.T, c net.Conn, p []byte) {
 	t.Helper()
 	var done sync.WaitGroup
@@ -142,7 +142,7 @@ func (b *bench) next(t *testing.T) *wire.Request {
 	}
 }
 
-// gaugeOf is the value of a metric, "name" or "name/kind".
+// gaugeOf returns the value of a metric, given as "name" or "name/kind".
 func gaugeOf(t *testing.T, g prometheus.Gatherer, metric string) (got float64) {
 	t.Helper()
 	name, kind, _ := strings.Cut(metric, "/")
@@ -172,8 +172,8 @@ func gauged(t *testing.T, g prometheus.Gatherer, metric string, want float64) {
 	}
 }
 
-// TestProducersWaitForMemory: when the memory for records is used up, producers
-// are not read from; whoever needs none of it is served.
+// TestProducersWaitForMemory: when the memory for records is used up, the server stops
+// reading from producers; requests that need none of that memory are served.
 func TestProducersWaitForMemory(t *testing.T) {
 	t.Parallel()
 	reg := prometheus.NewRegistry()
@@ -198,7 +198,7 @@ func TestProducersWaitForMemory(t *testing.T) {
 	gauged(t, reg, "bote_memory_waits_total/records", 1)
 }
 
-// copying is a handler that needs no request's bytes any more when it has served it.
+// copying is a handler that needs a request's bytes only during Serve.
 type copying struct{ every }
 
 func (h copying) Serve(r *wire.Request) {
@@ -207,8 +207,9 @@ func (h copying) Serve(r *wire.Request) {
 	h.every.Serve(r)
 }
 
-// TestMemoryOfRequestsThatWait: a request that needs its bytes no more holds no memory
-// while it waits for its answer, neither of all connections nor of its own.
+// TestMemoryOfRequestsThatWait: a request whose bytes are not needed any more holds no
+// memory while it waits for its answer, neither in the budget of all connections nor
+// in its own connection's.
 func TestMemoryOfRequestsThatWait(t *testing.T) {
 	t.Parallel()
 	reg := prometheus.NewRegistry()
@@ -227,8 +228,8 @@ func TestMemoryOfRequestsThatWait(t *testing.T) {
 	}
 }
 
-// TestLargeFramesDoNotStopEachOther: many frames of several steps are under way
-// while there is memory for one step only, and all arrive.
+// TestLargeFramesDoNotStopEachOther: many frames that need several steps arrive at the
+// same time, and there is memory for one step only. All of them arrive.
 func TestLargeFramesDoNotStopEachOther(t *testing.T) {
 	t.Parallel()
 	reg := prometheus.NewRegistry()
@@ -299,8 +300,8 @@ func TestFetchesWaitForSlowClients(t *testing.T) {
 	gauged(t, reg, "bote_memory_used_bytes/answers", 0)
 }
 
-// TestSlowProgressIsNoStall: a client that takes its answer slowly keeps its
-// connection, even if memory is short.
+// TestSlowProgressIsNoStall: a client that reads its answer slowly keeps its
+// connection even while memory is short.
 func TestSlowProgressIsNoStall(t *testing.T) {
 	t.Parallel()
 	b := newEvery(t, wire.Config{AnswerMemory: 1 << 20, StallTimeout: 500 * time.Millisecond})
@@ -320,8 +321,8 @@ func TestSlowProgressIsNoStall(t *testing.T) {
 	require.Greater(t, time.Since(began), time.Second, "too fast to prove anything")
 }
 
-// TestSlowClientsKeepTheirConnectionWhileThereIsMemory: as with Kafka, only the
-// idle time ends it.
+// TestSlowClientsKeepTheirConnectionWhileThereIsMemory: as with Kafka, only the idle
+// timeout closes it.
 func TestSlowClientsKeepTheirConnectionWhileThereIsMemory(t *testing.T) {
 	t.Parallel()
 	reg := prometheus.NewRegistry()
@@ -336,7 +337,8 @@ func TestSlowClientsKeepTheirConnectionWhileThereIsMemory(t *testing.T) {
 	gauged(t, reg, "bote_slow_clients_closed_total", 1)
 }
 
-// newPiped is a server in a bubble, and what connects to it without a network.
+// newPiped starts a server in a synctest bubble, and returns a function that connects
+// to it without a network.
 func newPiped(t *testing.T, cfg wire.Config) (*bench, func() net.Conn) {
 	t.Helper()
 	h := every{&handler{requests: make(chan *wire.Request, 10)}}
@@ -352,7 +354,7 @@ func newPiped(t *testing.T, cfg wire.Config) (*bench, func() net.Conn) {
 	}
 }
 
-// trickle takes so many bytes each second for a while.
+// trickle reads so many bytes per second for a while.
 func trickle(c net.Conn, bytes int64, while time.Duration) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
@@ -366,7 +368,8 @@ func trickle(c net.Conn, bytes int64, while time.Duration) error {
 }
 
 // TestAnswersMustBeTakenAtARate: while memory for answers is short, a client that
-// holds it and takes less than 64 KiB per second is closed, and others can fetch.
+// holds some of it and reads less than 64 KiB per second is closed, and other clients
+// can fetch.
 func TestAnswersMustBeTakenAtARate(t *testing.T) {
 	t.Parallel()
 	f, err := os.Create(filepath.Join(t.TempDir(), "segment"))
@@ -417,8 +420,9 @@ func TestAnswersMustBeTakenAtARate(t *testing.T) {
 	}
 }
 
-// TestPartsOfFilesMayBeTakenSlowly: whatever the memory for answers, as they hold none
-// of it. What waits behind them does.
+// TestPartsOfFilesMayBeTakenSlowly: parts of files hold no memory for answers, so a
+// client may read them slowly even when it is short. Bytes that are queued behind them
+// do hold memory.
 func TestPartsOfFilesMayBeTakenSlowly(t *testing.T) {
 	t.Parallel()
 	f, err := os.Create(filepath.Join(t.TempDir(), "segment"))
@@ -447,8 +451,8 @@ func TestPartsOfFilesMayBeTakenSlowly(t *testing.T) {
 	})
 }
 
-// TestSlowloris: a frame that has begun must go on. Single bytes do not extend
-// its time.
+// TestSlowloris: a frame that has begun must arrive in time. Single bytes do not
+// extend that time.
 func TestSlowloris(t *testing.T) {
 	t.Parallel()
 	reg := prometheus.NewRegistry()
@@ -476,7 +480,7 @@ func TestSlowloris(t *testing.T) {
 	require.Equal(t, 1, strings.Count(logged.String(), "do not arrive in time"), logged.String())
 }
 
-// lines collects what is logged.
+// lines collects log lines.
 type lines struct {
 	mu  sync.Mutex
 	out bytes.Buffer
@@ -494,7 +498,7 @@ func (l *lines) String() string {
 	return l.out.String()
 }
 
-// failing is a listener without file descriptors for a while.
+// failing is a listener that has no file descriptors for a while.
 type failing struct {
 	net.Listener
 	left int
@@ -509,7 +513,7 @@ func (f *failing) Accept() (net.Conn, error) {
 	return f.Listener.Accept()
 }
 
-// TestAcceptRecovers: while accepting fails it is logged once, and tried again.
+// TestAcceptRecovers: failures to accept are logged once, and the server tries again.
 func TestAcceptRecovers(t *testing.T) {
 	t.Parallel()
 	var logged lines
@@ -531,7 +535,7 @@ func TestAcceptRecovers(t *testing.T) {
 	require.Contains(t, logged.String(), "events=6")
 }
 
-// TestConnectionLimitsByAddress: exceptions go before the rule.
+// TestConnectionLimitsByAddress: an exception for an address overrides the rule.
 func TestConnectionLimitsByAddress(t *testing.T) {
 	t.Parallel()
 	var logged lines
@@ -558,7 +562,7 @@ func TestConnectionLimitsByAddress(t *testing.T) {
 	closed(t, none.dial(t))
 }
 
-// TestMetricsAreClean: names, units and help texts keep to Prometheus' rules.
+// TestMetricsAreClean: names, units and help texts follow Prometheus' rules.
 func TestMetricsAreClean(t *testing.T) {
 	t.Parallel()
 	reg := prometheus.NewRegistry()
@@ -579,8 +583,8 @@ func TestMetricsAreClean(t *testing.T) {
 	require.Contains(t, names, "bote_request_duration_seconds")
 }
 
-// TestManyTinyElementsCount: requests whose decoding takes many times their size
-// hold as much of the memory for requests that are not records.
+// TestManyTinyElementsCount: a request that needs many times its size once decoded
+// counts with that in the memory for requests other than Produce.
 func TestManyTinyElementsCount(t *testing.T) {
 	t.Parallel()
 	reg := prometheus.NewRegistry()
@@ -602,8 +606,8 @@ func TestManyTinyElementsCount(t *testing.T) {
 	gauged(t, reg, "bote_memory_used_bytes/other", 0)
 }
 
-// TestElementsOfRecordsCount: a Produce request whose partitions take more memory
-// than its bytes holds as much of the memory for records, and waits for it.
+// TestElementsOfRecordsCount: a Produce request whose partitions need more memory than
+// its bytes counts with that in the memory for records, and waits for it.
 func TestElementsOfRecordsCount(t *testing.T) {
 	t.Parallel()
 	reg := prometheus.NewRegistry()
@@ -624,8 +628,8 @@ func TestElementsOfRecordsCount(t *testing.T) {
 	gauged(t, reg, "bote_memory_used_bytes/records", 0)
 }
 
-// TestTooManyElements: the limit closes the connection, and the log says of what
-// there was too much.
+// TestTooManyElements: too many elements close the connection, and the log names the
+// request and the limit.
 func TestTooManyElements(t *testing.T) {
 	t.Parallel()
 	var logged lines
@@ -642,8 +646,8 @@ func TestTooManyElements(t *testing.T) {
 	require.Equal(t, 1, strings.Count(logged.String(), "Metadata version 1: 10 elements, the limit is 9"), logged.String())
 }
 
-// TestALargeFrameBeforeIsNoCredit: what a client sent once does not make room for
-// what it only claims to send.
+// TestALargeFrameBeforeIsNoCredit: a large frame that a client sent before does not
+// reserve memory for one that it only claims to send.
 func TestALargeFrameBeforeIsNoCredit(t *testing.T) {
 	const clients = 4
 	reg := prometheus.NewRegistry()
@@ -664,12 +668,12 @@ func TestALargeFrameBeforeIsNoCredit(t *testing.T) {
 	require.Less(t, inUse()-before, 16*clients<<20)
 }
 
-// limits is a wire.Config's Limits that never change.
+// limits returns a Config.Limits that never changes.
 func limits(l wire.ConnectionLimits) func() wire.ConnectionLimits {
 	return func() wire.ConnectionLimits { return l }
 }
 
-// TestOtherProtocolsAreNamed: a browser or a TLS client at the port is a mistake that
+// TestOtherProtocolsAreNamed: to connect with a browser or with TLS is a mistake that
 // everybody makes once.
 func TestOtherProtocolsAreNamed(t *testing.T) {
 	for sent, says := range map[string]string{

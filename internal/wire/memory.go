@@ -5,15 +5,15 @@ import (
 	"runtime/debug"
 )
 
-// Bounds of the memory that requests, and answers, may take by default.
+// Bounds of the default memory for requests and for answers.
 const (
 	leastBudget = 64 << 20
 	mostBudget  = 512 << 20
 	budgetOf    = 8 // one part in so many of the memory
 )
 
-// defaultBudget is an eighth of the memory that the process may use: as much as
-// the garbage collector was told, or the machine has.
+// defaultBudget returns an eighth of the memory that the process may use: the garbage
+// collector's memory limit or the machine's memory, whichever is less.
 func defaultBudget() int64 {
 	memory := debug.SetMemoryLimit(-1)
 	if physical := physicalMemory(); physical > 0 {

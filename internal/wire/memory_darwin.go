@@ -2,7 +2,7 @@ package wire
 
 import "golang.org/x/sys/unix"
 
-// physicalMemory is the memory of the machine.
+// physicalMemory returns the memory of the machine.
 func physicalMemory() int64 {
 	n, err := unix.SysctlUint64("hw.memsize")
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// physicalMemory is the memory of the machine, or of the container if that has
+// physicalMemory returns the memory of the machine, or of the container if that is
 // less.
 func physicalMemory() int64 {
 	var info unix.Sysinfo_t

@@ -25,7 +25,7 @@ type metrics struct {
 	cache       [128]atomic.Pointer[apiMetrics]
 }
 
-// apiMetrics are those of one API.
+// apiMetrics are the metrics of one API.
 type apiMetrics struct {
 	requests prometheus.Counter
 	duration prometheus.Observer
@@ -66,7 +66,7 @@ func newMetrics() *metrics {
 	}
 }
 
-// register registers the metrics and those of the budgets; r may be nil.
+// register registers the server's metrics and those of its budgets; r may be nil.
 func (s *Server) register(r prometheus.Registerer) {
 	m := s.metrics
 	if r == nil {
@@ -90,7 +90,7 @@ func (s *Server) register(r prometheus.Registerer) {
 	}
 }
 
-// of returns the metrics of an API that is served, which exist from its first request on.
+// of returns the metrics of a served API; they are created at its first request.
 func (m *metrics) of(key int16) *apiMetrics {
 	at := &m.cache[uint8(key)%uint8(len(m.cache))]
 	if a := at.Load(); a != nil {
@@ -102,7 +102,7 @@ func (m *metrics) of(key int16) *apiMetrics {
 	return a
 }
 
-// finished notes that a request is answered.
+// finished records that a request is answered.
 func (m *metrics) finished(key int16, began time.Time) {
 	m.inFlight.Dec()
 	m.of(key).duration.Observe(time.Since(began).Seconds())

@@ -9,20 +9,20 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Request is one request to be answered exactly once: by Reply, ReplyParts,
-// Skip or Hangup.
+// Request is one request. It must be answered exactly once: by Reply, ReplyParts, Skip
+// or Hangup.
 type Request struct {
 	Key           int16
 	Version       int16
 	CorrelationID int32
 	ClientID      string
-	// Body is nil for an ApiVersions request of a version that the handler does
-	// not accept.
+	// Body is nil for an ApiVersions request of a version that the handler does not
+	// accept.
 	Body kmsg.Request
 	Conn *Conn
 
 	frame    *[]byte
-	held     bool        // the frame is the handler's until ReleaseFrame; set before anybody can answer
+	held     bool        // the handler has the frame until ReleaseFrame; set before anybody can answer
 	answered atomic.Bool // or skipped
 	slot     *slot
 }
@@ -34,8 +34,8 @@ type header struct {
 	clientID      string
 }
 
-// parseHeader reads a request header, version 1 or, if flexible says so, 2. The
-// client ID is not compact in either.
+// parseHeader reads a request header of version 2 if flexible says so, and else of
+// version 1. The client ID is not compact in either version.
 func parseHeader(p []byte, flexible func(key, version int16) bool) (h header, body []byte, ok bool) {
 	if len(p) < 10 {
 		return h, nil, false
@@ -59,7 +59,7 @@ func parseHeader(p []byte, flexible func(key, version int16) bool) (h header, bo
 	return h, p, true
 }
 
-// skipTags passes over a section of tagged fields.
+// skipTags skips a section of tagged fields.
 func skipTags(p []byte) (rest []byte, ok bool) {
 	n, w := binary.Uvarint(p)
 	if w <= 0 {
@@ -81,8 +81,8 @@ func skipTags(p []byte) (rest []byte, ok bool) {
 	return p, true
 }
 
-// Reply answers with a message. ApiVersions is answered with response header 0
-// in all versions, or clients could not read the answer.
+// Reply answers with a message. In all versions, an ApiVersions answer has response
+// header 0; clients could not read it otherwise.
 func (r *Request) Reply(resp kmsg.Response) {
 	resp.SetVersion(r.Version)
 	out := getBuffer(256)
@@ -95,7 +95,7 @@ func (r *Request) Reply(resp kmsg.Response) {
 // Part is a piece of an answer: bytes, or a part of a file.
 type Part struct {
 	Bytes []byte
-	// File, if not nil, is sent instead: Size bytes from At on.
+	// File, if not nil, is sent instead of Bytes: Size bytes from At on.
 	File *os.File
 	At   int64
 	Size int
@@ -103,8 +103,8 @@ type Part struct {
 
 func (p *Part) len() int { return len(p.Bytes) + p.Size }
 
-// ReplyParts answers with a body in parts, which are sent as they are; release
-// is called when they have left or never will.
+// ReplyParts answers with a body in parts, which are sent as they are. release is called
+// when they have been sent or never will be.
 func (r *Request) ReplyParts(flexible bool, parts []Part, release func()) {
 	head := r.appendHeader(make([]byte, 0, 16), flexible)
 	size := len(head) - 4
@@ -115,8 +115,8 @@ func (r *Request) ReplyParts(flexible bool, parts []Part, release func()) {
 	r.finish(append([]Part{{Bytes: head}}, parts...), release)
 }
 
-// Resume goes on with a request on a goroutine of its own, for which Close waits. A
-// panic there closes the connection, as it does in the handler.
+// Resume continues a request on a new goroutine, for which Close waits. A panic there
+// closes the connection, as it does in the handler.
 func (r *Request) Resume(f func()) {
 	r.Conn.server.resumed(func() {
 		defer func() {
@@ -130,7 +130,7 @@ func (r *Request) Resume(f func()) {
 	})
 }
 
-// abandon lets go of what the server counts for a request that will not be answered.
+// abandon releases what the server counts for a request that will not be answered.
 func (r *Request) abandon() {
 	if !r.answered.Load() {
 		r.Conn.server.metrics.inFlight.Dec()
@@ -139,10 +139,10 @@ func (r *Request) abandon() {
 	r.slot.answer.release()
 }
 
-// Skip ends a request that the protocol does not answer (acks 0).
+// Skip ends a request that the protocol does not answer (acks=0).
 func (r *Request) Skip() { r.finish(nil, nil) }
 
-// Hangup closes the connection once the answers before this one have left.
+// Hangup closes the connection once the answers before this one are sent.
 func (r *Request) Hangup() {
 	r.slot.hangup = true
 	r.finish(nil, nil)
@@ -150,7 +150,7 @@ func (r *Request) Hangup() {
 
 const apiVersionsKey = 18
 
-// appendHeader appends room for the size, and the response header.
+// appendHeader appends four bytes for the size, and the response header.
 func (r *Request) appendHeader(dst []byte, flexible bool) []byte {
 	dst = append(dst, 0, 0, 0, 0)
 	dst = binary.BigEndian.AppendUint32(dst, uint32(r.CorrelationID))
@@ -161,7 +161,7 @@ func (r *Request) appendHeader(dst []byte, flexible bool) []byte {
 }
 
 func (r *Request) finish(parts []Part, release func()) {
-	if r.answered.Swap(true) { // its place in the queue may be another's by now.
+	if r.answered.Swap(true) { // its slot may belong to another request by now
 		r.Conn.server.log.Error("a request was answered twice; the second answer is dropped", r.Conn.client(), slog.Int("api_key", int(r.Key)))
 		if release != nil {
 			release()
@@ -179,19 +179,19 @@ func (r *Request) finish(parts []Part, release func()) {
 	r.slot.request.release()
 }
 
-// HoldFrame keeps the memory of the request, and all that was taken from Body, with the
-// handler until it calls ReleaseFrame. Without it, that belongs to others as soon as the
-// request is answered. Serve calls it before it starts what may answer, such as a timer.
+// HoldFrame keeps the request's buffer, and everything in Body, for the handler until it
+// calls ReleaseFrame. Without HoldFrame, the buffer is reused as soon as the request is
+// answered. Serve calls HoldFrame before it starts anything that may answer, such as a
+// timer.
 func (r *Request) HoldFrame() { r.held = true }
 
-// ReleaseFrame gives the memory of the request back that HoldFrame has kept: nothing of
-// it is needed for the answer, which may have been given already. Neither Body nor what
-// was taken from it may be used afterwards.
+// ReleaseFrame gives back the buffer that HoldFrame kept, whether or not the request is
+// answered already. Afterwards neither Body nor anything taken from it may be used.
 func (r *Request) ReleaseFrame() {
 	frame, c := r.frame, r.Conn
 	r.frame, r.Body = nil, nil
 	c.mu.Lock()
-	if !c.broken && !r.slot.done { // otherwise the answer takes the bytes along
+	if !c.broken && !r.slot.done { // else the bytes are released with the answer
 		c.held -= r.slot.bytes
 		r.slot.bytes = 0
 	}
@@ -200,10 +200,9 @@ func (r *Request) ReleaseFrame() {
 	r.slot.request.release()
 }
 
-// Reserve says how many of the wanted bytes the answer may take of the memory
-// that all connections share, and keeps them for it. It is false if nothing is
-// left: the answer should then be empty. What counts in the end is the answer's
-// size.
+// Reserve returns how many of the wanted bytes the answer may use of the memory that all
+// connections share, and reserves them. It returns false if nothing is left: the answer
+// should then be empty. In the end, the answer's real size counts.
 func (r *Request) Reserve(want int) (granted int, ok bool) {
 	l := &r.slot.answer
 	has := l.n.Load()
@@ -212,9 +211,9 @@ func (r *Request) Reserve(want int) (granted int, ok bool) {
 	return granted, ok
 }
 
-// Grow counts n more bytes of an answer that is being made, and reports whether it
-// may have them: as many as a usual batch always, more while the memory that
-// answers share has them left.
+// Grow counts n more bytes for an answer that is being built, and reports whether the
+// answer may have them. Up to the size of a usual batch it always may; beyond that, as
+// long as the memory for answers has them left.
 func (r *Request) Grow(n int) bool {
 	l := &r.slot.answer
 	if l.n.Load()+int64(n) <= usualBatch {
@@ -224,11 +223,11 @@ func (r *Request) Grow(n int) bool {
 	return l.takeWithin(int64(n))
 }
 
-// Unsized says that the answer will come later, by another goroutine, and that nobody
-// knows how large it will be. A connection waits for some of those before its next
-// request is read.
+// Unsized says that another goroutine will answer later, and that nobody knows how large
+// the answer will be. If a connection has several such requests, its reader waits for
+// one of them before it reads the next request.
 func (r *Request) Unsized() { r.Conn.answerUnsized(r.slot) }
 
-// Unreserve gives back what is reserved, because the answer has to wait for other
-// reasons than memory.
+// Unreserve gives back the reserved bytes, because the answer has to wait for something
+// other than memory.
 func (r *Request) Unreserve() { r.slot.answer.set(0) }

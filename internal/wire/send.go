@@ -9,20 +9,20 @@ import (
 	"time"
 )
 
-// leastProgress is how many bytes a client must take in a StallTimeout not to
-// count as stalled. Who holds no more than that has nothing that others wait for.
+// leastProgress is how many bytes a client must take in a StallTimeout not to count
+// as stalled. A client that holds no more memory than this blocks nobody.
 const leastProgress = 4 << 10
 
-// pace is how fast a client takes what is being sent: what it has taken in the
-// window that runs. It belongs to the writer.
+// pace measures how fast a client takes what is being sent: the bytes that it took in
+// the current window. It belongs to the writer.
 type pace struct {
-	window  time.Duration // a StallTimeout, or what is left of the IdleTimeout
+	window  time.Duration // a StallTimeout, or the rest of the IdleTimeout if that is shorter
 	taken   int64
 	pressed bool          // memory for answers was short when the window began
-	stalled time.Duration // windows in a row in which nothing was taken
+	stalled time.Duration // length of all windows since the client last took leastProgress
 }
 
-// send writes answers in order: runs of bytes in one go, parts of files in steps.
+// send writes answers in order: runs of bytes in one call, parts of files in steps.
 func (c *Conn) send(answers []*slot) error {
 	var p pace
 	if err := c.openWindow(&p); err != nil {
@@ -41,8 +41,8 @@ func (c *Conn) send(answers []*slot) error {
 	return c.persist(&run, nil, &p)
 }
 
-// persist writes a run of bytes and the part of a file behind it, however long it
-// takes, as long as the client keeps pace.
+// persist writes a run of bytes and then a part of a file. It goes on for as long as
+// the client is not too slow.
 func (c *Conn) persist(run *net.Buffers, file *Part, p *pace) error {
 	for len(*run) > 0 || file != nil && file.Size > 0 {
 		var n int64
@@ -71,19 +71,26 @@ func (c *Conn) persist(run *net.Buffers, file *Part, p *pace) error {
 	return nil
 }
 
-// openWindow begins the next window, at whose end a write returns.
+// openWindow begins the next window. A write returns at its end at the latest.
 func (c *Conn) openWindow(p *pace) error {
 	p.window = min(c.server.cfg.StallTimeout, c.server.cfg.IdleTimeout-p.stalled)
 	p.taken, p.pressed = 0, c.server.answers.pressed()
 	return c.nc.SetWriteDeadline(time.Now().Add(p.window))
 }
 
-// tooSlow judges a client at the end of a window. One that takes nothing is closed
-// after the idle time. While memory for answers is short, one that holds some of it
-// is closed after a window in which it took nothing; and if memory was short in all
-// of the window, so is one that took neither as much as it holds nor what a frame has
-// to keep to. Whatever it takes counts, as its memory may lie behind parts of files;
-// but these are no memory, and who holds nothing else may take its time.
+// tooSlow judges a client at the end of a window. The client is too slow in three
+// cases:
+//
+//   - It took less than leastProgress per window for the whole IdleTimeout.
+//   - Memory for answers is short, the client holds more than leastProgress of it,
+//     and it took less than leastProgress in this window.
+//   - Memory for answers is short and was short when the window began, the client
+//     holds more than leastProgress of it, and it took less than it holds and less
+//     than the slowest rate.
+//
+// Bytes of files count as progress, because the memory that a client holds may be
+// queued behind them. But parts of files hold no memory: a client that holds nothing
+// else may be slow while memory is short.
 func (c *Conn) tooSlow(p *pace) bool {
 	stalled := p.taken < leastProgress
 	if stalled {
@@ -102,14 +109,15 @@ func (c *Conn) tooSlow(p *pace) bool {
 	return holds > leastProgress && (stalled || p.pressed && p.taken < wanted)
 }
 
-// holds is the memory of answers that wait for the client to take them.
+// holds returns how much memory the finished answers hold that the client has not
+// taken.
 func (c *Conn) holds() int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.heldMemory()
 }
 
-// heldMemory is the same; the caller holds mu.
+// heldMemory does the same; the caller holds mu.
 func (c *Conn) heldMemory() (n int64) {
 	for _, s := range c.queue {
 		if s.done {
@@ -119,14 +127,14 @@ func (c *Conn) heldMemory() (n int64) {
 	return n
 }
 
-// fileStep is how much of a file is read at a time. It stays in the processor's
-// cache until it is sent. Handing the file to the kernel (sendfile) was tried: it
-// goes page by page and costs as much, see docs/decisions/0004.
+// fileStep is how much of a file is read at a time. So much stays in the processor's
+// cache until it is sent. sendfile was tried: it goes page by page and costs as much,
+// see docs/decisions/0004.
 const fileStep = 256 << 10
 
-// writeFile writes a run of bytes and a part of a file, and moves both forward.
-// The buffer between file and socket is held only while the socket takes it: a
-// client that does not read costs no memory.
+// writeFile writes a run of bytes and a part of a file, and advances both. It holds
+// the buffer between file and socket only while the socket accepts bytes, so a client
+// that does not read costs no memory.
 func (c *Conn) writeFile(run *net.Buffers, p *Part) (total int64, err error) {
 	if c.raw == nil {
 		return c.writeSteps(run, p, c.nc.Write)
@@ -147,7 +155,7 @@ func (c *Conn) writeFile(run *net.Buffers, p *Part) (total int64, err error) {
 	return total, err
 }
 
-// writeSteps reads and writes step by step until all is written or write fails.
+// writeSteps reads and writes in steps until everything is written or write fails.
 func (c *Conn) writeSteps(run *net.Buffers, p *Part, write func([]byte) (int, error)) (total int64, err error) {
 	buf := getBuffer(fileStep)
 	defer putBuffer(buf)
@@ -171,14 +179,14 @@ func (c *Conn) writeSteps(run *net.Buffers, p *Part, write func([]byte) (int, er
 	return total, nil
 }
 
-// advance moves a part of a file forward.
+// advance moves the start of a part of a file forward by n bytes.
 func (p *Part) advance(n int) {
 	p.At += int64(n)
 	p.Size -= n
 }
 
-// consume takes up to n bytes off the front, and what is empty behind them, and
-// returns how many bytes there were not.
+// consume removes up to n bytes from the front of a run, and then any empty slices.
+// It returns how many of the n bytes the run did not have.
 func consume(run *net.Buffers, n int) (left int) {
 	for len(*run) > 0 && (n > 0 || len((*run)[0]) == 0) {
 		if first := (*run)[0]; n < len(first) {
@@ -191,8 +199,8 @@ func consume(run *net.Buffers, n int) (left int) {
 	return n
 }
 
-// rawConn is the system's socket behind a connection, nil if there is more than
-// that between it and the client, or the system's sockets are not files.
+// rawConn returns the socket behind a connection. It is nil if the connection is not
+// a plain TCP socket, or if the system's sockets are no files.
 func rawConn(nc net.Conn) syscall.RawConn {
 	tcp, ok := nc.(*net.TCPConn)
 	if !ok || !socketsAreFiles {

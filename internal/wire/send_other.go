@@ -8,5 +8,5 @@ const socketsAreFiles = false
 
 var errWouldBlock = errors.New("would block")
 
-// writeNow is not reached: there is no raw connection here.
+// writeNow is never called: on this system there is no raw connection.
 func writeNow(uintptr, []byte) (int, error) { return 0, errors.ErrUnsupported }

@@ -16,7 +16,7 @@ import (
 	"github.com/botehq/bote/internal/wire"
 )
 
-// randomFile is a file of so many bytes, and the bytes.
+// randomFile returns a file of so many bytes, and the bytes.
 func randomFile(t *testing.T, size int) (*os.File, []byte) {
 	t.Helper()
 	content := make([]byte, size)
@@ -29,8 +29,8 @@ func randomFile(t *testing.T, size int) (*os.File, []byte) {
 	return f, content
 }
 
-// mixed is an answer of bytes and parts of a file by turns, and what a client
-// should get for it.
+// mixed returns an answer that alternates bytes and parts of a file, and the bytes
+// that a client should receive for it.
 func mixed(f *os.File, content []byte) (parts []wire.Part, want []byte) {
 	at := 0
 	for i := range 8 {
@@ -71,7 +71,7 @@ func TestPartsOfFiles(t *testing.T) {
 	}
 }
 
-// A connection that is not the system's own is written to as any other.
+// TestPartsOfFilesOverAPipe: a connection that is not a socket gets the same bytes.
 func TestPartsOfFilesOverAPipe(t *testing.T) {
 	t.Parallel()
 	f, content := randomFile(t, 8<<20)
@@ -87,8 +87,8 @@ func TestPartsOfFilesOverAPipe(t *testing.T) {
 	require.NoError(t, ours.Close())
 }
 
-// A file that is shorter than what the client was promised ends the connection:
-// there is no other way to tell.
+// TestAFileThatEndsEarly: a file that is shorter than the size that the client was
+// promised ends the connection, because there is no other way to report it.
 func TestAFileThatEndsEarly(t *testing.T) {
 	t.Parallel()
 	f, content := randomFile(t, 1<<20)
@@ -104,8 +104,8 @@ func TestAFileThatEndsEarly(t *testing.T) {
 	<-released
 }
 
-// A client that reads nothing of a file costs no memory for it, and is closed when
-// it has been idle.
+// TestAnUnreadFileTakesNoMemory: a client that does not read a file costs no memory
+// for it, and is closed after the idle timeout.
 func TestAnUnreadFileTakesNoMemory(t *testing.T) {
 	t.Parallel()
 	f, err := os.Create(filepath.Join(t.TempDir(), "segment"))
@@ -123,7 +123,7 @@ func TestAnUnreadFileTakesNoMemory(t *testing.T) {
 	gauged(t, reg, "bote_slow_clients_closed_total", 1)
 }
 
-// oneConn is a listener that accepts what it is given.
+// oneConn is a listener that accepts the connections it is given.
 type oneConn struct {
 	conns  chan net.Conn
 	closed chan struct{}
@@ -145,8 +145,8 @@ func (l *oneConn) Close() error {
 
 func (l *oneConn) Addr() net.Addr { return &net.TCPAddr{} }
 
-// TestEmptyParts: parts without bytes, of which an answer may end with some, are
-// nothing to wait for.
+// TestEmptyParts: the writer does not wait for parts without bytes, even if an answer
+// ends with them.
 func TestEmptyParts(t *testing.T) {
 	t.Parallel()
 	f, content := randomFile(t, 100)

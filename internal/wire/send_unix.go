@@ -10,10 +10,10 @@ import (
 
 const socketsAreFiles = true
 
-// errWouldBlock says that a socket takes nothing at the moment.
+// errWouldBlock says that a socket accepts no bytes at the moment.
 var errWouldBlock error = unix.EAGAIN
 
-// writeNow writes what a socket takes without waiting.
+// writeNow writes as many bytes as a socket accepts without waiting.
 func writeNow(fd uintptr, b []byte) (int, error) {
 	for {
 		n, err := unix.Write(int(fd), b)

@@ -16,37 +16,37 @@ import (
 
 // Handler answers requests.
 type Handler interface {
-	// Accepts reports whether an API is served in a version. A request that is
-	// not accepted closes its connection, except ApiVersions.
+	// Accepts reports whether the handler serves a version of an API. A request that it
+	// does not accept closes its connection, except ApiVersions.
 	Accepts(key, version int16) bool
-	// Count returns how many elements the arrays of a body have together, the body
-	// of a request that is accepted and not decoded yet: kmsg makes room for what an
-	// array claims to have, and takes more memory for an element than its bytes. It
-	// returns an error if there are more than the limit, or if the body breaks the
-	// API's schema.
+	// Count returns how many elements all arrays of a body have together. The request is
+	// accepted, and its body is not decoded yet. The count matters because kmsg allocates
+	// as many elements as an array claims to have, and an element needs more memory than
+	// its bytes. Count returns an error if there are more elements than the limit, or if
+	// the body breaks the API's schema.
 	Count(key, version int16, body []byte, limit int) (int, error)
-	// Serve begins to work on a request. It is called by the connection's reader
-	// and holds back the requests behind until it returns.
+	// Serve begins to work on a request. The connection's reader calls it, and reads no
+	// further request until it returns.
 	Serve(r *Request)
 }
 
-// Config bounds what clients can take. Zero values mean the defaults.
+// Config bounds what clients can use. Zero values mean the defaults.
 type Config struct {
 	MaxRequestBytes int           // largest frame; default 100 MiB
-	MaxOtherBytes   int           // largest frame that is no Produce request: decoded, it is many times its size; default 4 MiB, and four times that for SyncGroup
-	MaxElements     int           // elements of all arrays of a request; default 500,000
-	IdleTimeout     time.Duration // how long a connection may say nothing, or take nothing; default 10 minutes
-	FrameTimeout    time.Duration // how long a request may take to arrive, besides 16 seconds for each MiB of it; default 30 seconds
-	StallTimeout    time.Duration // how long a client that holds memory for answers may take nothing, or less than 64 KiB/s, while it is short; default 30 seconds
-	// Limits returns how many connections there may be. It is asked at each new one,
-	// so the answer may change; nil is no limit.
+	MaxOtherBytes   int           // largest frame of any other request, which can need many times its size once decoded; default 4 MiB, and four times that for SyncGroup
+	MaxElements     int           // largest number of elements in all arrays of a request; default 500,000
+	IdleTimeout     time.Duration // how long a client may send nothing while no request is in progress, or take none of its answers; default 10 minutes
+	FrameTimeout    time.Duration // how long each step of reading a request, usually a MiB, may take, besides 16 seconds per MiB; default 30 seconds
+	StallTimeout    time.Duration // while memory for answers is short: how long a client that holds some of it may take nothing, or less than 64 KiB/s; default 30 seconds
+	// Limits returns how many connections there may be. The server calls it for each new
+	// connection, so the result may change; nil means no limit.
 	Limits         func() ConnectionLimits
-	BudgetBytes    int   // unanswered bytes of a connection; default 64 MiB
-	BudgetRequests int   // unanswered requests of a connection; default 1000
-	RequestMemory  int64 // bytes of Produce requests in progress on all connections; others may take a quarter of it; default an eighth of the memory, 64 to 512 MiB
-	AnswerMemory   int64 // bytes of answers that have not left on all connections; default as RequestMemory
-	SendBuffer     int   // bytes of the kernel's send buffer of a connection; default what the system finds best, in a crowd 128 KiB; negative for the system's always
-	ReceiveBuffer  int   // the same for receiving
+	BudgetBytes    int   // unanswered bytes per connection; default 64 MiB
+	BudgetRequests int   // unanswered requests per connection; default 1000
+	RequestMemory  int64 // bytes of Produce requests in progress on all connections, and a quarter as much for other requests; default an eighth of the machine's memory, 64 to 512 MiB
+	AnswerMemory   int64 // bytes of unsent answers on all connections; default as RequestMemory
+	SendBuffer     int   // size of a connection's send buffer in the kernel; default 128 KiB from 32 connections on, else the system's choice; negative: always the system's choice
+	ReceiveBuffer  int   // the same for the receive buffer
 	Logger         *slog.Logger
 	Registerer     prometheus.Registerer
 }
@@ -55,10 +55,10 @@ type Config struct {
 type ConnectionLimits struct {
 	Total   int            // of all clients
 	PerHost int            // of one client address
-	Of      map[string]int // exceptions from PerHost by address
+	Of      map[string]int // overrides PerHost for these addresses
 }
 
-// of is how many connections an address may have.
+// of returns how many connections an address may have.
 func (l *ConnectionLimits) of(host string) int {
 	if n, ok := l.Of[host]; ok {
 		return n
@@ -66,7 +66,7 @@ func (l *ConnectionLimits) of(host string) int {
 	return l.PerHost
 }
 
-// unlimited is the limits where none are set.
+// unlimited returns limits that limit nothing.
 func unlimited() ConnectionLimits {
 	return ConnectionLimits{Total: math.MaxInt, PerHost: math.MaxInt}
 }
@@ -105,16 +105,16 @@ func orDefault[T int | time.Duration](v, otherwise T) T {
 type Listener struct {
 	// Name is the listener's name in the configuration, for example PLAINTEXT.
 	Name string
-	// Handler answers its requests; nil is the server's. It is set before Serve.
+	// Handler answers the listener's requests; nil means the server's handler. Set it
+	// before Serve.
 	Handler Handler
 	ln      net.Listener
 }
 
-// keepAlive finds out about clients that vanished without a word within two
-// minutes.
+// keepAlive detects clients that vanished silently, within two minutes.
 var keepAlive = net.KeepAliveConfig{Enable: true, Idle: time.Minute, Interval: 15 * time.Second, Count: 4}
 
-// Listen binds an address. Port 0 takes a free one.
+// Listen binds an address. Port 0 binds a free port.
 func Listen(ctx context.Context, name, address string) (*Listener, error) {
 	lc := net.ListenConfig{KeepAliveConfig: keepAlive}
 	ln, err := lc.Listen(ctx, "tcp", address)
@@ -127,7 +127,7 @@ func Listen(ctx context.Context, name, address string) (*Listener, error) {
 // NewListener makes a Listener of a net.Listener.
 func NewListener(name string, ln net.Listener) *Listener { return &Listener{Name: name, ln: ln} }
 
-// Addr is the bound address.
+// Addr returns the bound address.
 func (l *Listener) Addr() net.Addr { return l.ln.Addr() }
 
 // Close unbinds the address.
@@ -146,8 +146,8 @@ type Server struct {
 	episodes                 *episodes
 	records, others, answers budget
 
-	// Requests that go on without a goroutine of their connection. Close waits for those
-	// that began before drained; whoever wakes a request later finds its connection gone.
+	// resuming counts the goroutines that Resume starts. Close waits for those that began
+	// before drained was set; one that begins later finds its connection closed.
 	resuming sync.WaitGroup
 	waking   sync.Mutex // guards drained
 	drained  bool
@@ -156,7 +156,7 @@ type Server struct {
 	listeners []*Listener
 	conns     map[*Conn]struct{}
 	perHost   map[string]int
-	looking   bool // closeHoards runs
+	looking   bool // closeHoards is running
 	closed    bool
 }
 
@@ -174,8 +174,8 @@ func NewServer(h Handler, cfg Config) *Server {
 	return s
 }
 
-// othersShare is the part of the memory for records that other requests may take
-// beside it.
+// othersShare is the size of the memory for other requests, as a fraction of the memory
+// for records: one in so many. It comes on top of that.
 const othersShare = 4
 
 // Serve accepts connections on a listener until Close. It returns at once.
@@ -196,7 +196,7 @@ func (s *Server) Serve(l *Listener) {
 	s.wg.Go(func() { s.accept(l) })
 }
 
-// longestPause is what there is at most between two attempts to accept.
+// longestPause is the longest pause between two attempts to accept.
 const longestPause = time.Second
 
 func (s *Server) accept(l *Listener) {
@@ -214,13 +214,13 @@ func (s *Server) accept(l *Listener) {
 		s.metrics.unaccepted.Inc()
 		s.episodes.unaccepted.note(slog.String("listener", l.Name), slog.Any("err", err))
 		pause = min(max(2*pause, 5*time.Millisecond), longestPause)
-		if !s.pause(pause) { // for example: no file descriptors left
+		if !s.pause(pause) { // for example, no file descriptors are left
 			return
 		}
 	}
 }
 
-// pause waits for d; it returns false if the server is closed meanwhile.
+// pause waits for d; it returns false if the server closes meanwhile.
 func (s *Server) pause(d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -263,16 +263,17 @@ func (s *Server) welcome(l *Listener, nc net.Conn) {
 	go c.write()
 }
 
-// In a crowd of so many connections each has so much of the kernel's memory, which
-// counts it twice. A few may have what they like.
+// From crowdFrom connections on, a kernel buffer whose size is not configured has
+// crowdBuffer bytes for each new connection (Linux doubles the number). Below that, the
+// system chooses.
 const (
 	crowdFrom   = 32
 	crowdBuffer = 128 << 10
 )
 
-// sizeBuffers bounds what the kernel holds for a connection. Left alone it grows to
-// megabytes for a client that does not read, and a thousand of these use up what
-// the kernel has for all connections: then it slows down every one of them.
+// sizeBuffers bounds what the kernel holds for a connection. By default, a buffer grows
+// to megabytes for a client that does not read. A thousand of these exhaust the kernel's
+// memory for all sockets, and then the kernel slows down every connection.
 func (s *Server) sizeBuffers(nc net.Conn) {
 	tcp, ok := nc.(interface {
 		SetReadBuffer(n int) error
@@ -297,7 +298,7 @@ func bufferSize(configured int, crowded bool) int {
 	return configured
 }
 
-// drop takes a connection that ended out of the books.
+// drop removes a closed connection from the server's counts.
 func (s *Server) drop(c *Conn) {
 	host := c.RemoteHost()
 	s.mu.Lock()
@@ -309,15 +310,15 @@ func (s *Server) drop(c *Conn) {
 	s.metrics.connections.Dec()
 }
 
-// Connections is the number of open connections.
+// Connections returns the number of open connections.
 func (s *Server) Connections() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.conns)
 }
 
-// Close ends all listeners and connections and waits for their goroutines. It
-// may be called twice.
+// Close closes all listeners and connections and waits for their goroutines. It may be
+// called twice.
 func (s *Server) Close() {
 	s.mu.Lock()
 	if !s.closed {
@@ -341,7 +342,7 @@ func (s *Server) Close() {
 	s.episodes.stop()
 }
 
-// resumed runs f on a goroutine of its own.
+// resumed runs f on a new goroutine, for which Close waits unless drained is set.
 func (s *Server) resumed(f func()) {
 	s.waking.Lock()
 	defer s.waking.Unlock()
@@ -352,8 +353,8 @@ func (s *Server) resumed(f func()) {
 	s.resuming.Go(f)
 }
 
-// flexible reports whether a request header has tagged fields. An ApiVersions
-// request of an unknown version is read as if it had.
+// flexible reports whether a request header has tagged fields. The header of an
+// ApiVersions request of an unknown version is read as if it had them.
 func (l *Listener) flexible(key, version int16) bool {
 	if !l.Handler.Accepts(key, version) {
 		return key == apiVersionsKey

@@ -12,7 +12,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// flexibleByKmsg is Server.flexible for a handler that accepts all that kmsg knows.
+// flexibleByKmsg does what Listener.flexible does, for a handler that accepts
+// everything that kmsg knows.
 func flexibleByKmsg(key, version int16) bool {
 	req := kmsg.RequestForKey(key)
 	if req == nil || version < 0 || version > req.MaxVersion() {
@@ -22,8 +23,8 @@ func flexibleByKmsg(key, version int16) bool {
 	return req.IsFlexible()
 }
 
-// FuzzHeader: a header that is taken has a body that is the end of the bytes, and
-// writing its fields again gives a header that is read the same.
+// FuzzHeader: if a header is accepted, its body is the end of the bytes; if its
+// fields are written again, the result parses to the same header.
 func FuzzHeader(f *testing.F) {
 	f.Add([]byte{0, 3, 0, 1, 0, 0, 0, 7, 0, 1, 'x', 1, 2})
 	f.Add([]byte{0, 3, 0, 12, 0, 0, 0, 7, 0xff, 0xff, 1, 0, 1, 9, 5})
@@ -65,9 +66,9 @@ func (parrot) Serve(r *Request) {
 	r.Reply(r.Body.ResponseKind())
 }
 
-// FuzzConnection: whatever a client sends, in whatever pieces, its connection ends
-// when it hangs up, the server's memory is given back, and what it answers is
-// whole frames.
+// FuzzConnection: whatever a client sends, in pieces of any size, its connection ends
+// when it hangs up, the server's memory is given back, and the answers are whole
+// frames.
 func FuzzConnection(f *testing.F) {
 	f.Add([]byte{0, 0, 0, 11, 0, 18, 0, 0, 0, 0, 0, 7, 0, 1, 'x'}, uint8(3))
 	f.Add([]byte{0, 0, 0, 10, 0, 0, 0, 7, 0, 0, 0, 7, 0xff, 0xff, 0, 0}, uint8(200))
@@ -80,7 +81,7 @@ func FuzzConnection(f *testing.F) {
 		answers := make(chan []byte)
 		go func() {
 			out, err := io.ReadAll(here)
-			_ = err // it may be cut off
+			_ = err // the connection may be cut off
 			answers <- out
 		}()
 		_ = here.SetWriteDeadline(time.Now().Add(5 * time.Second))

@@ -18,7 +18,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// handler answers Metadata when told to, and hands every request to the test.
+// handler accepts Metadata and ApiVersions, and hands every request to the test.
 type handler struct {
 	requests chan *wire.Request
 	elements int // of all requests
@@ -103,8 +103,8 @@ func closed(t *testing.T, c net.Conn) {
 	}
 }
 
-// TestTrap13AnswersKeepTheOrder: requests begin in order, are answered by the
-// handler in any, and leave in order.
+// TestTrap13AnswersKeepTheOrder: requests begin in order, the handler answers them in
+// any order, and the answers are sent in order.
 func TestTrap13AnswersKeepTheOrder(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, wire.Config{})
@@ -182,8 +182,8 @@ func TestTrap99SizesAreCheckedFirst(t *testing.T) {
 	}
 }
 
-// TestOnlyRecordsMayBeLarge: decoding can make an array of tiny elements many
-// times its size, so only Produce requests may use all of the frame limit.
+// TestOnlyRecordsMayBeLarge: decoding can multiply the size of an array of tiny
+// elements, so only Produce requests may use the whole frame limit.
 func TestOnlyRecordsMayBeLarge(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, wire.Config{MaxRequestBytes: 1000, MaxOtherBytes: 100})
@@ -202,7 +202,7 @@ func TestIdleConnections(t *testing.T) {
 	send(t, busy, metadata(7))
 	r := <-b.requests
 	closed(t, idle)
-	r.Reply(kmsg.NewPtrMetadataResponse()) // trap 98: a request in progress is no idleness
+	r.Reply(kmsg.NewPtrMetadataResponse()) // trap 98: a connection with a request in progress is not idle
 	require.Equal(t, int32(7), correlation(t, busy))
 	closed(t, busy)
 }
