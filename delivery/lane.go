@@ -239,7 +239,7 @@ func (ln *lane) finished() {
 }
 
 // awaitPriors waits for handlers of earlier assignments, so that one record is
-// never in two handlers of this process. It reports false when the lane drains.
+// never in two handlers of one Client. It reports false when the lane drains.
 func (ln *lane) awaitPriors() bool {
 	for _, p := range ln.priors {
 		select {

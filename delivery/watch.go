@@ -120,8 +120,9 @@ func (ln *lane) inspect(now time.Time) (next time.Time) {
 
 // standsAt is when the watermark will have stood still for too long, if nothing
 // moves. It reports false while no record is open, the oldest one is being
-// handled, or PauseNow holds. The time counts from the end of the last wait of the
-// lane. Callers hold mu.
+// handled, or PauseNow holds. The time counts from the latest of three: the last
+// move of the watermark, the end of the last wait, and the ends of the present
+// waits. Callers hold mu.
 func (ln *lane) standsAt(after time.Duration) (time.Time, bool) {
 	if ln.held == 0 || ln.frozen || ln.pauses.has(pauseNow) {
 		return time.Time{}, false
