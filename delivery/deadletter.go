@@ -28,7 +28,7 @@ const (
 const maxDeadLetters = 8
 
 // parkedSuffix, after the name of the main topic, names the topic of records that
-// went round in a circle. No listener reads it by itself.
+// went round in a circle. No listener reads that topic unless it is made for it.
 const parkedSuffix = "-parked"
 
 // giveUp ends the retries of a record as OnExhausted says.
@@ -125,8 +125,8 @@ func (t *task) reportDeadLetter(topic string, err error, reason Reason) {
 	})
 }
 
-// tooLargeForDeadLetter does what OnRecoveryFailure asks for. It is nil if the
-// record shall wait.
+// tooLargeForDeadLetter does what OnRecoveryFailure asks for. It is nil by default:
+// then the partition waits.
 func (t *task) tooLargeForDeadLetter(err error) func() {
 	a := t.l().cfg.recoveryFailed
 	if a == DeadLetterAction {

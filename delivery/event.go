@@ -34,7 +34,7 @@ const (
 	EventIdle         EventKind = "idle"
 	EventNoLongerIdle EventKind = "no-longer-idle"
 	EventStuck        EventKind = "stuck"
-	EventStanding     EventKind = "standing"     // a watermark does not move; Offset is that of the oldest record not done
+	EventStanding     EventKind = "standing"     // a watermark does not move; Offset is its oldest record's
 	EventOffsetReset  EventKind = "offset-reset" // Offset is the new position
 	EventDeadLettered EventKind = "dead-lettered"
 	EventHalted       EventKind = "halted"

@@ -38,7 +38,7 @@ type lane struct {
 	done   chan struct{} // closed when no goroutine of the lane runs any more
 	wake   chan struct{}
 	priors []*lane // lanes of earlier assignments, of any listener of the client, that still run
-	former []*lane // lanes that outages of the cluster ended; records that they finished may come again
+	former []*lane // lanes that outages ended; records that they finished may come again
 
 	drainOnce sync.Once
 	leaveOnce sync.Once

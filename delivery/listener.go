@@ -20,7 +20,7 @@ type Listener struct {
 	cfg     *config
 	chain   *chain
 	group   string
-	handler Handler                            // decodes and calls the user's handler, inside the middleware
+	handler Handler                            // decodes and calls the user's handler, in middleware
 	direct  func(context.Context, *task) error // the same in one step, nil if there is middleware
 	log     *slog.Logger
 	gate    *logGate

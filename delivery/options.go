@@ -170,8 +170,8 @@ func RetryTopics(opts ...RetryOption) Option {
 }
 
 // RetryIf limits retries of both kinds to errors for which match is true; other
-// errors are permanent. match is not called for panics and timeouts, which are
-// always retried, for decode errors, which never are, nor for errors marked with
+// errors are permanent. match is not called for panics and timeouts (always
+// retried), for decode errors (never retried), or for errors marked with
 // RetryAfter, Permanent, Drop or Halt.
 func RetryIf(match func(error) bool) Option { return func(c *config) { c.retryIf = match } }
 

@@ -16,10 +16,10 @@ import (
 
 // A claim is held while its owner gives signs of life.
 const (
-	claimKey   = "claim:"         // followed by the ID of the owner: the key in the state topic, on clusters
+	claimKey   = "claim:"         // and the owner's ID: the key in the state topic, on clusters
 	claimTime  = time.Minute      // from the last sign of life
 	claimBeat  = 10 * time.Second // between two signs of life
-	claimSlack = 20 * time.Second // the owner gives up this long before its claim ends, because clocks may differ
+	claimSlack = 20 * time.Second // the owner gives up this long before the end: clocks may differ
 
 	releaseTimeout = 5 * time.Second
 )

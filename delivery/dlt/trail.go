@@ -293,8 +293,8 @@ func (t *trail) passed(ctx context.Context) (map[Place]step, error) {
 	return out, nil
 }
 
-// readers are the groups that may read the record where it is: the group
-// itself on the main topic, on retry topics also those that bote and Spring
+// readers are the groups that may read the record where it is. On the main topic
+// that is the group itself, on retry topics also the groups that bote and Spring
 // name after it.
 func (s step) readers() []string {
 	if s.group == "" || s.topic == "" {

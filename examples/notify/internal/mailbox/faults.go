@@ -25,7 +25,7 @@ const (
 // Switch is a setting of the faults.
 type Switch struct {
 	Mode     Mode  `json:"mode"`
-	FailNext int   `json:"failNext"` // the next messages to fail with 4xx, or with 5xx if that is the mode; then the mode counts
+	FailNext int   `json:"failNext"` // so many messages fail with 4xx (5xx if that is the mode), then the mode counts
 	SlowMS   int64 `json:"slowMs"`   // how long each message takes, in ms
 }
 
