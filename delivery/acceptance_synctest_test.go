@@ -20,7 +20,7 @@ import (
 var errBoom = errors.New("boom")
 
 // The broker is away for two minutes while a record is on its way to the
-// dead-letter topic: the handler ran once, the record is there once.
+// dead-letter topic. The handler runs only once, and the record arrives only once.
 func TestBrokerStopsDuringDeadLetter(t *testing.T) {
 	bubble(t, func(t *testing.T, b *bed) {
 		t.Helper()
@@ -139,8 +139,8 @@ func storm(t *testing.T, b *bed, balancer kgo.GroupBalancer) {
 	require.NoError(t, steady.stop())
 }
 
-// A failing partition reaches the dead-letter topic on time next to a healthy
-// one that is busy.
+// A record of a failing partition reaches the dead-letter topic on time although
+// a healthy partition is busy.
 func TestHealthyBesideFailing(t *testing.T) {
 	bubble(t, func(t *testing.T, b *bed) {
 		b.create("m", 2)
@@ -174,8 +174,8 @@ func TestHealthyBesideFailing(t *testing.T) {
 	})
 }
 
-// Stop during a back-off of ten minutes returns at once, and nothing of the
-// record is committed.
+// Stop during a back-off of ten minutes returns at once, and does not commit the
+// record.
 func TestStopDuringBackOff(t *testing.T) {
 	bubble(t, func(t *testing.T, b *bed) {
 		b.create("m", 1)
@@ -196,8 +196,8 @@ func TestStopDuringBackOff(t *testing.T) {
 }
 
 // Records that were handled but not committed before an outage are not handled again
-// after it. They are recognised by offset and leader epoch, because the outage may have cut the
-// log. Those of a topic that was deleted do not count.
+// after it. They are recognised by offset and leader epoch, because the log may have
+// been truncated in the outage. The records of a deleted topic do not count.
 func TestDoneBeforeAnOutage(t *testing.T) {
 	bubble(t, func(t *testing.T, b *bed) {
 		b.create("m", 1)
@@ -230,8 +230,8 @@ func TestDoneBeforeAnOutage(t *testing.T) {
 	})
 }
 
-// Partitions that a rebalance brings while the listener stops are not read: what waits
-// for their records ends with the listener. The bubble fails if a goroutine is left.
+// Partitions that a rebalance brings while the listener stops are not read, and their
+// lanes end with the listener. The bubble fails if a goroutine is left.
 func TestAssignedWhileStopping(t *testing.T) {
 	bubble(t, func(t *testing.T, b *bed) {
 		b.create("m", 1)
@@ -245,7 +245,7 @@ func TestAssignedWhileStopping(t *testing.T) {
 		<-handling
 		c := l.current()[0]
 		go func() { _ = l.Stop(context.Background()) }()
-		time.Sleep(time.Second) // the lanes that there are have been stopped
+		time.Sleep(time.Second) // the present lanes have been stopped
 		late := map[string][]int32{"m": {1}}
 		c.onAssigned(t.Context(), c.cl, late)
 		require.NotNil(t, c.lane(TP{"m", 1}))
@@ -257,7 +257,7 @@ func TestAssignedWhileStopping(t *testing.T) {
 	})
 }
 
-// Seeks that meet a stop are all answered: at any moment of it, and behind it.
+// All seeks are answered, whether they come before, during or after a stop.
 func TestSeekWhileStopping(t *testing.T) {
 	bubble(t, func(t *testing.T, b *bed) {
 		b.create("m", 1)
@@ -281,8 +281,8 @@ func TestSeekWhileStopping(t *testing.T) {
 	})
 }
 
-// A handler that ignores its context: stop gives it drain and grace, then
-// returns with its name, and does not commit its record.
+// A handler ignores its context. Stop waits for DrainTimeout and KillGrace, returns
+// the handler's name, and does not commit its record.
 func TestHungHandler(t *testing.T) {
 	bubble(t, func(t *testing.T, b *bed) {
 		b.create("m", 1)
@@ -312,9 +312,9 @@ func TestHungHandler(t *testing.T) {
 	})
 }
 
-// A handler that hangs while its partition moves to another member of this
-// process: the callback returns, the record is not delivered again before the
-// handler has returned, and what it returns is not heard.
+// A handler hangs while its partition moves to another member of this process.
+// The stop of the first member returns. The record is not delivered again before
+// the handler has returned, and what the handler returns is ignored.
 func TestHandlerIgnoresRevoke(t *testing.T) {
 	bubble(t, func(t *testing.T, b *bed) {
 		b.create("m", 1)
@@ -331,7 +331,7 @@ func TestHandlerIgnoresRevoke(t *testing.T) {
 			}
 			<-release
 			require.ErrorIs(t, context.Cause(ctx), ErrShutdown)
-			return Permanent(errBoom) // must not be heard.
+			return Permanent(errBoom) // must be ignored.
 		}
 		first := b.listen("m", "g", handle, DrainTimeout(time.Second), KillGrace(time.Second))
 		b.wait(time.Minute, "handled", func() bool { return seen.count("a") == 1 })
@@ -350,8 +350,8 @@ func TestHandlerIgnoresRevoke(t *testing.T) {
 	})
 }
 
-// During a revoke the handler gets RevokeWait; its context then ends with
-// ErrRevoked and the attempt does not count.
+// During a revoke the handler has RevokeWait to finish. Then its context ends with
+// ErrRevoked, and the attempt does not count.
 func TestRevokeCancelsHandlers(t *testing.T) {
 	bubble(t, func(t *testing.T, b *bed) {
 		b.create("m", 1)
@@ -378,7 +378,7 @@ func TestRevokeCancelsHandlers(t *testing.T) {
 	})
 }
 
-// A lost partition cancels at once and commits nothing.
+// When a partition is lost, its handler is cancelled at once and nothing is committed.
 func TestLostCancelsAtOnce(t *testing.T) {
 	bubble(t, func(t *testing.T, b *bed) {
 		b.create("m", 1)
@@ -407,8 +407,8 @@ func TestLostCancelsAtOnce(t *testing.T) {
 	})
 }
 
-// A handler beyond its timeout blocks its partition until it returns, is
-// reported as stuck, and its error is a failed attempt of class timeout.
+// A handler that runs longer than its timeout blocks its partition until it returns,
+// and is reported as stuck. Its error is a failed attempt for ReasonTimeout.
 func TestHandlerTimeout(t *testing.T) {
 	bubble(t, func(t *testing.T, b *bed) {
 		b.create("m", 1)
@@ -477,7 +477,8 @@ func TestSendOutcome(t *testing.T) {
 	})
 }
 
-// Each record that is given up is an ERROR line; first failures are bounded.
+// Each record that is given up is an ERROR line; the lines of first failures are
+// limited.
 func TestLogs(t *testing.T) {
 	log := newLogged()
 	bubble(t, func(t *testing.T, b *bed) {

@@ -20,7 +20,7 @@ import (
 	"github.com/botehq/bote/delivery/codec"
 )
 
-// bed is a broker on an in-memory network inside a synctest bubble: hours
+// bed is a broker on an in-memory network inside a synctest bubble. Hours
 // pass in no time, and the network can be cut.
 type bed struct {
 	t       *testing.T
@@ -30,7 +30,7 @@ type bed struct {
 	opts    []ClientOption
 }
 
-// network is kfake's virtual one with a switch.
+// network is kfake's virtual network with a switch to cut it.
 type network struct {
 	kfake.VirtualNetwork
 
@@ -58,7 +58,7 @@ func (n *network) dial(ctx context.Context, network, addr string) (net.Conn, err
 	return resettable{c}, nil
 }
 
-// resettable reports a cut as a network does.
+// resettable reports a cut as a connection reset, as a real network does.
 type resettable struct{ net.Conn }
 
 func (c resettable) Read(b []byte) (int, error) {

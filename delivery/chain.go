@@ -10,7 +10,8 @@ import (
 )
 
 // A chain is the list main topic -> retry tiers -> dead-letter topics of one
-// listener. It is pure: names and the way a record takes, no broker.
+// listener. It knows the names and a record's path through them, and never asks
+// a broker.
 type chain struct {
 	main     string
 	attempts int // total deliveries
@@ -24,9 +25,10 @@ type chain struct {
 // parked is the topic of records that went round in a circle.
 func (c *chain) parked() string { return c.main + parkedSuffix }
 
-// maxAhead is how far ahead a due time may lie on a retry topic before it is
-// taken for garbage: twice the longest delay with its jitter, so that clocks
-// may differ. Topics of earlier configurations tell their delay by their name.
+// maxAhead is how far ahead a due time may lie on a retry topic. A later one
+// counts as garbage. It is twice the longest delay with its jitter, so that
+// clocks may differ, and at least minAhead. The delay of a topic of an earlier
+// configuration is read from its name.
 func (c *chain) maxAhead() time.Duration { return c.ahead }
 
 func (c *chain) longestAhead(jitter float64) time.Duration {
@@ -126,8 +128,8 @@ func singleTopicTiers(main string, p *retryPlan, distinct []time.Duration, retri
 	return tiers
 }
 
-// multiSuffix is the part behind the retry suffix when each retry has a topic
-// of its own: the index, the delay, or the delay and a counter of equal ones.
+// multiSuffix is the part after the retry suffix when each retry has a topic of
+// its own: the index, the delay, or the delay and a counter of equal delays.
 func multiSuffix(p *retryPlan, delays, distinct []time.Duration, i int) string {
 	fixed := len(delays) > 1 && len(distinct) == 1
 	if p.byIndex || fixed {
@@ -147,11 +149,12 @@ func newTier(main, suffix string, d time.Duration, reused bool) tier {
 func millis(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 
 // next is the destination of a record that failed at delivery number attempt
-// on the topic at pos: a tier, or ok = false for the dead-letter topic.
+// on the topic at pos: a tier, or false for the dead-letter topic.
 //
-// As in Spring the topic decides, not the attempts header; the header decides
-// only on a reused tier, and when it has reached the maximum. A wish > 0 asks
-// for the first tier with at least that delay.
+// As in Spring the topic decides, not the attempts header. The header decides
+// only when it has reached the maximum, and on a topic of an earlier
+// configuration. A reused tier repeats itself until then. A wish > 0 asks for the
+// first tier with at least that delay, or else the last one.
 func (c *chain) next(pos, attempt int, wish time.Duration) (tier, bool) {
 	if attempt >= c.attempts || len(c.tiers) == 0 || pos == posDLT {
 		return tier{}, false
@@ -209,7 +212,7 @@ func (c *chain) deadLetterTopics() []string {
 	return out
 }
 
-// position finds a topic of the chain.
+// position finds a topic of the chain. It is posDLT for every other topic.
 func (c *chain) position(topic string) int {
 	if topic == c.main {
 		return posMain

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// suffixes are the retry topics of a chain, with * behind a reused one.
+// suffixes are the suffixes of a chain's retry topics, with * after a reused one.
 func suffixes(t *testing.T, opts ...RetryOption) []string {
 	t.Helper()
 	p := defaultTiers()
@@ -111,8 +111,8 @@ func TestChainNext(t *testing.T) {
 	}
 }
 
-// A record of a tier that is no longer configured goes on where its attempts
-// header says, and still comes to an end.
+// A record of a tier that is no longer configured goes on at the tier that its
+// attempts header says, and still comes to an end.
 func TestChainDrainsFormerTiers(t *testing.T) {
 	p := defaultTiers()
 	for _, o := range []RetryOption{Attempts(3), Exponential(time.Second, 2, time.Minute), AlsoDrain("-retry-9000")} {

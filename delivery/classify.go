@@ -9,7 +9,7 @@ import (
 type verdict struct {
 	kind   verdictKind
 	after  time.Duration // a delay the handler asked for
-	reason Reason        // why, should the record be given up now
+	reason Reason        // why the record is given up, if it is given up now
 }
 
 type verdictKind int

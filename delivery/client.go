@@ -17,15 +17,16 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// recordTimeout is how long Send waits for a broker at most.
+// recordTimeout is the longest time that Send waits for a broker.
 const recordTimeout = 30 * time.Second
 
-// Client is the connection to a cluster that topics send through and
-// listeners are made from. It is safe for concurrent use.
+// Client is the connection to a cluster. Topics send through it, and listeners
+// are made from it. It is safe for concurrent use.
 //
-// A Client owns three producers: one for Send, which gives up after 30 s, one
-// for retry and dead-letter records, which never does, and one for those of
-// them that are large, which writes one record at a time.
+// A Client owns three producers. The one for Send gives up after 30 s. The one
+// for retry and dead-letter records never gives up. The third is for retry and
+// dead-letter records that are too large for the second; it writes one record at
+// a time.
 type Client struct {
 	brokers []string
 	log     *slog.Logger
@@ -35,11 +36,11 @@ type Client struct {
 	hooks   []SendHook
 	name    string
 	random  func() float64
-	probe   func(point string) // nil but in crash tests
+	probe   func(point string) // nil except in crash tests
 
 	sends    *kgo.Client
 	forwards *kgo.Client
-	alone    *kgo.Client // forwards what does not fit into a batch of others
+	alone    *kgo.Client // forwards records that are too large for forwards
 	contact  *contact
 	gate     *logGate
 
@@ -72,7 +73,7 @@ func WithMetrics(m Metrics) ClientOption { return func(c *Client) { c.metrics = 
 func WithClock(k Clock) ClientOption { return func(c *Client) { c.clock = k } }
 
 // WithClientID sets the client ID. The default is the group, or "bote" for
-// producers, with host name and process ID behind it.
+// producers, followed by host name and process ID.
 func WithClientID(id string) ClientOption { return func(c *Client) { c.name = id } }
 
 // SendHook may change a record before it is sent, or refuse it.
@@ -84,8 +85,8 @@ func WithSendHook(h SendHook) ClientOption {
 	return func(c *Client) { c.hooks = append(c.hooks, h) }
 }
 
-// Dial makes a Client. It opens no connection yet: a cluster that is away is
-// not an error here.
+// Dial makes a Client. It opens no connection yet, so a cluster that cannot be
+// reached is not an error here.
 func Dial(brokers []string, opts ...ClientOption) (*Client, error) {
 	if len(brokers) == 0 {
 		return nil, errors.New("dial: no brokers given")
@@ -128,8 +129,8 @@ func Dial(brokers []string, opts ...ClientOption) (*Client, error) {
 }
 
 // addressProblem says what is wrong with the address of a broker, "" if
-// nothing is. franz-go takes host, host:port and addresses of IPv6, also
-// without brackets and a port, and any other text for a host.
+// nothing is. franz-go accepts host, host:port and IPv6 addresses, also without
+// brackets and port. It takes any other text for a host name.
 func addressProblem(addr string) string {
 	host, port, err := net.SplitHostPort(addr)
 	hasPort := err == nil
@@ -163,9 +164,9 @@ func (c *Client) openProducers() error {
 		c.sends.Close()
 		return err
 	}
-	// One record at a time fills no batch with others, so the only limit left
-	// is the topic's own. zstd writes what a producer with a better
-	// compression than franz-go's default has made small enough.
+	// Each record is alone in its batch, so the only limit left is the topic's
+	// own. A record may fit that limit only because its producer compressed it
+	// better than franz-go does by default; zstd makes it fit again.
 	c.alone, err = c.newProducer(
 		[]kgo.Opt{kgo.ProducerBatchCompression(kgo.ZstdCompression(), kgo.GzipCompression())},
 		kgo.RecordPartitioner(forwardPartitioner()),
@@ -177,19 +178,19 @@ func (c *Client) openProducers() error {
 	return err
 }
 
-// largestBatch bounds a record that is copied alone: what a broker reads in
-// one request by default (socket.request.max.bytes).
+// largestBatch bounds a record that is copied alone. It is the largest request
+// that a broker reads by default (socket.request.max.bytes).
 const largestBatch = 100 << 20
 
-// newProducer opens a producer. A lane waits for its forward, so nothing
-// lingers unless the user asks for it.
+// newProducer opens a producer. A lane waits until its record is forwarded, so
+// the producer does not linger unless the user asks for it.
 func (c *Client) newProducer(defaults []kgo.Opt, owned ...kgo.Opt) (*kgo.Client, error) {
 	owned = append(owned, kgo.RequiredAcks(kgo.AllISRAcks()))
 	return c.newKgo("bote", c.log, append(defaults, kgo.ProducerLinger(0)), nil, owned)
 }
 
 // newKgo opens a franz-go client. The options of the user override defaults,
-// and owned options override those.
+// and owned options override both.
 func (c *Client) newKgo(prefix string, log *slog.Logger, defaults, user, owned []kgo.Opt) (*kgo.Client, error) {
 	base := []kgo.Opt{
 		kgo.SeedBrokers(c.brokers...),
@@ -223,8 +224,8 @@ func (c *Client) Flush(ctx context.Context) error {
 	return nil
 }
 
-// Kgo is the franz-go client behind Send, for requests this package has no
-// method for. The Client keeps owning it.
+// Kgo is the franz-go client behind Send, for requests that this package has no
+// method for. The Client still owns it and closes it.
 func (c *Client) Kgo() *kgo.Client { return c.sends }
 
 // NewKgo opens a franz-go client with the options of this Client and more. The
@@ -271,14 +272,15 @@ func (c *Client) at(point string) {
 	}
 }
 
-// Runner is what Run starts: a Listener, a Client.
+// Runner is what Run starts, such as a Listener or a Client.
 type Runner interface {
 	Run(ctx context.Context) error
 }
 
-// Run runs all until ctx ends or one of them fails, then stops the others:
-// Clients last, after everything that sends through them. With nothing but
-// Clients it also returns once all are closed. The errors of all are joined.
+// Run runs all runners until ctx ends or one of them fails, then stops the
+// others. Clients stop last, after everything that sends through them. If all
+// runners are Clients, Run also returns once all are closed. The errors of all
+// are joined.
 func Run(ctx context.Context, runners ...Runner) error {
 	var clients, others []Runner
 	for _, r := range runners {

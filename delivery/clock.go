@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Clock is where a Client takes the time and its timers from. The default is
-// package time; deliverytest gives one that moves when a test says so.
+// Clock gives a Client the time and its timers. The default is package time;
+// package deliverytest has one that moves only when a test says so.
 type Clock interface {
 	// Now is the current time.
 	Now() time.Time
@@ -34,8 +34,8 @@ func withTimeout(ctx context.Context, c Clock, d time.Duration, cause error) (co
 	}
 }
 
-// timerChan returns a channel that is closed after d, and a function that
-// gives the timer up.
+// timerChan returns a channel that is closed after d, and a function that stops
+// the timer.
 func timerChan(c Clock, d time.Duration) (<-chan struct{}, func() bool) {
 	ch := make(chan struct{})
 	return ch, c.AfterFunc(d, func() { close(ch) })

@@ -69,14 +69,14 @@ type committer struct {
 	c      *consumer
 	policy commitPolicy
 	kicked chan struct{}
-	turn   chan struct{} // held by whoever commits
+	turn   chan struct{} // held during a commit
 	ended  sync.WaitGroup
 
 	dirty atomic.Int64 // records done since the last commit began
 	armed atomic.Bool  // timer is set
 
 	mu    sync.Mutex
-	timer func() bool // runs from the first dirty record on
+	timer func() bool // stops the timer, which runs from the first dirty record on
 }
 
 func newCommitter(c *consumer) *committer {
@@ -153,7 +153,7 @@ func (cm *committer) stopTimer() {
 	}
 }
 
-// background commits what is due, and comes back after a failure.
+// background commits what is due, and sets the timer to try again after a failure.
 func (cm *committer) background(ctx context.Context) {
 	cm.stopTimer()
 	cm.dirty.Store(0)
@@ -216,8 +216,9 @@ func (cm *committer) send(ctx context.Context, moved map[TP]*lane, offsets map[s
 	return cm.report(errs)
 }
 
-// report counts the commit. A commit refused because the group moved on is
-// dropped: the new owner delivers again.
+// report counts the commit and returns its error. A commit that was refused
+// because the group has moved on is dropped: the new owner of the partition
+// delivers the records again.
 func (cm *committer) report(errs []error) error {
 	l := cm.c.l
 	key := "commit of " + cm.c.plan.Group
@@ -242,7 +243,7 @@ func (cm *committer) report(errs []error) error {
 	return err
 }
 
-// fencedError tells that this member no longer speaks for its partitions.
+// fencedError reports whether the group no longer accepts commits of this member.
 func fencedError(err error) bool {
 	for _, e := range []error{
 		kerr.IllegalGeneration, kerr.UnknownMemberID, kerr.FencedInstanceID,
@@ -255,7 +256,7 @@ func fencedError(err error) bool {
 	return false
 }
 
-// final commits for a revoke or a stop, with a bound on the wait.
+// final commits for a revoke or a stop. It waits at most commitTimeout.
 func (cm *committer) final(ctx context.Context, lanes []*lane) {
 	ctx, cancel := withTimeout(ctx, cm.c.l.client.clock, commitTimeout, errCommitTimeout)
 	defer cancel()

@@ -20,7 +20,7 @@ func TestCommitBatchCommitsOnceForAPoll(t *testing.T) {
 		for i := range 50 {
 			values = append(values, fmt.Sprint(i))
 		}
-		b.send("m", 1, values...) // one batch of records, which a poll brings whole
+		b.send("m", 1, values...) // one batch of records, which one poll brings as a whole
 		var commits atomic.Int64
 		b.cluster.ControlKey(int16(kmsg.OffsetCommit), func(kmsg.Request) (kmsg.Response, error, bool) {
 			b.cluster.KeepControl()
@@ -29,7 +29,7 @@ func TestCommitBatchCommitsOnceForAPoll(t *testing.T) {
 		})
 		handled := newTally()
 		l := b.listen("m", "g", func(_ context.Context, m *Message[string]) error {
-			time.Sleep(time.Second) // a commit for each record would have the time
+			time.Sleep(time.Second) // enough time for a commit of each record
 			handled.add(m.Value)
 			return nil
 		}, CommitBatch())

@@ -16,13 +16,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// fetchWait is how long a fetch waits for records. It bounds how late a
-// partition that was paused is fetched again.
+// fetchWait is how long a fetch waits for records. A partition that is resumed
+// waits at most this long until it is fetched again.
 const fetchWait = 500 * time.Millisecond
 
-// fetchErrorLasts is how long a fetch error counts that does not come again.
-// A partition that is refused is fetched, and refused, several times in it, so
-// its silence means that fetches succeed, also where no record comes.
+// fetchErrorLasts is how long a fetch error degrades health if it does not come
+// again. A refused partition is fetched, and refused, several times in that time.
+// So no further error means that fetches succeed, even if no record comes.
 const fetchErrorLasts = 10 * time.Second
 
 // heartbeatsPerSession is how many heartbeats fit into a session timeout, as
@@ -32,7 +32,7 @@ const heartbeatsPerSession = 15
 // errorPause spaces polls that bring nothing but errors.
 const errorPause = 100 * time.Millisecond
 
-// manyRetries leaves the end of retries to patience.
+// manyRetries makes patience the only limit of retries.
 const manyRetries = 1 << 20
 
 // patience is how long a request is tried again, by its API key. Heartbeats go
@@ -59,8 +59,9 @@ type consumer struct {
 	log     *slog.Logger
 	commits *committer
 
-	// turn is held by rebalance callbacks and by seeks, so that a partition
-	// cannot be revoked while its position is moved.
+	// turn is held by rebalance callbacks, and while a position is moved (by a
+	// seek or a reset), so that a partition cannot be revoked meanwhile. close
+	// holds it while it ends the lanes.
 	turn    chan struct{}
 	closing bool // guarded by turn
 
@@ -76,12 +77,12 @@ type consumer struct {
 
 	mu        sync.Mutex
 	lanes     map[TP]*lane
-	suspended map[TP]*lane // ended by an outage, may still run
+	suspended map[TP]*lane // lanes that an outage ended; they may still run
 	seeks     []*seek
 	interrupt context.CancelFunc // ends the poll that waits
 
-	// leftovers are the partitions of topics that were found to be deleted or
-	// recreated, until they are assigned again.
+	// leftovers has an entry for each partition of a topic that was deleted or
+	// recreated, until that partition is assigned again.
 	leftovers map[TP]leftover
 }
 
@@ -185,8 +186,8 @@ func (c *consumer) poll(ctx context.Context) {
 	}
 }
 
-// pauseAfterErrors keeps a partition that is refused from being fetched, and
-// refused, without a pause.
+// pauseAfterErrors waits for errorPause, so that a refused partition is not
+// fetched, and refused, in a tight loop.
 func (c *consumer) pauseAfterErrors(ctx context.Context) {
 	expired, stop := timerChan(systemClock{}, errorPause) // the network is real, whatever the clock says.
 	defer stop()
@@ -200,12 +201,12 @@ func (c *consumer) pauseAfterErrors(ctx context.Context) {
 type findings struct {
 	outOfRange []outOfRange
 	gone       map[string][16]byte // topics whose ID the broker does not know, and that ID
-	refused    bool                // an error, and no record
+	refused    bool                // there was an error and no record
 }
 
-// enqueue hands a poll to the lanes, and returns what else it brought. A
-// rebalance is blocked meanwhile, but a record of a partition revoked before
-// that has no lane and is dropped.
+// enqueue hands the records of a poll to the lanes, and returns what else the
+// poll brought. No rebalance happens meanwhile. But a partition that was revoked
+// before has no lane any more, and its records are dropped.
 func (c *consumer) enqueue(fetches kgo.Fetches) (found findings) {
 	batch := &pollBatch{}
 	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
@@ -236,7 +237,7 @@ func (c *consumer) enqueue(fetches kgo.Fetches) (found findings) {
 	return found
 }
 
-// idsOf adds to gone the ID that a topic was fetched by.
+// idsOf adds to gone the ID with which a topic was fetched.
 func idsOf(fetches kgo.Fetches, gone map[string][16]byte, topic string) map[string][16]byte {
 	if gone == nil {
 		gone = make(map[string][16]byte)
@@ -249,8 +250,8 @@ func idsOf(fetches kgo.Fetches, gone map[string][16]byte, topic string) map[stri
 	return gone
 }
 
-// fetchError logs what kept a partition from being fetched. franz-go tries
-// again by itself. It reports false for what is no error of the cluster.
+// fetchError logs why a partition could not be fetched. franz-go tries again by
+// itself. fetchError reports false if the error does not come from the cluster.
 func (c *consumer) fetchError(p kgo.FetchTopicPartition) bool {
 	err := p.Err
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, kgo.ErrClientClosed) {
@@ -274,8 +275,8 @@ func (c *consumer) fetchError(p kgo.FetchTopicPartition) bool {
 	return true
 }
 
-// groupError takes what kept the member from its group. What the cluster will
-// refuse again and again stops the listener.
+// groupError handles an error that kept the member out of its group. It stops the
+// listener if the cluster would refuse the member again and again.
 func (c *consumer) groupError(err error) {
 	at := Event{Role: c.plan.Role}
 	switch {
@@ -289,7 +290,7 @@ func (c *consumer) groupError(err error) {
 	}
 }
 
-// sessionLimits says which session timeouts a broker takes, "" if it does not tell.
+// sessionLimits says which session timeouts a broker accepts, "" if that is not known.
 func (c *consumer) sessionLimits() string {
 	ctx, cancel := context.WithTimeout(c.cl.Context(), 5*time.Second)
 	defer cancel()
@@ -314,7 +315,7 @@ func (c *consumer) sessionLimits() string {
 	return fmt.Sprintf(" (it takes %s to %s)", least, most)
 }
 
-// authError tells whether the cluster knows us and refuses.
+// authError reports whether authentication or authorisation failed.
 func authError(err error) bool {
 	for _, e := range []error{
 		kerr.SaslAuthenticationFailed, kerr.TopicAuthorizationFailed,
@@ -344,7 +345,7 @@ func (c *consumer) all() []*lane {
 	return out
 }
 
-// everything is all, and the lanes that an outage ended.
+// everything is all, plus the lanes that outages ended.
 func (c *consumer) everything() []*lane {
 	out := c.all()
 	c.mu.Lock()
@@ -355,9 +356,10 @@ func (c *consumer) everything() []*lane {
 	return withFormer(out)
 }
 
-// adjustOffsets sees the committed offsets before fetching begins. A partition
-// without a commit that starts at the end gets its commit now: a quiet group
-// would otherwise jump over what arrives until its first commit.
+// adjustOffsets gets the committed offsets from franz-go before fetching begins.
+// If a partition has no commit and starts at the end, that position is committed
+// now. Otherwise a quiet group that restarts would skip the records that arrived
+// before its first commit.
 func (c *consumer) adjustOffsets(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
 	for topic, ps := range offsets {
 		for p, o := range ps {

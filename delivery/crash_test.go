@@ -27,7 +27,7 @@ const (
 	crashEnv        = "BOTE_DELIVERY_CRASH"
 	crashBrokersEnv = "BOTE_DELIVERY_BROKERS"
 	crashSurvive    = "nowhere"
-	crashAfter      = 3 // times the point is passed before the child dies
+	crashAfter      = 3 // the child dies when it passes the point for this time
 	crashRounds     = 2
 	crashRecords    = 24
 )
@@ -48,7 +48,7 @@ func (k *killer) at(point string) {
 	}
 }
 
-// OnBrokerWrite dies when a request has left and its answer has not come.
+// OnBrokerWrite dies when a request was sent and its answer has not come.
 func (k *killer) OnBrokerWrite(_ kgo.BrokerMetadata, key int16, _ int, _, _ time.Duration, _ error) {
 	switch kmsg.Key(key) {
 	case kmsg.Produce:
@@ -59,7 +59,7 @@ func (k *killer) OnBrokerWrite(_ kgo.BrokerMetadata, key int16, _ int, _, _ time
 	}
 }
 
-// OnBrokerConnect lets killer be given as a hook of both kinds.
+// OnBrokerConnect implements kgo.HookBrokerConnect. It does nothing.
 func (*killer) OnBrokerConnect(kgo.BrokerMetadata, time.Duration, net.Conn, error) {}
 
 // crashChild consumes until its input ends or it dies. Each delivery is a line

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// ExhaustedAction is what becomes of a record whose attempts are used up.
+// ExhaustedAction is what happens to a record whose attempts are used up.
 type ExhaustedAction int
 
 // The actions.
@@ -23,12 +23,12 @@ const (
 )
 
 // maxDeadLetters is how often a record may be dead-lettered without a redrive
-// in between. More often means that listeners pass it round in a circle, each
-// taking the dead letters of another: it is parked then.
+// in between. After that it is parked, because listeners pass it round in a
+// circle: each reads the dead letters of another.
 const maxDeadLetters = 8
 
-// parkedSuffix names the topic, behind the main topic, of records that went
-// round in a circle. No listener reads it by itself.
+// parkedSuffix, after the name of the main topic, names the topic of records that
+// went round in a circle. No listener reads that topic unless it is made for it.
 const parkedSuffix = "-parked"
 
 // giveUp ends the retries of a record as OnExhausted says.
@@ -58,8 +58,8 @@ func (t *task) recover(a ExhaustedAction, err error, reason Reason) {
 	}
 }
 
-// recoverCustom calls the user's function until it succeeds. It is a handler
-// like any other: the gate holds it, and a stop names it.
+// recoverCustom calls the user's function until it succeeds. The function counts
+// as a handler: the gate may hold it back, and a HungError names it.
 func (t *task) recoverCustom(failure error) {
 	p := publishBackOff()
 	for n := 1; t.admit(); n++ {
@@ -124,7 +124,8 @@ func (t *task) reportDeadLetter(topic string, err error, reason Reason) {
 	})
 }
 
-// tooLargeForDeadLetter is what OnRecoveryFailure asks for, nil to wait.
+// tooLargeForDeadLetter does what OnRecoveryFailure asks for. It is nil by default:
+// then the partition waits.
 func (t *task) tooLargeForDeadLetter(err error) func() {
 	a := t.l().cfg.recoveryFailed
 	if a == DeadLetterAction {
@@ -133,8 +134,8 @@ func (t *task) tooLargeForDeadLetter(err error) func() {
 	return func() { t.recover(a, err, ReasonOversize) }
 }
 
-// deadLetterFailed decides after a failed delivery on a dead-letter topic. The
-// record stays where it is, whatever happens.
+// deadLetterFailed decides what follows a failed delivery on a dead-letter topic.
+// The record never moves to another topic.
 func (t *task) deadLetterFailed(err error, v verdict) (again bool, wait time.Duration) {
 	l := t.l()
 	switch {
@@ -155,9 +156,9 @@ func (t *task) deadLetterFailed(err error, v verdict) (again bool, wait time.Dur
 	return true, wait
 }
 
-// requeue puts the dead letter at the end of its topic after a wait, which
-// grows with each time it was put there: without it a topic of nothing but
-// failures would spin.
+// requeue puts the dead letter at the end of its topic, after a wait that grows
+// each time. Without the wait, a topic in which every record fails would be read
+// in a tight loop.
 func (t *task) requeue(err error, v verdict) {
 	h := t.hop(err, v.reason)
 	h.deadLetters = deadLetterCount(t.headers())
@@ -177,8 +178,8 @@ func (t *task) requeue(err error, v verdict) {
 }
 
 // deadLetterCount is how often a record was dead-lettered since its last
-// redrive. A dead letter without a count is one of Spring's or of an earlier
-// version.
+// redrive. It is 0 for a dead letter of Spring or of an earlier version, which has
+// no count.
 func deadLetterCount(h Headers) int { return headerCount(h, HeaderDeadLetterCount) }
 
 // headerCount reads a decimal count of a header, 0 unless it is a sensible one.

@@ -85,17 +85,17 @@ func (e *DecodeError) Error() string { return "decode value: " + e.Err.Error() }
 func (e *DecodeError) Unwrap() error { return e.Err }
 
 // HungError is returned by Run and Stop when handlers did not return within
-// DrainTimeout and KillGrace, also those whose partition was given up before.
-// It names at least one. Their records are not committed.
+// DrainTimeout plus KillGrace, even handlers whose partition was given up
+// earlier. It names at least one handler. Their records are not committed.
 type HungError struct{ Handlers []string }
 
 func (e *HungError) Error() string {
 	return "handlers never returned: " + strings.Join(e.Handlers, ", ")
 }
 
-// HaltError is returned by Run after a handler returned Halt, and when the
-// listener stops by itself because going on would be of no use, as when the
-// broker does not take its SessionTimeout.
+// HaltError is returned by Run after a handler returned Halt, after the action
+// HaltListener, and when the listener stops by itself because it cannot go on,
+// for example because the broker refuses its SessionTimeout.
 type HaltError struct{ Err error }
 
 func (e *HaltError) Error() string { return "listener halted: " + e.Err.Error() }
@@ -108,7 +108,8 @@ type BatchError struct {
 	errs   []error // of the records that failed, in their order
 }
 
-// Error counts the records, and gives the first error of each text.
+// Error counts the records that failed, and gives up to three distinct errors
+// with their number.
 func (e *BatchError) Error() string {
 	var texts []string
 	counts := map[string]int{}
@@ -178,21 +179,23 @@ func rule(err error, r ruling, after time.Duration) error {
 func Permanent(err error) error { return rule(err, rulePermanent, 0) }
 
 // RetryAfter asks for the next delivery after d. In a retry chain the record
-// goes to the first tier with a delay of at least d, else to the last one.
+// goes to the first tier with a delay of at least d or, if there is none, to the
+// last tier.
 func RetryAfter(err error, d time.Duration) error { return rule(err, ruleRetryAfter, max(d, 0)) }
 
 // Drop gives the record up: it counts as done and appears in no other topic.
 func Drop(err error) error { return rule(err, ruleDrop, 0) }
 
-// Halt stops the listener. The record is not committed and is delivered again
-// by whoever starts next.
+// Halt stops the listener. The record is not committed; the next listener that
+// reads its partition gets it again.
 func Halt(err error) error { return rule(err, ruleHalt, 0) }
 
-// ErrorClass is the name an error has in headers and logs: the import path and
-// type name of the first error in the tree of err, depth first, whose type is
-// not one of errors and fmt, which tell nothing. An error may name itself with
-// a method ErrorClass() string. If the tree has nothing better it is the type
-// of err without the marks of this package.
+// ErrorClass is the name that an error has in headers and logs. It is the import
+// path and type name of the first error in the tree of err, depth first, whose
+// type is not from package errors or fmt: those types say nothing about the
+// cause. An error may name itself with a method ErrorClass() string. If the tree
+// has no such error, the name is the type of err without the marks of this
+// package.
 func ErrorClass(err error) string {
 	if class, ok := telling(err); ok {
 		return class
@@ -206,7 +209,8 @@ func ErrorClass(err error) string {
 	}
 }
 
-// telling is the class of the first error of a tree whose type tells something.
+// telling is the class of the first error in a tree whose type is not generic. It
+// reports false if there is none.
 func telling(err error) (string, bool) {
 	if err == nil {
 		return "", false
@@ -230,7 +234,7 @@ func telling(err error) (string, bool) {
 	return "", false
 }
 
-// generic tells the types that wrap or hold a text and nothing else.
+// generic reports whether the type of err only wraps an error or holds a text.
 func generic(err error) bool {
 	if _, ok := err.(*ruledError); ok { //nolint:errorlint // the type itself is asked for.
 		return true
@@ -242,7 +246,8 @@ func generic(err error) bool {
 	return t.PkgPath() == "errors" || t.PkgPath() == "fmt"
 }
 
-// rootClass is the class of the innermost error; of joined errors the first.
+// rootClass is the class of the innermost error. Of joined errors it follows the
+// first.
 func rootClass(err error) string {
 	for {
 		var next error

@@ -34,7 +34,7 @@ const (
 	EventIdle         EventKind = "idle"
 	EventNoLongerIdle EventKind = "no-longer-idle"
 	EventStuck        EventKind = "stuck"
-	EventStanding     EventKind = "standing"     // a watermark stands; Offset is of its oldest record
+	EventStanding     EventKind = "standing"     // a watermark does not move; Offset is its oldest record's
 	EventOffsetReset  EventKind = "offset-reset" // Offset is the new position
 	EventDeadLettered EventKind = "dead-lettered"
 	EventHalted       EventKind = "halted"
@@ -49,9 +49,9 @@ const (
 	eventsFlush = time.Second
 )
 
-// events calls the user's function for one event after the other. Those who
-// emit hold locks and block rebalances, so none of them waits for it. A
-// goroutine exists only while events are waiting.
+// events calls the user's function for one event after the other. Code that emits
+// an event may hold locks or block a rebalance, so it does not wait for the
+// function. A goroutine exists only while events are waiting.
 type events struct {
 	f    func(Event)
 	log  *slog.Logger

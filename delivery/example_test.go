@@ -95,7 +95,7 @@ func ExampleMessage() {
 	// Output: order has no e-mail address
 }
 
-// The whole way of a record in a test, with a clock of its own.
+// A test of a record's whole path, with a clock that the test moves.
 func TestExampleOfDeliverytest(t *testing.T) {
 	h := deliverytest.New(t)
 	orders := delivery.NewTopic("order-created", codec.JSON[Order]())

@@ -1,7 +1,7 @@
 package delivery
 
-// fifo is a queue in one slice, which it keeps using: it moves what is left to
-// the front when it has grown to the slice's end and half of the slice is free.
+// fifo is a queue in one slice. When the slice is full but more than half of it is
+// free at the front, push moves the elements to the front instead of growing.
 type fifo[T any] struct {
 	buf  []T
 	head int // index of the first element
@@ -9,7 +9,8 @@ type fifo[T any] struct {
 
 func (q *fifo[T]) len() int { return len(q.buf) - q.head }
 
-// all are the elements, first to last, until the next push or drop.
+// all are the elements, first to last. The slice is valid until the next push or
+// drop.
 func (q *fifo[T]) all() []T { return q.buf[q.head:] }
 
 func (q *fifo[T]) push(v T) {

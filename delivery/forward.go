@@ -9,8 +9,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// forward sends a failed record to its retry tier. A tier that does not take a
-// record of that size is passed over: the record goes to its dead-letter topic.
+// forward sends a failed record to its retry tier. A record that is too large for
+// that topic is given up.
 func (t *task) forward(err error, s step) {
 	h := t.hop(err, "")
 	h.retry = t.stamp(s.due)
@@ -25,8 +25,8 @@ func (t *task) forward(err error, s step) {
 	}
 }
 
-// chainTimeout is how long after its first timestamp a record is retried, 0
-// for any time.
+// chainTimeout is how long after its original timestamp a record is retried, 0
+// for no limit.
 func (l *Listener) chainTimeout() time.Duration {
 	if l.cfg.tiers != nil {
 		return l.cfg.tiers.timeout
@@ -41,7 +41,8 @@ func (t *task) hop(err error, reason Reason) hop {
 	}
 }
 
-// stamp counts the attempt that was just made.
+// stamp makes the retry headers of a record that goes on. They count the attempt
+// that was just made.
 func (t *task) stamp(due time.Time) *retryStamp {
 	return t.stampAs(t.attempt+1, due)
 }
@@ -70,5 +71,5 @@ func (t *task) record(topic string, h hop) publication {
 	}}
 }
 
-// notDelivered tells a record that expired before this delivery.
+// notDelivered reports whether the record expired before this delivery.
 func notDelivered(err error) bool { return errors.Is(err, ErrExpired) }

@@ -11,7 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// Family says which headers tell origin and failure of a forwarded record.
+// Family says which headers hold origin and failure of a forwarded record.
 type Family int
 
 // The families. FamilyAuto is FamilyRetry with retry topics and
@@ -41,7 +41,7 @@ type hop struct {
 	fromMain  bool   // the record lies on the main topic
 	err       error
 	reason    Reason // "" on the way to a retry topic
-	firstTier string // "" unless a dead-letter topic behind tiers
+	firstTier string // on the way to a dead-letter topic of a chain with tiers, else ""
 	retry     *retryStamp
 	trim      trim
 
@@ -101,9 +101,9 @@ func (p hop) headers(rec *kgo.Record) []kgo.RecordHeader {
 	return out
 }
 
-// replaces tells the headers of an earlier hop that must go. A record that
-// leaves the main topic belongs to this group from now on: with the group of
-// an earlier life its retry topics would skip it as foreign.
+// replaces reports whether a header of an earlier hop must go. A record that
+// leaves the main topic belongs to this group from now on. If it kept the group of
+// an earlier life, this group would skip it on its retry topics.
 func (p hop) replaces(name string) bool {
 	return strippedHeader(name) || retryHeader(name) || failureHeader(name) ||
 		name == HeaderErrorClass || name == HeaderFirstTier || name == HeaderRequeueCount ||
@@ -163,11 +163,11 @@ func errorStack(err error) string {
 	return b.String()
 }
 
-// RedriveHeaders are the headers of a dead letter on its way back: what
-// steered the chain and told the failure is gone, where it came from stays.
-// Left in place, retry_topic headers would dead-letter the record again at the
-// first failure. group, if not "", becomes the group the record belongs to;
-// onlyGroup adds the header that makes listeners of other groups skip it.
+// RedriveHeaders are the headers of a dead letter that is sent back. The origin
+// headers stay; the retry and failure headers are gone. If the retry headers
+// stayed, the first failure would dead-letter the record again. group, if not "",
+// becomes the group that the record belongs to. onlyGroup adds the header that
+// makes listeners of other groups skip the record.
 func RedriveHeaders(h Headers, id string, group string, onlyGroup bool) []kgo.RecordHeader {
 	out := slices.DeleteFunc(slices.Clone([]kgo.RecordHeader(h)), func(e kgo.RecordHeader) bool {
 		return strippedHeader(e.Key) || retryHeader(e.Key) || failureHeader(e.Key) ||

@@ -15,8 +15,8 @@ import (
 	"github.com/botehq/bote/delivery/deliverytest"
 )
 
-// A function of the user that panics, or calls runtime.Goexit, is an attempt
-// or an answer, and never ends the process or the lane.
+// A function of the user that panics, or calls runtime.Goexit, never ends the
+// process or the lane. It counts as a failed attempt, or as a default answer.
 func TestUserFunctionsPanic(t *testing.T) {
 	panics := func(error) bool { panic("ouch") }
 	exits := func(error) bool {
@@ -100,8 +100,8 @@ func sendNumbersTo(t *testing.T, h *deliverytest.Harness, n int) {
 	sendNumbers(t, h, 0, n)
 }
 
-// A record that its handler acked is done, whatever the handler returns then:
-// it is not forwarded as well.
+// A record that its handler acked is done, whatever the handler returns then. The
+// record is not forwarded as well.
 func TestAckThenError(t *testing.T) {
 	for name, o := range map[string]delivery.Option{"manual": delivery.CommitManual(), "now": delivery.CommitNow()} {
 		t.Run(name, func(t *testing.T) {
@@ -122,7 +122,7 @@ func TestAckThenError(t *testing.T) {
 	}
 }
 
-// Run of nothing but clients ends when they are closed.
+// Run with only Clients ends when they are closed.
 func TestRunEndsWithTheClient(t *testing.T) {
 	h := deliverytest.New(t)
 	c, err := delivery.Dial(h.Cluster().ListenAddrs())
@@ -155,8 +155,8 @@ func TestDeadLetterHandlersOfTwoGroups(t *testing.T) {
 	require.Equal(t, []string{"stats"}, alerts["stats"].list())
 }
 
-// Two listeners that each take the dead letters of the other: the record goes
-// round a few times and is parked.
+// Two listeners each read the dead letters of the other. The record goes round a
+// few times and is parked.
 func TestDeadLetterCircle(t *testing.T) {
 	h, log := logging(t)
 	var c calls
@@ -183,8 +183,8 @@ func TestDeadLetterCircle(t *testing.T) {
 	require.False(t, ok, "a redrive counts anew")
 }
 
-// A topic of dead letters whose handler always fails is gone through ever more
-// slowly with DLTRequeue.
+// With DLTRequeue and a handler that always fails, the dead-letter topic is read
+// ever more slowly.
 func TestRequeueSlowsDown(t *testing.T) {
 	h := deliverytest.New(t)
 	n := 0
@@ -196,8 +196,8 @@ func TestRequeueSlowsDown(t *testing.T) {
 	require.Less(t, n, 70)
 }
 
-// Options of franz-go that the library lives on are refused where they are
-// given; others are taken.
+// Options of franz-go that the library needs for itself are refused where they are
+// given; others are accepted.
 func TestOwnedKgoOptions(t *testing.T) {
 	h := deliverytest.New(t)
 	owned := map[string]kgo.Opt{
@@ -255,8 +255,8 @@ func TestConfigErrorIsStable(t *testing.T) {
 	require.ErrorContains(t, err, "365 days")
 }
 
-// Options of which one would be without effect, and what is nil, are refused in
-// plain words.
+// Options that would have no effect, and options that are nil, are refused in plain
+// words.
 func TestContradictingOptions(t *testing.T) {
 	h := deliverytest.New(t)
 	handler := func(context.Context, *delivery.Message[[]byte]) error { return nil }
@@ -287,7 +287,7 @@ func TestContradictingOptions(t *testing.T) {
 	require.ErrorContains(t, err, "option 1 is nil")
 }
 
-// Addresses that can never work are refused by Dial, all others are taken.
+// Dial refuses addresses that can never work, and accepts all others.
 func TestDialAddresses(t *testing.T) {
 	var ce *delivery.ConfigError
 	for _, addr := range []string{"::::", "", " ", "a b:9092", "host:", "host:port", "host:0", "host:70000", "http://host:9092", "a:1,b:2", "[::1", "a:b:c"} {

@@ -8,7 +8,7 @@ import (
 )
 
 // guard runs a function of the user that must not end the process. A panic is
-// returned as a PanicError, runtime.Goexit is not caught.
+// returned as a PanicError; runtime.Goexit is not caught.
 func guard(f func()) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -22,8 +22,8 @@ func guard(f func()) (err error) {
 // newPanicError is for a deferred function that recovered v.
 func newPanicError(v any) error { return &PanicError{Value: v, Stack: debug.Stack()} }
 
-// isolate runs f in a goroutine of its own, which f may panic in or end with
-// runtime.Goexit without harm.
+// isolate runs f in a goroutine of its own, so that a panic or a runtime.Goexit in
+// f only becomes an error.
 func isolate(f func() error) error {
 	done := make(chan error, 1)
 	go func() {
@@ -47,8 +47,8 @@ func stackOf(err error) string {
 	return ""
 }
 
-// ask calls a predicate of the user. If it panics that is logged, and the
-// answer is fallback.
+// ask calls a predicate of the user. If the predicate panics, ask logs that and
+// returns fallback.
 func (l *Listener) ask(what string, match func(error) bool, err error, fallback bool) (answer bool) {
 	failed := isolate(func() error {
 		answer = match(err)

@@ -72,8 +72,8 @@ const (
 	prefixDLT   = "kafka_dlt-"
 )
 
-// Tails of the origin headers behind "original-", and of the failure headers
-// behind "exception-" or "key-exception-".
+// Tails of the names of origin and failure headers, after the prefix of the
+// family. In failure headers about a key, keyPart stands between prefix and tail.
 const (
 	tailTopic         = "original-topic"
 	tailPartition     = "original-partition"
@@ -94,12 +94,12 @@ const (
 	maxStackBytes   = 4 << 10
 )
 
-// minAhead is how far at least a due time may lie ahead before it is taken for
-// garbage, as in Spring.
+// minAhead is the least value of maxAhead: a due time less than that ahead never
+// counts as garbage, as in Spring.
 const minAhead = 24 * time.Hour
 
-// strippedHeader tells headers that are never forwarded. Two of them hold Java-serialised
-// objects, which nobody should read.
+// strippedHeader reports whether a header is never forwarded. Two of these headers
+// hold Java-serialised objects, which nobody should read.
 func strippedHeader(name string) bool {
 	switch name {
 	case "springDeserializerExceptionKey", "springDeserializerExceptionValue",
@@ -109,12 +109,13 @@ func strippedHeader(name string) bool {
 	return false
 }
 
-// retryHeader tells the three headers that steer the retry chain.
+// retryHeader reports whether name is one of the three headers of the retry chain.
 func retryHeader(name string) bool {
 	return name == HeaderAttempts || name == HeaderOriginalTimestamp || name == HeaderBackOffTimestamp
 }
 
-// failureHeader tells a failure header of either family, of key or value.
+// failureHeader reports whether name is a failure header of either family, about
+// key or value.
 func failureHeader(name string) bool {
 	tail, ok := strings.CutPrefix(name, prefixDLT)
 	if !ok {
@@ -129,8 +130,8 @@ func failureHeader(name string) bool {
 	return false
 }
 
-// readAttempts is the number of the delivery the record is about to have:
-// 1 unless the header says something sensible.
+// readAttempts is the number of the record's next delivery, by its header. It is 1
+// if the header is missing or makes no sense.
 func readAttempts(h Headers) int {
 	v, _ := h.Get(HeaderAttempts)
 	n := 0
@@ -146,8 +147,8 @@ func readAttempts(h Headers) int {
 	return n
 }
 
-// readOriginalTimestamp is when the record was first read, in ms; fallback is
-// the record's own timestamp.
+// readOriginalTimestamp is the timestamp of the original record, in ms; fallback
+// is the record's own timestamp.
 func readOriginalTimestamp(h Headers, fallback int64) int64 {
 	v, _ := h.Get(HeaderOriginalTimestamp)
 	if ms, ok := decodeMillis(v); ok {
@@ -156,8 +157,8 @@ func readOriginalTimestamp(h Headers, fallback int64) int64 {
 	return fallback
 }
 
-// readDue is when the record may be handled. garbage reports a due time further
-// ahead than maxAhead, which is ignored.
+// readDue is when the record may be handled: now, if its headers do not say. A due
+// time further ahead than maxAhead is ignored, and reported as garbage.
 func readDue(h Headers, now time.Time, maxAhead time.Duration) (due time.Time, garbage bool) {
 	v, _ := h.Get(HeaderBackOffTimestamp)
 	ms, ok := decodeMillis(v)
@@ -170,8 +171,8 @@ func readDue(h Headers, now time.Time, maxAhead time.Duration) (due time.Time, g
 	return time.UnixMilli(ms), false
 }
 
-// encodeMillis is big-endian two's complement in as few bytes as hold it,
-// Java's BigInteger.toByteArray.
+// encodeMillis encodes ms as big-endian two's complement in as few bytes as
+// possible, like Java's BigInteger.toByteArray.
 func encodeMillis(ms int64) []byte {
 	var b [8]byte
 	binary.BigEndian.PutUint64(b[:], uint64(ms))

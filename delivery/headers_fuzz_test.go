@@ -10,8 +10,8 @@ import (
 )
 
 // FuzzHeaders: whatever other programs put into the headers of a retried or dead
-// record, what is read of them makes sense: attempts are at least 1, a due time is
-// never further ahead than the chain allows, and a record's origin has a topic.
+// record, the values read from them make sense. Attempts are at least 1, a due time
+// is never further ahead than the chain allows, and a record's origin has a topic.
 func FuzzHeaders(f *testing.F) {
 	f.Add(HeaderAttempts, []byte{0, 0, 0, 3}, HeaderBackOffTimestamp, encodeMillis(1_700_000_000_000), []byte("v"))
 	f.Add(prefixDLT+tailTopic, []byte("t"), prefixDLT+tailOffset, int64Bytes(7), []byte("v"))

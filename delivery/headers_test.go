@@ -150,7 +150,7 @@ func headerNames(hs []kgo.RecordHeader) []string {
 	return out
 }
 
-// Twenty hops and five redrives, through both families: the number and size of
+// In twenty hops and five redrives, through both families, the number and size of
 // the headers do not grow, and the first origin stays.
 func TestHeadersDoNotGrow(t *testing.T) {
 	size := func(hs []kgo.RecordHeader) (n int) {
@@ -205,7 +205,7 @@ type smtpError struct{ code int }
 
 func (e *smtpError) Error() string { return "smtp" }
 
-// named is an error that says its class itself.
+// named is an error that names its own class.
 type named struct{}
 
 func (named) Error() string      { return "named" }
@@ -260,8 +260,8 @@ func TestClassify(t *testing.T) {
 
 var errSkip = errors.New("not worth it")
 
-// Random bytes in every header that is read: nothing panics, and the number of
-// attempts left is bounded whatever they say.
+// With random bytes in every header that is read, nothing panics, and the number of
+// attempts left is bounded.
 func TestHeaderGarbage(t *testing.T) {
 	p := defaultTiers()
 	p.attempts = 5

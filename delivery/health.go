@@ -14,18 +14,18 @@ const contactLimit = 30 * time.Second
 // Health says whether a listener does its work, for readiness probes.
 type Health struct {
 	Status  Status
-	Reasons []string // why it is not ok, sorted, and that the program has paused it
+	Reasons []string // why it is not ok, and whether the program has paused it
 }
 
 // Status is the short form of a Health.
 type Status string
 
 // The statuses. Only StatusOK means that records are handled as they should
-// be. A listener is starting until each of its groups has assigned partitions
-// once, also before Run. A halted listener does nothing until it is started
-// anew; nor does one whose Run has returned, with an error (failed) or without
-// (stopped). A listener that the program has paused is ok, with a reason that
-// says so.
+// be. A listener is starting before Run, and until each of its groups has
+// assigned partitions once. A halted listener handles no more records. Neither
+// does one whose Run has returned: it is failed if Run returned an error, else
+// stopped. A listener that the program has paused is ok, with a reason that says
+// so.
 const (
 	StatusOK       Status = "ok"
 	StatusStarting Status = "starting"
@@ -35,10 +35,12 @@ const (
 	StatusFailed   Status = "failed"
 )
 
-// Health is how the listener is right now. It is degraded while the cluster
-// does not answer or refuses something, while a handler is stuck, while a
-// watermark stands for StuckAfter although nothing waits for a known time, and
-// while a retry or dead-letter topic does not take a record.
+// Health is how the listener is right now. It is degraded while
+//   - the cluster does not answer, or refuses something,
+//   - a handler is stuck,
+//   - a watermark has not moved for StuckAfter although no record waits for a
+//     known time, or
+//   - a retry or dead-letter topic does not accept a record.
 func (l *Listener) Health() Health {
 	h := l.health.now()
 	switch {
@@ -88,13 +90,13 @@ type health struct {
 	mu      sync.Mutex
 	reasons map[string]*reason
 	halted  string
-	ended   bool // Run returns: nothing changes any more
+	ended   bool // Run is returning: nothing changes any more
 }
 
 // reason is why health is degraded.
 type reason struct {
 	why   string
-	timer func() bool // stops what ends it by itself, nil if nothing does
+	timer func() bool // stops the timer that removes the reason, nil without one
 }
 
 func newHealth(clock Clock, emit func(Event)) *health {
@@ -103,11 +105,11 @@ func newHealth(clock Clock, emit func(Event)) *health {
 
 func (h *health) degrade(what, why string) { h.set(what, why, 0) }
 
-// degradeFor is degrade for something that is over unless it is said again
-// within lasts.
+// degradeFor is degrade for a reason that is removed after lasts, unless it is
+// set again before.
 func (h *health) degradeFor(what, why string, lasts time.Duration) { h.set(what, why, lasts) }
 
-// set notes a reason that goes by itself after lasts, 0 for never.
+// set notes a reason that is removed after lasts; 0 keeps it until clear.
 func (h *health) set(what, why string, lasts time.Duration) {
 	if h.note(what, why, lasts) {
 		h.emit(Event{Kind: EventDegraded, Text: what + ": " + why})
@@ -140,7 +142,7 @@ func (h *health) clear(what string) {
 	}
 }
 
-// expire is clear for a reason that was not said again.
+// expire is clear for a reason that was not set again.
 func (h *health) expire(what string, r *reason) {
 	h.mu.Lock()
 	last := h.reasons[what] == r && h.remove(what)
@@ -161,7 +163,7 @@ func (h *health) remove(what string) (last bool) {
 	return len(h.reasons) == 0
 }
 
-// end keeps the reasons as they are, and says nothing any more.
+// end keeps the reasons as they are. No event is emitted any more.
 func (h *health) end() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -171,7 +173,7 @@ func (h *health) end() {
 	}
 }
 
-// stopTimer may be called for no reason, too.
+// stopTimer may be called on a nil reason.
 func (r *reason) stopTimer() {
 	if r != nil && r.timer != nil {
 		r.timer()

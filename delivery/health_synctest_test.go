@@ -68,8 +68,8 @@ func TestHealthOfAStuckHandler(t *testing.T) {
 	})
 }
 
-// A handler that runs on after its Ack still runs: it is stuck after a while,
-// and a stop names it.
+// A handler that goes on after its Ack still counts as running. It is reported as
+// stuck after a while, and a stop names it.
 func TestHandlerThatHangsAfterAck(t *testing.T) {
 	bubble(t, func(t *testing.T, b *bed) {
 		b.create("m", 1)
@@ -100,8 +100,8 @@ func TestHandlerThatHangsAfterAck(t *testing.T) {
 	})
 }
 
-// A watermark that stands because nothing is acked degrades health, with an
-// event; a record that waits for its retry does not.
+// A watermark that does not move because nothing is acked degrades health, with an
+// event. A record that waits for its retry does not degrade health.
 func TestHealthOfAStandingWatermark(t *testing.T) {
 	bubble(t, func(t *testing.T, b *bed) {
 		b.create("m", 1)
@@ -137,7 +137,7 @@ func TestHealthOfAStandingWatermark(t *testing.T) {
 	})
 }
 
-// A refusal to fetch that is over is forgotten, also on a quiet topic.
+// When fetches are no longer refused, health recovers, even on a quiet topic.
 func TestHealthAfterRefusedFetches(t *testing.T) {
 	bubble(t, func(t *testing.T, b *bed) {
 		b.create("m", 1)
@@ -153,7 +153,7 @@ func TestHealthAfterRefusedFetches(t *testing.T) {
 	})
 }
 
-// What degraded a listener as it stopped says nothing once Run has returned.
+// Once Run has returned, a reason that degraded the listener causes no more events.
 func TestNoEventsOfHealthAfterRun(t *testing.T) {
 	bubble(t, func(t *testing.T, b *bed) {
 		b.create("m", 1)
@@ -171,14 +171,15 @@ func TestNoEventsOfHealthAfterRun(t *testing.T) {
 		returned.Store(true)
 		time.Sleep(time.Minute)
 		require.Zero(t, after.Load())
-		l.health.clear("handlers") // as a handler does that hung and returns now.
+		l.health.clear("handlers") // as a hung handler does when it returns now.
 		l.degradeSlow("publish")
 		time.Sleep(time.Minute)
 		require.Zero(t, after.Load())
 	})
 }
 
-// The timer of a slow publish that runs as the answer comes leaves nothing.
+// If the timer of a slow publish fires just when the answer comes, health does not
+// stay degraded.
 func TestSlowPublishLeavesNothing(t *testing.T) {
 	bubble(t, func(t *testing.T, b *bed) {
 		l, err := Listen(b.client, NewTopic("m", text), "g", func(context.Context, *Message[string]) error { return nil })
@@ -195,8 +196,8 @@ func TestSlowPublishLeavesNothing(t *testing.T) {
 	})
 }
 
-// A handler whose partition was given up before is waited for by Stop, and
-// named if it does not return.
+// Stop waits for a handler whose partition was given up before, and names it if it
+// does not return.
 func TestStopWaitsForDetachedHandlers(t *testing.T) {
 	bubble(t, func(t *testing.T, b *bed) {
 		b.create("m", 1)
@@ -235,7 +236,8 @@ func TestStopWaitsForDetachedHandlers(t *testing.T) {
 	})
 }
 
-// A HungError names somebody, also when handlers return just as time is up.
+// A HungError names at least one handler, even when handlers return just as time is
+// up.
 func TestHungErrorIsNeverEmpty(t *testing.T) {
 	bubble(t, func(t *testing.T, b *bed) {
 		b.create("m", 1)
@@ -256,7 +258,7 @@ func TestHungErrorIsNeverEmpty(t *testing.T) {
 	})
 }
 
-// SessionTimeout sets what the group is told, with heartbeats to match.
+// SessionTimeout sets the session timeout of the member, with heartbeats to match.
 func TestSessionTimeout(t *testing.T) {
 	bubble(t, func(t *testing.T, b *bed) {
 		b.create("m", 1)
@@ -269,8 +271,8 @@ func TestSessionTimeout(t *testing.T) {
 	})
 }
 
-// A session timeout that the broker does not take ends Run, with one error that
-// says what it takes.
+// A session timeout that the broker refuses ends Run, with one error that says which
+// values the broker accepts.
 func TestSessionTimeoutRefused(t *testing.T) {
 	var log bytes.Buffer
 	bubble(t, func(t *testing.T, b *bed) {

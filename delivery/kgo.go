@@ -16,13 +16,13 @@ import (
 // anyPartition leaves the choice of the partition to the key.
 const anyPartition = -1
 
-// fixedPartitioner takes the partition a record asks for; a record asking for
-// none goes by the murmur2 hash of its key, as in Java, and without a key to
-// the producer's choice.
+// fixedPartitioner uses the partition that a record names. If the record names
+// none, the murmur2 hash of its key decides, as in Java. Without a key the
+// producer chooses.
 type fixedPartitioner struct {
 	byKey kgo.Partitioner
-	// lenient sends a record asking for a partition that does not exist by
-	// its key. Without it such a record is refused.
+	// lenient makes a record go by its key if it names a partition that does
+	// not exist. Otherwise such a record is refused.
 	lenient bool
 }
 
@@ -113,7 +113,7 @@ type kgoLogger struct {
 	log  *slog.Logger
 	gate *logGate
 
-	ofGroup bool // log names the group, as franz-go does
+	ofGroup bool // log names the group, so franz-go's own attribute is left out
 }
 
 // Level implements kgo.Logger.
@@ -141,7 +141,7 @@ func (l kgoLogger) Log(level kgo.LogLevel, msg string, keyvals ...any) {
 	l.log.Log(context.Background(), at, "kafka client", args...)
 }
 
-// newRandom gives numbers in [0, 1) to any goroutine.
+// newRandom returns a function that gives numbers in [0, 1) to any goroutine.
 func newRandom() func() float64 {
 	var mu sync.Mutex
 	r := rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))

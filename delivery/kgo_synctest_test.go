@@ -12,8 +12,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// An outage repeats the same few lines of franz-go: a bounded number of each is
-// written, with the group, and how many were not.
+// An outage repeats the same few lines of franz-go. Only a limited number of each is
+// written, with the group and the number of suppressed lines.
 func TestKafkaClientLines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer

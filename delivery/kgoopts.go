@@ -26,7 +26,7 @@ var ownedByListener = []string{
 	"OnPartitionsAssigned", "OnPartitionsRevoked", "OnPartitionsLost", "BlockRebalanceOnPoll", "RebalanceTimeout", "InstanceID",
 }
 
-// insteadOf names what serves the purpose of some of the owned options.
+// insteadOf names what to use in place of some of the owned options.
 var insteadOf = map[string]string{
 	"ConsumeStartOffset":   "StartAt",
 	"ConsumeResetOffset":   "StartAt",
@@ -38,8 +38,8 @@ var insteadOf = map[string]string{
 }
 
 // refusedOpts are the problems of options that would replace what the library
-// owns. An option is a function inside franz-go, told by the name of the
-// function that made it. A name that is not recognised does no harm: owned
+// owns. An option of franz-go is a closure; it is recognised by the name of the
+// function that made it. An option that is not recognised does no harm: owned
 // options are applied last and win.
 func refusedOpts(via string, opts []kgo.Opt, owned ...string) []string {
 	var problems []string

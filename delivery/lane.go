@@ -14,12 +14,12 @@ import (
 
 // lane is one assignment of one partition: its queue, its tracker, and the
 // goroutine that hands its records to the handler. A partition that is
-// revoked and comes back gets a new lane; nothing a handler of the old one
-// returns is heard (its assignment is over).
+// revoked and comes back gets a new lane. What a handler of the old lane
+// returns is then ignored, because its assignment is over.
 //
 //	running -> draining (drain closed: nothing new starts, waits end)
-//	        -> cancelled (ctx ended: handlers shall return)
-//	        -> frozen (results are ignored, the watermark stands still)
+//	        -> cancelled (ctx ended: handlers should return)
+//	        -> frozen (results are ignored, the watermark does not move)
 //
 // All methods may be called from any goroutine.
 type lane struct {
@@ -34,11 +34,11 @@ type lane struct {
 	ctx    context.Context //nolint:containedctx // the life of the assignment, parent of every handler's context.
 	cancel context.CancelCauseFunc
 	drain  chan struct{} // closed when nothing new starts and waits end
-	depart chan struct{} // closed when publishing need not succeed any more
+	depart chan struct{} // closed when publishing may give up
 	done   chan struct{} // closed when no goroutine of the lane runs any more
 	wake   chan struct{}
-	priors []*lane // earlier lanes of the partition that still run
-	former []*lane // lanes that outages of the cluster ended, whose records may come again
+	priors []*lane // lanes of earlier assignments, of any listener of the client, that still run
+	former []*lane // lanes that outages ended; records that they finished may come again
 
 	drainOnce sync.Once
 	leaveOnce sync.Once
@@ -49,22 +49,22 @@ type lane struct {
 	mu        sync.Mutex
 	tracker   *tracker
 	queue     fifo[*item]
-	held      int // records not done
+	held      int // records fetched and not done
 	heldBytes int
 	inFlight  []flight // handlers running
 	parks     map[*park]struct{}
 	pauses    pauseSet
-	resumed   chan struct{} // closed when PauseNow is taken back; nil unless it holds
-	choked    bool          // full for so long that it is paused
-	fetching  bool          // as franz-go was last told
+	resumed   chan struct{} // closed when PauseNow ends; nil unless it holds
+	choked    bool          // full, and paused by choke
+	fetching  bool          // whether franz-go was last told to fetch
 	frozen    bool
 	gone      bool      // the topic was deleted: nothing is committed any more
 	committed int64     // last offset that was committed, -1 if unknown
 	end       int64     // end of the partition as last seen
 	handled   int64     // deliveries, ever
-	stood     time.Time // since when the watermark stands, while records are open
-	parked    time.Time // when a wait last ended
-	standing  bool      // reported as standing
+	stood     time.Time // since when the watermark has not moved, while held > 0
+	parked    time.Time // when a wait or PauseNow last ended
+	standing  bool      // the watermark was reported as standing
 }
 
 // laneKey names a partition among all listeners of a Client.
@@ -148,8 +148,8 @@ func (ln *lane) run() {
 }
 
 // runSerial hands out one record after the other, and calls the handler
-// itself. A handler that calls runtime.Goexit takes this goroutine with it;
-// another one then goes on with the same task, resumed.
+// itself. A handler that calls runtime.Goexit ends this goroutine; then another
+// goroutine goes on with the same task, with resumed set.
 func (ln *lane) runSerial(t *task, resumed bool) {
 	returned := false
 	defer func() {
@@ -175,8 +175,8 @@ func (ln *lane) runSerial(t *task, resumed bool) {
 }
 
 // runUnordered hands records to workers, up to the listener's concurrency.
-// Workers are kept for further records: a goroutine's stack grows anew with
-// each goroutine.
+// Workers are kept for further records, because each new goroutine has to grow
+// its stack again.
 func (ln *lane) runUnordered() {
 	work := make(chan *task)
 	for {
@@ -202,7 +202,8 @@ func (ln *lane) runUnordered() {
 	ln.finished()
 }
 
-// work runs tasks to their end, over a runtime.Goexit as runSerial does.
+// work runs tasks to their end. Like runSerial it goes on after a
+// runtime.Goexit.
 func (ln *lane) work(t *task, resumed bool, more <-chan *task) {
 	returned := false
 	defer func() {
@@ -221,8 +222,8 @@ func (ln *lane) work(t *task, resumed bool, more <-chan *task) {
 	returned = true
 }
 
-// moreWork waits for another task; nil if enough workers wait already, and when
-// the lane ends.
+// moreWork waits for another task. It returns nil if enough workers wait already,
+// or when the lane ends.
 func (ln *lane) moreWork(more <-chan *task) *task {
 	defer ln.idling.Add(-1)
 	if ln.idling.Add(1) > int64(ln.l.cfg.concurrency) {
@@ -237,8 +238,8 @@ func (ln *lane) finished() {
 	close(ln.done)
 }
 
-// awaitPriors waits for handlers of earlier assignments: one record is never
-// in two handlers of this process.
+// awaitPriors waits for handlers of earlier assignments, so that one record is
+// never in two handlers of one Client. It reports false when the lane drains.
 func (ln *lane) awaitPriors() bool {
 	for _, p := range ln.priors {
 		select {
@@ -250,9 +251,9 @@ func (ln *lane) awaitPriors() bool {
 	return true
 }
 
-// offer appends polled records to the queue. It reports the offset of a record
-// that lies below the lane's position: the log was replaced below it, and
-// nothing was taken.
+// offer appends polled records to the queue. If the first record lies below the
+// lane's position, the log was replaced: offer then takes nothing, and returns
+// the record's offset and false.
 func (ln *lane) offer(p kgo.FetchPartition, batch *pollBatch) (below int64, ok bool) {
 	ln.mu.Lock()
 	defer ln.mu.Unlock()
@@ -317,14 +318,14 @@ func (ln *lane) pop() *item {
 	return it
 }
 
-// closed is the gate before the handler: after a Halt and under PauseNow
-// nothing passes it, from the queue, from a wait, or from waiting for a slot.
-// Callers hold mu.
+// closed reports whether the gate before the handler is closed. After a Halt and
+// during PauseNow no record passes it, whether the record comes from the queue,
+// from a wait, or from waiting for a slot. Callers hold mu.
 func (ln *lane) closed() bool { return ln.pauses.has(pauseNow) || ln.l.halted.Load() != nil }
 
-// enter notes that a handler runs. If the gate is closed it does not, and
-// gives the channel that is closed when the gate may be open again; nil if
-// that will not happen.
+// enter notes that a handler runs, and reports true. If the gate is closed, it
+// reports false and returns a channel that is closed when the gate may be open
+// again, or nil if the gate stays closed, as after a Halt.
 func (ln *lane) enter(it *item, at time.Time) (again <-chan struct{}, ok bool) {
 	ln.mu.Lock()
 	defer ln.mu.Unlock()
@@ -365,7 +366,7 @@ func (ln *lane) land(it *item) (stuck bool) {
 	return false
 }
 
-// finish marks a record as done whose handler, if one ran, has returned. It
+// finish marks a record as done. Its handler, if one ran, has returned. finish
 // reports false when the assignment is over or the record was done before.
 func (ln *lane) finish(it *item) bool {
 	ln.mu.Lock()
@@ -379,8 +380,8 @@ func (ln *lane) finish(it *item) bool {
 	return counts
 }
 
-// finishAcked is finish for a record whose handler may still run: leave says
-// when it has returned.
+// finishAcked is finish for a record whose handler may still run. The task calls
+// leave when the handler has returned.
 func (ln *lane) finishAcked(it *item) bool {
 	ln.mu.Lock()
 	counts, stood := ln.markDone(it)
@@ -389,9 +390,10 @@ func (ln *lane) finishAcked(it *item) bool {
 	return counts
 }
 
-// markDone marks a record as done, unless that does not count. stood tells
-// that the watermark moves which was reported as standing. Callers hold mu,
-// and call noteDone without it.
+// markDone marks a record as done. counts is false, and nothing is marked, when
+// the assignment is over or the record was done before. stood is true if the
+// watermark was reported as standing and now moves. Callers hold mu, release it,
+// and then call noteDone.
 func (ln *lane) markDone(it *item) (counts, stood bool) {
 	if ln.frozen || it.done || !ln.tracker.finish(it.rec.Offset) {
 		return false, false
@@ -423,19 +425,21 @@ func (ln *lane) wasDone(it *item) bool {
 	return it.done
 }
 
-// stop ends the handing out and all waits.
+// stop ends handing out records and all waits, those for a publish included.
 func (ln *lane) stop() {
 	ln.suspend()
 	ln.leaveOnce.Do(func() { close(ln.depart) })
 }
 
-// suspend ends the handing out. What runs goes on, and may forward its record:
-// the cluster is away, so nobody else has the partition yet.
+// suspend ends handing out records. Handlers that run go on, and their records
+// may still be forwarded: the cluster is away, so no other member has the
+// partition yet.
 func (ln *lane) suspend() { ln.drainOnce.Do(func() { close(ln.drain) }) }
 
-// inherit makes f the lane before an outage, together with the lanes before it
-// whose records f has not all seen again. Lanes of a deleted topic say nothing
-// of the records that come.
+// inherit makes f, the lane that an outage ended, a former lane of ln. f may be
+// nil. A former lane of f becomes one too if its position lies above f's
+// watermark: f has not finished all of its records again. A lane of a deleted
+// topic is left out, because it says nothing about the records to come.
 func (ln *lane) inherit(f *lane) {
 	if f == nil || f.ofDeletedTopic() {
 		return
@@ -463,7 +467,7 @@ func (ln *lane) position() int64 {
 	return ln.tracker.next
 }
 
-// doneBefore tells a record that the lane before an outage saw to its end.
+// doneBefore reports whether a lane from before an outage finished the record.
 func (ln *lane) doneBefore(r *kgo.Record) bool {
 	for _, f := range ln.former {
 		f.mu.Lock()
@@ -501,8 +505,9 @@ func (ln *lane) over() bool {
 // drains first.
 func (ln *lane) park(due time.Time) bool { return ln.parkUnless(due, ln.drain) }
 
-// parkUnless arms the timer before the wait shows in the lane's state: whoever
-// moves a clock by that state then finds the timer.
+// parkUnless is park that reports false when end is closed first. It sets the
+// timer before the wait shows in the lane's state: a test that sees the wait and
+// moves its clock then finds the timer.
 func (ln *lane) parkUnless(due time.Time, end <-chan struct{}) bool {
 	clock := ln.l.client.clock
 	for {
@@ -551,8 +556,8 @@ func (ln *lane) signal() {
 	}
 }
 
-// handlers names the handlers of the lane that still run; if none does, the
-// record that the lane is at.
+// handlers names the handlers of the lane that still run. If none runs, it names
+// the record that the lane is at.
 func (ln *lane) handlers() []string {
 	ln.mu.Lock()
 	defer ln.mu.Unlock()

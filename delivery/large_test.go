@@ -66,7 +66,7 @@ func TestLargeRecords(t *testing.T) {
 	}
 }
 
-// A retry topic that does not take a record is passed over.
+// A record that is too large for its retry topic goes to the dead-letter topic.
 func TestTierIsTooSmall(t *testing.T) {
 	h, log := logging(t)
 	require.NoError(t, h.Cluster().CreateTopic("m-retry", 1, map[string]string{"max.message.bytes": "2000"}))

@@ -72,7 +72,7 @@ func committed(t *testing.T, h *deliverytest.Harness, group string) int64 {
 	return o.At
 }
 
-// awaitCommit waits for the commit of group g that is under way.
+// awaitCommit waits until group g has committed want.
 func awaitCommit(t *testing.T, h *deliverytest.Harness, want int64) {
 	t.Helper()
 	require.Eventually(t, func() bool { return committed(t, h, "g") == want }, 10*time.Second, time.Millisecond)

@@ -20,8 +20,8 @@ type Listener struct {
 	cfg     *config
 	chain   *chain
 	group   string
-	handler Handler                            // decodes, with middleware around
-	direct  func(context.Context, *task) error // handler without middleware, nil if there is any
+	handler Handler                            // decodes and calls the user's handler, in middleware
+	direct  func(context.Context, *task) error // the same in one step, nil if there is middleware
 	log     *slog.Logger
 	gate    *logGate
 	health  *health
@@ -32,7 +32,7 @@ type Listener struct {
 
 	started    atomic.Bool
 	sayRunning sync.Once
-	stopping   chan struct{} // closed when the listener shall stop
+	stopping   chan struct{} // closed to stop the listener
 	stopOnce   sync.Once
 	skip       atomic.Bool   // StopNow: no drain
 	ended      chan struct{} // closed when Run is over
@@ -52,8 +52,8 @@ type TP struct {
 
 func (tp TP) String() string { return fmt.Sprintf("%s-%d", tp.Topic, tp.Partition) }
 
-// Listen makes a listener of topic in group. It fails on wrong options; the
-// cluster is first asked by Run.
+// Listen makes a listener of topic in group. Wrong options are a ConfigError.
+// Listen does not contact the cluster; Run does.
 func Listen[T any](
 	c *Client, topic Topic[T], group string,
 	handler func(ctx context.Context, m *Message[T]) error, opts ...Option,
@@ -119,9 +119,9 @@ func newListener(c *Client, topic, group string, handler Handler, cfg *config) (
 	return l, nil
 }
 
-// guardPredicates keeps functions of the user that judge errors from ending
-// the process: one that panics means a retry, not in place, and the general
-// dead-letter topic.
+// guardPredicates wraps the user's functions that judge errors, so that a panic
+// in one does not end the process. The answer is then true for RetryIf, and false
+// for BlockingIf and DeadLetterIf.
 func (l *Listener) guardPredicates() {
 	wrap := func(what string, match func(error) bool, fallback bool) func(error) bool {
 		if match == nil {
@@ -150,8 +150,8 @@ func (l *Listener) RetryTopics() []string { return l.chain.retryTopics() }
 func (l *Listener) DeadLetterTopics() []string { return l.chain.deadLetterTopics() }
 
 // Run consumes until ctx ends or Stop is called, drains, and returns nil. It
-// returns a TopicError if the chain cannot work, a HaltError after Halt, and a
-// HungError if handlers never returned.
+// returns a TopicError if a topic of the chain is missing or unfit, a HaltError
+// after Halt, and a HungError if handlers never returned.
 func (l *Listener) Run(ctx context.Context) error {
 	if !l.started.CompareAndSwap(false, true) {
 		return ErrStarted
@@ -257,18 +257,18 @@ func (l *Listener) Memberships() []Membership {
 	return plans
 }
 
-// emit hands an event to the user's event function. It does not wait for it.
+// emit hands an event to the user's event function, without waiting for it.
 func (l *Listener) emit(e Event) {
 	e.Group = l.group
 	l.events.add(e)
 }
 
-// PendingEvents is how many events wait for the function of OnEvent, or for
-// its return. Package deliverytest settles by it.
+// PendingEvents is how many events the function of OnEvent has not finished.
+// Package deliverytest waits until there are none.
 func (l *Listener) PendingEvents() int { return l.events.pending() }
 
-// ours tells whether a record belongs to this listener's group by the given
-// header. A record without it belongs to all.
+// ours tells whether, by the given header, a record belongs to this listener's
+// group. A record without the header belongs to all groups.
 func (l *Listener) ours(h Headers, header string) bool {
 	g, ok := h.Get(header)
 	return !ok || string(g) == l.group || slices.Contains(l.cfg.aliases, string(g))

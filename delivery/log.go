@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	gateLines  = 10               // lines of one class
-	gateWindow = 10 * time.Second // in so long a time
+	gateLines  = 10               // how many lines of one class may be written
+	gateWindow = 10 * time.Second // in this time
 )
 
 // logGate bounds how many log lines of one class are written, so that an
@@ -31,8 +31,8 @@ type gateCount struct {
 
 func newLogGate(c Clock) *logGate { return &logGate{clock: c, windows: make(map[string]*gateCount)} }
 
-// allow tells whether a line of the class may be written, and how many were
-// not since the last one.
+// allow tells whether a line of the class may be written, and how many have been
+// suppressed since the last one.
 func (g *logGate) allow(class string) (ok bool, suppressed int) {
 	now := g.clock.Now()
 	g.mu.Lock()

@@ -19,8 +19,8 @@ func (e *rejected) Error() string { return fmt.Sprintf("rejected %d", e.code) }
 
 const rejectedClass = "github.com/botehq/bote/delivery_test.rejected"
 
-// What the lines of a record's way say: the class of the error, what comes
-// next and when, where the record came from and where it went.
+// The log lines about a record say the class of the error, what comes next and
+// when, where the record came from, and where it went.
 func TestLinesOfARecord(t *testing.T) {
 	h, log := logging(t)
 	listen(t, h, "g", func(context.Context, *message) error { return fmt.Errorf("send: %w", &rejected{550}) },
@@ -73,7 +73,7 @@ func TestDefaultLogger(t *testing.T) {
 	require.Same(t, slog.Default(), c.Logger())
 }
 
-// The error of a batch counts instead of repeating itself.
+// The error of a batch counts equal errors instead of repeating them.
 func TestBatchError(t *testing.T) {
 	h := deliverytest.New(t)
 	h.CreateTopic("m", 1)

@@ -8,7 +8,7 @@ import (
 )
 
 // Message is one delivery of one record. The fields are the record's; the
-// handler must not keep them beyond its return, nor write to the slices.
+// handler must not keep them after it has returned, nor write to the slices.
 //
 // A Message made by hand, as in a test of a handler, is a first delivery.
 type Message[T any] struct {
@@ -23,7 +23,8 @@ type Message[T any] struct {
 	delivery *attempt
 }
 
-// attempt is what Message knows about its delivery; nil for hand-made ones.
+// attempt is what a Message knows about its delivery; nil if the Message was made
+// by hand.
 type attempt struct {
 	rec   *kgo.Record
 	ln    *lane
@@ -56,7 +57,8 @@ func (m *Message[T]) Origin() Origin { return ReadOrigin(m.Raw()) }
 // Failure is why the record was forwarded, nil on a main topic.
 func (m *Message[T]) Failure() *Failure { return ReadFailure(m.Headers) }
 
-// Tombstone tells a record without a value. Value is then the zero value.
+// Tombstone reports whether the record has no value. Value is then the zero
+// value. It is false for a Message made by hand.
 func (m *Message[T]) Tombstone() bool {
 	return m.delivery != nil && m.delivery.rec.Value == nil
 }
@@ -65,10 +67,12 @@ func (m *Message[T]) Tombstone() bool {
 // "" if the sender set none.
 func (m *Message[T]) MessageID() string { return m.Headers.Text(HeaderMessageID) }
 
-// Ack marks the record as done, from any goroutine and in any order, also
-// after the handler has returned. Only listeners with CommitManual and
-// CommitNow need it. With CommitNow it waits for the commit and returns its
-// error; the record then is done all the same and part of the next commit.
+// Ack marks the record as done. It may be called from any goroutine, in any
+// order, and after the handler has returned. Only listeners with CommitManual or
+// CommitNow need it; with others it returns ErrAckUnused. If the assignment of the
+// partition has ended, it returns ErrRevoked. With CommitNow it waits for the
+// commit and returns its error; even then the record is done, and will be part of
+// the next commit.
 func (m *Message[T]) Ack(ctx context.Context) error {
 	if m.delivery == nil {
 		return nil
@@ -87,16 +91,17 @@ func (m *Message[T]) Raw() *kgo.Record {
 	}
 }
 
-// newMessage is delivery n of a task's record, undecoded, as middleware sees
-// it. It is not used again: handlers keep messages to Ack them later.
+// newMessage is delivery n of a task's record, undecoded, as middleware sees it.
+// Each delivery gets a new one, because handlers may keep messages to Ack them
+// later.
 func newMessage(t *task, n int) *Message[[]byte] {
 	m := newTyped[[]byte](t)
 	m.Value, m.delivery.local = t.it.rec.Value, n
 	return m
 }
 
-// newTyped is the delivery that a task makes now, without a value. The message
-// and what it knows of its delivery are one object.
+// newTyped is the message of the delivery that a task makes now, without its
+// value. The message and its attempt are allocated as one object.
 func newTyped[T any](t *task) *Message[T] {
 	r := t.it.rec
 	both := &struct {

@@ -2,10 +2,10 @@ package delivery
 
 import "time"
 
-// Metrics takes the numbers of listeners. Its methods are called from many
-// goroutines, some once per delivery, and must not block. Definitions lists
-// what comes. What a listener holds at a moment (queues, handlers running, lag,
-// pauses) is not reported but read, with Snapshot.
+// Metrics receives the metrics of listeners. Its methods are called from many
+// goroutines, some once per delivery, and must not block. Definitions lists the
+// metrics. The present state of a listener (queues, running handlers, lag, pauses)
+// is not among them; read it with Snapshot.
 type Metrics interface {
 	// Count adds n to a counter.
 	Count(m Metric, t Tags, n int64)
@@ -15,8 +15,8 @@ type Metrics interface {
 	Time(m Metric, t Tags, d time.Duration)
 }
 
-// Tags are the labels of a metric. Value is the label of the metric's own that
-// its Definition names.
+// Tags are the labels of a metric. Value is the value of the extra label that the
+// metric's Definition names.
 type Tags struct {
 	Group string
 	Topic string
@@ -53,8 +53,8 @@ const (
 	Histogram
 )
 
-// Definition describes a metric for an adapter. Label is the name of the
-// metric's own label, "" if it has none.
+// Definition describes a metric for an adapter. Label is the name of an extra
+// label besides group and topic, "" if the metric has none.
 type Definition struct {
 	Metric Metric
 	Kind   MetricKind

@@ -9,20 +9,20 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// Option changes a Listener. Of options that exclude each other, such as
-// CommitEach and CommitBatch, the last one counts: what many listeners share
-// may stand first.
+// Option changes a Listener. If two options exclude each other, such as
+// CommitEach and CommitBatch, the last one counts, so options that many
+// listeners share can come first.
 type Option func(*config)
 
-// Handler handles undecoded messages. It is what middleware wraps, and what a
-// dead-letter handler is.
+// Handler handles a message whose value is not decoded. Middleware wraps a
+// Handler, and a dead-letter handler is one.
 type Handler = func(ctx context.Context, m *Message[[]byte]) error
 
-// Middleware wraps the handler of each delivery. The value is not decoded yet;
-// decoding happens in the innermost handler, so next returns a DecodeError.
+// Middleware wraps the handler. The value is not decoded yet: the innermost
+// handler decodes it, so next returns a DecodeError if that fails.
 type Middleware func(next Handler) Handler
 
-// config is what the options of a listener say. newConfig fills in defaults
+// config holds what the options of a listener say. newConfig fills in defaults
 // before it applies options, so zero is a legal choice.
 type config struct {
 	unordered   bool
@@ -72,12 +72,12 @@ type config struct {
 	events         func(Event)
 	kgoOpts        []kgo.Opt
 
-	sessionSet bool // a SessionTimeout was given, if only of 0
+	sessionSet bool // SessionTimeout was given, even if with 0
 
 	problems []string
 }
 
-// rebalanceTimeout is what members get to finish before a rebalance.
+// rebalanceTimeout is how long members have to finish before a rebalance.
 const rebalanceTimeout = time.Minute
 
 func newConfig(opts []Option) *config {
@@ -112,7 +112,7 @@ func (c *config) problem(format string, args ...any) {
 	c.problems = append(c.problems, fmt.Sprintf(format, args...))
 }
 
-// needs notes a function that is nil.
+// needs notes a problem if the function of an option is nil.
 func (c *config) needs(option string, isNil bool) {
 	if isNil {
 		c.problem("%s needs a function", option)
@@ -130,13 +130,13 @@ func Unordered() Option { return func(c *config) { c.unordered = true } }
 // Concurrency sets how many handlers of the listener run at once: those of all
 // partitions of the main topic, of retry topics, and dead-letter handlers. It
 // is a limit, not a number of consumers as in Spring: partitions run side by
-// side without it, and records of one partition only with Unordered. The
+// side anyway, and records of one partition do so only with Unordered. The
 // default is 64.
 func Concurrency(n int) Option { return func(c *config) { c.concurrency = n } }
 
-// BlockingRetry sets the deliveries in place, with the partition waiting. The
-// default without retry topics is 10 attempts, 100 ms doubling up to 5 s; with
-// retry topics it is 1.
+// BlockingRetry sets how a failed record is delivered again in place, while its
+// partition waits. Without retry topics the default is 10 attempts, with waits
+// that double from 100 ms up to 5 s; with retry topics it is 1 attempt.
 func BlockingRetry(opts ...RetryOption) Option {
 	return func(c *config) {
 		p := defaultBlocking()
@@ -156,11 +156,11 @@ func (c *config) applyRetry(name string, p *retryPlan, opts []RetryOption) {
 	}
 }
 
-// BlockingIf limits deliveries in place to errors for which match is true.
+// BlockingIf limits blocking retries to errors for which match is true.
 func BlockingIf(match func(error) bool) Option { return func(c *config) { c.blockingIf = match } }
 
-// RetryTopics retries through topics: a failed record moves on and the
-// partition does not wait. The default is 3 attempts, 1 s apart.
+// RetryTopics retries through topics: a failed record is copied to a retry
+// topic, and its partition does not wait. The default is 3 attempts, 1 s apart.
 func RetryTopics(opts ...RetryOption) Option {
 	return func(c *config) {
 		p := defaultTiers()
@@ -170,9 +170,9 @@ func RetryTopics(opts ...RetryOption) Option {
 }
 
 // RetryIf limits retries of both kinds to errors for which match is true; other
-// errors are permanent. It is not asked about panics, timeouts and errors with
-// a mark (RetryAfter, Permanent, Drop, Halt): panics and timeouts are always
-// retried.
+// errors are permanent. match is not called for panics and timeouts (always
+// retried), for decode errors (never retried), or for errors marked with
+// RetryAfter, Permanent, Drop or Halt.
 func RetryIf(match func(error) bool) Option { return func(c *config) { c.retryIf = match } }
 
 // CommitEach commits after each record.
@@ -206,7 +206,7 @@ func CommitNow() Option {
 	}
 }
 
-// OnExhausted says what becomes of a record whose attempts are used up. The
+// OnExhausted sets what happens to a record whose attempts are used up. The
 // default is DeadLetterAction.
 func OnExhausted(a ExhaustedAction) Option {
 	return func(c *config) {
@@ -218,7 +218,7 @@ func OnExhausted(a ExhaustedAction) Option {
 }
 
 // OnExhaustedFunc calls f for a record whose attempts are used up. The record
-// is done when f returns nil, else f is called again with a back-off.
+// is done when f returns nil. Until then f is called again, with growing waits.
 func OnExhaustedFunc(f func(ctx context.Context, m *Message[[]byte], err error) error) Option {
 	return func(c *config) { c.exhausted, c.onExhausted = customAction, f }
 }
@@ -227,12 +227,12 @@ func OnExhaustedFunc(f func(ctx context.Context, m *Message[[]byte], err error) 
 // dead-letter topic.
 func NoDLT() Option { return OnExhausted(LogAndSkip) }
 
-// OnRecoveryFailure says what becomes of a record that no dead-letter topic
-// takes because it is too large. By default its partition waits, and an ERROR
-// is logged every 30 s.
+// OnRecoveryFailure sets what happens to a record that is too large for its
+// dead-letter topic. By default its partition waits, and an ERROR is logged
+// every 30 s.
 func OnRecoveryFailure(a ExhaustedAction) Option { return func(c *config) { c.recoveryFailed = a } }
 
-// HeaderFamily chooses the origin and failure headers that are written.
+// HeaderFamily chooses which origin and failure headers are written.
 func HeaderFamily(f Family) Option { return func(c *config) { c.family = f } }
 
 // SpringLayout gives each retry tier a group of its own, named as Spring names
@@ -243,27 +243,29 @@ func SpringLayout() Option { return func(c *config) { c.springLayout = true } }
 // The default is true.
 func AutoCreate(on bool) Option { return func(c *config) { c.autoCreate = on } }
 
-// GroupAliases names groups this listener had before: records of theirs on
+// GroupAliases names groups that this listener had before. Their records on
 // retry and dead-letter topics, and records redriven to them, are handled
-// instead of being skipped as foreign.
+// instead of being skipped.
 func GroupAliases(old ...string) Option {
 	return func(c *config) { c.aliases = append(c.aliases, old...) }
 }
 
-// QueueLimit sets how many records and bytes of one partition are held before
-// no more are fetched. The answer to one fetch, by default 128 KiB for a
-// partition, may exceed it. The default is 5000 records and 16 MiB.
+// QueueLimit sets how many records and bytes of one partition the listener holds
+// before it fetches no more. Fetch responses that are already on their way, by
+// default 128 KiB each for a partition, may exceed it. The default is 5000
+// records and 16 MiB.
 func QueueLimit(records, bytes int) Option {
 	return func(c *config) { c.queueRecords, c.queueBytes = records, bytes }
 }
 
-// BufferLimit sets how many bytes of records each group of the listener holds,
-// all its partitions together; each partition gets an equal share. The memory
-// of the records counts, not their size on the wire. The default is 16 MiB.
+// BufferLimit sets how many bytes of records the listener holds for each of its
+// groups, over all partitions; each partition gets an equal share. What counts
+// is the memory of the records, not their size on the wire. The default is
+// 16 MiB.
 func BufferLimit(bytes int) Option { return func(c *config) { c.bufferBytes = bytes } }
 
-// GapLimit sets how many records may be done behind one that is not before
-// the partition waits for it. The default is 10000.
+// GapLimit sets how many later records may be done while an earlier one is not.
+// At the limit the partition waits for the earlier one. The default is 10000.
 func GapLimit(records int) Option { return func(c *config) { c.gapLimit = records } }
 
 // HandlerTimeout cancels the handler's context after d, with the cause
@@ -275,8 +277,9 @@ func HandlerTimeout(d time.Duration) Option { return func(c *config) { c.handler
 // one minute; the report is repeated every 30 s.
 func StuckAfter(d time.Duration) Option { return func(c *config) { c.stuckAfter = d } }
 
-// ExpireAfter dead-letters a record older than d instead of handling it. The
-// age is measured from the record's first timestamp. The default is never.
+// ExpireAfter gives up a record older than d, as OnExhausted says, instead of
+// handling it. The age counts from the timestamp that the record had on the main
+// topic. The default is never.
 func ExpireAfter(d time.Duration) Option { return func(c *config) { c.expireAfter = d } }
 
 // RevokeWait sets how long running handlers get when their partition moves to
@@ -291,19 +294,19 @@ func DrainTimeout(d time.Duration) Option { return func(c *config) { c.drainTime
 // default is 5 s.
 func KillGrace(d time.Duration) Option { return func(c *config) { c.killGrace = d } }
 
-// IdleAfter emits an idle event when no record came for d, and five times as
-// long before the first record. The default is never.
+// IdleAfter emits EventIdle when no record came for d. Until the first record it
+// waits five times as long. The default is never.
 func IdleAfter(d time.Duration) Option { return func(c *config) { c.idleAfter = d } }
 
 // StartAt sets where a partition without a commit starts. The default is
 // Earliest. Retry and dead-letter topics always start at the earliest record.
 func StartAt(p Position) Option { return func(c *config) { c.start = p } }
 
-// SessionTimeout sets how long the group waits for the heartbeats of a member
-// that vanished, as after kill -9, before it gives the member's partitions to
-// others. Until then they stand still. The default is 45 s, as in Java; the
-// broker refuses what lies outside its group.min.session.timeout.ms and
-// group.max.session.timeout.ms. Heartbeats are sent 15 times as often.
+// SessionTimeout sets how long the group waits for a heartbeat of a member that
+// vanished, for example after kill -9, before it gives the member's partitions
+// to others. Until then nobody reads those partitions. The default is 45 s, as
+// in Java. The broker refuses values outside its group.min.session.timeout.ms
+// and group.max.session.timeout.ms. 15 heartbeats are sent in that time.
 func SessionTimeout(d time.Duration) Option {
 	return func(c *config) { c.sessionTimeout, c.sessionSet = d, true }
 }
@@ -315,18 +318,19 @@ func InstanceID(id string) Option { return func(c *config) { c.instanceID = id }
 // waiting for it.
 func RequireTopics() Option { return func(c *config) { c.requireTopics = true } }
 
-// HaltOnAuth stops the listener when the cluster refuses it, instead of trying
-// again.
+// HaltOnAuth stops the listener when authentication or authorisation fails,
+// instead of trying again.
 func HaltOnAuth() Option { return func(c *config) { c.haltOnAuth = true } }
 
-// LogKeys puts record keys in logs. The default is a hash of them.
+// LogKeys puts record keys in logs. By default logs have a hash of the key.
 func LogKeys() Option { return func(c *config) { c.logKeys = true } }
 
 // Filter handles only records for which keep is true. The others are done at
-// once, and are not decoded.
+// once, and are not decoded. Dead letters are not filtered.
 func Filter(keep func(*Message[[]byte]) bool) Option { return func(c *config) { c.filter = keep } }
 
-// Use adds middleware around each delivery, the first one outermost.
+// Use adds middleware around the handler, the first one outermost. It does not
+// wrap a DeadLetterHandler.
 func Use(m ...Middleware) Option {
 	return func(c *config) {
 		c.needs("Use", slices.ContainsFunc(m, func(m Middleware) bool { return m == nil }))
@@ -334,10 +338,10 @@ func Use(m ...Middleware) Option {
 	}
 }
 
-// OnEvent calls f for each event, one after the other in the order they
-// happen, in a goroutine of its own: f may call any method of the listener.
-// Events that f is too slow for wait; beyond some thousands they are dropped,
-// and a warning is logged.
+// OnEvent calls f for each event, one at a time and in the order they happen, in
+// a goroutine of its own, so f may call any method of the listener. If f is
+// slow, events wait. When a few thousand wait, further ones are dropped, and a
+// warning is logged.
 func OnEvent(f func(Event)) Option {
 	return func(c *config) {
 		c.needs("OnEvent", f == nil)
@@ -352,7 +356,7 @@ func Kgo(opts ...kgo.Opt) Option {
 	return func(c *config) { c.kgoOpts = append(c.kgoOpts, opts...) }
 }
 
-// DeadLetter changes the dead-letter topics of a listener. It ends an earlier
+// DeadLetter changes the dead-letter topics of a listener. It undoes an earlier
 // NoDLT or OnExhausted(LogAndSkip).
 func DeadLetter(opts ...DeadLetterOption) Option {
 	return func(c *config) {
@@ -395,7 +399,7 @@ type deadLetterRoute struct {
 // SuffixOption is a suffix for retry topics or for the dead-letter topic.
 type SuffixOption string
 
-// Suffix sets what is put behind the main topic's name: in RetryTopics
+// Suffix sets what is appended to the main topic's name: in RetryTopics
 // instead of "-retry", in DeadLetter instead of "-dlt".
 func Suffix(s string) SuffixOption { return SuffixOption(s) }
 
@@ -427,17 +431,18 @@ const (
 // DeadLetterHandlerOption changes a dead-letter handler.
 type DeadLetterHandlerOption func(*config)
 
-// DLTRequeue puts a dead letter whose handler failed at the end of its topic,
-// as Spring does by default, but after a wait that grows with each time: 1 s
-// doubling up to a minute.
+// DLTRequeue puts a dead letter whose handler failed at the end of its topic.
+// Spring does so by default, but DLTRequeue first waits. The wait doubles each
+// time, from 1 s up to a minute.
 func DLTRequeue() DeadLetterHandlerOption { return func(c *config) { c.dltFailure = dltRequeue } }
 
 // DLTSkip logs a dead letter whose handler failed and goes on.
 func DLTSkip() DeadLetterHandlerOption { return func(c *config) { c.dltFailure = dltSkip } }
 
 // DeadLetterHandler consumes the dead-letter topics with h. While h fails, the
-// record is delivered again, 1 s doubling up to 5 min apart, without end. It
-// ends an earlier NoDLT or OnExhausted(LogAndSkip).
+// record is delivered again without end, after waits that double from 1 s up to
+// 5 min. If h returns Permanent, the failure is logged and the record is done.
+// DeadLetterHandler undoes an earlier NoDLT or OnExhausted(LogAndSkip).
 func DeadLetterHandler(h Handler, opts ...DeadLetterHandlerOption) Option {
 	return func(c *config) {
 		c.wantDeadLetters()
@@ -453,7 +458,7 @@ func DeadLetterHandler(h Handler, opts ...DeadLetterHandlerOption) Option {
 	}
 }
 
-// finish settles what depends on several options, and collects problems.
+// finish fills in what depends on several options, and collects problems.
 func (c *config) finish() *config {
 	if c.tiers != nil && !c.blockingSet {
 		c.blocking.attempts = 1
@@ -472,7 +477,8 @@ func (c *config) finish() *config {
 	return c
 }
 
-// contradictions refuses options that have no effect where they stand.
+// contradictions refuses options that have no effect, or make no sense, where
+// they are given.
 func (c *config) contradictions() {
 	if b := c.blocking; b.suffix != "" || b.byIndex || b.multiple || len(b.drain) > 0 {
 		c.problem("blocking retry: Suffix, NameByIndex, MultipleTopics and AlsoDrain are for RetryTopics only")
@@ -488,7 +494,7 @@ func (c *config) contradictions() {
 	}
 }
 
-// noSuffix tells that the dead-letter topic would have the main topic's name.
+// noSuffix reports whether the dead-letter topic would have the main topic's name.
 func (c *config) noSuffix() bool {
 	return c.deadLetter != nil && c.deadLetter.suffix == "" && c.deadLetter.topic == ""
 }

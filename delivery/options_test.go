@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Of options that exclude each other the last one counts, so that options which many
-// listeners share may stand first.
+// If two options exclude each other, the last one counts, so that options which many
+// listeners share can come first.
 func TestTheLastOptionCounts(t *testing.T) {
 	handler := func(context.Context, *Message[[]byte]) error { return nil }
 	c := newConfig([]Option{

@@ -32,7 +32,7 @@ type Failure struct {
 	Key     bool   // the key could not be decoded
 }
 
-// Reason says why a record was given up, as the header bote-error-class has it.
+// Reason says why a record was given up. The header bote-error-class holds it.
 type Reason string
 
 // The reasons.
@@ -53,8 +53,8 @@ const (
 )
 
 // ReadOrigin reads the origin of a record from the headers of either family.
-// With several values the first is the origin; where both families occur, the
-// one standing first in the record is the older one and wins.
+// If a header has several values, the first one counts. If both families occur,
+// the one that comes first in the record is older, and wins.
 func ReadOrigin(r *kgo.Record) Origin {
 	h := Headers(r.Headers)
 	o := Origin{
@@ -87,7 +87,7 @@ func ReadOrigin(r *kgo.Record) Origin {
 	return o
 }
 
-// originFamily is the prefix of the origin headers that stand first.
+// originFamily is the prefix of the origin headers that come first.
 func originFamily(h Headers) (string, bool) {
 	for _, e := range h {
 		switch e.Key {
@@ -111,8 +111,9 @@ func timestampType(r *kgo.Record) string {
 	}
 }
 
-// ReadFailure reads the failure headers of either family, nil if the record
-// has none. The family standing later in the record is the newer one.
+// ReadFailure reads the failure headers of either family. It is nil if the record
+// has none. If both families occur, the one that comes later in the record is
+// newer, and wins.
 func ReadFailure(h Headers) *Failure {
 	class, prefix := lastFailure(h)
 	if class == "" {
@@ -133,7 +134,7 @@ func ReadFailure(h Headers) *Failure {
 	return f
 }
 
-// lastFailure is the error class that stands last, and the prefix before
+// lastFailure is the error class that comes last, and the prefix before
 // "exception-fqcn" of its header.
 func lastFailure(h Headers) (class, prefix string) {
 	for _, e := range slices.Backward(h) {
@@ -145,8 +146,9 @@ func lastFailure(h Headers) (class, prefix string) {
 }
 
 // RestoreBytes undoes what a Spring service with a JSON producer does to bytes
-// it could not decode: on the dead-letter topic they are a JSON string of
-// their base64. key and value are the record's own if nothing was to undo.
+// that it could not decode: it writes them to the dead-letter topic as a JSON
+// string of their base64. If there is nothing to undo, key and value are the
+// record's own.
 func RestoreBytes(r *kgo.Record) (key, value []byte, restored bool) {
 	key, value = r.Key, r.Value
 	h := Headers(r.Headers)

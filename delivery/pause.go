@@ -6,15 +6,15 @@ import (
 	"sync"
 )
 
-// pauseReason is why a partition is not fetched or not handed out. Reasons are
-// a set.
+// pauseReason is why a partition is not fetched or not handed out. Several may
+// apply at once.
 type pauseReason uint8
 
 const (
 	pauseUser         pauseReason = 1 << iota // fetching stops
 	pauseNow                                  // handing out stops too
 	pauseBackpressure                         // the queue is full
-	pauseGap                                  // too much is done behind one record that is not
+	pauseGap                                  // too many records are done after one that is not
 )
 
 // pauseSet is a set of reasons.
@@ -96,16 +96,17 @@ func (p *pauses) set(tps []TP, s pauseSet) {
 	}
 }
 
-// Pause stops fetching the given partitions, or all including those of retry
-// and dead-letter topics; records already fetched are still handled. It lasts
-// until Resume, also over rebalances.
+// Pause stops fetching the given partitions. Without partitions it pauses all,
+// including those of retry and dead-letter topics. Records already fetched are
+// still handled. The pause lasts until Resume, even across rebalances.
 func (l *Listener) Pause(tps ...TP) { l.setPause(tps, pauseSet(pauseUser), EventPaused) }
 
-// PauseNow is Pause that also keeps fetched records waiting, and those that
-// wait for a retry: only handlers that run finish.
+// PauseNow is Pause that also holds back records that are already fetched or wait
+// for a retry. Only handlers that already run finish.
 func (l *Listener) PauseNow(tps ...TP) { l.setPause(tps, pauseSet(pauseUser|pauseNow), EventPaused) }
 
-// Resume takes Pause and PauseNow back. Without partitions it resumes all.
+// Resume ends Pause and PauseNow. Without partitions it resumes all. A pause of
+// all partitions does not end by resuming single ones.
 func (l *Listener) Resume(tps ...TP) { l.setPause(tps, 0, EventResumed) }
 
 func (l *Listener) setPause(tps []TP, s pauseSet, kind EventKind) {
@@ -123,7 +124,7 @@ func (l *Listener) setPause(tps []TP, s pauseSet, kind EventKind) {
 	}
 }
 
-// repause takes over what the user asked for.
+// repause applies the user's pauses to the lane.
 func (ln *lane) repause() {
 	ln.mu.Lock()
 	defer ln.mu.Unlock()
@@ -147,16 +148,16 @@ func (ln *lane) repause() {
 	ln.c.signalRoom()
 }
 
-// resumeAfresh starts a new lane: franz-go keeps a partition paused over
-// assignments, so what an earlier lane paused is resumed.
+// resumeAfresh sets the pauses of a new lane. franz-go keeps a partition paused
+// across assignments, so a pause by an earlier lane is undone first.
 func (ln *lane) resumeAfresh() {
 	ln.c.cl.ResumeFetchPartitions(map[string][]int32{ln.tp.Topic: {ln.tp.Partition}})
 	ln.repause()
 }
 
 // settlePauses computes the lane's own reasons, tells franz-go, and wakes take
-// when a gap ends. A lane is full at its limit, until half of it is done.
-// Callers hold mu; franz-go only notes the call.
+// when a gap ends. A lane is full from its limit on, until it holds less than
+// half of it. Callers hold mu. That is safe: franz-go only notes the call.
 func (ln *lane) settlePauses() {
 	if ln.overLimit(1) {
 		ln.pauses.set(pauseBackpressure, true)

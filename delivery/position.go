@@ -32,7 +32,7 @@ const (
 // Earliest is the first record there is.
 func Earliest() Position { return Position{kind: atEarliest} }
 
-// Latest is behind the last record there is.
+// Latest is the end of the partition, after the last record there is.
 func Latest() Position { return Position{kind: atLatest} }
 
 // Offset is an exact offset.
@@ -44,8 +44,8 @@ func AtTime(t time.Time) Position { return Position{kind: atTime, at: t} }
 // FromEnd is n records before the end.
 func FromEnd(n int64) Position { return Position{kind: fromEnd, offset: n} }
 
-// Relative is n records behind (n < 0: before) the next record to be
-// committed. It is for Seek only.
+// Relative is n records after the next record to be committed; n < 0 is before
+// it. It is for Seek only.
 func Relative(n int64) Position { return Position{kind: fromHere, offset: n} }
 
 // NoStart makes a partition without a commit an error instead of starting
@@ -83,9 +83,9 @@ func (p Position) startProblem() string {
 	return ""
 }
 
-// seekTo is resolve for Seek: a position outside the log is refused, for it
-// would be moved, and the whole partition perhaps handled again. One that is
-// given as a distance stops at the start of the log.
+// seekTo is resolve for Seek. It refuses a position outside the log: the listener
+// would have to move it, and might handle the whole partition again. FromEnd and
+// Relative stop at the start of the log.
 func (p Position) seekTo(ctx context.Context, adm *kadm.Client, tp TP, here int64) (int64, error) {
 	if p.kind == atCommit {
 		return 0, fmt.Errorf("%s: NoStart is for StartAt only", tp)

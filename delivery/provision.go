@@ -50,8 +50,8 @@ func (l *Listener) chainTopics() []chainTopic {
 	return out
 }
 
-// provision waits for the main topic, creates what is missing of the chain
-// and checks what is there.
+// provision waits for the main topic, creates the topics of the chain that are
+// missing, and checks the settings of all.
 func (l *Listener) provision(ctx context.Context) error {
 	partitions, err := l.awaitMain(ctx)
 	if err != nil {
@@ -83,7 +83,8 @@ func names(topics []chainTopic) []string {
 	return out
 }
 
-// awaitMain is the number of partitions of the main topic, once it exists.
+// awaitMain waits until the main topic exists, and returns its number of
+// partitions.
 func (l *Listener) awaitMain(ctx context.Context) (int32, error) {
 	var partitions int32
 	err := l.patiently(ctx, "main topic "+l.chain.main, func() error {
@@ -106,9 +107,9 @@ func (l *Listener) awaitMain(ctx context.Context) (int32, error) {
 	return partitions, err
 }
 
-// patiently calls f until it succeeds. A TopicError is final, and so is a
-// refusal with HaltOnAuth; all else degrades health, is logged now and then,
-// and tried again.
+// patiently calls f until it succeeds. It returns at once on a TopicError and,
+// with HaltOnAuth, on an authError. Any other error degrades health and is logged
+// every missingWarn; f is called again every missingCheck.
 func (l *Listener) patiently(ctx context.Context, what string, f func() error) error {
 	defer l.health.clear(what)
 	var warned time.Time
@@ -147,7 +148,7 @@ func startHint(err error) string {
 	return "it is tried again"
 }
 
-// described is what metadata says of a topic; partitions 0 = it is missing.
+// described is what metadata says about a topic; partitions is 0 if it is missing.
 type described struct {
 	partitions int32
 	writable   bool
@@ -207,8 +208,8 @@ func (c *Client) describe(ctx context.Context, topics []string) (map[string]desc
 	return out, nil
 }
 
-// mayWrite reads the bit set of allowed operations; a broker that does not say
-// sends the smallest int32 or nothing.
+// mayWrite reports whether the bit set of allowed operations has WRITE. It is true
+// if the broker does not say: then it sends the smallest int32, or nothing.
 func mayWrite(ops int32) bool {
 	return ops <= 0 || ops&(1<<kmsg.ACLOperationWrite) != 0
 }
@@ -235,7 +236,7 @@ func (l *Listener) create(ctx context.Context, t chainTopic, partitions int32) e
 	configs := map[string]*string{
 		"cleanup.policy":  new("delete"),
 		"retention.ms":    new(millis(t.retention)),
-		"retention.bytes": new("-1"), // else the broker's log.retention.bytes holds
+		"retention.bytes": new("-1"), // else the broker's log.retention.bytes applies
 	}
 	if limit, ok := l.mainLimit(ctx); ok {
 		configs["max.message.bytes"] = new(strconv.Itoa(limit + headerRoom))
@@ -287,9 +288,9 @@ func (l *Listener) checkConfigs(ctx context.Context, topics []chainTopic) error 
 	return nil
 }
 
-// checkConfig refuses a topic that loses records for certain, and warns of one
-// that may: what it inherits from the broker is most often not the program's to
-// change.
+// checkConfig refuses a topic that is certain to lose records, and only warns
+// about one that may lose some: such a setting often comes from the broker's
+// defaults, which the program cannot change.
 func (l *Listener) checkConfig(t chainTopic, d kadm.ResourceConfig) error {
 	warn := func(setting, value, why, better string) {
 		l.log.Warn("a topic may lose records that wait in it", slog.String("why", why), slog.String("topic", t.name), slog.String(setting, value),

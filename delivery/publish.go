@@ -18,24 +18,25 @@ const (
 	publishLogEvery = 30 * time.Second
 )
 
-// publication is a record for a retry or dead-letter topic. build makes it
-// anew for each try, smaller if the last one was too large.
+// publication is a record for a retry or dead-letter topic. build makes the
+// record again for each try, smaller if the last one was too large.
 type publication struct {
 	topic     string
 	partition int32
 	offset    int64 // where the record lies now
 	build     func(trim) *kgo.Record
-	tooLarge  func() // instead of waiting when the smallest form is too large
+	tooLarge  func() // called, instead of waiting, when even the smallest form is too large
 }
 
 // publish writes the record and waits until all in-sync replicas have it. It
-// tries without end, with the lane waiting and the handler not run again, and
-// reports false only when the assignment ends first. The assignment is checked
-// right before each try: what then is under way may become a duplicate.
+// tries without end; meanwhile the lane waits, and the handler is not run again.
+// It reports false when the assignment ends first, or when it called tooLarge. It
+// checks the assignment right before each try: a try that is then under way may
+// become a duplicate.
 //
-// A record that is too large for a batch of the common producer is written
-// alone, which leaves the topic's own limit; one that is too large for that is
-// trimmed.
+// A record that is too large for the common producer is written alone in its
+// batch, so that only the topic's own limit applies. A record that is too large
+// for that limit is trimmed.
 func (ln *lane) publish(p publication) bool {
 	l := ln.l
 	key := fmt.Sprintf("publish to %s from %s@%d", p.topic, ln.tp, p.offset)
@@ -70,7 +71,7 @@ func (ln *lane) publish(p publication) bool {
 			p.tooLarge()
 			return false
 		case tooLarge:
-			size = trimOptional + 1 // class oversize from here on.
+			size = trimOptional + 1 // its reason is oversize from here on.
 		}
 		l.health.degrade(key, err.Error())
 		if now := l.client.clock.Now(); logged.IsZero() || now.Sub(logged) >= publishLogEvery {
@@ -110,8 +111,8 @@ func (ln *lane) produce(cl *kgo.Client, key string, rec *kgo.Record, wanted int3
 }
 
 // degradeSlow degrades health if the returned function is not called in time.
-// After its return nothing is degraded any more, also if the timer runs just
-// then.
+// Once that function has returned, health is not degraded any more, even if the
+// timer fires at that moment.
 func (l *Listener) degradeSlow(key string) (answered func()) {
 	var mu sync.Mutex
 	over := false

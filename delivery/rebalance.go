@@ -10,8 +10,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// onAssigned opens a lane for each new partition. Nothing is inherited from an
-// earlier assignment but pauses that the user asked for.
+// onAssigned opens a lane for each new partition. The lane takes over the user's
+// pauses and, after an outage, which records are done. It takes over nothing else
+// from an earlier assignment.
 func (c *consumer) onAssigned(_ context.Context, _ *kgo.Client, parts map[string][]int32) {
 	c.turn <- struct{}{}
 	defer func() { <-c.turn }()
@@ -72,8 +73,8 @@ func (c *consumer) giveUpSuspended() {
 	endLanes(lanes, ErrLost)
 }
 
-// onRevoked gives running handlers RevokeWait to finish, then commits. It
-// returns also if a handler hangs: what the handler returns is not heard.
+// onRevoked gives running handlers RevokeWait to finish, then commits. It returns
+// even if a handler hangs; what that handler returns later is ignored.
 func (c *consumer) onRevoked(ctx context.Context, _ *kgo.Client, parts map[string][]int32) {
 	c.turn <- struct{}{}
 	defer func() { <-c.turn }()
@@ -93,12 +94,13 @@ func (c *consumer) onRevoked(ctx context.Context, _ *kgo.Client, parts map[strin
 // outageWindow is how recent a failed connection must be to explain a loss.
 const outageWindow = 5 * time.Second
 
-// onLost ends lanes at once and commits nothing: the group has other owners.
+// onLost ends lanes at once and commits nothing: the partitions have other owners.
 //
 // franz-go also calls it when the group's coordinator cannot be reached. Then
-// nobody told us that the partitions are gone, and most often they come back
-// to us: handlers finish, a record on its way to a dead-letter topic gets
-// there, and the lane that comes next does not repeat what is done.
+// nobody has said that the partitions are gone, and most often this member gets
+// them back. So the lanes are only suspended: handlers finish, a record on its way
+// to a dead-letter topic arrives there, and the next lane does not repeat what is
+// done.
 func (c *consumer) onLost(_ context.Context, _ *kgo.Client, parts map[string][]int32) {
 	c.turn <- struct{}{}
 	defer func() { <-c.turn }()
@@ -184,8 +186,8 @@ func endLanes(lanes []*lane, cause error) {
 	}
 }
 
-// register notes a lane, and which earlier lanes of its partition still run in
-// this process, whichever listener they belong to.
+// register notes a lane, and which earlier lanes of its partition still run. They
+// may belong to any listener of the Client.
 func (c *Client) register(ln *lane) {
 	key := laneKey{ln.c.plan.Group, ln.tp}
 	c.mu.Lock()
@@ -194,8 +196,8 @@ func (c *Client) register(ln *lane) {
 	c.running[key] = append(c.running[key], ln)
 }
 
-// lanesOf are all lanes of a listener that have not ended, also those whose
-// partition is gone and whose handler still runs.
+// lanesOf are all lanes of a listener that have not ended. That includes lanes
+// whose partition was given up while a handler still runs.
 func (c *Client) lanesOf(l *Listener) []*lane {
 	c.mu.Lock()
 	defer c.mu.Unlock()

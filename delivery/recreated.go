@@ -14,14 +14,15 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// A topic that is deleted and recreated has a new ID, and nothing of the
-// old topic's positions holds for it. franz-go keeps asking for the old ID,
-// with UNKNOWN_TOPIC_ID as the answer, until it is told to forget the topic.
+// A topic that is deleted and recreated has a new ID, and offsets of the old
+// topic mean nothing in it. franz-go keeps asking for the old ID, and gets
+// UNKNOWN_TOPIC_ID, until it is told to forget the topic.
 
-// forgetTopics makes the client read topics anew that were deleted, perhaps
-// to be created again; gone has the IDs they were read by. Their lanes end
-// without a commit, for a commit would go to the new topic. It runs in the
-// goroutine that polls while rebalances are allowed: forgetting a topic is one.
+// forgetTopics makes the client start over with topics that were deleted, and
+// perhaps created again. gone has the IDs with which they were read. Their lanes
+// end without a commit, because a commit would count for the new topic.
+// forgetTopics runs in the goroutine that polls, while rebalances are allowed:
+// forgetting a topic causes one.
 func (c *consumer) forgetTopics(ctx context.Context, gone map[string][16]byte) {
 	topics := c.replaced(ctx, gone)
 	if len(topics) == 0 {
@@ -35,10 +36,10 @@ func (c *consumer) forgetTopics(ctx context.Context, gone map[string][16]byte) {
 	c.cl.AddConsumeTopics(topics...)
 }
 
-// replaced are those of the topics that no longer have the ID they were read
-// by. A broker that was started a moment ago may not know an ID yet; then
-// fetching goes on by itself, and reading the topic from its start would only
-// repeat it.
+// replaced are the topics of gone that no longer have the ID with which they were
+// read. A topic that still has its ID is left alone: a broker that was started a
+// moment ago may not know the ID yet. Then fetching goes on by itself, and
+// reading the topic from its start would only repeat records.
 func (c *consumer) replaced(ctx context.Context, gone map[string][16]byte) (out []string) {
 	if len(gone) == 0 {
 		return nil
@@ -55,13 +56,13 @@ func (c *consumer) replaced(ctx context.Context, gone map[string][16]byte) (out 
 	return out
 }
 
-// leftover is where the commit of a partition lies that its deleted topic may
-// have left behind: from <= commit <= to, and -1 is none. Any other commit was
-// made in the new topic, by a member that had the partition first. If that
-// member's commit happens to be the same, its records come again.
+// leftover bounds the commit that a deleted topic may have left for a partition:
+// from <= commit <= to, where -1 means no commit. Any other commit was made in
+// the new topic, by a member that had the partition first. If that member's
+// commit happens to lie in the same range, its records come again.
 type leftover struct{ from, to int64 }
 
-// abandonLanes ends the lanes of a topic, and notes which commits of theirs may
+// abandonLanes ends the lanes of a topic, and notes which of their commits may
 // be left over.
 func (c *consumer) abandonLanes(ctx context.Context, topic string) {
 	c.mu.Lock()
@@ -97,9 +98,10 @@ func (c *consumer) abandonLanes(ctx context.Context, topic string) {
 	maps.Copy(c.leftovers, left)
 }
 
-// findLeftovers asks the group for its commits, once none of ours is under way
-// any more. Most often they are gone with their topic. If the group does not
-// answer, what the lanes know has to do.
+// findLeftovers replaces the bounds in left by the commits that the group has.
+// First it waits until none of our commits is under way. Most often the commits
+// were deleted with their topic. If the group does not answer, left stays as the
+// lanes knew it.
 func (c *consumer) findLeftovers(ctx context.Context, left map[TP]leftover) {
 	ctx, cancel := withTimeout(ctx, c.l.client.clock, commitTimeout, errCommitTimeout)
 	defer cancel()
@@ -123,10 +125,11 @@ func (c *consumer) findLeftovers(ctx context.Context, left map[TP]leftover) {
 	}
 }
 
-// startOfRecreated is where a partition of a recreated topic begins. Kafka
-// deletes the commits of a topic with it; one that may be left over does not
-// count, and without a commit the partition is read from its start, whatever
-// StartAt says.
+// startOfRecreated is where a partition of a recreated topic begins. It reports
+// false if the topic was not recreated, or the commit was made in the new topic.
+// Kafka deletes the commits of a topic together with the topic. A commit that may
+// be left over does not count. Without a commit the partition is read from its
+// start, whatever StartAt says.
 func (c *consumer) startOfRecreated(ctx context.Context, tp TP, committed int64) (int64, bool) {
 	c.mu.Lock()
 	left, ok := c.leftovers[tp]
@@ -139,12 +142,13 @@ func (c *consumer) startOfRecreated(ctx context.Context, tp TP, committed int64)
 	start, err := Earliest().resolve(ctx, c.adm, tp, 0)
 	if err != nil {
 		c.log.Warn("find the start of a partition", slog.String("topic", tp.Topic), slog.Int("partition", int(tp.Partition)), slog.Any("err", err))
-		start = 0 // if that is out of range, it is moved.
+		start = 0 // if that is out of range, applyResets moves it.
 	}
 	return start, true
 }
 
-// forgotten is what the producers know of topics that may be recreated.
+// forgotten is what a Client knows about the topics it has produced to, so that
+// it notices when one of them is recreated.
 type forgotten struct {
 	turn chan struct{} // held while a topic is forgotten
 
@@ -154,9 +158,9 @@ type forgotten struct {
 
 // produced is a topic that was produced to.
 type produced struct {
-	lookups int      // how often a producer was made to look it up anew
-	id      [16]byte // by which records were taken, zero if none was
-	learnt  bool     // id is known, or being asked for
+	lookups int      // how often the producers were made to look it up again
+	id      [16]byte // the topic's ID when it accepted a record, zero if not known
+	learnt  bool     // id is known, or a request for it is under way
 	spared  int      // errors in a row that did not make the producers forget it
 }
 
@@ -180,8 +184,8 @@ func (f *forgotten) count(topic string) int {
 	return f.topic(topic).lookups
 }
 
-// taken notes that a record was taken by a topic, and reports whether the topic's
-// ID is to be learnt.
+// taken notes that a topic accepted a record, and reports whether the caller must
+// call learn.
 func (f *forgotten) taken(topic string) (learn bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -190,7 +194,7 @@ func (f *forgotten) taken(topic string) (learn bool) {
 	return learn
 }
 
-// learn notes the ID of a topic that took a record.
+// learn looks up and notes the ID of a topic that accepted a record.
 func (c *Client) learn(topic string) {
 	id, err := c.topicID(c.sends.Context(), topic)
 	c.forgotten.mu.Lock()
@@ -216,18 +220,21 @@ func (c *Client) topicID(ctx context.Context, topic string) ([16]byte, error) {
 	return [16]byte{}, nil
 }
 
-// mostSpared is how many errors in a row a topic is spared for whose ID seems to be
-// the same: it may have been recreated in the moment when its ID was learnt.
+// mostSpared is how many errors in a row do not make the producers forget a topic
+// whose ID seems unchanged. After that they forget it anyway: the topic may
+// have been recreated just when its ID was learnt.
 const mostSpared = 5
 
-// forgetProduced makes the producers look a topic up anew whose ID the broker
-// does not know. count is what forgotten said before the record was produced:
-// of many records that fail, one is enough, and to forget the topic again would
-// fail those that are on their way to the new one.
+// forgetProduced makes the producers look up a topic again when the broker does
+// not know its ID. count is the result of forgotten.count from before the record
+// was produced. If the count has changed since, the producers have forgotten the
+// topic already. To forget it once more would fail the records that are on their
+// way to the new topic.
 //
-// A producer that forgets a topic begins its sequence numbers anew. If the topic were
-// the old one, its broker could take new records for repetitions and drop them. So the
-// ID must have changed: a broker that was started a moment ago may not know it yet.
+// A producer that forgets a topic starts its sequence numbers again. If the topic
+// were still the old one, its broker could take new records for duplicates and
+// drop them. So the ID must have changed: a broker that was started a moment ago
+// may just not know it yet.
 func (c *Client) forgetProduced(ctx context.Context, topic string, count int, err error) {
 	if !errors.Is(err, kerr.UnknownTopicID) {
 		return
@@ -250,8 +257,9 @@ func (c *Client) forgetProduced(ctx context.Context, topic string, count int, er
 	}
 }
 
-// spares reports whether a topic that has an ID now is the one that took records
-// before. If not, it is counted as forgotten.
+// spares reports whether id, which the topic has now, is the ID with which it
+// accepted records before. If not, or after mostSpared errors in a row, spares
+// reports false and counts the topic as forgotten.
 func (f *forgotten) spares(topic string, id [16]byte) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()

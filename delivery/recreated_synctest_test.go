@@ -15,9 +15,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// A topic of the chain is deleted and recreated while the listener runs:
-// the new topic is read from its start, and nothing of the old one's offsets
-// reaches it.
+// A topic of the chain is deleted and recreated while the listener runs. The new
+// topic is read from its start, and no offset of the old topic is committed to it.
 func TestTopicRecreated(t *testing.T) {
 	log := newLogged()
 	bubble(t, func(t *testing.T, b *bed) {
@@ -47,8 +46,8 @@ func TestTopicRecreated(t *testing.T) {
 	}, WithLogger(slog.New(log)))
 }
 
-// A partition of a recreated topic that another member had first goes on, when it
-// comes back, at what that member committed: also if that is just as far as the
+// Another member had a partition of a recreated topic first. When the partition comes
+// back, it goes on at that member's commit, even if that is the offset to which the
 // deleted topic was read.
 func TestRecreatedPartitionComesBackLater(t *testing.T) {
 	for name, tc := range map[string]struct{ old, fresh int }{
@@ -99,8 +98,7 @@ func comesBackLater(t *testing.T, b *bed, old, fresh int) {
 	require.NoError(t, l.stop())
 }
 
-// dropCommits does what a broker does with the commits of a deleted topic, and
-// kfake does not.
+// dropCommits deletes the commits of a deleted topic, as a broker does. kfake does not.
 func (b *bed) dropCommits(group, topic string) {
 	b.t.Helper()
 	found, err := kadm.NewClient(b.client.sends).FetchOffsets(b.t.Context(), group)
@@ -119,7 +117,7 @@ func numbered(prefix string, n int) []string {
 	return out
 }
 
-// otherMember is a member of group g, on topic m, that is no listener.
+// otherMember is a member of group g, on topic m, that is not a Listener.
 type otherMember struct {
 	t    *testing.T
 	cl   *kgo.Client
@@ -156,7 +154,7 @@ func (m *otherMember) leave() map[string]bool {
 	return had
 }
 
-// The same without a record in between: the topic is missing for minutes.
+// A topic is deleted, and created again only after minutes.
 func TestTopicDeletedForAWhile(t *testing.T) {
 	bubble(t, func(t *testing.T, b *bed) {
 		b.create("m", 1)
@@ -205,8 +203,8 @@ func TestChainTopicsRecreated(t *testing.T) {
 	})
 }
 
-// A broker that does not know a topic's ID for a while, as after its start: the
-// topic is still the same, and is not read again.
+// A broker does not know a topic's ID for a while, as after its start. The topic is
+// still the same, and is not read again.
 func TestTopicIDUnknownForAWhile(t *testing.T) {
 	log := newLogged()
 	bubble(t, func(t *testing.T, b *bed) {
@@ -230,8 +228,8 @@ func TestTopicIDUnknownForAWhile(t *testing.T) {
 	}, WithLogger(slog.New(log)))
 }
 
-// The same for a producer: it must not begin its sequence numbers anew, or the broker
-// takes new records for repetitions of the first ones.
+// A producer must not restart its sequence numbers either when a broker does not know
+// the topic's ID for a while: the broker would take new records for duplicates.
 func TestTopicIDUnknownToProducersForAWhile(t *testing.T) {
 	log := newLogged()
 	bubble(t, func(t *testing.T, b *bed) {

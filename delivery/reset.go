@@ -11,23 +11,22 @@ import (
 )
 
 // outOfRange is a partition whose position lies outside its log. franz-go is
-// told never to move such a position by itself: it would do so without a
-// word, and the lane would take the records below its old position for ones
-// it had seen.
+// told never to move such a position by itself. It would not say so, and the lane
+// would take the records below its old position for records it had seen.
 type outOfRange struct {
 	tp  TP
 	err error
 }
 
-// outOfRangeError tells a fetch error that means a position outside the log.
+// outOfRangeError reports whether a fetch error means a position outside the log.
 func outOfRangeError(err error) bool {
 	_, lost := errors.AsType[*kgo.ErrDataLoss](err)
 	return lost || errors.Is(err, kerr.OffsetOutOfRange)
 }
 
 // applyResets moves the positions that the last poll found out of range. It
-// runs in the goroutine that polls. A partition whose bounds cannot be listed
-// is found again by the next fetch.
+// runs in the goroutine that polls. If the bounds of a partition cannot be listed,
+// the next fetch finds it out of range again.
 func (c *consumer) applyResets(ctx context.Context, found []outOfRange) {
 	for _, r := range found {
 		if err := c.reset(ctx, r); err != nil && ctx.Err() == nil {
@@ -76,10 +75,11 @@ func (c *consumer) reset(ctx context.Context, r outOfRange) error {
 	return nil
 }
 
-// resetTo is where a partition goes on whose position is out of range. Records
-// below the log's start are gone, so the start loses nothing that is left. A
-// position behind the end means that the log is not the one that was read
-// before: the reset policy decides. NoStart refuses both.
+// resetTo is where a partition goes on when its position is out of range. If the
+// position is below the log's start, the records up to there are gone, and going
+// on at the start loses nothing that is left. A position above the end means that
+// this is not the log that was read before; then StartAt decides. With NoStart
+// resetTo reports false in both cases.
 func (c *consumer) resetTo(from, start, end int64) (to int64, ok bool) {
 	kind := c.startPosition().kind
 	switch {
@@ -114,7 +114,7 @@ func (c *consumer) reportReset(r outOfRange, from, to, start, end int64) {
 	})
 }
 
-// skipTo goes on behind records that were deleted before they were read. What
+// skipTo goes on after records that were deleted before they were read. What
 // the lane holds is still handled. Callers hold turn.
 func (c *consumer) skipTo(ln *lane, at int64) {
 	ln.mu.Lock()
@@ -148,7 +148,7 @@ func (c *consumer) setOffset(tp TP, at int64) {
 	})
 }
 
-// warn writes a line that the gate of its class lets through.
+// warn logs a warning, unless the gate of the listener holds its class back.
 func (c *consumer) warn(class, msg string, attrs ...slog.Attr) {
 	if ok, suppressed := c.l.gate.allow(class); ok {
 		if suppressed > 0 {

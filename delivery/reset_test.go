@@ -96,9 +96,9 @@ func sendNumbers(t *testing.T, h *deliverytest.Harness, from, to int) {
 	require.NoError(t, err)
 }
 
-// A commit behind the end of the log, as after a restore: the reset policy
-// decides, with one warning, an event and a metric, and no record that is
-// there is taken for one that was seen.
+// A commit lies above the end of the log, as after a restore. The reset policy
+// decides, with one warning, an event and a metric. No record that is there counts as
+// seen before.
 func TestCommitBehindTheEnd(t *testing.T) {
 	for name, tc := range map[string]struct {
 		start delivery.Position
@@ -145,7 +145,7 @@ func TestCommitBehindTheEnd(t *testing.T) {
 	})
 }
 
-// Seek refuses what lies outside the log or makes no sense, and then nothing
+// Seek refuses a position that lies outside the log or makes no sense. Then nothing
 // moves.
 func TestSeekOutsideTheLog(t *testing.T) {
 	h, log := logging(t)
@@ -175,8 +175,8 @@ func TestSeekOutsideTheLog(t *testing.T) {
 	require.Empty(t, log.with("out of range"))
 }
 
-// Records that were deleted before they were read: what is left is read, and
-// what the lane holds is still handled.
+// Records were deleted before they were read. The records that are left are read,
+// and those that the lane holds are still handled.
 func TestDeletedBelow(t *testing.T) {
 	h, log := logging(t)
 	h.CreateTopic("m", 1)
@@ -193,8 +193,8 @@ func TestDeletedBelow(t *testing.T) {
 	require.Len(t, log.with("WARN", "out of range", "from=10", "to=30"), 1)
 }
 
-// Records that were deleted from a retry topic before they were retried are an
-// error, which names them.
+// When records were deleted from a retry topic before they were retried, an ERROR
+// line names them.
 func TestDeletedFromARetryTopic(t *testing.T) {
 	h, log := logging(t)
 	h.CreateTopic("m", 1)

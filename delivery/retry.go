@@ -86,10 +86,10 @@ func Jitter(j float64) RetryOption {
 }
 
 // RetryTimeout ends retries at the first failure later than d after the
-// timestamp of the original record, not after it was first read: a record that
-// has waited longer than d in a backlog is not retried at all. Its reason is
-// ReasonExpired where retry topics end so, else that of its last failure. The
-// default is none.
+// timestamp of the original record. That timestamp counts, not the first read: a
+// record that has waited longer than d in a backlog is not retried at all. With
+// RetryTopics the record is given up for ReasonExpired, with BlockingRetry for the
+// reason of its last failure. The default is no limit.
 func RetryTimeout(d time.Duration) RetryOption {
 	return retryOptionFunc(func(p *retryPlan) { p.timeout = d })
 }
@@ -99,14 +99,14 @@ func NameByIndex() RetryOption {
 	return retryOptionFunc(func(p *retryPlan) { p.byIndex = true })
 }
 
-// MultipleTopics gives each retry a topic of its own, also where delays are
-// equal. The default is one topic for each distinct delay.
+// MultipleTopics gives each retry a topic of its own, even if delays are equal.
+// The default is one topic for each distinct delay.
 func MultipleTopics() RetryOption {
 	return retryOptionFunc(func(p *retryPlan) { p.multiple = true })
 }
 
-// AlsoDrain keeps consuming retry topics that an earlier configuration wrote
-// to: give the full suffix behind the main topic, such as "-retry-5000".
+// AlsoDrain keeps consuming retry topics that an earlier configuration wrote to.
+// Give the full suffix after the name of the main topic, such as "-retry-5000".
 func AlsoDrain(suffixes ...string) RetryOption {
 	return retryOptionFunc(func(p *retryPlan) { p.drain = append(p.drain, suffixes...) })
 }

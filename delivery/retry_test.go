@@ -89,7 +89,7 @@ func TestTwoGroups(t *testing.T) {
 	require.Len(t, h.ExpectDeadLetter("m-dlt", 2), 2)
 }
 
-// A record that was redriven to the old name of a group is the group's own.
+// A record that was redriven to the old name of a group belongs to that group.
 func TestGroupAliasRedriven(t *testing.T) {
 	h := deliverytest.New(t)
 	var c calls
@@ -163,8 +163,8 @@ func TestRetryAfter(t *testing.T) {
 	h.ExpectDeadLetter("m-dlt", 1)
 }
 
-// Halt stops the listener at its record: it is neither committed nor
-// forwarded, and nothing behind it is handed out.
+// Halt stops the listener at its record. The record is neither committed nor
+// forwarded, and no later record is handed out.
 func TestHalt(t *testing.T) {
 	for name, tc := range map[string]struct {
 		err  error
@@ -210,8 +210,8 @@ func TestHalt(t *testing.T) {
 	}
 }
 
-// PauseNow holds records that wait for a retry, in place or on a retry topic,
-// also if their time comes meanwhile.
+// PauseNow holds back records that wait for a retry, in place or on a retry topic,
+// even if their time comes meanwhile.
 func TestPauseNowHoldsBackOff(t *testing.T) {
 	for name, retry := range map[string]delivery.Option{
 		"in place": delivery.BlockingRetry(delivery.Attempts(3), delivery.Fixed(time.Second)),
@@ -239,8 +239,8 @@ func TestPauseNowHoldsBackOff(t *testing.T) {
 	}
 }
 
-// A delay of more than a day is waited for, with its jitter, also on a topic
-// of an earlier configuration.
+// A delay of more than a day is kept, with its jitter, even on a topic of an earlier
+// configuration.
 func TestLongDelays(t *testing.T) {
 	for name, retry := range map[string][]delivery.RetryOption{
 		"fixed":  {delivery.Attempts(2), delivery.Fixed(25 * time.Hour)},

@@ -2,20 +2,22 @@ package delivery
 
 import "context"
 
-// How the listener reads each byte once. franz-go fetches ahead: while one
-// answer is handed out, the next one is on its way, and what it holds of a
-// partition that was paused meanwhile is thrown away and fetched again. So a
-// partition is not paused because its lane is full. Instead all of an answer
-// is taken, and nothing is polled until some lane has room; franz-go then
-// keeps the next answer, and asks for no other.
+// How the listener fetches each byte only once.
 //
-// When one lane has room while another stays full, the full one is paused, so
-// that a slow partition does not hold up the others: right after a poll, when
-// franz-go holds nothing of it. Only if franz-go is quicker to ask for the
-// next answer than the poll is to pause, that answer is read in vain.
+// franz-go fetches ahead: while one fetch response is handed out, the next one is
+// on its way. If a partition is paused meanwhile, franz-go throws away what that
+// next response has of the partition, and fetches it again later. So a partition
+// is not paused as soon as its lane is full. Instead the lanes take all of a
+// response, and the consumer does not poll again until some lane has room. Until
+// then franz-go keeps the next response and asks for no other.
+//
+// When one lane has room and another stays full, the full one is paused, so that
+// a slow partition does not hold up the others. That happens right after a poll,
+// when franz-go holds no records of that partition. Only if franz-go sends its
+// next fetch before the pause, the response is fetched in vain.
 
-// fetchBytes and fetchPartitionBytes bound an answer. A lane may hold the
-// records of two answers beyond its limit.
+// fetchBytes and fetchPartitionBytes bound a fetch response. A lane may hold the
+// records of two responses beyond its limit.
 const (
 	fetchBytes          = 256 << 10
 	fetchPartitionBytes = 128 << 10
@@ -63,13 +65,14 @@ func (c *consumer) signalRoom() {
 	}
 }
 
-// laneBytes is how many bytes a lane may hold: QueueLimit, or its share of
-// BufferLimit.
+// laneBytes is how many bytes a lane may hold: the smaller of QueueLimit and its
+// share of BufferLimit.
 func (c *consumer) laneBytes() int {
 	return min(c.l.cfg.queueBytes, c.l.cfg.bufferBytes/max(int(c.laneCount.Load()), 1))
 }
 
-// room tells whether the lane takes more records, and whether it is full.
+// room tells whether the lane takes more records, and whether it is full. Both are
+// false while it is paused.
 func (ln *lane) room() (room, full bool) {
 	ln.mu.Lock()
 	defer ln.mu.Unlock()
@@ -79,7 +82,7 @@ func (ln *lane) room() (room, full bool) {
 	return !ln.pauses.has(pauseBackpressure), ln.overLimit(1)
 }
 
-// choke pauses a lane that is full until half of it is done.
+// choke pauses a lane that is full, until it holds less than half of its limit.
 func (ln *lane) choke() {
 	ln.mu.Lock()
 	defer ln.mu.Unlock()

@@ -23,9 +23,9 @@ func (f *fetchedBytes) OnBrokerRead(_ kgo.BrokerMetadata, key int16, n int, _, _
 	}
 }
 
-// A backlog is read about once, whether its partitions are equally fast, one
-// is slow, or one has no records at all; what is held stays bounded, and slow
-// partitions do not hold up the others.
+// Each byte of a backlog is fetched about once, whether its partitions are equally
+// fast, one is slow, or one has no records at all. The lanes hold a bounded number of
+// bytes, and slow partitions do not hold up the others.
 func TestReadsABacklogOnce(t *testing.T) {
 	const size, slow = 200, 20 * time.Millisecond
 	for name, tc := range map[string]struct {
@@ -80,7 +80,7 @@ func TestReadsABacklogOnce(t *testing.T) {
 	}
 }
 
-// sendNoise sends records that do not compress, and returns how many bytes.
+// sendNoise sends records that do not compress, and returns their size in bytes.
 func sendNoise(t *testing.T, b *bed, records [4]int, size int) (total int) {
 	t.Helper()
 	r := rand.NewChaCha8([32]byte{1})

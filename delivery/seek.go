@@ -6,18 +6,19 @@ import (
 	"fmt"
 )
 
-// seek is a request to the goroutine that polls, which alone may move a
-// position: between two polls no fetched record is on its way.
+// seek is a request to the goroutine that polls. Only that goroutine may move a
+// position: between two of its polls no fetched record is on its way.
 type seek struct {
 	tp   TP
 	to   Position
 	done chan error
 }
 
-// Seek moves the position of an assigned partition. What was queued is
-// dropped, what handlers that run return is ignored, and the partition goes on
-// at the new position with nothing else kept. A position outside the log is
-// refused; its end is inside. ctx bounds the wait.
+// Seek moves the position of an assigned partition. Queued records are dropped,
+// running handlers are cancelled and their results ignored, and the partition
+// starts afresh at the new position. Seek refuses a position outside the log; the
+// end of the log is inside. It returns ErrNotAssigned for a partition that this
+// member does not own. ctx bounds the wait.
 func (l *Listener) Seek(ctx context.Context, tp TP, to Position) error {
 	s := &seek{tp: tp, to: to, done: make(chan error, 1)}
 	for _, c := range l.current() {
@@ -34,10 +35,10 @@ func (l *Listener) Seek(ctx context.Context, tp TP, to Position) error {
 	return fmt.Errorf("seek %s: %w", tp, ErrNotAssigned)
 }
 
-// askToSeek leaves a seek to the goroutine that polls. It reports false if the
-// partition is not assigned. Look and request are one step: close takes the
-// lanes away before it answers the seeks that are left, and a request that
-// came behind that would never be answered.
+// askToSeek hands a seek to the goroutine that polls. It reports false if the
+// partition is not assigned. It looks for the lane and adds the seek while it
+// holds mu. close first removes the lanes and then answers the seeks that are
+// left, so a seek that were added after that would never be answered.
 func (c *consumer) askToSeek(s *seek) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

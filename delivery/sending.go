@@ -22,16 +22,16 @@ const (
 	joinFor = time.Second
 )
 
-// sendGroup are records that were sent with one context at about the same
-// time. They share a context and a timer, which would cost each of them more
-// than all else. The first record's time counts for all, so a record of a busy
-// sender is given up as much as joinFor early.
+// sendGroup is a set of records that were sent with one context at about the same
+// time. They share a derived context and a timer, because one of each per record
+// would cost more than the rest of a send. The timer starts with the first record,
+// so a later one may be given up too early by as much as joinFor.
 type sendGroup struct {
 	client *Client
 	parent context.Context //nolint:containedctx // the sender's, to know it again.
 	ctx    context.Context //nolint:containedctx // the life of the records.
 	cancel context.CancelCauseFunc
-	until  time.Time // records may join before
+	until  time.Time // records may join before this time
 
 	// Guarded by sendGroups.mu.
 	stop   func() bool
@@ -51,14 +51,14 @@ type sending struct {
 	group   *sendGroup
 	topic   string
 	id      string
-	lookups int  // what forgotten said when the record was produced
-	again   bool // sent anew, to a topic that was recreated
+	lookups int  // forgotten.count when the record was produced
+	again   bool // sent a second time, because its topic was recreated
 	done    func(Result)
 }
 
-// produce calls done exactly once. A record that was on the wire when the
-// connection broke cannot be taken back, and franz-go then waits for a broker
-// without end; the sender is told after a while that nobody knows.
+// produce sends a record and calls done exactly once. If the connection breaks
+// while the record is on the wire, franz-go cannot take the record back, and waits
+// for a broker without end. After a while done then gets ErrUnknownOutcome.
 func (c *Client) produce(ctx context.Context, rec *kgo.Record, messageID string, done func(Result)) {
 	s := &sending{client: c, topic: rec.Topic, id: messageID, done: done, lookups: c.forgotten.count(rec.Topic)}
 	c.join(ctx, s)
@@ -87,7 +87,8 @@ func sameContext(a, b context.Context) bool {
 	return reflect.TypeOf(a).Comparable() && reflect.TypeOf(b).Comparable() && a == b
 }
 
-// late runs after recordTimeout, and again after unknownGrace.
+// late runs after recordTimeout, when it cancels the group, and again after
+// unknownGrace, when it ends the records that still have no outcome.
 func (g *sendGroup) late() {
 	g.client.sending.mu.Lock()
 	if !g.gaveUp {
@@ -127,8 +128,9 @@ func (s *sending) leave() bool {
 	return in
 }
 
-// produced is what franz-go calls. A record for a topic that was recreated
-// is sent once more: nothing of the topic that was deleted is left.
+// produced is the callback of franz-go. A record for a topic that was recreated is
+// sent once more. It cannot become a duplicate: nothing is left of the topic that
+// was deleted.
 func (s *sending) produced(r *kgo.Record, err error) {
 	if !s.again && s.stale(err) {
 		s.again = true
@@ -154,8 +156,8 @@ func (s *sending) produced(r *kgo.Record, err error) {
 	s.finish(res)
 }
 
-// stale tells an error that comes from a topic that is gone: the broker does
-// not know its ID, or the producer was made to forget it meanwhile.
+// stale reports whether the error comes from a topic that is gone: the broker does
+// not know its ID, or the producers were made to forget it meanwhile.
 func (s *sending) stale(err error) bool {
 	return errors.Is(err, kerr.UnknownTopicID) ||
 		err != nil && s.group.ctx.Err() == nil && !errors.Is(err, kgo.ErrClientClosed) && s.client.forgotten.count(s.topic) != s.lookups

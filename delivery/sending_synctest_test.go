@@ -11,8 +11,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 )
 
-// Records that share a context share its end, and nothing else: each has its
-// own result, once, and a record with another context is not touched.
+// Records that share a context share its end, and nothing else. Each gets its own
+// result once, and a record with another context is not affected.
 func TestSendsThatShareAContext(t *testing.T) {
 	bubble(t, func(t *testing.T, b *bed) {
 		b.create("m", 1)
@@ -56,7 +56,8 @@ func TestSendsThatShareAContext(t *testing.T) {
 	})
 }
 
-// A context of a type that cannot be compared is one of its own.
+// A record whose context has a type that cannot be compared shares the context with
+// no other record.
 func TestSendsWithOddContexts(t *testing.T) {
 	bubble(t, func(t *testing.T, b *bed) {
 		b.create("m", 1)
@@ -73,7 +74,7 @@ type oddContext struct {
 	_ []int
 }
 
-// A topic that does not exist is told within seconds, by an error of its own.
+// A send to a topic that does not exist fails within seconds, with ErrTopicMissing.
 func TestSendToMissingTopic(t *testing.T) {
 	bubble(t, func(t *testing.T, b *bed) {
 		begun := time.Now()

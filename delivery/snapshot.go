@@ -24,12 +24,12 @@ type PartitionState struct {
 	NextWait  time.Time // earliest end of those waits
 	Handled   int64     // deliveries so far
 	Serial    bool      // records are handed out one by one
-	Paused    []string  // reasons
-	Stood     time.Time // since when the watermark stands; zero if nothing is open
+	Paused    []string  // why it is paused
+	Stood     time.Time // since when the watermark has not moved; zero if nothing is open
 }
 
-// String is all of the state on one line. Without it %+v would show the
-// partition alone, by the String of TP.
+// String is all of the state on one line. Without it, %+v would show only the
+// partition, because it would use the String of TP.
 func (s PartitionState) String() string {
 	return fmt.Sprintf("%s role=%s watermark=%d committed=%d position=%d end=%d queued=%d open=%d working=%d in_flight=%d waiting=%d handled=%d paused=%v",
 		s.TP, s.Role, s.Watermark, s.Committed, s.Position, s.End, s.Queued, s.Open, s.Working, s.InFlight, s.Waiting, s.Handled, s.Paused)
@@ -49,7 +49,8 @@ func (l *Listener) Snapshot() []PartitionState {
 	return out
 }
 
-// Now is the time by the listener's clock, which the times of a Snapshot are by.
+// Now is the time by the listener's clock. The times in a Snapshot are by that
+// clock, too.
 func (l *Listener) Now() time.Time { return l.client.clock.Now() }
 
 func (ln *lane) state() PartitionState {
@@ -89,8 +90,8 @@ func (g Lag) Total() int64 {
 	return n
 }
 
-// Lag asks the cluster how far the listener is behind. The group's other
-// members count too.
+// Lag asks the cluster how far the listener's group is behind, all its members
+// together. Only OldestDue is about this member alone.
 func (l *Listener) Lag(ctx context.Context) (Lag, error) {
 	out := Lag{Main: map[TP]int64{}}
 	adm := l.client.admin()
@@ -157,7 +158,8 @@ func (l *Listener) countDeadLetters(ctx context.Context) (int64, error) {
 	return n, nil
 }
 
-// oldestDue looks at the records this member holds.
+// oldestDue looks at the first queued record of each retry partition of this
+// member.
 func (l *Listener) oldestDue() time.Duration {
 	now := l.client.clock.Now()
 	var oldest time.Duration

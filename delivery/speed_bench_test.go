@@ -117,7 +117,7 @@ func rss() int64 {
 }
 
 func measure() *usage {
-	debug.FreeOSMemory() // what making the backlog needed.
+	debug.FreeOSMemory() // the memory that making the backlog needed.
 	u := &usage{begun: time.Now(), cpu: cpuTime(), stop: make(chan struct{}), done: make(chan struct{})}
 	go func() {
 		defer close(u.done)

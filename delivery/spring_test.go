@@ -107,7 +107,7 @@ func TestSpringTopicNames(t *testing.T) {
 	for _, version := range []string{"3.3", "4.1"} {
 		for name, row := range cases[version+"/names"].Table {
 			switch name {
-			case "n-random", "n-no-create": // names by chance; no names.
+			case "n-random", "n-no-create": // random names; no topics.
 				continue
 			}
 			t.Run(version+"/"+name, func(t *testing.T) {
@@ -119,7 +119,7 @@ func TestSpringTopicNames(t *testing.T) {
 	require.Equal(t, 48, checked)
 }
 
-// ourSuffixes are the topics bote makes of the options of a Spring listener.
+// ourSuffixes are the topics that bote makes of the options of a Spring listener.
 func ourSuffixes(t *testing.T, version, name string, row springPlan) []string {
 	t.Helper()
 	delay := time.Duration(row.Delay) * time.Millisecond
@@ -164,8 +164,8 @@ func ourSuffixes(t *testing.T, version, name string, row springPlan) []string {
 	return out
 }
 
-// What Spring wrote is read as Spring meant it: the last attempts, the due
-// time, the origin as a record that exists, the thrown class.
+// Records of Spring are read as Spring meant them: the last attempts, the due time,
+// an origin that is an existing record, and the thrown class.
 func TestSpringHeadersAreRead(t *testing.T) {
 	read := 0
 	for name, c := range springCases(t) {
@@ -230,9 +230,8 @@ func checkNumbers(t *testing.T, name string, r springRecord, h Headers, odd bool
 	}
 }
 
-// For every record Spring forwarded once, bote's hop of the same record writes
-// the same header names, and the same bytes wherever the value does not name
-// Java's error.
+// For every record that Spring forwarded once, bote's hop of the same record writes
+// the same header names, and the same bytes unless the value names a Java error.
 func TestSpringHeadersAreWritten(t *testing.T) {
 	compared := 0
 	for name, c := range springCases(t) {
@@ -286,13 +285,13 @@ func compareHop(t *testing.T, name string, src, want *kgo.Record) {
 }
 
 func distinct(hs []kgo.RecordHeader) []string {
-	out := slices.DeleteFunc(headerNames(hs), strippedHeader) // those bote takes off.
+	out := slices.DeleteFunc(headerNames(hs), strippedHeader) // the headers that bote removes.
 	slices.Sort(out)
 	return slices.Compact(out)
 }
 
-// A record bote wrote was taken by a Spring service; the bytes the recorder
-// used are the bytes this package writes.
+// A Spring service accepted records in bote's format. The bytes that the recorder
+// wrote for that are the bytes that this package writes.
 func TestSpringReadsBote(t *testing.T) {
 	for _, version := range []string{"3.3", "4.1"} {
 		c := springCases(t)[version+"/reads-bote"]
@@ -316,7 +315,7 @@ func TestSpringReadsBote(t *testing.T) {
 	}
 }
 
-// Odd headers are read as Spring read them: where it took the record for used
+// Odd headers are read as Spring reads them: if Spring counted the attempts as used
 // up, so does bote.
 func TestSpringOddHeaders(t *testing.T) {
 	p := defaultTiers()
@@ -333,7 +332,7 @@ func TestSpringOddHeaders(t *testing.T) {
 		in := sc.Records[0].record(t)
 		to, ok := c.next(c.position(in.Topic), readAttempts(in.Headers), 0)
 		want := ""
-		for _, r := range sc.Records[1:] { // the first one Spring forwarded.
+		for _, r := range sc.Records[1:] { // looks for the first one that Spring forwarded.
 			if strings.Contains(r.Writer, "DeadLetterPublishingRecoverer") {
 				want = r.Topic
 				break

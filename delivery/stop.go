@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// shutdown drains the listener: nothing new starts, running handlers finish
-// within DrainTimeout, are cancelled, get KillGrace, then watermarks are
-// committed and the groups left.
+// shutdown drains the listener. Nothing new starts. Running handlers have
+// DrainTimeout to finish; then they are cancelled and have KillGrace to return.
+// Last, the watermarks are committed and the groups are left.
 func (l *Listener) shutdown(ctx context.Context) error {
 	consumers := l.current()
 	for _, c := range consumers {
@@ -37,11 +37,11 @@ func (l *Listener) shutdown(ctx context.Context) error {
 	return err
 }
 
-// lastLook is how long a lane gets to end whose handler has just returned.
+// lastLook is how long a lane may take to end when its handler has just returned.
 const lastLook = time.Second
 
-// awaitHandlers waits until no handler runs any more, also none whose
-// partition was given up before, and names those that never return.
+// awaitHandlers waits until no handler runs any more, including handlers whose
+// partition was given up before. It names those that did not return in time.
 func (l *Listener) awaitHandlers() (names []string) {
 	wait := l.cfg.drainTimeout
 	if l.skip.Load() {
@@ -113,9 +113,9 @@ func (c *consumer) close(ctx context.Context) {
 	c.emitAll(EventRevoked, lanes)
 }
 
-// Stop ends the listener as the end of Run's context does, and waits for it.
-// It returns what Run returns. A second Stop only waits. Before Run, Stop
-// makes Run return at once.
+// Stop stops the listener, as the end of Run's context does, and waits until Run
+// has returned. It returns what Run returned, or an error if ctx ends first. A
+// second Stop only waits. A Stop before Run makes Run return at once.
 func (l *Listener) Stop(ctx context.Context) error {
 	l.requestStop()
 	if !l.started.Load() {

@@ -15,14 +15,14 @@ type task struct {
 	ln *lane
 	it *item
 
-	attempt   int   // number in the chain of the delivery to come
-	n         int   // number of the delivery in this lane
-	slot      bool  // one of the listener's handler slots is held
-	filterErr error // what the user's filter panicked with
+	attempt   int   // number of the current or next delivery, in the chain
+	n         int   // number of the current or next delivery, in this lane
+	slot      bool  // the task holds one of the listener's handler slots
+	filterErr error // the user's filter panicked or called Goexit
 
-	begun  time.Time          // of the delivery that runs
+	begun  time.Time          // start of the delivery that runs
 	ctx    context.Context    //nolint:containedctx // of the delivery that runs; the task outlives the goroutine if that calls Goexit.
-	cancel context.CancelFunc // ends ctx, nil if it is the lane's
+	cancel context.CancelFunc // ends ctx; nil if ctx is the lane's
 }
 
 // begin gives the task its record.
@@ -34,8 +34,8 @@ func (t *task) l() *Listener { return t.ln.l }
 
 func (t *task) headers() Headers { return t.it.rec.Headers }
 
-// run delivers the record until nothing is left to do. With resumed, the
-// goroutine of the delivery that ran was ended by runtime.Goexit.
+// run delivers the record until nothing is left to do. resumed says that the
+// last delivery ended its goroutine by runtime.Goexit.
 func (t *task) run(resumed bool) {
 	if resumed || t.prepare() {
 		t.deliveries(resumed)
@@ -44,7 +44,7 @@ func (t *task) run(resumed bool) {
 }
 
 // prepare does what comes before the first delivery. It reports false if there
-// is none.
+// will be no delivery.
 func (t *task) prepare() bool {
 	if t.skipped() {
 		t.ln.finish(t.it)
@@ -86,7 +86,8 @@ func (t *task) deliveries(resumed bool) {
 
 func (t *task) now() time.Time { return t.l().client.clock.Now() }
 
-// skipped tells records that are not for this listener.
+// skipped reports whether the record needs no delivery: it was done before an
+// outage, it belongs to another group, or the user's filter rejects it.
 func (t *task) skipped() bool {
 	if t.ln.doneBefore(t.it.rec) {
 		return true
@@ -115,14 +116,15 @@ func (t *task) skipped() bool {
 	return false
 }
 
-// filter asks the user's filter.
+// filter calls the user's filter.
 func (t *task) filter() (keep bool, err error) {
 	t.filterErr = ErrGoexit // in case the filter does not return.
 	err = guard(func() { keep = t.l().cfg.filter(newMessage(t, 1)) })
 	return keep, err
 }
 
-// awaitDue waits on a retry topic until the record may be handled.
+// awaitDue waits, on a retry topic, until the record may be handled. It reports
+// false when the lane drains first.
 func (t *task) awaitDue() bool {
 	if t.ln.role != RoleRetry {
 		return true
@@ -138,7 +140,7 @@ func (t *task) awaitDue() bool {
 	return true
 }
 
-// originalTime is when the record was first read from the main topic.
+// originalTime is the timestamp that the record had on the main topic.
 func (t *task) originalTime() time.Time {
 	return time.UnixMilli(readOriginalTimestamp(t.headers(), t.it.rec.Timestamp.UnixMilli()))
 }
@@ -211,14 +213,14 @@ func (t *task) park(due time.Time) bool {
 	return t.ln.park(due)
 }
 
-// publish publishes a record without a slot, for which others may wait meanwhile.
+// publish publishes a record without a slot, which another record may use meanwhile.
 func (t *task) publish(r publication) bool {
 	t.release()
 	return t.ln.publish(r)
 }
 
-// interrupted tells a delivery that does not count: the assignment is over, or
-// the handler gave up because its context was cancelled by revoke or shutdown.
+// interrupted reports whether a failed delivery does not count: the assignment is
+// over, or a revoke or shutdown cancelled the context of the handler.
 func (t *task) interrupted(err error) bool {
 	return err != nil && (t.ln.ctx.Err() != nil || t.ln.over())
 }
@@ -245,7 +247,8 @@ func (t *task) deliver() error {
 	return call(t)
 }
 
-// delivered clears up after a delivery, and is the delivery's error.
+// delivered cleans up after a delivery, and returns the delivery's error. It
+// wraps the error in ErrHandlerTimeout if that ended the context.
 func (t *task) delivered(err error) error {
 	l := t.l()
 	l.client.at("after handler")
@@ -291,7 +294,9 @@ type step struct {
 	reason  Reason        // of giving up
 }
 
-// settle decides after a delivery: again in place after a wait, or over.
+// settle decides what follows a delivery. If again is true, the record is
+// delivered again in place after wait. Otherwise it is done, forwarded, given up
+// or left to Ack.
 func (t *task) settle(err error) (again bool, wait time.Duration) {
 	if err == nil {
 		if t.l().cfg.commit.manual() || t.ln.finish(t.it) {
@@ -377,8 +382,8 @@ func (t *task) delayInPlace(v verdict) time.Duration {
 	return p.jittered(p.backOff(t.n), t.l().client.random())
 }
 
-// noteFailure logs the first failure of a record louder than the others, and
-// what comes next.
+// noteFailure logs a failure and what comes next: the first failure of a record
+// as WARN, later ones as DEBUG.
 func (t *task) noteFailure(err error, s step) {
 	level := slog.LevelDebug
 	if t.n == 1 && t.attempt == 1 {
@@ -396,7 +401,7 @@ func (t *task) noteFailure(err error, s step) {
 	t.logFailure(level, "delivery failed", err, attrs...)
 }
 
-// lastStep says what becomes of a record that is given up.
+// lastStep says what happens to a record that is given up.
 func (l *Listener) lastStep(err error) string {
 	switch l.cfg.exhausted {
 	case DeadLetterAction:

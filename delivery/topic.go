@@ -31,7 +31,7 @@ func NewTopic[T any](name string, c codec.Codec[T]) Topic[T] {
 	return Topic[T]{name: name, codec: c}
 }
 
-// WithHeader is the topic with a header that every sent record gets.
+// WithHeader is a copy of the topic that adds a header to every record it sends.
 func (t Topic[T]) WithHeader(name string, value []byte) Topic[T] {
 	t.headers = append(slices.Clone(t.headers), kgo.RecordHeader{Key: name, Value: value})
 	return t
@@ -92,10 +92,10 @@ func MessageID(id string) SendOption { return func(c *sendConfig) { c.messageID 
 func Tombstone() SendOption { return func(c *sendConfig) { c.tombstone = true } }
 
 // Send writes one record and waits until all in-sync replicas have it. An
-// empty key is no key. When ctx ends first, the error wraps ctx's; it also
-// wraps ErrUnknownOutcome if the record may have been written. The error of a
-// topic that does not exist wraps ErrTopicMissing; it comes after some seconds,
-// for the topic may have been created a moment ago.
+// empty key means no key. If ctx ends first, the error wraps the error of ctx; it
+// also wraps ErrUnknownOutcome if the record may have been written. If the topic
+// does not exist, the error wraps ErrTopicMissing; it comes after some seconds,
+// because the topic may have been created a moment ago.
 func (t Topic[T]) Send(ctx context.Context, c *Client, key string, v T, opts ...SendOption) (Result, error) {
 	rec, id, err := t.record(c, key, v, opts)
 	if err != nil {
@@ -128,9 +128,9 @@ func (t Topic[T]) SendAny(ctx context.Context, c *Client, key string, v any, opt
 	return t.Send(ctx, c, key, typed, opts...)
 }
 
-// SendAsync writes one record and calls done exactly once with the result,
-// also if the value cannot be encoded. done must not block. SendAsync itself
-// blocks while the producer's buffer is full.
+// SendAsync writes one record and calls done exactly once with the result, even
+// if the value cannot be encoded. done must not block. SendAsync itself blocks
+// while the producer's buffer is full.
 func (t Topic[T]) SendAsync(ctx context.Context, c *Client, key string, v T, done func(Result), opts ...SendOption) {
 	rec, id, err := t.record(c, key, v, opts)
 	if err != nil {
@@ -159,8 +159,8 @@ func (t Topic[T]) SendBatch(ctx context.Context, c *Client, batch []Outgoing[T])
 	return results, newBatchError(results)
 }
 
-// record encodes v. The message ID is part of the record, so a record sent
-// twice by a caller that kept it keeps its ID.
+// record encodes v, applies the options, and runs the hooks. The message ID is a
+// header of the record, so the record keeps its ID if it is sent a second time.
 func (t Topic[T]) record(c *Client, key string, v T, opts []SendOption) (_ *kgo.Record, messageID string, _ error) {
 	rec := &kgo.Record{
 		Topic: t.name, Partition: anyPartition, Timestamp: c.clock.Now(),

@@ -2,25 +2,25 @@ package delivery
 
 import "slices"
 
-// tracker knows which records of a partition are done. It is pure: its owner
+// tracker knows which records of a partition are done. It has no lock: its owner
 // guards it.
 //
 // Offsets are added in ascending order, with gaps where compaction or
 // transaction markers left some, and are done in any order. Always:
 //
 //	watermark <= offset of the oldest record not done
-//	watermark == one behind the last added record, if all are done
+//	watermark == offset of the last added record + 1, if all are done
 //	watermark never falls
 type tracker struct {
 	open fifo[tracked] // from the oldest record not done, ascending
-	next int64         // one behind the last added offset, -1 before anything is known
-	done int           // records done behind the watermark
+	next int64         // last added offset + 1, -1 before anything is known
+	done int           // records done above the watermark
 	any  bool          // a record was done, or the start is to be committed
 	from int64         // first offset added, -1 if none
 
-	// epochs are the leader epochs of the records added, ascending in offsets.
-	// An offset and its leader epoch name one record for good; an offset alone
-	// does not, for a log may be cut off and written anew from there.
+	// epochs are the leader epochs of the records added, ordered by offset. An
+	// offset and its leader epoch together identify one record for good. An
+	// offset alone does not: a log may be truncated and rewritten from there.
 	epochs []epochStart
 }
 
@@ -110,7 +110,7 @@ func (t *tracker) watermark() int64 {
 	return t.next
 }
 
-// gap is how many records behind the watermark are done and wait for it.
+// gap is how many records above the watermark are done and wait for it.
 func (t *tracker) gap() int { return t.done }
 
 // moved tells whether there is anything to commit.

@@ -30,8 +30,8 @@ func TestTracker(t *testing.T) {
 	require.False(t, tr.finish(15))
 }
 
-// Against a set: the watermark is the smallest offset that is not done, it
-// never falls, and the gap counts what is done behind it.
+// The tracker agrees with a plain set: the watermark is the smallest offset that is
+// not done, it never falls, and the gap counts the records done above it.
 func TestTrackerModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		tr := newTracker(0)
@@ -76,7 +76,7 @@ func countDone(offsets []int64, done map[int64]bool) (n int) {
 	return n
 }
 
-// A record is known by its offset and its leader epoch.
+// The tracker recognises a record by its offset and its leader epoch.
 func TestTrackerEpochs(t *testing.T) {
 	tr := newTracker(10)
 	require.False(t, tr.isDone(10, 0))

@@ -8,12 +8,12 @@ import (
 	"time"
 )
 
-// stuckAgain is how often a stuck handler is reported anew.
+// stuckAgain is how often a stuck handler is reported again.
 const stuckAgain = 30 * time.Second
 
 // watch looks for handlers of a listener that are stuck, and for watermarks
-// that stand: one timer for all, set to the first moment at which there may be
-// something to see.
+// that do not move. It has one timer for all of them, set to the first moment at
+// which one of them may have to be reported.
 type watch struct {
 	l  *Listener
 	at atomic.Int64 // unix ns of the next look, 0 if none is set
@@ -23,7 +23,8 @@ type watch struct {
 	ended  bool
 }
 
-// need asks for a look once something that begins now has lasted StuckAfter.
+// need sets the timer so that look runs once something that begins now has lasted
+// StuckAfter.
 func (w *watch) need(now time.Time) {
 	after := w.l.cfg.stuckAfter
 	if after <= 0 {
@@ -75,8 +76,8 @@ func (w *watch) look() {
 	}
 }
 
-// inspect reports what is stuck in the lane, and when to look again; never, if
-// nothing is open.
+// inspect reports what is stuck in the lane. It returns when to look again, zero
+// if nothing is open.
 func (ln *lane) inspect(now time.Time) (next time.Time) {
 	after := ln.l.cfg.stuckAfter
 	sooner := func(due time.Time) {
@@ -117,9 +118,11 @@ func (ln *lane) inspect(now time.Time) (next time.Time) {
 	return next
 }
 
-// standsAt is when the watermark will have stood for too long, if nothing
-// moves: not while its record is being handled, waits for a known time, or is
-// paused. Callers hold mu.
+// standsAt is when the watermark will have stood still for too long, if nothing
+// moves. It reports false while no record is open, the oldest one is being
+// handled, or PauseNow holds. The time counts from the latest of three: the last
+// move of the watermark, the end of the last wait, and the ends of the present
+// waits. Callers hold mu.
 func (ln *lane) standsAt(after time.Duration) (time.Time, bool) {
 	if ln.held == 0 || ln.frozen || ln.pauses.has(pauseNow) {
 		return time.Time{}, false
@@ -184,7 +187,7 @@ type idleWatch struct {
 	stopped bool
 }
 
-// beforeFirst lengthens the idle time until the first record came.
+// beforeFirst multiplies the idle time until the first record has come.
 const beforeFirst = 5
 
 func newIdleWatch(l *Listener, role Role) *idleWatch { return &idleWatch{l: l, role: role} }
@@ -195,7 +198,7 @@ func (w *idleWatch) start() {
 	w.arm()
 }
 
-// arm starts the time anew. Callers hold mu.
+// arm restarts the timer. Callers hold mu.
 func (w *idleWatch) arm() {
 	d := w.l.cfg.idleAfter
 	if d <= 0 || w.stopped {

@@ -8,8 +8,8 @@ import (
 	"github.com/botehq/bote/delivery/codec"
 )
 
-// FuzzJSON: a value that is decoded is encoded and decoded the same again; what is
-// refused leaves the zero value.
+// FuzzJSON: a decoded value is the same after encoding and decoding it again.
+// Data that is refused leaves the zero value.
 func FuzzJSON(f *testing.F) {
 	f.Add([]byte(`{"id":"a","total":7}`))
 	f.Add([]byte(`{"id":"\ud800"} {}`))

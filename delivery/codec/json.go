@@ -10,7 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// errTrailingData is returned by JSON's Decode for bytes behind the value.
+// errTrailingData is returned by JSON's Decode for bytes after the value.
 var errTrailingData = errors.New("trailing data after the JSON value")
 
 // JSONOption changes the JSON codec.
@@ -36,8 +36,8 @@ func MaxBytes(n int) JSONOption {
 	}
 }
 
-// JSON is the codec of encoding/json. Data behind the value is an error, and
-// so is a value longer than MaxBytes.
+// JSON is the codec of encoding/json. Data after the value is an error, and so is
+// a value longer than MaxBytes.
 func JSON[T any](opts ...JSONOption) Codec[T] {
 	c := jsonConfig{maxBytes: DefaultMaxBytes}
 	for _, o := range opts {

@@ -1,6 +1,6 @@
 // Package deliveryprom gives the metrics of package delivery to Prometheus.
-// New is a delivery.Metrics that registers all of them; Watch adds what
-// listeners hold at the moment of a scrape: queues, handlers running, lag.
+// New returns a delivery.Metrics that registers all of them. Watch adds the state
+// of listeners at the moment of a scrape: queues, running handlers, lag.
 package deliveryprom
 
 import (
@@ -27,8 +27,8 @@ type Metrics struct {
 	listeners []*delivery.Listener
 }
 
-// New registers the metrics of package delivery. It fails as
-// prometheus.Registerer does when they are registered already.
+// New registers the metrics of package delivery. It returns the error of the
+// Registerer if they are registered already.
 func New(reg prometheus.Registerer) (*Metrics, error) {
 	m := &Metrics{
 		counters:   map[delivery.Metric]*prometheus.CounterVec{},
@@ -97,8 +97,8 @@ func (m *Metrics) Time(name delivery.Metric, t delivery.Tags, d time.Duration) {
 	}
 }
 
-// Watch adds a listener to scrapes. It stays after it has stopped, with no
-// partitions.
+// Watch adds listeners to what a scrape reads. A listener that has stopped stays,
+// but has no partitions.
 func (m *Metrics) Watch(ls ...*delivery.Listener) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

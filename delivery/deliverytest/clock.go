@@ -8,7 +8,7 @@ import (
 )
 
 // Clock is a clock that stands still until it is moved. It starts at the
-// current time, because the broker keeps records by theirs.
+// current time, because the broker keeps records according to their timestamps.
 type Clock struct {
 	mu     sync.Mutex
 	now    time.Time
@@ -49,7 +49,7 @@ func (c *Clock) AfterFunc(d time.Duration, f func()) (stop func() bool) {
 }
 
 // Advance moves the clock by d at once and runs the timers that are due, in
-// their order. It waits for nothing; Harness.Advance does.
+// their order. It does not wait for what they start; Harness.Advance does.
 func (c *Clock) Advance(d time.Duration) { c.moveTo(c.Now().Add(d)) }
 
 // moveTo runs all timers up to at, each at its time.

@@ -13,7 +13,7 @@
 // Publish, Advance and Settle return when nothing is left to do at the
 // current time: every record is handled, or waits for the clock.
 //
-// It does not test what a network or a crash does; those need a real broker.
+// A Harness does not test what a network or a crash does; that needs a real broker.
 package deliverytest
 
 import (
@@ -95,7 +95,7 @@ func New(tb testing.TB, opts ...Option) *Harness {
 func (h *Harness) Client() *delivery.Client { return h.client }
 
 // Clock is the clock of the client. Moving it directly does not wait for
-// anything, as a test of a handler's timeout needs it.
+// anything; a test of a handler's timeout needs that.
 func (h *Harness) Clock() *Clock { return h.clock }
 
 // Cluster is the broker, to make it fail.
@@ -214,8 +214,9 @@ func (h *Harness) Settle() {
 	}
 }
 
-// busy says what is still going on. Two equal looks with the end of all topics
-// between them mean that nothing happened meanwhile.
+// busy says what is still going on, "" if nothing is. It looks at the state of all
+// partitions, then at the ends of all topics, then at the partitions again. If the
+// two states are equal, nothing happened meanwhile.
 func (h *Harness) busy() string {
 	if err := h.client.Flush(context.Background()); err != nil {
 		return err.Error()
@@ -237,8 +238,8 @@ func (h *Harness) look() map[string]delivery.PartitionState {
 			for _, s := range r.l.Snapshot() {
 				for _, topic := range m.Topics {
 					if s.Topic == topic {
-						s.Committed = 0 // commits may go on.
-						s.End = 0       // as may empty fetches.
+						s.Committed = 0 // commits may still happen.
+						s.End = 0       // so may empty fetches.
 						out[m.Group+" "+s.TP.String()] = s
 					}
 				}
@@ -248,7 +249,7 @@ func (h *Harness) look() map[string]delivery.PartitionState {
 	return out
 }
 
-// running are the listeners that have not ended by themselves.
+// running are the listeners that were neither stopped nor ended by themselves.
 func (h *Harness) running() []*run {
 	var out []*run
 	for _, r := range h.started {
@@ -301,9 +302,9 @@ func unsettledPartition(s delivery.PartitionState, end int64, now time.Time) str
 	case s.Waiting > 0 && !s.NextWait.After(now):
 		return "a wait ends"
 	case s.Waiting > 0 && s.Serial:
-		return "" // all else is behind that record.
+		return "" // all other records come after that one.
 	case slices.Contains(s.Paused, "gap") && s.Working <= s.Waiting:
-		return "" // until the oldest record is done.
+		return "" // it waits until the oldest record is done.
 	case s.Queued > 0 || max(s.Position, 0) < end:
 		return fmt.Sprintf("at offset %d of %d", s.Position, end)
 	case s.Working > s.Waiting:

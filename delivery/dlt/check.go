@@ -10,7 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// lookedAt is how many records of each partition Check looks at, the newest.
+// lookedAt is how many of the newest records of each partition Check looks at.
 const lookedAt = 100
 
 // NotDeadLettersError is returned by Check for a topic without dead letters.
@@ -24,11 +24,11 @@ func (e *NotDeadLettersError) Error() string {
 	return fmt.Sprintf("%s holds no dead letters; did you mean %s?", e.Topic, e.Meant)
 }
 
-// Check tells a name that was mistyped, before anything is done with the
-// topic: one of a topic that does not exist is a delivery.TopicError, and one
-// of a main topic a NotDeadLettersError. A topic is a main topic if none of its
-// newest records has the headers of a dead letter, and a dead-letter topic is
-// named after it. Dead-letter topics may have any name.
+// Check finds a mistyped name before anything is done with the topic. It returns
+// a delivery.TopicError for a topic that does not exist, and a
+// NotDeadLettersError for a main topic. A topic counts as a main topic if none of
+// its newest records has the headers of a dead letter, and a dead-letter topic is
+// named after it. A dead-letter topic may have any name.
 func (d *DLT) Check(ctx context.Context) error {
 	ranges, err := d.ranges(ctx, d.topic)
 	if err != nil {
@@ -59,8 +59,8 @@ func (d *DLT) Check(ctx context.Context) error {
 }
 
 // namedAfter is the dead-letter topic that has the topic's name with a suffix,
-// "" if there is none that may be seen. Names are asked one by one, because one
-// that may not be seen fails the whole request.
+// "" if there is none or the user may not see it. It asks for the names one by
+// one, because a name that the user may not see fails the whole request.
 func (d *DLT) namedAfter(ctx context.Context) (string, error) {
 	for _, suffix := range Suffixes() {
 		name := d.topic + suffix

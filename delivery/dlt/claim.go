@@ -16,16 +16,16 @@ import (
 
 // A claim is held while its owner gives signs of life.
 const (
-	claimKey   = "claim:"         // and the ID of the owner: the key in the state topic, which reaches clusters
+	claimKey   = "claim:"         // and the owner's ID: the key in the state topic, on clusters
 	claimTime  = time.Minute      // from the last sign of life
 	claimBeat  = 10 * time.Second // between two signs of life
-	claimSlack = 20 * time.Second // the owner gives up so long before its claim ends, for clocks may differ
+	claimSlack = 20 * time.Second // the owner gives up this long before the end: clocks may differ
 
 	releaseTimeout = 5 * time.Second
 )
 
 // Claim is a redrive or discard that works on a dead-letter topic. It is kept
-// as JSON in the state topic, so its names reach clusters.
+// as JSON in the state topic, so clusters have its field names.
 type Claim struct {
 	ID    string    `json:"id"` // of the redrive
 	Actor string    `json:"actor,omitempty"`
@@ -33,7 +33,7 @@ type Claim struct {
 	Begun time.Time `json:"begun"`
 	Ends  time.Time `json:"ends"` // unless there is a further sign of life
 	// Offset is where the first record of the claim lies in the state topic.
-	// That record cannot know it and has none.
+	// It is missing in that first record, which was written before it was known.
 	Offset *int64 `json:"offset,omitempty"`
 }
 
@@ -59,7 +59,8 @@ func (e *BusyError) Unwrap() error { return ErrBusy }
 // the one whose first record has the lowest offset.
 type claims map[string]Claim
 
-// apply takes a record of the state topic. It tells whether it is of a claim.
+// apply takes a record of the state topic. It reports whether the record belongs
+// to a claim.
 func (cs claims) apply(r *kgo.Record) bool {
 	id, ok := strings.CutPrefix(string(r.Key), claimKey)
 	if !ok {
@@ -100,8 +101,7 @@ type heldClaim struct {
 }
 
 // claim makes this process the only one that redrives or discards, or returns
-// a BusyError. Who of several comes first is decided by the order of their
-// records.
+// a BusyError. Of several processes, the one whose record comes first wins.
 func (d *DLT) claim(ctx context.Context, id, actor string) (*heldClaim, error) {
 	now := d.c.Clock().Now().UTC()
 	host, err := os.Hostname()
@@ -133,7 +133,7 @@ func (d *DLT) free(ctx context.Context, id string) error {
 	return nil
 }
 
-// write gives a sign of life.
+// write gives a sign of life: it writes a record, and returns its offset.
 func (c *heldClaim) write(ctx context.Context) (int64, error) {
 	now := c.d.c.Clock().Now().UTC()
 	next := c.claim
@@ -161,7 +161,7 @@ func (c *heldClaim) limit(ctx context.Context) (context.Context, context.CancelF
 }
 
 // keep gives a sign of life if one is due. It must be called before each step
-// whose doubling would matter.
+// that two processes must not both take.
 func (c *heldClaim) keep(ctx context.Context) error {
 	if c.left() <= 0 {
 		return ErrClaimLost
@@ -175,8 +175,8 @@ func (c *heldClaim) keep(ctx context.Context) error {
 	return err
 }
 
-// release gives the topic to others at once, also when ctx has ended. If that
-// fails the claim ends by itself.
+// release gives the topic to others at once, even if ctx has ended. If that fails,
+// the claim ends by itself.
 func (c *heldClaim) release(ctx context.Context) {
 	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 	defer cancel()

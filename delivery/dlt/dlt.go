@@ -1,19 +1,18 @@
-// Package dlt looks into dead-letter topics and sends their records back. It
-// owns the selection of dead letters, redrive and discard, and the record of
-// what was done with each; it does not consume in a group and does not delete
-// anything from a log.
+// Package dlt reads dead-letter topics and sends their records back. It selects
+// dead letters, redrives or discards them, and notes what was done with each. It
+// joins no consumer group, and deletes nothing from a log.
 //
-// What was done with a dead letter is kept in the compacted topic
-// <dead-letter topic>-bote-state, by partition, offset and timestamp, so that a
-// second run skips what a first one did. A crash between the publishing of a record
-// and the note of it redrives that record twice.
+// The notes are in the compacted topic <dead-letter topic>-bote-state, by
+// partition, offset and timestamp of the dead letter, so that a second run skips
+// what the first one did. If the process dies after it has published a record and
+// before it has written the note, the next run redrives that record again.
 //
-// One redrive or discard of a topic runs at a time. It claims the topic by a
-// record in the state topic, and the claim of a process that was killed ends
-// a minute after its last sign of life.
+// Only one redrive or discard of a topic runs at a time. It claims the topic with
+// a record in the state topic. The claim of a process that was killed ends a
+// minute after its last sign of life.
 //
-// Headers of both families are read, bote's and Spring's, and so are values
-// that a Spring service with a JSON producer turned into base64.
+// Dead letters of bote and of Spring are read, including values that a Spring
+// service with a JSON producer turned into base64.
 package dlt
 
 import (
@@ -40,7 +39,7 @@ var (
 	// records came back to the dead-letter topic.
 	ErrTooManyFailures = errors.New("too many redriven records came back")
 	// ErrNotHandled is returned by Redrive when nothing happens to the first
-	// records, as if no consumer of the group were running.
+	// records, most likely because no consumer of the group runs.
 	ErrNotHandled = errors.New("the first redriven records are not handled")
 	// ErrNoGroup is returned by Redrive for a group that does not exist.
 	ErrNoGroup = errors.New("no such consumer group")
@@ -48,13 +47,14 @@ var (
 	// on the topic. The error is a BusyError.
 	ErrBusy = errors.New("another redrive or discard is at work")
 	// ErrClaimLost is returned by Redrive and Discard when they could give no
-	// sign of life for so long that another process may have gone on instead.
+	// sign of life for so long that another process may have taken over.
 	ErrClaimLost = errors.New("the claim on the topic has run out")
 	// ErrNoTarget is returned by Redrive for a record whose origin is unknown.
 	ErrNoTarget = errors.New("record does not say where it came from")
 )
 
-// stateSuffix is put behind the dead-letter topic's name. It reaches clusters.
+// stateSuffix is appended to the dead-letter topic's name. Topics on clusters have
+// it.
 const stateSuffix = "-bote-state"
 
 // parkedSuffix names the topic of records that were redriven too often.
@@ -69,7 +69,7 @@ type DLT struct {
 	stateReady atomic.Bool // the state topic exists
 }
 
-// Open names a dead-letter topic. Nothing is asked of the cluster yet.
+// Open makes a DLT of a dead-letter topic. It does not contact the cluster.
 func Open(c *delivery.Client, topic string) *DLT {
 	return &DLT{c: c, topic: topic, adm: kadm.NewClient(c.Kgo())}
 }
@@ -115,7 +115,7 @@ func ParsePlace(s string) (Place, error) {
 // Filter selects dead letters. The zero Filter selects all that are open.
 type Filter struct {
 	Places     []Place   // only these
-	FromOffset int64     // at this offset or behind, in every partition
+	FromOffset int64     // at this offset or after it, in every partition
 	ToOffset   int64     // before this offset; 0 = no end
 	Since      time.Time // dead-lettered at this time or later
 	Until      time.Time // dead-lettered before this time
@@ -130,10 +130,11 @@ type Filter struct {
 	Limit      int       // at most so many; 0 is all
 }
 
-// AnyGroup as Filter.Group selects letters of all groups, and of none.
+// AnyGroup as Filter.Group selects the letters of all groups, and letters without
+// a group.
 const AnyGroup = "*"
 
-// match tells whether the letter is selected, but for Limit.
+// match tells whether the letter is selected, not counting Limit.
 func (f Filter) match(l Letter) bool {
 	r := l.Record
 	failure := l.Failure
@@ -167,9 +168,9 @@ func (f Filter) matchHeader(h delivery.Headers) bool {
 	return ok && (f.HeaderText == "" || string(v) == f.HeaderText)
 }
 
-// List returns up to limit selected letters behind the given place (nil: from
-// the beginning), by partition and offset; limit 0 is all. The returned place
-// is where to go on, nil at the end.
+// List returns up to limit selected letters after the given place (nil: from the
+// beginning), ordered by partition and offset; limit 0 means all. The returned
+// place is the after of the next call; it is nil at the end.
 func (d *DLT) List(ctx context.Context, f Filter, after *Place, limit int) ([]Letter, *Place, error) {
 	var out []Letter
 	var next *Place
@@ -211,8 +212,8 @@ type Counts struct {
 	Newest   time.Time
 }
 
-// Count counts the selected letters, those included with which something was
-// done.
+// Count counts the selected letters, including those that were redriven or
+// discarded.
 func (d *DLT) Count(ctx context.Context, f Filter) (Counts, error) {
 	f.Closed = true
 	c := Counts{ByReason: map[string]int{}, ByClass: map[string]int{}, ByOrigin: map[string]int{}, ByGroup: map[string]int{}}
@@ -248,8 +249,8 @@ func (c *Counts) add(l Letter) {
 	}
 }
 
-// Discard notes that the selected letters need nothing any more. It returns
-// how many there were, and deletes nothing.
+// Discard notes that nothing more needs to be done with the selected letters. It
+// returns how many there were. It deletes nothing.
 func (d *DLT) Discard(ctx context.Context, f Filter, actor, reason string) (int, error) {
 	c, err := d.claim(ctx, newID(d.c.Clock().Now()), actor)
 	if err != nil {
@@ -269,10 +270,10 @@ func (d *DLT) Discard(ctx context.Context, f Filter, actor, reason string) (int,
 	return n, err
 }
 
-// Suffixes are the ends of names that dead-letter topics have by default.
+// Suffixes are the suffixes that names of dead-letter topics have by default.
 func Suffixes() []string { return []string{"-dlt", ".DLT", ".dlt"} }
 
-// Topics are the dead-letter topics of the cluster, as far as names tell.
+// Topics are the topics of the cluster whose names end in one of Suffixes.
 func Topics(ctx context.Context, c *delivery.Client) ([]string, error) {
 	topics, err := c.Partitions(ctx)
 	if err != nil {

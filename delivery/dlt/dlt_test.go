@@ -115,8 +115,7 @@ func TestRedrivenRecordPassesTheChain(t *testing.T) {
 	require.Equal(t, 2, delivery.RedriveCount(h.ExpectDeadLetter("m-dlt", 3)[2].Record.Headers))
 }
 
-// Without tiers the record goes to the main topic, and only the named group
-// handles it.
+// Without tiers the record goes to the main topic. Only the named group handles it.
 func TestRedriveToGroupWithoutTiers(t *testing.T) {
 	h := deliverytest.New(t)
 	failing := listen(t, h, "a", true, delivery.BlockingRetry(delivery.Attempts(1)))
@@ -131,8 +130,8 @@ func TestRedriveToGroupWithoutTiers(t *testing.T) {
 	h.ExpectDeadLetter("m-dlt", 2)
 }
 
-// What is done is not done again, a dry run does nothing, discarded letters
-// are closed, and a record redriven too often is parked.
+// Letters that were redriven are not redriven again, a dry run does nothing,
+// discarded letters are closed, and a record redriven too often is parked.
 func TestRedriveKeepsState(t *testing.T) {
 	h := deliverytest.New(t)
 	failing := listen(t, h, "a", true, delivery.BlockingRetry(delivery.Attempts(1)))
@@ -320,8 +319,8 @@ func TestRedriveToMissingGroup(t *testing.T) {
 	require.Empty(t, failing.take())
 }
 
-// On a dead-letter topic of two groups, a redrive to one takes the letters of
-// that one. A filter can widen that. A dry run says the same.
+// On a dead-letter topic of two groups, a redrive to one group selects the letters of
+// that group. A filter can widen that. A dry run says the same.
 func TestRedriveTakesTheLettersOfItsGroup(t *testing.T) {
 	h := deliverytest.New(t)
 	a := listen(t, h, "a", true, delivery.BlockingRetry(delivery.Attempts(1)))
@@ -352,8 +351,8 @@ func TestRedriveTakesTheLettersOfItsGroup(t *testing.T) {
 	}
 }
 
-// A group was renamed while its dead letters lay there. They reach it under
-// its old name, and under its new one.
+// A group was renamed while its dead letters lay in the topic. They reach the group
+// under its old name, and under its new one.
 func TestRedriveToRenamedGroup(t *testing.T) {
 	for name, opt := range map[string]delivery.Option{"retry topics": chain, "in place": delivery.BlockingRetry(delivery.Attempts(1))} {
 		t.Run(name, func(t *testing.T) {
@@ -404,8 +403,8 @@ func TestHeaderText(t *testing.T) {
 	}
 }
 
-// Check asks for topics that may not exist. One that the user may not see counts as
-// missing, and those behind it are asked for.
+// Check asks for topics that may not exist. A topic that the user may not see counts
+// as missing, and Check still asks for the next ones.
 func TestCheckWithoutPermission(t *testing.T) {
 	suffixes := dlt.Suffixes()
 	last := "m" + suffixes[len(suffixes)-1]

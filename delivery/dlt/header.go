@@ -12,9 +12,9 @@ import (
 	"github.com/botehq/bote/delivery"
 )
 
-// HeaderText is the value of a header that holds a number or a time in binary,
-// as bote and Spring write it: numbers in decimal, times in RFC 3339. It is
-// not ok for headers whose name is not known and for values that are no number.
+// HeaderText is the value of a header in which bote and Spring write a number or a
+// time in binary. Numbers are given in decimal, times in RFC 3339. ok is false if
+// the name of the header is not known, or the value is no number.
 func HeaderText(h kgo.RecordHeader) (text string, ok bool) {
 	switch tail := strings.TrimPrefix(strings.TrimPrefix(h.Key, "kafka_"), "dlt-"); {
 	case h.Key == delivery.HeaderOriginalTimestamp, h.Key == delivery.HeaderBackOffTimestamp:

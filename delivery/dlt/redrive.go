@@ -18,7 +18,7 @@ import (
 const (
 	defaultRate        = 100 // records a second
 	defaultMaxRedrives = 3
-	firstRecords       = 100 // how many records are waited for before the rest is sent
+	firstRecords       = 100 // how many records Redrive waits for before it sends the rest
 	mostDeadAgain      = 5   // how many of them may come back
 )
 
@@ -45,11 +45,11 @@ const (
 
 // ToGroup sends records to the first retry topic of a group's chain, due at
 // once, so that other groups of the main topic do not see them again. If there
-// is no retry topic they go to the main topic, with a header that makes bote's
+// is no retry topic, they go to the main topic, with a header that makes bote's
 // listeners of other groups skip them.
 //
-// The group must exist (see ForceGroup): all listeners skip the records of a
-// group whose name is misspelt. Unless Filter.Group says otherwise only
+// The group must exist (see ForceGroup), because all listeners would skip the
+// records of a group whose name is misspelt. Unless Filter.Group is set, only
 // letters of that group are selected.
 func ToGroup(group string) Target { return Target{kind: toGroup, group: group} }
 
@@ -57,8 +57,8 @@ func ToGroup(group string) Target { return Target{kind: toGroup, group: group} }
 // groups.
 func ToOrigin() Target { return Target{kind: toOrigin} }
 
-// ToTopic sends records to any topic. Since nothing is known of what reads it,
-// the first records are not waited for.
+// ToTopic sends records to any topic. Redrive does not know what reads that topic,
+// so it does not wait for the first records.
 func ToTopic(topic string) Target { return Target{kind: toTopic, topic: topic} }
 
 // Option changes a redrive.
@@ -70,7 +70,7 @@ func Rate(perSecond float64) Option { return func(r *redrive) { r.rate = perSeco
 // DryRun selects and counts, and sends nothing.
 func DryRun() Option { return func(r *redrive) { r.dryRun = true } }
 
-// Actor names who redrives, for the record.
+// Actor names who redrives. The name is kept in the notes.
 func Actor(name string) Option { return func(r *redrive) { r.actor = name } }
 
 // Tier sets the retry topic for ToGroup, for records that do not name one.
@@ -84,7 +84,7 @@ func MaxRedrives(n int) Option { return func(r *redrive) { r.maxRedrives = n } }
 // will be started later.
 func ForceGroup() Option { return func(r *redrive) { r.forceGroup = true } }
 
-// Unwatched sends all records without waiting for what becomes of the first
+// Unwatched sends all records without waiting to see what happens to the first
 // hundred.
 func Unwatched() Option { return func(r *redrive) { r.unwatched = true } }
 
@@ -120,13 +120,14 @@ type redrive struct {
 }
 
 // Redrive sends the selected letters back in the order of the topic. Key,
-// value and foreign headers stay as they are; what steered retries and told
-// the failure is taken off. It returns what was done also with an error, and a
-// second run goes on where the first one stopped.
+// value and foreign headers stay as they are; retry and failure headers are
+// removed. Redrive returns what it did even with an error. A second run goes on
+// where the first one stopped.
 //
-// After the first hundred records it waits until each of them has been
-// handled or is dead again, and stops if more than 5 of them are dead again. While
-// it runs no other redrive or discard of the topic does; ErrBusy tells.
+// After the first hundred records Redrive waits until each of them has been
+// handled or is dead again. It returns ErrTooManyFailures if more than 5 of them
+// are dead again, and ErrNotHandled if nothing happens to them. While it runs,
+// another redrive or discard of the topic gets ErrBusy.
 func (d *DLT) Redrive(ctx context.Context, f Filter, to Target, opts ...Option) (Task, error) {
 	r := &redrive{
 		d: d, target: to, rate: defaultRate, maxRedrives: defaultMaxRedrives,
@@ -179,7 +180,7 @@ func (r *redrive) check(ctx context.Context) error {
 	return r.d.CheckGroup(ctx, r.target.group)
 }
 
-// claimed redrives as the only one that does.
+// claimed redrives while it holds the claim on the topic.
 func (r *redrive) claimed(ctx context.Context, f Filter) (err error) {
 	if r.claim, err = r.d.claim(ctx, r.task.ID, r.actor); err != nil {
 		return err
@@ -195,8 +196,8 @@ func (r *redrive) claimed(ctx context.Context, f Filter) (err error) {
 	return r.all(ctx, f)
 }
 
-// all redrives the selected letters. Letters that are not selected because of
-// the group alone are counted, so limit and group are looked at here.
+// all redrives the selected letters. It checks group and limit itself, instead of
+// scan, because it counts the letters that only their group excludes.
 func (r *redrive) all(ctx context.Context, f Filter) error {
 	limit, group := f.Limit, ""
 	f.Limit = 0
@@ -305,8 +306,8 @@ func (r *redrive) follow(ctx context.Context, l Letter, topic string) error {
 	return r.trail.expect(ctx, l.Place(), r.mainTopic(l), group, chain, r.task.Sent < firstRecords)
 }
 
-// record is the letter on its way back: the original partition if the target
-// has it, and base64 that a Java writer made undone.
+// record is the record that sends the letter back. It goes to the original
+// partition if the target has that. Base64 that a Java producer made is undone.
 func (r *redrive) record(ctx context.Context, l Letter, topic string, onlyGroup bool) (*kgo.Record, error) {
 	n, err := r.count(ctx, topic)
 	if err != nil {
@@ -368,8 +369,8 @@ func (r *redrive) guard() error {
 }
 
 // settle waits until each of the first records has been handled or is dead
-// again. Records whose group is unknown cannot be seen to be handled; they
-// are waited for as long as something happens.
+// again. If the group of a record is unknown, settle cannot see that the record
+// was handled; it waits for such records only as long as something happens.
 func (r *redrive) settle(ctx context.Context) error {
 	steps, until := 0, time.Now().Add(quietLimit)
 	for {

@@ -23,8 +23,8 @@ import (
 	"github.com/botehq/bote/delivery/dlt"
 )
 
-// bed is a broker on an in-memory network inside a bubble: minutes pass in no
-// time.
+// bed is a broker on an in-memory network inside a synctest bubble, where minutes
+// pass in no time.
 type bed struct {
 	t       *testing.T
 	net     kfake.VirtualNetwork
@@ -53,7 +53,8 @@ func (b *bed) dial(dialer func(ctx context.Context, network, addr string) (net.C
 	return c
 }
 
-// mail is a listener of group mail on m that fails as often as it is told to.
+// mail is a listener of group mail on topic m. It fails for the values that fails
+// selects.
 type mail struct {
 	*delivery.Listener
 
@@ -74,7 +75,7 @@ func (m *mail) handle(_ context.Context, msg *delivery.Message[string]) error {
 	return nil
 }
 
-// repair makes everything succeed from now on, but for what still fails.
+// repair makes everything succeed from now on, except the values that still selects.
 func (m *mail) repair(still func(value string) bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -84,7 +85,7 @@ func (m *mail) repair(still func(value string) bool) {
 func never(string) bool  { return false }
 func always(string) bool { return true }
 
-// handled is how many records succeeded, and how often the most frequent one.
+// handled is how many records succeeded, and how often the most frequent one did.
 func (m *mail) handled() (n, most int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -142,7 +143,7 @@ func (b *bed) count() dlt.Counts {
 	return c
 }
 
-// A cause that is not repaired: the first hundred come back after 7 seconds,
+// The cause is not repaired. The first hundred records come back after 7 seconds,
 // through three retry topics, and nothing else is sent.
 func TestRedriveStopsWhenTheFirstComeBack(t *testing.T) {
 	t.Parallel()
@@ -181,7 +182,7 @@ func TestRedriveBearsAFewFailures(t *testing.T) {
 	})
 }
 
-// To the origin, where the records are read by the group that failed.
+// Redrive to the origin also waits: the group that failed reads the records there.
 func TestRedriveToOriginWaits(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T, b *bed) {
@@ -248,7 +249,7 @@ func TestTwoRedrivesAtOnce(t *testing.T) {
 	})
 }
 
-// A slow redrive gives signs of life, and is over at its end.
+// A slow redrive gives signs of life, and releases its claim at the end.
 func TestSlowRedriveKeepsItsClaim(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T, b *bed) {
@@ -342,8 +343,8 @@ func TestKilledRedrive(t *testing.T) {
 	})
 }
 
-// A dead-letter topic that is deleted and filled again: what was done with the
-// old letters says nothing of the new ones at their places.
+// A dead-letter topic is deleted and filled again. What was done with the old letters
+// does not count for the new letters at their places.
 func TestDeadLetterTopicRecreated(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T, b *bed) {
@@ -367,7 +368,7 @@ func TestDeadLetterTopicRecreated(t *testing.T) {
 	})
 }
 
-// Earlier versions noted no timestamp: what they did stays done.
+// Earlier versions noted no timestamp. Their notes still count.
 func TestStateOfAnEarlierVersion(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T, b *bed) {
@@ -382,8 +383,8 @@ func TestStateOfAnEarlierVersion(t *testing.T) {
 	})
 }
 
-// The records that a redrive waits for are deleted before it reads them: it
-// does not wait for them without end.
+// The records that a redrive waits for are deleted before it reads them. It does not
+// wait for them without end.
 func TestRedriveWhoseTrailIsDeleted(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T, b *bed) {
@@ -407,7 +408,7 @@ func TestRedriveWhoseTrailIsDeleted(t *testing.T) {
 	})
 }
 
-// A retry topic that cannot be read costs a redrive its patience, not its claim.
+// A redrive that cannot read a retry topic gives up waiting, but keeps its claim.
 func TestRedriveWhoseTrailIsRefused(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T, b *bed) {
@@ -421,7 +422,7 @@ func TestRedriveWhoseTrailIsRefused(t *testing.T) {
 	})
 }
 
-// Letters that are deleted between two steps of a scan are not waited for.
+// A scan does not wait for letters that are deleted between two of its steps.
 func TestLettersDeletedDuringAScan(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T, b *bed) {
@@ -447,8 +448,8 @@ func TestLettersDeletedDuringAScan(t *testing.T) {
 	})
 }
 
-// slowConn needs time for each request: the time of a bubble stands still while
-// refused fetches are tried again at once.
+// slowConn needs time for each request. Without it, the time of the bubble would stand
+// still while refused fetches are tried again at once.
 type slowConn struct{ net.Conn }
 
 func (c slowConn) Write(p []byte) (int, error) {

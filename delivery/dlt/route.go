@@ -16,7 +16,8 @@ import (
 	"github.com/botehq/bote/delivery"
 )
 
-// route is where a letter goes: on, or to where it is parked.
+// route is the topic that a letter goes to: its destination, or the topic where it
+// is parked.
 func (r *redrive) route(ctx context.Context, l Letter, action Action) (topic string, only bool, err error) {
 	if action != ActionParked {
 		return r.destination(ctx, l)
@@ -79,8 +80,7 @@ func (r *redrive) tiers(ctx context.Context, l Letter) ([]string, error) {
 	return out, nil
 }
 
-// topics are the names of all topics, as they were when they were first asked
-// for.
+// topics are the names of all topics, as they were at the first call.
 func (r *redrive) topics(ctx context.Context) ([]string, error) {
 	if r.names == nil {
 		topics, err := r.d.c.Partitions(ctx)
@@ -163,8 +163,8 @@ func smallestTier(main string, topics []string) string {
 	return best
 }
 
-// ensureParked creates the topic for records that were redriven too often, as
-// large as the dead-letter topic and without a limit of time or size.
+// ensureParked creates the topic for records that were redriven too often. It has
+// as many partitions as the dead-letter topic, and no limit of time or size.
 func (r *redrive) ensureParked(ctx context.Context, topic string) error {
 	if n, err := r.count(ctx, topic); err != nil || n > 0 {
 		return err

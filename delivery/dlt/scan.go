@@ -127,13 +127,13 @@ func (rg *offsetRange) narrow(f Filter, after *Place) {
 	rg.from, rg.to = max(rg.from, first), min(rg.to, last)
 }
 
-// readQuiet is how long no record may come before a read asks whether there are
-// any left.
+// readQuiet is how long read waits for a record before it asks whether any are
+// left.
 const readQuiet = 2 * time.Second
 
 // read calls visit for each record of a range. Control records are fetched
 // too, because the last offset of a range may be one. Records may be deleted
-// meanwhile, also all of those that are waited for.
+// meanwhile, even all that read still waits for.
 func (d *DLT) read(ctx context.Context, rg offsetRange, visit func(*kgo.Record) error) error {
 	if rg.from >= rg.to {
 		return nil

@@ -24,7 +24,7 @@ const (
 )
 
 // State is the last thing that was done with a dead letter. It is kept as JSON
-// in the state topic, so its names reach clusters.
+// in the state topic, so clusters have its field names.
 type State struct {
 	Action    Action    `json:"action"`
 	Actor     string    `json:"actor,omitempty"`
@@ -33,22 +33,23 @@ type State struct {
 	Target    string    `json:"target,omitempty"`
 	Reason    string    `json:"reason,omitempty"`
 
-	// LetterTimestamp is the letter's, in ms. It tells whether the letter that
-	// lies at the place now is the one that this is about, for the topic may have
-	// been deleted and filled again. Earlier versions did not write it: 0 is that
-	// of any letter.
+	// LetterTimestamp is the timestamp of the letter, in ms. It tells whether the
+	// letter that lies at the place now is the one that this State is about: the
+	// topic may have been deleted and filled again. Earlier versions did not write
+	// it; 0 matches any letter.
 	LetterTimestamp int64 `json:"letter_timestamp,omitempty"`
 }
 
-// about tells whether something was done with the very record.
+// about reports whether the State is about this record, and not about an earlier
+// one at its place.
 func (s State) about(r *kgo.Record) bool {
 	return s.LetterTimestamp == 0 || s.LetterTimestamp == r.Timestamp.UnixMilli()
 }
 
 func (d *DLT) stateTopic() string { return d.topic + stateSuffix }
 
-// states reads what was done with each letter, and the claims on the topic. A
-// state topic that does not exist has none; entries that cannot be read are
+// states reads what was done with each letter, and the claims on the topic. Both
+// are empty if the state topic does not exist. Entries that cannot be read are
 // skipped.
 func (d *DLT) states(ctx context.Context) (map[Place]State, claims, error) {
 	states, claimed := map[Place]State{}, claims{}
@@ -93,7 +94,7 @@ func (d *DLT) note(ctx context.Context, l Letter, s State) error {
 }
 
 // writeState writes one record of the state topic and returns its offset. All
-// are in one partition, so that readers see them in one order.
+// records go to one partition, so that readers see them in one order.
 func (d *DLT) writeState(ctx context.Context, key string, value []byte) (int64, error) {
 	if err := d.ensureStateTopic(ctx); err != nil {
 		return 0, err
@@ -105,8 +106,8 @@ func (d *DLT) writeState(ctx context.Context, key string, value []byte) (int64, 
 	return rec.Offset, nil
 }
 
-// produce writes a record. When ctx ends first the record may be written or
-// not, and still be on its way: franz-go does not take back what it has sent.
+// produce writes a record. If ctx ends first, the record may or may not be
+// written, or may still be on its way: franz-go cannot take back what it has sent.
 func (d *DLT) produce(ctx context.Context, rec *kgo.Record) error {
 	done := make(chan error, 1)
 	d.c.Kgo().Produce(ctx, rec, func(_ *kgo.Record, err error) { done <- err })

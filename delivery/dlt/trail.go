@@ -14,21 +14,21 @@ import (
 	"github.com/botehq/bote/delivery"
 )
 
-// headerLetter is the place of the dead letter that a redriven record was.
-// Like all headers of this prefix it goes with the next redrive.
+// headerLetter holds the place of the dead letter that a redriven record was.
+// Like all headers with this prefix, it is removed by the next redrive.
 const headerLetter = "bote-redrive-letter"
 
-// trailWait is how long a fetch waits for records. Topics that are added are
-// read after so long at most.
+// trailWait is how long a fetch waits for records. A topic that is added waits at
+// most this long until it is read.
 const trailWait = 500 * time.Millisecond
 
 // catchUpLimit bounds how long a look waits until the records that exist have been read.
 const catchUpLimit = 2 * time.Second
 
 // trail follows the first records of a redrive through the retry topics of
-// their chain: until a group has committed an offset behind a record that has
-// gone nowhere else, or the record is in the dead-letter topic again. It is
-// safe for concurrent use.
+// their chain. It follows a record until the record is in the dead-letter topic
+// again, or until a group has committed a higher offset and the record is in no
+// further topic. It is safe for concurrent use.
 type trail struct {
 	d    *DLT
 	id   string // of the redrive
@@ -37,15 +37,15 @@ type trail struct {
 	done chan struct{}
 
 	mu       sync.Mutex
-	next     map[delivery.TP]int64 // the first offset that was not read
+	next     map[delivery.TP]int64 // the next offset to read
 	topics   map[string]bool       // topics that are read
 	open     map[Place]*step       // the first records, as long as they are on their way
 	steps    int                   // how often one of them moved or arrived
 	cameBack int
-	badFirst int // of the first records
+	badFirst int // how many of the first records came back
 }
 
-// step is where a record is on its way.
+// step is where a redriven record is now.
 type step struct {
 	main, group string
 	topic       string // "" until it is known
@@ -198,7 +198,8 @@ func (t *trail) expect(ctx context.Context, p Place, main, group string, chain [
 	return nil
 }
 
-// landed tells where the record was published, unless it has gone on already.
+// landed notes where the record was published, unless the record has moved on
+// already.
 func (t *trail) landed(p Place, rec *kgo.Record) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -260,7 +261,7 @@ func (t *trail) look(ctx context.Context) (onTheWay, error) {
 	return w, nil
 }
 
-// passed are the records behind which their groups have committed.
+// passed are the records whose group has committed a higher offset.
 func (t *trail) passed(ctx context.Context) (map[Place]step, error) {
 	t.mu.Lock()
 	open := make(map[Place]step, len(t.open))
@@ -292,8 +293,8 @@ func (t *trail) passed(ctx context.Context) (map[Place]step, error) {
 	return out, nil
 }
 
-// readers are the groups that may read the record where it is: the group
-// itself on the main topic, on retry topics also those that bote and Spring
+// readers are the groups that may read the record where it is. On the main topic
+// that is the group itself, on retry topics also the groups that bote and Spring
 // name after it.
 func (s step) readers() []string {
 	if s.group == "" || s.topic == "" {
@@ -309,8 +310,9 @@ func (s step) readers() []string {
 	return out
 }
 
-// catchUp waits until everything is read that is there now, or deleted. It
-// reports false if that takes longer than catchUpLimit: the claim has to be kept.
+// catchUp waits until all records that exist now have been read or deleted. It
+// reports false if that takes longer than catchUpLimit, because the caller has to
+// keep the claim meanwhile.
 func (t *trail) catchUp(ctx context.Context) (bool, error) {
 	t.mu.Lock()
 	topics := make([]string, 0, len(t.topics))

@@ -7,11 +7,11 @@ import (
 	"strconv"
 )
 
-// Identifier is the ID of an order or a user. It is written as a number if it
-// is one that a Java Long holds, and read as a number or as text.
+// Identifier is the ID of an order or a user. It is written as a number if a Java
+// Long can hold it, and read as a number or as text.
 type Identifier string
 
-// Number tells an identifier that is written as a number.
+// Number reports whether the identifier is written as a number.
 func (i Identifier) Number() bool {
 	n, err := strconv.ParseInt(string(i), 10, 64)
 	return err == nil && strconv.FormatInt(n, 10) == string(i)

@@ -9,7 +9,8 @@ import (
 	"github.com/botehq/bote/examples/notify/message"
 )
 
-// An order is what a Spring service with Long IDs writes and reads. Text is read too.
+// An order has the JSON that a Spring service with Long IDs writes and reads. IDs as
+// text are read too.
 func TestOrderAsSpringHasIt(t *testing.T) {
 	t.Parallel()
 	const spring = `{"orderId":1,"userId":9007199254740993,"amount":15000,"email":"buyer@example.com"}`

@@ -1,12 +1,12 @@
 // Package message holds what the API and the worker of the notification service
-// say to each other: the types of the records, the topics they travel on, and the
-// events that tell how far a notification got. It owns names and shapes, and
-// neither sends nor handles anything.
+// say to each other: the types of the records, their topics, and the events that
+// tell how far a notification got. It owns names and shapes, and neither sends nor
+// handles anything.
 //
 // The values of email.send and sms.send are plain JSON objects without an ID, so
-// that any producer may write them, a console included. The ID travels in the
-// header that package delivery keeps through retries and redrives; ID says what
-// stands for it when there is none.
+// that any producer may write them, even a console producer. The ID is in the
+// header that package delivery keeps through retries and redrives. The function ID
+// says what is used if there is no header.
 package message
 
 import (
@@ -61,8 +61,8 @@ type State string
 
 // The states. Sent, dead and discarded are final, unless a dead letter is redriven.
 const (
-	StateAccepted  State = "accepted"  // it is on its topic
-	StateSending   State = "sending"   // a worker is at it
+	StateAccepted  State = "accepted"  // the notification is on its topic
+	StateSending   State = "sending"   // a worker is sending it
 	StateRetrying  State = "retrying"  // it failed and waits for the next attempt
 	StateSent      State = "sent"      // the server took it
 	StateDead      State = "dead"      // it lies in the dead-letter topic
@@ -74,7 +74,7 @@ func States() []State {
 	return []State{StateAccepted, StateSending, StateRetrying, StateSent, StateDead, StateDiscarded}
 }
 
-// Final tells a state in which nothing more happens by itself.
+// Final reports whether nothing more happens by itself in the state.
 func (s State) Final() bool {
 	return s == StateSent || s == StateDead || s == StateDiscarded
 }
@@ -104,8 +104,8 @@ type Status struct {
 	Version int `json:"version"`
 }
 
-// ID is the ID of the notification in a record: what the sender put into the
-// header, or the ID in an order, or the place where the record was first written.
+// ID is the ID of the notification in a record: the one in the header, else the ID
+// in the order, else the place where the record was first written.
 func ID(r *kgo.Record) string {
 	if id := delivery.Headers(r.Headers).Text(delivery.HeaderMessageID); id != "" {
 		return id

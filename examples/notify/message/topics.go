@@ -59,8 +59,8 @@ func Statuses() delivery.Topic[Status] { return delivery.NewTopic(TopicStatus, c
 // provisionPause is the time between two attempts to create the topics.
 const provisionPause = time.Second
 
-// Provision creates the topics that are missing. A cluster that is away is waited
-// for until ctx ends; Provision reports whether the topics are there.
+// Provision creates the topics that are missing. If the cluster is away, it waits
+// for it until ctx ends. Provision reports whether the topics are there.
 func Provision(ctx context.Context, c *delivery.Client) bool {
 	for warned := false; ; {
 		err := provision(ctx, c)

@@ -1,7 +1,7 @@
 // Package alert tells people that a notification was given up. It posts to a
-// webhook in the shape that Slack and its like understand, or else writes to the
-// log, and says one thing per class and window, so that a mail server that is away
-// for an hour is one alert a minute and not a thousand.
+// webhook in the format of Slack, or else writes to the log. It sends one alert per
+// class and window, so that a mail server that is away for an hour causes one alert a
+// minute and not a thousand.
 package alert
 
 import (
@@ -31,14 +31,14 @@ type Event struct {
 	Topic  string // dead-letter topic
 	Class  string // kind of the failure; events of one topic and class share a window
 	ID     string // of the notification
-	Reason string // what the last attempt said
+	Reason string // error of the last attempt
 }
 
 // Config says where alerts go.
 type Config struct {
 	// Webhook is the URL to post to. Empty writes to the log.
 	Webhook string
-	// Window is the time in which a class is told once. The default is a minute.
+	// Window is the time in which a class causes one alert. The default is a minute.
 	Window time.Duration
 	// Told is called with the text of each alert that went out, if not nil.
 	Told func(text.Text)
@@ -58,7 +58,7 @@ type Alerter struct {
 	windows map[string]*window
 }
 
-// window is the time since a class was last told.
+// window is the time after an alert in which its class causes no other.
 type window struct {
 	until      time.Time
 	suppressed int
@@ -83,9 +83,9 @@ func New(cfg Config) (*Alerter, error) {
 	return a, nil
 }
 
-// Tell alerts, unless the class was told within its window: then the event is
-// counted and Run tells the count. An error means that nobody was told, and that
-// the caller should come again.
+// Tell sends an alert, unless the window of the class is open. Then it counts the
+// event, and Run sends the count later. An error means that nobody was told, and that
+// the caller should try again.
 func (a *Alerter) Tell(ctx context.Context, e Event) error {
 	w, open := a.enter(e)
 	if open {
@@ -121,7 +121,8 @@ func (a *Alerter) leave(w *window) {
 	w.until = time.Time{}
 }
 
-// Run tells, at the end of a window, how many events it held back.
+// Run sends an alert at the end of each window that held events back, with their
+// number.
 func (a *Alerter) Run(ctx context.Context) error {
 	tick := time.NewTicker(max(a.cfg.Window/10, time.Millisecond))
 	defer tick.Stop()
@@ -144,7 +145,8 @@ func (a *Alerter) summarise(ctx context.Context) {
 	}
 }
 
-// ended takes the windows that are over, with what they held back.
+// ended removes the windows that are over, and returns how many events each held
+// back, by the last of them.
 func (a *Alerter) ended() map[Event]int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -175,7 +177,7 @@ func sentence(e Event, more int) text.Text {
 	}
 }
 
-// send alerts in English, which is what webhooks and logs are read in.
+// send sends an alert in English, the language of webhooks and logs.
 func (a *Alerter) send(ctx context.Context, t text.Text) error {
 	s := t.EN
 	if a.cfg.Webhook == "" {
@@ -192,7 +194,7 @@ func (a *Alerter) send(ctx context.Context, t text.Text) error {
 }
 
 // slackMessage is the body of a webhook. The plain text is for notifications and
-// for services that know no blocks.
+// for services that do not know blocks.
 type slackMessage struct {
 	Text   string       `json:"text"`
 	Blocks []slackBlock `json:"blocks"`

@@ -105,8 +105,8 @@ func TestHeldBackIsSummedUp(t *testing.T) {
 	require.Contains(t, <-h.texts, "2 more notifications are in email.send.dlt (permanent), the last one 3")
 }
 
-// TestFailureIsReported lets the caller come again: the window must not be open
-// then.
+// TestFailureIsReported: after an alert failed, the caller tries again. Then the window
+// must not be open.
 func TestFailureIsReported(t *testing.T) {
 	t.Parallel()
 	h := newHook(t)

@@ -1,5 +1,5 @@
 // Package api is the HTTP API of the notification service. It checks what comes in,
-// puts it on a topic, and answers questions about it from a view of the topics; it
+// puts it on a topic, and answers questions about it from a view of the topics. It
 // sends no mail and keeps no data. Errors are application/problem+json (RFC 9457)
 // in English or Korean.
 package api
@@ -21,14 +21,14 @@ import (
 )
 
 const (
-	publishTimeout = 5 * time.Second // to have a record acknowledged
+	publishTimeout = 5 * time.Second // how long a record may take to be acknowledged
 	pingTimeout    = 2 * time.Second
 )
 
 // Config is what an API is made of. Brokers, Logger and Registry are needed.
 type Config struct {
 	Brokers []string
-	// Lang is for clients that ask for neither language.
+	// Lang is for clients that ask for neither English nor Korean.
 	Lang text.Lang
 	// PublishByGET also lets GET /publish publish.
 	PublishByGET bool
@@ -48,7 +48,7 @@ type API struct {
 	orders orderIDs
 }
 
-// New makes an API. The cluster is first asked by Run.
+// New makes an API. It does not contact the cluster; Run does.
 func New(cfg Config) (*API, error) {
 	client, err := delivery.Dial(cfg.Brokers, delivery.WithLogger(cfg.Logger))
 	if err != nil {
@@ -80,7 +80,7 @@ func (a *API) Handler() http.Handler {
 		mux.HandleFunc("POST "+path, a.postSMS)
 	}
 	for _, path := range []string{"/api/emails/send", "/api/sms/send"} {
-		mux.HandleFunc("GET "+path, a.onlyPOST) // more particular than {id}
+		mux.HandleFunc("GET "+path, a.onlyPOST) // more specific than {id}
 	}
 	mux.HandleFunc("GET /api/emails/{id}", a.get(message.KindEmail))
 	mux.HandleFunc("GET /api/emails", a.list(message.KindEmail))
@@ -100,7 +100,7 @@ func (a *API) Handler() http.Handler {
 	return a.problems(mux)
 }
 
-// readyz is ok when the view is whole and a broker answers.
+// readyz is ok when the view is complete and a broker answers.
 func (a *API) readyz(w http.ResponseWriter, r *http.Request) {
 	select {
 	case <-a.Ready():

@@ -19,8 +19,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// newHandler is an API without a cluster: what is wrong with a request is found
-// before one is asked.
+// newHandler is an API without a cluster. A faulty request is refused before the API
+// contacts the cluster.
 func newHandler(t *testing.T) http.Handler {
 	t.Helper()
 	a, err := api.New(api.Config{
@@ -168,7 +168,7 @@ func TestProblemsSpeakBothLanguages(t *testing.T) {
 	require.Equal(t, "is required", p.Errors[0].Detail)
 }
 
-// TestOpenAPI holds the description to the routes: each operation in it exists.
+// TestOpenAPI checks the description against the routes: each operation in it exists.
 func TestOpenAPI(t *testing.T) {
 	t.Parallel()
 	h := newHandler(t)

@@ -15,12 +15,12 @@ import (
 	"github.com/botehq/bote/examples/notify/message"
 )
 
-// maxRequestBytes is the longest request: a body of 256 KiB whose every byte JSON
-// escapes.
+// maxRequestBytes is the longest request: a body of 256 KiB in which JSON escapes
+// every byte.
 const maxRequestBytes = 2 << 20
 
-// body is a JSON object whose members are taken one by one. What is wrong with them
-// is collected, so that a client learns all of it at once.
+// body is a JSON object whose members are taken one by one. It collects everything
+// that is wrong with them, so that a client learns all of it at once.
 type body struct {
 	members map[string]json.RawMessage
 	taken   []string
@@ -111,8 +111,8 @@ func (b *body) identifier(name string) message.Identifier {
 	return id
 }
 
-// end is the problem with the body, nil if there is none. Members that nobody took
-// are refused: they are more often typing errors than wishes to be ignored.
+// end is the problem with the body, nil if there is none. It refuses members that
+// were not taken, because most often they are typing errors.
 func (b *body) end() *problem {
 	var unknown []string
 	for name := range b.members {

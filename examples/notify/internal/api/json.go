@@ -10,8 +10,8 @@ import (
 	"github.com/botehq/bote/examples/notify/internal/text"
 )
 
-// whyNoJSON says why a body is not one JSON object, and where. err is what the
-// decoder said, nil if it was content.
+// whyNoJSON says why a body is not one JSON object, and where. err is the error of
+// the decoder, nil if it found none.
 func whyNoJSON(raw []byte, err error) text.Text {
 	line, column := position(raw, firstInvalid(raw))
 	syntax, isSyntax := errors.AsType[*json.SyntaxError](err)

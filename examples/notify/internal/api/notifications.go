@@ -24,14 +24,14 @@ const (
 	maxWait      = 30 * time.Second // of Prefer: wait
 )
 
-// Accepted is the answer to a notification that was taken.
+// Accepted is the answer to a notification that was accepted.
 type Accepted struct {
 	ID      string        `json:"id"`
 	Status  message.State `json:"status"`
 	Message string        `json:"message"`
 }
 
-// notification is one that was checked and is about to be sent.
+// notification was checked and is about to be put on its topic.
 type notification struct {
 	kind    message.Kind
 	path    string // of its resource, without the ID
@@ -77,8 +77,9 @@ func (a *API) postSMS(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// accept sends a notification to its topic and answers once it is safe there, or
-// once it was delivered if the client prefers to wait.
+// accept sends a notification to its topic and answers once it is safe there. If the
+// client prefers to wait, it answers once the notification was sent or is dead, or
+// the wait is over.
 func (a *API) accept(w http.ResponseWriter, r *http.Request, n notification) {
 	id := delivery.NewMessageID(time.Now())
 	changes := a.view.Subscribe(id)
@@ -114,7 +115,8 @@ func accepted(id string, kind message.Kind, res delivery.Result) message.Status 
 	}
 }
 
-// send writes a record and reports whether it is safe; if not, it has answered.
+// send writes a record and reports whether it is safe. If not, send has answered the
+// request.
 func (a *API) send(w http.ResponseWriter, r *http.Request, id string, f func(context.Context, string) (delivery.Result, error)) (delivery.Result, bool) {
 	ctx, cancel := context.WithTimeout(r.Context(), publishTimeout)
 	defer cancel()
@@ -131,7 +133,8 @@ func (a *API) send(w http.ResponseWriter, r *http.Request, id string, f func(con
 	return res, false
 }
 
-// await waits until a notification is sent or dead.
+// await waits until a notification is in a final state. It reports false if the limit
+// or the request ends first.
 func (a *API) await(ctx context.Context, changes *status.Subscription, limit time.Duration) (message.Status, bool) {
 	end := time.NewTimer(limit)
 	defer end.Stop()
@@ -164,7 +167,7 @@ func preferredWait(r *http.Request) time.Duration {
 	return 0
 }
 
-// prefersText tells a client that asks for plain text and not for JSON.
+// prefersText reports whether a client asks for plain text and not for JSON.
 func prefersText(r *http.Request) bool {
 	accept := r.Header.Get("Accept")
 	return strings.Contains(accept, "text/plain") && !strings.Contains(accept, "json")

@@ -24,8 +24,8 @@ type OrderView struct {
 }
 
 // orderIDs makes the numbers of orders. They grow with time and are below 2^53
-// until 2039, so that JavaScript reads them too. Two processes meet by chance
-// once in 4096 orders of one millisecond.
+// until 2039, so that JavaScript reads them too. If two processes take an order in the
+// same millisecond, the chance of equal numbers is 1 in 4096.
 type orderIDs struct{ last atomic.Int64 }
 
 func (o *orderIDs) next(now time.Time) string {

@@ -31,7 +31,7 @@ type FieldError struct {
 	Detail  string `json:"detail"`
 }
 
-// problem is an error that has not yet met a language.
+// problem is an error before the language of the answer is known.
 type problem struct {
 	status int
 	code   string
@@ -85,7 +85,7 @@ func methodNotAllowed(path, allow string) problem {
 	return p
 }
 
-// onlyPOST answers a browser that was given the address of a form.
+// onlyPOST answers a GET for an address that only takes POST, as a browser sends it.
 func (a *API) onlyPOST(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Allow", http.MethodPost)
 	a.fail(w, r, methodNotAllowed(r.URL.Path, http.MethodPost))
@@ -98,8 +98,8 @@ func tooLarge() problem {
 	}
 }
 
-// bodyTooLarge is a body that is longer than this service takes. size is -1 if
-// the client did not say it.
+// bodyTooLarge is a body that is longer than this service accepts. size is -1 if the
+// client did not say how long it is.
 func bodyTooLarge(size int64) problem {
 	p := tooLarge()
 	p.detail = text.Text{EN: fmt.Sprintf("The body may have %d bytes.", maxRequestBytes), KO: fmt.Sprintf("본문은 %d바이트까지 받을 수 있습니다.", maxRequestBytes)}
@@ -195,7 +195,7 @@ func writeJSON(w http.ResponseWriter, code int, kind string, v any) {
 	_, _ = w.Write(buf.Bytes()) // the client is gone if this fails
 }
 
-// problems answers what matches no route, and panics, as problems too.
+// problems also answers requests without a route, and panics, with a Problem.
 func (a *API) problems(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
@@ -220,7 +220,7 @@ func (a *API) problems(mux *http.ServeMux) http.Handler {
 	})
 }
 
-// refusalWriter takes what a ServeMux says to a request without a route.
+// refusalWriter keeps the answer of a ServeMux to a request without a route.
 type refusalWriter struct {
 	header http.Header
 	code   int

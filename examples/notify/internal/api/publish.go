@@ -16,8 +16,8 @@ import (
 
 const published = "Message published successfully"
 
-// publish puts a text on TopicPublish and answers when all replicas have it. The
-// text is the parameter message of the address or of a form, or a JSON member of
+// publish puts a text on TopicPublish and answers when all in-sync replicas have it.
+// The text is the parameter "message" of the URL or of a form, or a JSON member of
 // that name, or a body of plain text.
 func (a *API) publish(w http.ResponseWriter, r *http.Request) {
 	msg, p := publishText(w, r)

@@ -11,9 +11,9 @@ import (
 
 const heartbeat = 15 * time.Second
 
-// stream sends the changes of one notification, or without an ID of all, as
-// server-sent events named "status". The status as it is comes first, so a client
-// that connects again misses nothing that still matters.
+// stream sends the changes of one notification, or of all if no ID is given, as
+// server-sent events named "status". With an ID, the current status comes first, so a
+// client that connects again misses nothing that still matters.
 func (a *API) stream(w http.ResponseWriter, r *http.Request) {
 	id := r.URL.Query().Get("id")
 	changes := a.view.Subscribe(id)
@@ -45,7 +45,7 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request) {
 			_, err = fmt.Fprint(w, ": still here\n\n")
 		case s := <-changes.C():
 			if s.ID == first.ID && s.Version <= first.Version && s.State == first.State {
-				continue // it is what came first
+				continue // it was sent first already
 			}
 			err = event(w, s)
 		}

@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	maxSubject = 998       // characters, as long as a line of a mail may be
+	maxSubject = 998       // characters, the longest line of a mail
 	maxBody    = 256 << 10 // bytes
 	maxAddress = 320       // bytes
 )
@@ -62,7 +62,7 @@ func (b *body) phone(name string) string {
 	return n
 }
 
-// oneLine tells text that may stand in a header.
+// oneLine reports whether s has no control characters, so that it may be in a header.
 func oneLine(s string) bool { return !strings.ContainsFunc(s, unicode.IsControl) }
 
 var (
@@ -75,8 +75,8 @@ var (
 	representative = regexp.MustCompile(`^1[568][0-9]{6}$`)
 )
 
-// normalizePhone writes a phone number as E.164: a plus, the country, the rest. A
-// number without a country is Korean.
+// normalizePhone writes a phone number as E.164: a plus, the country code, the rest.
+// A number without a country code is Korean.
 func normalizePhone(s string) (string, bool) {
 	s = separators.Replace(s)
 	switch {

@@ -7,8 +7,8 @@ import (
 	"github.com/botehq/bote/examples/notify/internal/mailbox"
 )
 
-// Addresses are where the parts of a process are reached. Those that do not run
-// here are empty.
+// Addresses are where the parts of a process are reached. The address of a part that
+// does not run here is empty.
 type Addresses struct {
 	Kafka   string `json:"kafka"` // a host and port, or several
 	API     string `json:"api,omitempty"`
@@ -44,8 +44,8 @@ func (a *App) Addresses() Addresses {
 	return out
 }
 
-// reachable is an address that a program on this machine can use: the loopback
-// interface by its name, also for a port bound on all interfaces.
+// reachable is an address that a program on this machine can use. It names the
+// loopback interface "localhost", even for a port that is bound on all interfaces.
 func reachable(addr string) string {
 	host, port, err := net.SplitHostPort(addr)
 	if ip := net.ParseIP(host); err == nil && ip != nil && (ip.IsUnspecified() || ip.Equal(net.IPv4(127, 0, 0, 1)) || ip.Equal(net.IPv6loopback)) {

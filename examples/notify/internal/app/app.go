@@ -35,7 +35,7 @@ type Config struct {
 	// this process.
 	BootstrapServers []string
 	Host             string // address that all ports are bound to
-	KafkaPort        int    // 0 takes a free port, here and below
+	KafkaPort        int    // 0 chooses a free port, also for the ports below
 	APIPort          int
 	WorkerPort       int
 	SMTPPort         int
@@ -89,8 +89,8 @@ func Open(ctx context.Context, cfg Config) (_ *App, err error) {
 	return a, nil
 }
 
-// bind takes the ports of everything but the broker, first of all: a port that is
-// taken is the error to see.
+// bind binds all ports except the broker's. It runs first, so that a port in use is
+// the error that the user sees.
 func (a *App) bind(ctx context.Context) error {
 	if a.cfg.API {
 		ln, err := a.listen(ctx, a.cfg.APIPort, "--api-port")
@@ -154,7 +154,7 @@ func (a *App) openBroker(ctx context.Context) (err error) {
 	a.broker, err = bote.Open(ctx, bote.Config{
 		DataDir: data, InMemory: a.cfg.InMemory,
 		Listen:     net.JoinHostPort(a.cfg.Host, strconv.Itoa(a.cfg.KafkaPort)),
-		Properties: map[string]string{"group.initial.rebalance.delay.ms": "0"}, // everybody is here already
+		Properties: map[string]string{"group.initial.rebalance.delay.ms": "0"}, // all members are here already
 		Logger:     a.cfg.Logger, Registerer: a.registry,
 	})
 	if err != nil {
@@ -234,8 +234,9 @@ func (a *App) openWorker(ctx context.Context, metrics *web.Metrics) (*mailbox.Pa
 	return page, nil
 }
 
-// withPages puts the mailbox beside the routes of h, and a page under the first
-// address that people type. Without a mailbox that is the description of the API.
+// withPages adds the mailbox to the routes of h, and redirects "/", the first address
+// that people type, to a page: the mailbox or, without one, the description of the
+// API.
 func withPages(h http.Handler, page *mailbox.Page) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/", h)
@@ -249,7 +250,7 @@ func withPages(h http.Handler, page *mailbox.Page) http.Handler {
 	return mux
 }
 
-// redirect sends a browser to a page, with its query: that may name a language.
+// redirect sends a browser to a page. It keeps the query, which may name a language.
 func redirect(to string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		at := url.URL{Path: to, RawQuery: r.URL.RawQuery}

@@ -29,7 +29,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// patience is how long a test waits for what must happen.
+// patience is how long a test waits for something that must happen.
 const patience = 20 * time.Second
 
 // tick is how often a test looks.
@@ -123,7 +123,7 @@ func (p *process) flip(body string) {
 	require.Equal(p.t, http.StatusOK, p.do(http.MethodPost, p.at.Mailbox+"/api/switch", body).code)
 }
 
-// messages are those of a kind in the mailbox.
+// messages are the messages of a kind in the mailbox.
 func (p *process) messages(kind mailbox.Kind) []mailbox.Message {
 	p.t.Helper()
 	var page struct{ Messages []mailbox.Message }
@@ -137,7 +137,7 @@ func (p *process) messages(kind mailbox.Kind) []mailbox.Message {
 	return out
 }
 
-// await is the status of a resource once it is in a state.
+// await waits until a resource is in a state, and returns its status.
 func (p *process) await(path string, want message.State) message.Status {
 	p.t.Helper()
 	var s message.Status
@@ -306,8 +306,8 @@ func TestOrders(t *testing.T) {
 	}, patience, tick, "stats-service sees the order too")
 }
 
-// A Spring service reads the order as it has it, with Long IDs, and what it
-// writes without any header of ours is confirmed and counted.
+// A Spring service can read our orders into its own type, with Long IDs. An order that
+// it writes, without any header of ours, is confirmed and counted.
 func TestOrdersOfSpring(t *testing.T) {
 	t.Parallel()
 	p := start(t, nil)
@@ -396,7 +396,7 @@ func (l *lines) text() string {
 	return strings.Join(l.all, "")
 }
 
-// The first address that everybody types is a page.
+// The first address that everybody types, "/", shows a page.
 func TestRootIsAPage(t *testing.T) {
 	t.Parallel()
 	p := start(t, nil)
@@ -498,8 +498,8 @@ func TestStreamEndsWithTheApp(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// TestApart runs the API and the worker as two processes would, with nothing in
-// common but the broker.
+// TestApart runs the API and the worker as two processes would, with only the broker
+// in common.
 func TestApart(t *testing.T) {
 	t.Parallel()
 	b := botetest.New(t)
@@ -541,9 +541,7 @@ func TestNoBroker(t *testing.T) {
 	require.NoError(t, <-done)
 }
 
-// TestDrain stops the app while a mail is being sent: the mail arrives, and only
-// once.
-// The broker is away at the start, and comes. The log says both once.
+// The broker is away at the start, and comes later. The log says each of these once.
 func TestBrokerComesLater(t *testing.T) {
 	t.Parallel()
 	var lc net.ListenConfig
@@ -585,6 +583,8 @@ func TestBrokerComesLater(t *testing.T) {
 	require.NoError(t, <-served)
 }
 
+// TestDrain stops the app while a mail is being sent: the mail arrives, and only
+// once.
 func TestDrain(t *testing.T) {
 	t.Parallel()
 	b := botetest.New(t)

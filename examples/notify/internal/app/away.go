@@ -16,9 +16,9 @@ const (
 	pingTimeout = 2 * time.Second
 )
 
-// brokerWatch says once when no broker answers, and once when one answers
+// brokerWatch logs once when no broker answers, and once when one answers
 // again. Meanwhile the warnings of everything that uses the cluster are held
-// back, for they all say the same.
+// back, because they all say the same.
 type brokerWatch struct {
 	brokers []string
 	log     *slog.Logger
@@ -26,8 +26,8 @@ type brokerWatch struct {
 	away    atomic.Bool
 }
 
-// newBrokerWatch makes the watch of a cluster elsewhere. Until a broker has
-// answered it counts as away.
+// newBrokerWatch makes the watch of a cluster elsewhere. The cluster counts as away
+// until a broker has answered.
 func newBrokerWatch(brokers []string, log *slog.Logger) (*brokerWatch, error) {
 	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.RetryTimeout(pingTimeout))
 	if err != nil {
@@ -76,9 +76,9 @@ func (w *brokerWatch) ping(ctx context.Context) error {
 // BrokerAway tells whether no broker answers.
 func (a *App) BrokerAway() bool { return a.watch != nil && a.watch.away.Load() }
 
-// quiet is the logger of the parts that use the cluster. What the Kafka client
-// says about its connections is for debugging, and so is everything that is
-// no error while no broker answers.
+// quiet is the logger of the parts that use the cluster. It lowers two kinds of lines
+// to DEBUG: what the Kafka client says about its connections and, while no broker
+// answers, everything below ERROR.
 func quiet(log *slog.Logger, away *atomic.Bool) *slog.Logger {
 	return slog.New(quietHandler{log.Handler(), away})
 }

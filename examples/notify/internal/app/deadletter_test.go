@@ -20,8 +20,8 @@ func dial(t *testing.T, p *process) *delivery.Client {
 	return c
 }
 
-// TestRedrive sends a dead letter again: the mail arrives once, and its status
-// keeps what came before.
+// TestRedrive sends a dead letter again. The mail arrives once, and its status still
+// has the earlier attempts.
 func TestRedrive(t *testing.T) {
 	t.Parallel()
 	p := start(t, nil)
@@ -57,8 +57,8 @@ func TestDiscard(t *testing.T) {
 	p.await(location, message.StateDiscarded)
 }
 
-// TestForeignRecords are written by other programs, with no ID, and one of them is
-// no mail at all.
+// TestForeignRecords reads records of other programs, without an ID. One of them is no
+// mail at all.
 func TestForeignRecords(t *testing.T) {
 	t.Parallel()
 	p := start(t, nil)

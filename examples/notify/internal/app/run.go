@@ -9,9 +9,9 @@ import (
 	"github.com/botehq/bote/delivery"
 )
 
-// Run runs all parts until ctx ends or one of them fails. Then it lets what has
-// begun finish, from the top down: the API takes nothing more, the worker ends what
-// it is at, the mail server and the broker go last.
+// Run runs all parts until ctx ends or one of them fails. Then it stops them from the
+// top down: the API accepts nothing more, the worker finishes what it has begun, and
+// the mail server and the broker stop last.
 func (a *App) Run(ctx context.Context) error {
 	var layers [][]delivery.Runner // the first one stops first
 	if a.api != nil {
@@ -74,10 +74,10 @@ func runLayers(ctx context.Context, layers [][]delivery.Runner) error {
 	return errors.Join(errs...)
 }
 
-// readyPause is the time between two looks at what tells no event.
+// readyPause is the time between two looks at a state that sends no event.
 const readyPause = 10 * time.Millisecond
 
-// AwaitReady waits until the parts work, or ctx ends; it reports which.
+// AwaitReady waits until the parts work, and reports true, or until ctx ends.
 func (a *App) AwaitReady(ctx context.Context) bool {
 	if a.api != nil {
 		select {

@@ -10,7 +10,8 @@ import (
 	"github.com/botehq/bote/examples/notify/internal/text"
 )
 
-// announce says where everything is. Nothing depends on whether anybody reads it.
+// announce prints where everything is. It ignores write errors, because nothing
+// depends on whether anybody reads it.
 func (o *options) announce(at app.Addresses, away bool, lang text.Lang, w io.Writer) {
 	if o.printJSON {
 		_ = json.NewEncoder(w).Encode(at)

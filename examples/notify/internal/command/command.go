@@ -104,8 +104,8 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// apart refuses to run a part alone with a broker of its own, which nobody else
-// would talk to.
+// apart refuses to run one part alone with a broker in the same process: no other
+// part would use that broker.
 func apart(o *options, run func() error) error {
 	if len(o.app.BootstrapServers) == 0 {
 		return &usageError{errors.New("--bootstrap-server HOST:PORT is needed to run a part alone")}
@@ -136,7 +136,7 @@ func (o *options) addFlags(cmd *cobra.Command, t func(en, ko string) string) {
 	f.StringVar(&o.logLevel, "log-level", "warn", t("`level` of the log: debug, info, warn, error", "로그 `수준`: debug, info, warn, error"))
 }
 
-// finish checks the options and fills in what follows from others.
+// finish checks the options, and fills in those that follow from others.
 func (o *options) finish(stderr io.Writer) error {
 	var ok bool
 	if o.app.Lang, ok = text.Parse(o.lang); !ok {
@@ -179,7 +179,7 @@ func (o *options) run(ctx context.Context, lang text.Lang, stdout, stderr io.Wri
 		o.announce(a.Addresses(), a.BrokerAway(), lang, stdout)
 	}
 	if o.sampleTraffic {
-		_ = traffic.Traffic{API: a.Addresses().API, Logger: o.app.Logger}.Run(ctx) // it ends with ctx, and only so
+		_ = traffic.Traffic{API: a.Addresses().API, Logger: o.app.Logger}.Run(ctx) // it only ends with ctx
 	}
 	return <-done
 }

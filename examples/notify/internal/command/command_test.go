@@ -33,10 +33,10 @@ func korean(name string) string {
 	return ""
 }
 
-// freePorts are options for a process beside others.
+// freePorts are options for a process that runs beside others.
 var freePorts = []string{"--kafka-port", "0", "--api-port", "0", "--worker-port", "0", "--smtp-port", "0"}
 
-// running is a process that has said where it is.
+// running is a process that has printed its addresses.
 type running struct {
 	at   app.Addresses
 	stop func() (code int, stderr string)
@@ -142,7 +142,7 @@ func TestSampleTraffic(t *testing.T) {
 	require.Zero(t, exit)
 }
 
-// TestTakenPorts finds each port taken in its turn.
+// TestTakenPorts: each port in turn is in use.
 func TestTakenPorts(t *testing.T) {
 	t.Parallel()
 	var lc net.ListenConfig
@@ -182,8 +182,8 @@ func TestUsage(t *testing.T) {
 	require.Contains(t, help.String(), "API 포트")
 }
 
-// TestBanner runs the API alone against a cluster that is not there: it says where
-// it is all the same, for it will work when the cluster comes.
+// TestBanner runs the API alone against a cluster that is not there. It still prints
+// its address, because it will work when the cluster comes.
 func TestBanner(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Mode says what becomes of messages.
+// Mode says what happens to messages.
 type Mode string
 
 // The modes.
@@ -25,8 +25,8 @@ const (
 // Switch is a setting of the faults.
 type Switch struct {
 	Mode     Mode  `json:"mode"`
-	FailNext int   `json:"failNext"` // so many fail with 4xx (with 5xx if that is the mode), then the mode counts
-	SlowMS   int64 `json:"slowMs"`   // each message takes so long
+	FailNext int   `json:"failNext"` // so many messages fail with 4xx (5xx if that is the mode), then the mode counts
+	SlowMS   int64 `json:"slowMs"`   // how long each message takes, in ms
 }
 
 // Check says what is wrong with a setting.
@@ -71,7 +71,7 @@ func (f *Faults) Get() Switch {
 	return s
 }
 
-// next decides about one message, after the time it takes.
+// next decides what happens to one message, after the time that SlowMS sets.
 func (f *Faults) next(ctx context.Context) (Mode, error) {
 	mode, slow := f.take()
 	if slow == 0 {

@@ -1,7 +1,7 @@
 // Package mailbox is where the notifications of the app arrive when no real server
-// is given: an SMTP server that keeps what it gets, an SMS provider that keeps what
-// it should send, and a page that shows both, with switches that make them fail.
-// It keeps everything in memory, and the newest messages only.
+// is given. It has an SMTP server that keeps the mails it gets, an SMS provider that
+// keeps the texts it should send, and a page that shows both, with switches that make
+// them fail. It keeps only the newest messages, and in memory.
 package mailbox
 
 import (
@@ -74,8 +74,8 @@ func (m *Mailbox) Add(msg Message) {
 	}
 }
 
-// Messages are those with a number above after, the oldest first, and the number
-// of the newest one there is.
+// Messages are the messages with a number above after, the oldest first. The second
+// result is the number of the newest message that was added.
 func (m *Mailbox) Messages(after int64) ([]Message, int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

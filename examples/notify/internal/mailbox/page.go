@@ -24,8 +24,8 @@ var assets embed.FS
 // maxSwitchBytes is the longest body of a switch request.
 const maxSwitchBytes = 4 << 10
 
-// Page serves the mailbox under Path. It is for the eyes of whoever runs the app:
-// there is no login.
+// Page serves the mailbox under Path. It is for the person who runs the app: there is
+// no login.
 type Page struct {
 	box  *Mailbox
 	smtp string // the real server mails go to, or ""
@@ -35,7 +35,7 @@ type Page struct {
 }
 
 // NewPage makes the page. realSMTP is the server that mails go to instead of the
-// mailbox, or "". lang is for browsers that ask for neither language.
+// mailbox, or "". lang is for browsers that ask for neither English nor Korean.
 func NewPage(box *Mailbox, realSMTP string, lang text.Lang) (*Page, error) {
 	p := &Page{box: box, smtp: realSMTP, lang: lang, mux: http.NewServeMux()}
 	var err error
@@ -103,7 +103,7 @@ func (p *Page) render(w http.ResponseWriter, r *http.Request, name string) {
 	}
 }
 
-// form is the switches without a script.
+// form sets the switches from a form, for browsers without scripts.
 func (p *Page) form(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxSwitchBytes)
 	s := Switch{Mode: Mode(r.PostFormValue("mode"))}
@@ -146,7 +146,8 @@ func (p *Page) clear(w http.ResponseWriter, r *http.Request) {
 	back(w, r)
 }
 
-// messages answers scripts: {"messages": […], "last": n}, those above ?after=n.
+// messages answers scripts with the messages above ?after=n, as
+// {"messages": […], "last": n}.
 func (p *Page) messages(w http.ResponseWriter, r *http.Request) {
 	after, err := strconv.ParseInt(orZero(r.URL.Query().Get("after")), 10, 64)
 	if err != nil || after < 0 {
@@ -166,7 +167,7 @@ func (p *Page) messages(w http.ResponseWriter, r *http.Request) {
 
 func (p *Page) getSwitch(w http.ResponseWriter, _ *http.Request) { reply(w, p.box.Faults().Get()) }
 
-// setSwitch changes what the body names, and answers the whole setting.
+// setSwitch changes the switches that the body names, and answers with all of them.
 func (p *Page) setSwitch(w http.ResponseWriter, r *http.Request) {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
 		http.Error(w, "Content-Type must be application/json", http.StatusUnsupportedMediaType)

@@ -38,7 +38,7 @@ type SMTP struct {
 	stop context.CancelFunc
 }
 
-// NewSMTP makes a server of a listener, which it owns from now on.
+// NewSMTP makes a server on a listener. The server owns the listener from now on.
 func NewSMTP(ln net.Listener, box *Mailbox, log *slog.Logger) *SMTP {
 	s := &SMTP{box: box, ln: ln}
 	s.ctx, s.stop = context.WithCancel(context.Background())
@@ -110,8 +110,8 @@ func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
 	return nil
 }
 
-// Data implements smtp.Session. The switches are asked once the mail is read, which
-// is where a server that is full or does not like it would say so.
+// Data implements smtp.Session. It checks the switches once the mail is read, which
+// is when a server that is full, or refuses the mail, would say so.
 func (s *session) Data(r io.Reader) error {
 	raw, err := io.ReadAll(r)
 	if err != nil {
@@ -136,7 +136,7 @@ func (s *session) Data(r io.Reader) error {
 	return nil
 }
 
-// parseMail decodes a mail for display. One that cannot be read is shown as it is.
+// parseMail decodes a mail for display. A mail that cannot be read is shown as it is.
 func parseMail(raw, from string, to []string) Message {
 	out := Message{Kind: KindMail, From: from, To: strings.Join(to, ", "), Body: raw}
 	m, err := mail.ReadMessage(strings.NewReader(raw))

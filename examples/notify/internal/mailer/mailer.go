@@ -1,6 +1,6 @@
 // Package mailer sends mails by SMTP and says which failures are worth another
-// attempt. It owns the judgement between permanent and temporary, and not the
-// attempts: those are package delivery's.
+// attempt. It decides whether a failure is permanent or temporary. Package delivery
+// owns the attempts.
 package mailer
 
 import (
@@ -23,7 +23,7 @@ const sendTimeout = 15 * time.Second
 // RefusedError is a failure that another attempt would not change: a server
 // answered with 5xx, or the mail cannot be written down.
 type RefusedError struct {
-	Code int // of the server; 0 if it was not asked
+	Code int // reply code of the server; 0 if it was not asked
 	Err  error
 }
 
@@ -32,7 +32,7 @@ func (e *RefusedError) Error() string { return e.Err.Error() }
 // Unwrap gives the reason.
 func (e *RefusedError) Unwrap() error { return e.Err }
 
-// Permanent tells a failure that another attempt would not change.
+// Permanent reports whether another attempt would not change the failure.
 func Permanent(err error) bool {
 	_, ok := errors.AsType[*RefusedError](err)
 	return ok
@@ -46,7 +46,7 @@ type Mailer struct {
 	auth Auth
 }
 
-// Auth is how to log in. The zero value does not.
+// Auth is how to log in. The zero value means no login.
 type Auth struct {
 	User, Password string
 }
@@ -65,8 +65,8 @@ func New(server string, auth Auth) (*Mailer, error) {
 	return &Mailer{host: host, port: n, auth: auth}, nil
 }
 
-// Send sends a mail. The ID becomes the message ID, so that two copies of one mail
-// can be told by who gets them.
+// Send sends a mail. The ID becomes the message ID, so that a receiver can tell that
+// two copies are the same mail.
 func (m *Mailer) Send(ctx context.Context, id string, e message.Email) error {
 	msg, err := compose(id, e)
 	if err != nil {
@@ -82,12 +82,12 @@ func (m *Mailer) Send(ctx context.Context, id string, e message.Email) error {
 	}
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
-	defer func() { _ = conn.Close() }() // a server that does not answer the farewell
+	defer func() { _ = conn.Close() }() // in case the server does not answer QUIT
 	if err := client.SendWithSMTPClient(conn, msg); err != nil {
 		_ = client.CloseWithSMTPClient(conn) // the failure of the mail is what matters
 		return judge(fmt.Errorf("send the mail: %w", err))
 	}
-	_ = client.CloseWithSMTPClient(conn) // the server has the mail, whatever it says to the farewell
+	_ = client.CloseWithSMTPClient(conn) // the server has the mail, whatever it answers to QUIT
 	return nil
 }
 

@@ -21,8 +21,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var mail = message.Email{From: "a@example.com", To: "b@example.com", Subject: "s", Body: "b"}
 
-// server answers each command of one conversation with what replies has for its
-// first word, and hangs when that is empty.
+// server answers each command of one conversation with the reply for the command's
+// first word, and hangs when that reply is empty.
 func server(t *testing.T, replies map[string]string) string {
 	t.Helper()
 	var lc net.ListenConfig

@@ -18,7 +18,7 @@ import (
 
 const (
 	metadataAge = 3 * time.Second // how soon a new topic is noticed
-	quietPoll   = 2 * time.Second // a poll this long without a record means the view has caught up
+	quietPoll   = 2 * time.Second // if no record comes for this long, the view has caught up
 )
 
 // Feed reads topics from their beginning, without a group, into a view.
@@ -33,7 +33,7 @@ type Feed struct {
 // EventTopics are the topics of the worker's events alone.
 func EventTopics() []string { return []string{message.TopicStatus} }
 
-// AllTopics are all topics that tell something.
+// AllTopics are all topics that feed a view.
 func AllTopics() []string {
 	out := EventTopics()
 	for _, main := range []string{message.TopicEmails, message.TopicSMS, message.TopicOrders} {
@@ -74,7 +74,7 @@ func (f *Feed) Run(ctx context.Context) error {
 	return nil
 }
 
-// ends are the ends of the partitions that hold something.
+// ends are the ends of the partitions that have records.
 func (f *Feed) ends(ctx context.Context) map[delivery.TP]int64 {
 	adm := kadm.NewClient(f.client.Kgo())
 	starts, err := adm.ListStartOffsets(ctx, f.topics...)
@@ -98,8 +98,8 @@ func (f *Feed) mark(missing map[delivery.TP]int64) {
 	}
 }
 
-// poll reads what is there. The records before an end may be gone by compaction
-// or hidden, so a quiet poll counts as the end too.
+// poll reads what is there. The last records before an end may have been compacted
+// away, or may be hidden, so a poll without a record counts as the end too.
 func (f *Feed) poll(ctx context.Context, cl *kgo.Client, missing map[delivery.TP]int64) {
 	limit, cancel := ctx, context.CancelFunc(func() {})
 	if len(missing) > 0 {

@@ -14,7 +14,7 @@ import (
 var ErrCursor = errors.New("cursor was not made by a list")
 
 // List is a page of notifications of a kind, the newest first: those in a state
-// ("" for all), behind the cursor ("" for the first page). The next cursor is ""
+// ("" for all), after the cursor ("" for the first page). The next cursor is ""
 // at the end.
 func (v *View) List(kind message.Kind, state message.State, cursor string, limit int) (page []message.Status, next string, err error) {
 	v.mu.Lock()

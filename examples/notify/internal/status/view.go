@@ -1,12 +1,11 @@
-// Package status keeps a view of how far each notification got, made from what is
-// on the topics and nothing else. It owns no data: a view that is lost is read
-// again, two views of one cluster end up equal, and the API and the worker share
-// no database.
+// Package status keeps a view of how far each notification got. The view is made only
+// from the topics. The package owns no data: a view that is lost is read again, two
+// views of one cluster end up equal, and the API and the worker share no database.
 //
 // Three kinds of topics feed a View. A record on a main topic says that a
-// notification was accepted. An event of the worker says what came of it; it holds
-// the whole status, and its version orders it. A note beside a dead-letter topic
-// says that somebody discarded a dead letter.
+// notification was accepted. An event of the worker says what happened to it; the
+// event holds the whole status, and its version orders it. A note in the state topic
+// of a dead-letter topic says that somebody discarded a dead letter.
 package status
 
 import (
@@ -34,7 +33,7 @@ type View struct {
 	items     map[string]*item
 	lists     map[message.Kind][]key // sorted, oldest first
 	letters   map[letter]string      // IDs of dead letters
-	discarded map[letter]bool        // notes that came before their letters
+	discarded map[letter]bool        // letters whose note was read before the letter
 	subs      map[*Subscription]struct{}
 }
 
@@ -117,8 +116,8 @@ func (v *View) AcceptOrder(o message.Order, s message.Status) {
 	}
 }
 
-// Apply takes an event of a worker. One that is older than what is known changes
-// nothing.
+// Apply takes an event of a worker. An event that is not newer than the known status
+// changes nothing.
 func (v *View) Apply(s message.Status) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -165,7 +164,7 @@ func (v *View) shrink(kind message.Kind) {
 	v.lists[kind] = v.lists[kind][1:]
 }
 
-// Read takes a record of any topic a view is fed by.
+// Read takes a record of any topic that feeds a view.
 func (v *View) Read(r *kgo.Record) {
 	switch {
 	case r.Topic == message.TopicStatus:
@@ -190,7 +189,7 @@ func accepted(r *kgo.Record, id string, kind message.Kind) message.Status {
 	}
 }
 
-// readEvent takes an event of a worker; one that cannot be read says nothing.
+// readEvent takes an event of a worker, and ignores one that cannot be read.
 func (v *View) readEvent(r *kgo.Record) {
 	var s message.Status
 	if json.Unmarshal(r.Value, &s) == nil && s.ID != "" {
@@ -198,8 +197,8 @@ func (v *View) readEvent(r *kgo.Record) {
 	}
 }
 
-// readOrder takes an order. One that cannot be read is in the view by its ID, for
-// the worker puts it into the dead-letter topic under that.
+// readOrder takes an order. An order that cannot be read is in the view by the ID of
+// its record, under which the worker dead-letters it.
 func (v *View) readOrder(r *kgo.Record) {
 	var o message.Order
 	id := message.ID(r)
@@ -224,8 +223,8 @@ func (v *View) readLetter(r *kgo.Record) {
 	}
 }
 
-// readNote takes what was done with a dead letter. A redrive needs nothing here:
-// the worker tells what came of it.
+// readNote takes the note of what was done with a dead letter. It ignores redrives,
+// because events of the worker say what happened to them.
 func (v *View) readNote(r *kgo.Record) {
 	place, err := dlt.ParsePlace(string(r.Key))
 	var note dlt.State

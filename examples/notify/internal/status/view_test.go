@@ -38,8 +38,8 @@ func state(t *testing.T, v *status.View, id string) message.State {
 	return s.State
 }
 
-// TestOrderDoesNotMatter reads the topics in either order, for they are read side
-// by side.
+// TestOrderDoesNotMatter reads the topics in either order, because they are read in
+// parallel.
 func TestOrderDoesNotMatter(t *testing.T) {
 	t.Parallel()
 	records := []*kgo.Record{mail("1", 0), event(t, "1", message.StateSending, 1), event(t, "1", message.StateSent, 2)}
@@ -123,7 +123,7 @@ func TestList(t *testing.T) {
 	require.Empty(t, page)
 }
 
-// TestSlowSubscriber misses the oldest changes and gets the newest.
+// TestSlowSubscriber: a slow subscriber misses the oldest changes and gets the newest.
 func TestSlowSubscriber(t *testing.T) {
 	t.Parallel()
 	v := status.NewView()

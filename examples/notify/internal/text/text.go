@@ -1,5 +1,5 @@
-// Package text chooses between the two languages the app speaks to people, English
-// and Korean. It owns the choice, not the words: those stand where they are used.
+// Package text chooses between the two languages of the app, English and Korean. It
+// owns the choice, not the texts: those are where they are used.
 package text
 
 import (

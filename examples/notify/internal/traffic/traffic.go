@@ -1,5 +1,5 @@
-// Package traffic plays the part of the clients: it sends mails, texts and orders
-// through the API as any client would, some of them faulty, so that a first look at
+// Package traffic plays the part of the clients. It sends mails, texts and orders
+// through the API as any client would, and some of them fail, so that a first look at
 // the app shows something.
 package traffic
 
@@ -20,10 +20,10 @@ import (
 const (
 	defaultPause   = time.Second
 	requestTimeout = 10 * time.Second
-	brokenShare    = 10 // one in so many mails names a sender that the mailbox refuses
+	brokenShare    = 10 // one mail in this many has a sender that the mailbox refuses
 )
 
-// Traffic is a client that does not stop.
+// Traffic is a client that sends requests without end.
 type Traffic struct {
 	API    string // address of the API, with scheme
 	Logger *slog.Logger
@@ -53,8 +53,8 @@ func (t Traffic) Run(ctx context.Context) error {
 	}
 }
 
-// request is the n-th one. Which of them fail is left to chance, but the first mail
-// does, so that nobody waits for a dead letter.
+// request is the n-th request. Chance decides which mails fail, but the first one
+// always does, so that nobody has to wait for a dead letter.
 func request(n int) (path string, body map[string]any) {
 	customer := fmt.Sprintf("customer%d@example.com", 1+rand.IntN(20))
 	switch n % 4 {

@@ -33,8 +33,8 @@ func NewMetrics(reg prometheus.Registerer) (*Metrics, error) {
 	return m, nil
 }
 
-// Around counts what h answers. The route is the pattern that the request matched
-// when it has been answered.
+// Around counts the answers of h. The route is the pattern that the request matched,
+// which is known once it has been answered.
 func (m *Metrics) Around(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		begun := time.Now()

@@ -1,5 +1,5 @@
-// Package web runs an HTTP server so that it ends well, and gives every request of
-// a process the same metrics. It owns no route.
+// Package web runs an HTTP server that finishes its requests before it stops, and
+// gives every request of a process the same metrics. It owns no route.
 package web
 
 import (
@@ -24,7 +24,7 @@ type Server struct {
 	draining chan struct{}
 }
 
-// NewServer makes a server of a listener, which it owns from now on.
+// NewServer makes a server on a listener. The server owns the listener from now on.
 func NewServer(ln net.Listener, log *slog.Logger) *Server {
 	s := &Server{ln: ln, draining: make(chan struct{})}
 	s.srv = &http.Server{
@@ -37,8 +37,8 @@ func NewServer(ln net.Listener, log *slog.Logger) *Server {
 // Handle sets what answers requests. It must be called before Run.
 func (s *Server) Handle(h http.Handler) { s.srv.Handler = h }
 
-// Draining is closed when the server begins to stop. Whoever answers without end
-// has to end then.
+// Draining is closed when the server begins to stop. Answers without an end, such as
+// streams, have to end then.
 func (s *Server) Draining() <-chan struct{} { return s.draining }
 
 // Addr is the bound address.

@@ -34,8 +34,8 @@ func (w *Worker) mailOrder(ctx context.Context, m *delivery.Message[message.Orde
 	})
 }
 
-// deadLetter shows a dead letter and alerts. While nobody can be told it fails, and
-// is called again.
+// deadLetter shows a dead letter and sends an alert. While the alert cannot be sent,
+// deadLetter fails and is called again.
 func (w *Worker) deadLetter(ctx context.Context, m *delivery.Message[[]byte]) error {
 	e := alert.Event{Topic: m.Topic, Class: "unknown", ID: message.ID(m.Raw())}
 	if f := m.Failure(); f != nil {
@@ -59,7 +59,7 @@ type stats struct {
 	now Stats
 }
 
-// Stats are sums over the orders this worker counted.
+// Stats are sums over the orders that this worker counted.
 type Stats struct {
 	Orders int64 `json:"orders"`
 	Amount int64 `json:"amount"`

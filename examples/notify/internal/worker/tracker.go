@@ -19,11 +19,11 @@ const (
 	maxAttempts  = 50 // attempts that a status lists; a notification may be redriven for ever
 )
 
-// tracker writes an event before and after each delivery. What earlier attempts
-// came to is in its view, which reads the events of all workers.
+// tracker writes an event before and after each delivery. Its view, which reads the
+// events of all workers, has the results of earlier attempts.
 //
 // An event that cannot be written is logged and not tried again: a notification
-// must not go out twice because its status could not be told.
+// must not go out twice because its status could not be written.
 type tracker struct {
 	client *delivery.Client
 	view   *status.View
@@ -51,13 +51,13 @@ func (t *tracker) track(kind message.Kind) delivery.Middleware {
 	}
 }
 
-// interrupted tells a delivery that does not count, for it comes again: the worker
-// stops, or the partition moves.
+// interrupted reports whether a delivery does not count because it comes again: the
+// worker stops, or the partition moves.
 func interrupted(ctx context.Context) bool {
 	return ctx.Err() != nil && !errors.Is(context.Cause(ctx), delivery.ErrHandlerTimeout)
 }
 
-// begin tells that a delivery begins. It does not wait for the event.
+// begin writes the event that a delivery begins. It does not wait for it.
 func (t *tracker) begin(ctx context.Context, kind message.Kind, m *delivery.Message[[]byte]) message.Status {
 	o := m.Origin()
 	s := message.Status{
@@ -74,7 +74,7 @@ func (t *tracker) begin(ctx context.Context, kind message.Kind, m *delivery.Mess
 	return s
 }
 
-// end tells what came of a delivery.
+// end writes the event with the result of a delivery, and waits for it.
 func (t *tracker) end(ctx context.Context, m *delivery.Message[[]byte], s message.Status, err error) {
 	s.Version++
 	done := message.Attempt{N: m.Attempt(), At: time.Now().UTC()}
@@ -100,7 +100,7 @@ func (t *tracker) end(ctx context.Context, m *delivery.Message[[]byte], s messag
 	t.report(s, sendErr)
 }
 
-// retryable tells a failure after which package delivery tries again.
+// retryable reports whether package delivery tries again after a failure.
 func retryable(err error) bool {
 	_, undecodable := errors.AsType[*delivery.DecodeError](err)
 	return !undecodable && !mailer.Permanent(err)

@@ -1,6 +1,6 @@
 // Package worker does what the API accepted: it sends mails and texts, mails
 // confirmations of orders, and counts orders. It owns the handlers and the events
-// on the status topic; attempts, waits and dead letters are package delivery's.
+// on the status topic. Package delivery owns attempts, waits and dead letters.
 package worker
 
 import (
@@ -28,7 +28,7 @@ const (
 	maxDelay       = time.Minute
 	handlerTimeout = 60 * time.Second
 	drainTimeout   = 8 * time.Second
-	parallel       = 8 // mails or texts that are sent at once
+	parallel       = 8 // how many mails or texts are sent at once
 )
 
 // SMSProvider sends texts. An error that is a mailer.RefusedError is permanent.
@@ -48,7 +48,7 @@ type Config struct {
 	SMS     SMSProvider
 	// Mailbox shows dead letters and alerts.
 	Mailbox *mailbox.Mailbox
-	// AlertWebhook is where dead letters are told; empty writes them to the log.
+	// AlertWebhook is the URL for alerts about dead letters; empty writes them to the log.
 	AlertWebhook string
 	// RetryDelay is the wait before the second attempt; it doubles for each
 	// further one. The default is a second.
@@ -67,7 +67,7 @@ type Worker struct {
 	listeners []*delivery.Listener
 }
 
-// New makes a Worker. The cluster is first asked by Run.
+// New makes a Worker. It does not contact the cluster; Run does.
 func New(cfg Config) (_ *Worker, err error) {
 	if cfg.RetryDelay == 0 {
 		cfg.RetryDelay = defaultDelay
@@ -143,8 +143,8 @@ func (w *Worker) delay(n int) time.Duration {
 	return min(w.cfg.RetryDelay<<(n-1), maxDelay)
 }
 
-// Run works until ctx ends and what has begun is done. It closes the connection
-// to the cluster.
+// Run works until ctx ends, finishes what has begun, and closes the connection to the
+// cluster.
 func (w *Worker) Run(ctx context.Context) error {
 	if !message.Provision(ctx, w.client) {
 		w.client.Close()
@@ -157,8 +157,8 @@ func (w *Worker) Run(ctx context.Context) error {
 	return delivery.Run(ctx, runners...)
 }
 
-// Ready tells whether the worker has read what was done before it and all
-// listeners have partitions to work on or may get some.
+// Ready returns an error until the worker has read the earlier events and all its
+// listeners are ok. A listener without partitions may be ok, too.
 func (w *Worker) Ready() error {
 	select {
 	case <-w.feed.Ready():
@@ -173,8 +173,8 @@ func (w *Worker) Ready() error {
 	return nil
 }
 
-// Assigned tells whether every listener works on its main topic. A member that
-// waits for others to leave does not, which is no fault.
+// Assigned tells whether every listener has a partition of its main topic. A member
+// that waits for others to leave has none, which is not a fault.
 func (w *Worker) Assigned() bool {
 	for _, l := range w.listeners {
 		main := false
