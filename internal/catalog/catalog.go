@@ -63,7 +63,7 @@ type Catalog struct {
 	turn   chan struct{}
 	seen   int64          // the snapshot has all changes by others up to this revision; guarded by turn
 	own    map[int64]bool // revisions of own transactions that the watch has not reported yet; guarded by turn
-	report func(error)    // called if a change by another broker cannot be applied; nil unless Follow runs; guarded by turn
+	report func(error)    // told of changes by others that cannot be applied; nil unless Follow runs; guarded by turn
 
 	taking chan struct{} // token of the goroutine that takes a producer ID
 	pids   producerIDs   // guarded by taking
@@ -181,7 +181,8 @@ func (c *Catalog) decide(attempt func(unclear bool) (nowUnclear bool, err error)
 
 // countRun returns the number of this run. In a new store it is 0. If unclean is set, it
 // is one more than the stored number, and stored. If it is unclear whether it was stored,
-// countRun skips one number. The caller has the turn, or has not shared the catalog yet.
+// countRun may skip one number. The caller has the turn, or has not shared the catalog
+// yet.
 func (c *Catalog) countRun(ctx context.Context, unclean bool) (run int32, err error) {
 	for range attempts {
 		run, err = c.tryCountRun(ctx, unclean)

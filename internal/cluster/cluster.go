@@ -1,7 +1,7 @@
 // Package cluster knows which brokers there are and which of them leads a partition.
 // There is one broker. It is the leader and the only replica of every partition. Its
-// leader epoch for a partition follows from the number of runs since the topic was
-// created (see package catalog).
+// leader epoch for a partition is the number of runs since the topic was created: a run
+// begins after an unclean stop, or after a log failed (see package catalog).
 package cluster
 
 import (

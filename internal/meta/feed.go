@@ -31,7 +31,7 @@ func NewFeed(revision int64) *Feed {
 }
 
 // Publish adds the changes of a transaction. The driver calls it in the order of
-// revisions, and must not use the slice or its values afterwards.
+// revisions, and must not change the slice or its values afterwards.
 func (f *Feed) Publish(revision int64, events []Event) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -30,7 +30,7 @@ var ErrUnclear = errors.New("outcome unclear")
 // happened.
 var ErrLeaseEnded = errors.New("the lease has ended")
 
-// ErrClosed is returned by all methods after Close.
+// ErrClosed is returned after the store was closed.
 var ErrClosed = errors.New("store is closed")
 
 // Entry is a key with its value. Revision is the revision of the transaction that

@@ -9,7 +9,7 @@ import (
 	"github.com/botehq/bote/internal/record"
 )
 
-// Appended is what became of a batch.
+// Appended says where a batch is in the log.
 type Appended struct {
 	BaseOffset int64
 	// AppendTime is the broker's time in milliseconds if the topic uses

@@ -17,7 +17,7 @@ import (
 
 // Config is what a partition needs besides its log.
 type Config struct {
-	// Epoch is the leader epoch of this life of the partition.
+	// Epoch is the leader epoch of this Partition. One that replaces it has a newer one.
 	Epoch int32
 	// Settings returns the storage settings in force.
 	Settings func() storage.Settings
@@ -123,7 +123,7 @@ func Open(ctx context.Context, open Opener, cfg Config) (*Partition, error) {
 // Log is the log underneath.
 func (p *Partition) Log() storage.Log { return p.log }
 
-// LeaderEpoch is the epoch of this life of the partition.
+// LeaderEpoch is the leader epoch of this Partition.
 func (p *Partition) LeaderEpoch() int32 { return p.cfg.Epoch }
 
 // LogStartOffset is the first offset that may be read.
@@ -233,8 +233,8 @@ func (p *Partition) wakeAll() {
 	}
 }
 
-// End takes the partition out of service: waiting appends and all later calls get
-// reason, and watchers are woken. It does not close the log.
+// End takes the partition out of service: waiting appends, and all later appends and
+// reads, get reason, and watchers are woken. It does not close the log.
 func (p *Partition) End(reason error) {
 	p.mu.Lock()
 	if p.gone == nil {
@@ -259,7 +259,7 @@ func (p *Partition) Writable() error {
 	return p.failed
 }
 
-// alive returns why the partition serves nobody, or nil.
+// alive returns the reason given to End, or nil.
 func (p *Partition) alive() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

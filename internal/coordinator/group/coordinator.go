@@ -14,10 +14,10 @@ import (
 )
 
 // Coordinator coordinates all groups of one broker. Its methods may be called
-// concurrently and do not block. Each calls reply once, on the caller's goroutine or
-// on a shard's; reply must not block either. Until then the caller must not change
-// the request, or the buffer that its strings point into. The coordinator copies
-// what it keeps longer.
+// concurrently and, except Close, do not block. A method for a request calls reply once,
+// on the caller's goroutine or on a shard's; reply must not block either. Until then the
+// caller must not change the request, or the buffer that its strings point into. The
+// coordinator copies what it keeps longer.
 type Coordinator struct {
 	cfg     Config
 	topics  Topics

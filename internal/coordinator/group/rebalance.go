@@ -10,8 +10,8 @@ import (
 	"github.com/botehq/bote/internal/coordinator"
 )
 
-// rebalance starts a rebalance. If one is running already, it ends the join phase if
-// possible.
+// rebalance starts a rebalance. If one is in its join phase already, it ends that phase if
+// every member has joined.
 func (s *shard) rebalance(g *group, reason string) {
 	if g.state == PreparingRebalance {
 		s.completeIfJoined(g)
@@ -60,7 +60,7 @@ func (g *group) enter(next State, now time.Time) {
 
 // awaitNewcomers gives the first members of a group time to arrive together. It waits
 // for delay, and then for further delays as long as members keep coming, up to the
-// rebalance timeout. The further delays may last for remaining in all.
+// rebalance timeout: the further delays may add up to remaining.
 func (s *shard) awaitNewcomers(g *group, delay, remaining time.Duration) {
 	if delay <= 0 {
 		s.completeJoin(g)
