@@ -1,18 +1,19 @@
-// Package catalog is the rules of what the broker keeps besides records: topics
+// Package catalog holds the rules for what the broker keeps besides records: topics
 // and their configs, configs set at run time, and which producer IDs are taken.
 //
-// The truth is in a meta.Store; readers get it as an immutable [Snapshot], which
+// A meta.Store has the truth; readers get it as an immutable [Snapshot], which
 // costs one atomic load. A change is checked, stored, handed to the Applier,
-// which opens or deletes the logs it needs, and then published, so that whoever
-// sees a topic can use it. One change at a time is under way.
+// which opens or deletes the logs it needs, and then published. So a topic that is in a
+// snapshot can be used. There is one change at a time.
 //
-// Others may change the same store. Each change is a transaction that happens only if
-// what it was decided by is still so; if it is not, it is decided again, some times. What
-// others changed comes in by [Catalog.Follow], and whenever a change met it.
+// Other brokers may change the same store. Each change is a transaction whose conditions
+// are the revisions of the entries that it was decided by. If one of them has changed, the
+// change is decided again, several times at most. Changes by others come in through
+// [Catalog.Follow], and whenever a change of ours conflicts with one.
 //
-// Keys: "t/<topic>" a topic, "c/broker/<id>" and "c/group/<id>" configs, "pid" the
-// next free producer ID, "runs" how often logs were opened that had not been closed
-// cleanly: by a broker that began after an unclean stop, or after a log failed.
+// Keys: "t/<topic>" is a topic; "c/broker/<id>" and "c/group/<id>" are configs; "pid" is
+// the next free producer ID; "runs" is the number of runs that began after an unclean
+// stop of the broker, or after a log failed and was opened again.
 // Values are JSON; see docs/formats/meta.md.
 package catalog
 
@@ -32,7 +33,7 @@ import (
 	"github.com/botehq/bote/internal/topic"
 )
 
-// Created is a topic that is new, or has new partitions: those from an index on.
+// Created is a topic that is new, or has new partitions: those from index From on.
 type Created struct {
 	Topic       *Topic
 	From        int32
@@ -41,36 +42,36 @@ type Created struct {
 
 // Applier makes a change real before it is published.
 type Applier interface {
-	// Created opens partitions, and returns for each topic why its own cannot be used:
-	// then none of them is there.
+	// Created opens partitions. It returns an error, or nil, for each topic. After an
+	// error none of the topic's new partitions is open.
 	Created(ctx context.Context, created []Created) []error
-	// Changed announces configs.
+	// Changed announces that the configs of a topic changed.
 	Changed(t *Topic)
-	// Deleted deletes the partitions of topics that are no longer in any snapshot, and
-	// returns what went wrong for each.
+	// Deleted deletes the partitions of topics that the snapshot no longer has. It
+	// returns an error, or nil, for each topic.
 	Deleted(ctx context.Context, deleted []*Topic) []error
 }
 
-// Catalog is the owner of the snapshots.
+// Catalog owns the snapshots. Its methods may be called concurrently.
 type Catalog struct {
 	store   meta.Store
 	brokers string // the key of this broker's configs
 	applier Applier
 	current atomic.Pointer[Snapshot]
 
-	// turn is held by the one change that is under way, across syncs too, and by
-	// whoever brings in what others changed.
+	// turn is a token. A change holds it from its decision until it is published, and
+	// across syncs. So does the goroutine that brings in changes by others.
 	turn   token.Token
-	seen   int64          // what others changed up to here is in the snapshot; guarded by turn
-	own    map[int64]bool // revisions of this catalog's own transactions that the watch has not told yet; guarded by turn
-	report func(error)    // gets why a change that another broker made could not be taken over; nil if nobody follows; guarded by turn
+	seen   int64          // the snapshot has all changes by others up to this revision; guarded by turn
+	own    map[int64]bool // revisions of own transactions that the watch has not reported yet; guarded by turn
+	report func(error)    // told of changes by others that cannot be applied; nil unless Follow runs; guarded by turn
 
-	taking token.Token // held by whoever takes a producer ID
-	pids   producerIDs // guarded by taking
+	taking token.Token // token of the goroutine that takes a producer ID
+	pids   producerIDs   // guarded by taking
 }
 
-// Open reads the store. Unclean says that the last run did not end cleanly, or
-// is not known to have: leader epochs then grow by one.
+// Open reads the store. Unclean says that the last run did not end cleanly, or may
+// not have: leader epochs then grow by one.
 func Open(ctx context.Context, store meta.Store, nodeID int32, static map[string]string, unclean bool) (*Catalog, error) {
 	c := &Catalog{
 		store: store, turn: token.New("change of the catalog"), taking: token.New("producer IDs"), own: map[int64]bool{}, brokers: brokerKey(strconv.Itoa(int(nodeID))),
@@ -106,7 +107,7 @@ const (
 
 func brokerKey(id string) string { return clusterKey + id }
 
-// takeTurn waits until no other change is under way. What it returns lets the next.
+// takeTurn waits for the turn. The caller must call release when it is done.
 func (c *Catalog) takeTurn(ctx context.Context) (release func(), err error) {
 	if err := c.turn.TakeContext(ctx); err != nil {
 		return nil, err //nolint:wrapcheck // it is the context's
@@ -114,11 +115,11 @@ func (c *Catalog) takeTurn(ctx context.Context) (release func(), err error) {
 	return c.turn.Give, nil
 }
 
-// attempts is how often a change is tried: another broker may be faster, and the outcome
-// of a transaction may be unknown.
+// attempts is how often a change is tried. An attempt fails if another broker is faster,
+// or if the outcome of its transaction is unclear.
 const attempts = 10
 
-// errAgain asks for another attempt: the snapshot has been read again.
+// errAgain asks for another attempt. The snapshot is up to date with the store again.
 var errAgain = errors.New("the decision has to be made again")
 
 var (
@@ -126,8 +127,8 @@ var (
 	errUnknown = &RefusedError{Code: kerr.RequestTimedOut, Message: "It is not known whether this was done; try again."}
 )
 
-// txn is how the catalog changes the store: what the watch tells of it later is nothing
-// new. The caller has the turn.
+// txn runs a transaction of the catalog, and remembers its revision in own, so that the
+// watch's report of it is ignored. The caller has the turn.
 func (c *Catalog) txn(ctx context.Context, conds []meta.Cond, ops []meta.Op) (revision int64, err error) {
 	revision, err = c.store.Txn(ctx, conds, ops)
 	if err == nil && c.report != nil {
@@ -136,10 +137,10 @@ func (c *Catalog) txn(ctx context.Context, conds []meta.Cond, ops []meta.Op) (re
 	return revision, err //nolint:wrapcheck // the callers tell conflicts from unclear outcomes
 }
 
-// commit stores a change whose conditions are what the snapshot was decided by. If it
-// did not hold, or nobody knows what came of it, the snapshot is read anew, and the error
-// matches errAgain: what was unclear can be seen there. Unclear says that it was. The
-// caller has the turn.
+// commit stores a change. conds are the entries of the snapshot by which it was decided.
+// If a condition did not hold, or the outcome is unclear, commit brings the snapshot up to
+// date and returns errAgain: the caller can see the outcome there. unclear says that the
+// change may have been stored in spite of the error. The caller has the turn.
 func (c *Catalog) commit(ctx context.Context, conds []meta.Cond, ops []meta.Op) (revision int64, unclear bool, err error) {
 	revision, err = c.txn(ctx, conds, ops)
 	if err == nil {
@@ -158,9 +159,10 @@ func (c *Catalog) commit(ctx context.Context, conds []meta.Cond, ops []meta.Op) 
 	return 0, unclear, errAgain
 }
 
-// decide repeats a decision until it was stored upon the state that it was made by. Each
-// attempt gets whether an earlier one may have been stored, and returns whether it may
-// have been stored itself; errAgain asks for another.
+// decide calls attempt until it returns something else than errAgain, a limited number of
+// times. An attempt decides by the present snapshot and stores the change. It is told
+// whether an earlier attempt may have been stored, and returns whether this one may have
+// been.
 func (c *Catalog) decide(attempt func(unclear bool) (nowUnclear bool, err error)) error {
 	unclear := false
 	for range attempts {
@@ -176,8 +178,10 @@ func (c *Catalog) decide(attempt func(unclear bool) (nowUnclear bool, err error)
 	return errBusy
 }
 
-// countRun stores and returns the number of this run. If it is not known whether it was
-// stored, one number is skipped. The caller has the turn, or has not shared the catalog yet.
+// countRun returns the number of this run. In a new store it is 0. If unclean is set, it
+// is one more than the stored number, and stored. If it is unclear whether it was stored,
+// countRun may skip one number. The caller has the turn, or has not shared the catalog
+// yet.
 func (c *Catalog) countRun(ctx context.Context, unclean bool) (run int32, err error) {
 	for range attempts {
 		run, err = c.tryCountRun(ctx, unclean)
@@ -211,7 +215,7 @@ func (c *Catalog) tryCountRun(ctx context.Context, unclean bool) (run int32, err
 	return run, err
 }
 
-// get returns an entry; one that is not there has revision 0.
+// get returns an entry. If the key is not there, its revision is 0.
 func (c *Catalog) get(ctx context.Context, key string) (meta.Entry, error) {
 	e, err := c.store.Get(ctx, key)
 	if errors.Is(err, meta.ErrNotFound) {
@@ -220,7 +224,8 @@ func (c *Catalog) get(ctx context.Context, key string) (meta.Entry, error) {
 	return e, err
 }
 
-// putJSON writes a value as JSON. All that the catalog keeps can be encoded.
+// putJSON returns an operation that writes value as JSON. It panics if value cannot be
+// encoded; everything that the catalog keeps can be.
 func putJSON(key string, value any) meta.Op {
 	raw, err := json.Marshal(value)
 	if err != nil {
@@ -230,7 +235,7 @@ func putJSON(key string, value any) meta.Op {
 }
 
 // NextRun begins another run, so that partitions whose logs are opened again get a
-// leader epoch that none of their lives had. It is on the disk when NextRun returns.
+// leader epoch that they never had before. The run is durable when NextRun returns.
 func (c *Catalog) NextRun(ctx context.Context) (*Snapshot, error) {
 	release, err := c.takeTurn(ctx)
 	if err != nil {
@@ -241,14 +246,14 @@ func (c *Catalog) NextRun(ctx context.Context) (*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	next := *c.Snapshot() // it shares its topics with the one before
+	next := *c.Snapshot() // shares its maps with the present snapshot
 	next.run = max(next.run, run)
 	c.current.Store(&next)
 	return &next, nil
 }
 
-// newClusterConfig is set in a new cluster, as Kafka does where eligible leader
-// replicas are on (KIP-966).
+// newClusterConfig is the dynamic config of a new cluster. Kafka sets the same if
+// eligible leader replicas are enabled (KIP-966).
 var newClusterConfig = map[string]string{"min.insync.replicas": "1"}
 
 // topicRecord is the value of a topic's key. It reaches disk.
@@ -263,7 +268,7 @@ func (t *Topic) record() topicRecord {
 	return topicRecord{ID: t.ID.String(), Partitions: t.Partitions, Config: t.Overrides, Born: t.Born}
 }
 
-// parseTopic reads a topic's entry. What is in force is not known yet.
+// parseTopic reads a topic's entry. The caller has to set Config.
 func parseTopic(e meta.Entry) (*Topic, error) {
 	var r topicRecord
 	if err := json.Unmarshal(e.Value, &r); err != nil {
@@ -276,16 +281,17 @@ func parseTopic(e meta.Entry) (*Topic, error) {
 	return &Topic{Name: strings.TrimPrefix(e.Key, topicPrefix), ID: id, Partitions: r.Partitions, Overrides: r.Config, Born: r.Born, revision: e.Revision}, nil
 }
 
-// RefusedError is a change that is not made: the code that the client gets, and why.
+// RefusedError says that a change was not made: the code that the client gets, and the
+// reason.
 type RefusedError struct {
 	Code    *kerr.Error
 	Message string
 }
 
-// Error makes a RefusedError an error; it is the sentence that the client gets.
+// Error returns the sentence that the client gets.
 func (r *RefusedError) Error() string { return r.Message }
 
-// Unwrap is the error that the client gets.
+// Unwrap returns the Kafka error that the client gets.
 func (r *RefusedError) Unwrap() error { return r.Code }
 
 func refuse(code *kerr.Error, format string, args ...any) error {

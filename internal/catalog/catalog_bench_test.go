@@ -11,7 +11,7 @@ import (
 	"github.com/botehq/bote/internal/topic"
 )
 
-// crowded returns a catalog that has n topics.
+// crowded returns a catalog with n topics.
 func crowded(tb testing.TB, n int) *catalog.Catalog {
 	tb.Helper()
 	c, err := catalog.Open(tb.Context(), memmeta.New(), 1, nil, true)
@@ -32,7 +32,7 @@ func crowded(tb testing.TB, n int) *catalog.Catalog {
 	return c
 }
 
-// What a change costs must not grow with the number of topics.
+// The cost of a change must not grow with the number of topics.
 var crowds = []int{1000, 100_000}
 
 func BenchmarkCreateTopic(b *testing.B) {
@@ -78,7 +78,7 @@ func BenchmarkAlterTopic(b *testing.B) {
 	}
 }
 
-// BenchmarkLookup is what a produce request pays for each topic.
+// BenchmarkLookup measures the lookups that a produce request needs for each topic.
 func BenchmarkLookup(b *testing.B) {
 	for _, n := range crowds {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {

@@ -10,7 +10,7 @@ import (
 	"github.com/botehq/bote/internal/meta/memmeta"
 )
 
-// FuzzCatalog: whatever the store holds, it is refused, or every topic is found by
+// FuzzCatalog: whatever the store contains, Open refuses it, or every topic is found by
 // its name and its ID.
 func FuzzCatalog(f *testing.F) {
 	f.Add("t/orders", []byte(`{"id":"AAAAAAAAAAAAAAAAAAAAAQ","partitions":3,"config":{"retention.ms":"5"},"born":1}`), []byte(`2`))

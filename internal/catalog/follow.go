@@ -10,8 +10,8 @@ import (
 	"github.com/botehq/bote/internal/meta"
 )
 
-// Follow brings in what others change in the store, until ctx or the store ends. What it
-// finds while doing so, such as partitions that cannot be opened, is reported; it goes on.
+// Follow brings in changes that others make in the store, until ctx ends or the store is
+// closed. It reports errors, such as partitions that cannot be opened, and continues.
 func (c *Catalog) Follow(ctx context.Context, report func(error)) error {
 	events, err := c.beginToFollow(ctx, report)
 	if err != nil {
@@ -30,7 +30,7 @@ func (c *Catalog) Follow(ctx context.Context, report func(error)) error {
 	}
 }
 
-// ended drops an error that only says that following is over.
+// ended returns err, or nil if ctx has ended or the store is closed.
 func ended(ctx context.Context, err error) error {
 	if ctx.Err() == nil && !errors.Is(err, meta.ErrClosed) {
 		return err
@@ -56,7 +56,8 @@ func (c *Catalog) beginToFollow(ctx context.Context, report func(error)) (meta.E
 	return nil, err //nolint:wrapcheck // it is the store's
 }
 
-// endFollowing has own transactions no longer be remembered. If ctx has ended, the broker has.
+// endFollowing stops remembering own transactions. If ctx has ended it may do nothing,
+// because the broker is stopping.
 func (c *Catalog) endFollowing(ctx context.Context) {
 	if release, err := c.takeTurn(ctx); err == nil {
 		c.report = nil
@@ -65,7 +66,7 @@ func (c *Catalog) endFollowing(ctx context.Context) {
 	}
 }
 
-// takeBatch brings in what a watch told.
+// takeBatch brings in a batch of the watch.
 func (c *Catalog) takeBatch(ctx context.Context, b meta.Batch) error {
 	release, err := c.takeTurn(ctx)
 	if err != nil {
@@ -86,7 +87,7 @@ func (c *Catalog) takeBatch(ctx context.Context, b meta.Batch) error {
 	return err
 }
 
-// sawUpTo notes that what others changed up to a revision is in the snapshot.
+// sawUpTo notes that the snapshot has all changes up to a revision.
 func (c *Catalog) sawUpTo(revision int64) {
 	c.seen = max(c.seen, revision)
 	for r := range c.own {
@@ -96,8 +97,9 @@ func (c *Catalog) sawUpTo(revision int64) {
 	}
 }
 
-// catchUp reads the whole store and brings in what is different. What cannot be brought in
-// is reported: it must not keep anybody from what can. The caller has the turn.
+// catchUp reads the whole store and brings in the differences. It reports changes that
+// cannot be brought in, and does not fail: one bad entry must not block all other changes.
+// The caller has the turn.
 func (c *Catalog) catchUp(ctx context.Context) error {
 	entries, revision, err := c.store.List(ctx, "", "", 0)
 	if err != nil {
@@ -110,7 +112,7 @@ func (c *Catalog) catchUp(ctx context.Context) error {
 	return nil
 }
 
-// changes are entries as if each had just been written.
+// changes returns an event for each entry, as if it had just been written.
 func changes(entries []meta.Entry) []meta.Event {
 	events := make([]meta.Event, 0, len(entries))
 	for _, e := range entries {
@@ -119,8 +121,8 @@ func changes(entries []meta.Entry) []meta.Event {
 	return events
 }
 
-// differences returns what has to be changed to make the snapshot what the store has at a
-// revision.
+// differences returns the events that turn the snapshot into the store's state: entries
+// are all that the store has at the revision.
 func (s *Snapshot) differences(entries []meta.Entry, revision int64) (events []meta.Event) {
 	there := make(map[string]bool, len(entries))
 	for _, e := range entries {
@@ -143,7 +145,8 @@ func (s *Snapshot) differences(entries []meta.Entry, revision int64) (events []m
 	return events
 }
 
-// revisionOf returns the revision of an entry as the snapshot has it, 0 if it has none.
+// revisionOf returns the revision of the entry that the snapshot has for a key, 0 if it
+// has none.
 func (s *Snapshot) revisionOf(key string) int64 {
 	if name, ok := strings.CutPrefix(key, topicPrefix); ok {
 		if t := s.Topic(name); t != nil {
@@ -154,16 +157,16 @@ func (s *Snapshot) revisionOf(key string) int64 {
 	return s.revisions[key]
 }
 
-// difference is what changes in the snapshot mean to the applier.
+// difference is what the applier has to do for changes in the snapshot.
 type difference struct {
 	created []Created
 	deleted []*Topic
 	changed []*Topic
 }
 
-// bringIn publishes what others changed. Topics that are gone are out of the snapshot
-// before their partitions go; new ones are in it when theirs are open, or cannot be
-// opened here.
+// bringIn publishes changes by others. It removes deleted topics from the snapshot before
+// it deletes their partitions. It publishes new topics after it has opened their
+// partitions, even if some cannot be opened here.
 func (c *Catalog) bringIn(ctx context.Context, events []meta.Event) error {
 	if len(events) == 0 {
 		return nil
@@ -195,18 +198,18 @@ func (c *Catalog) bringIn(ctx context.Context, events []meta.Event) error {
 	return errors.Join(errs...)
 }
 
-// take changes the snapshot, which is as one before was, by events. One that cannot be read leaves its key as it was;
-// the others count.
+// take applies events to the snapshot, which is a copy of before. An event that cannot be
+// read leaves its key as it was and is returned as an error; the others are applied.
 func (s *Snapshot) take(before *Snapshot, brokers string, events []meta.Event) (d difference, err error) {
 	last := make(map[string]int, len(events))
 	for i, e := range events {
 		last[e.Key] = i
 	}
 	var errs []error
-	var topics []meta.Event // after the configs, which they depend on
+	var topics []meta.Event // applied after the configs, on which they depend
 	for i, e := range events {
 		switch {
-		case last[e.Key] != i, e.Revision <= s.revisionOf(e.Key): // the snapshot has a newer value
+		case last[e.Key] != i, e.Revision <= s.revisionOf(e.Key): // a later event, or the snapshot, has a newer value
 		case strings.HasPrefix(e.Key, topicPrefix):
 			topics = append(topics, e)
 		case e.Key == runKey && !e.Deleted:

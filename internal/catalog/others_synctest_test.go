@@ -19,7 +19,7 @@ import (
 	"github.com/botehq/bote/internal/topic"
 )
 
-// parts is an applier that knows which partitions are open, and refuses to open what is.
+// parts is an applier that knows which partitions are open, and refuses to open one twice.
 type parts struct {
 	mu    sync.Mutex
 	open  map[topic.ID]int32
@@ -58,7 +58,8 @@ func (p *parts) Deleted(_ context.Context, deleted []*catalog.Topic) []error {
 	return errs
 }
 
-// requireOpen: the partitions of all topics of a snapshot are open, and no others.
+// requireOpen requires that the partitions of all topics of a snapshot are open, and no
+// others.
 func (p *parts) requireOpen(t *testing.T, s *catalog.Snapshot) {
 	t.Helper()
 	p.mu.Lock()
@@ -76,7 +77,7 @@ type member struct {
 	parts *parts
 }
 
-// join opens a catalog that follows the others until the returned function is called.
+// join opens a catalog that follows the others until leave is called.
 func join(t *testing.T, store meta.Store, node int32) (m member, leave func()) {
 	t.Helper()
 	c, err := catalog.Open(t.Context(), store, node, nil, false)
@@ -113,7 +114,8 @@ func set(name, value string) func(func(string) string, map[string]string) error 
 	}
 }
 
-// requireSame: catalogs that have been told everything have the same.
+// requireSame waits until the catalogs have seen all changes, and requires that they have
+// the same topics and configs.
 func requireSame(t *testing.T, members ...member) {
 	t.Helper()
 	synctest.Wait()
@@ -132,8 +134,8 @@ func requireSame(t *testing.T, members ...member) {
 	}
 }
 
-// TestCatalogsSeeEachOther: two catalogs of one store have each other's topics, their
-// partitions and configs, and many of them at once.
+// TestCatalogsSeeEachOther: two catalogs on one store see each other's topics, partitions
+// and configs, also when many topics are created at once.
 func TestCatalogsSeeEachOther(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -172,8 +174,8 @@ func TestCatalogsSeeEachOther(t *testing.T) {
 	})
 }
 
-// TestOthersAreFaster: a change that was decided by what is not so any more is decided
-// again, though nobody has told yet.
+// TestOthersAreFaster: a change that was decided by an outdated snapshot is decided again,
+// even if the catalog does not follow the store.
 func TestOthersAreFaster(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -207,8 +209,8 @@ func TestOthersAreFaster(t *testing.T) {
 	})
 }
 
-// TestUnclearOutcomes: catalogs of one store whose transactions often have an outcome that
-// nobody knows do what they say, and agree in the end.
+// TestUnclearOutcomes: two catalogs on one store, many of whose transactions have unclear
+// outcomes, do what they tell their clients, and agree in the end.
 func TestUnclearOutcomes(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(20) {
@@ -222,7 +224,7 @@ func TestUnclearOutcomes(t *testing.T) {
 			for i := range 60 {
 				m := []member{a, b}[rng.IntN(2)]
 				if rng.IntN(2) == 0 {
-					synctest.Wait() // otherwise it may not know of the last change
+					synctest.Wait() // else m may not know the last change yet
 				}
 				m.step(t, rng, i)
 			}
@@ -234,7 +236,7 @@ func TestUnclearOutcomes(t *testing.T) {
 	}
 }
 
-// step makes one change, and requires of it what the client is told.
+// step makes one random change, and requires that its effect is what the client is told.
 func (m member) step(t *testing.T, rng *rand.Rand, i int) {
 	t.Helper()
 	name := fmt.Sprintf("t%d", rng.IntN(8))
@@ -273,7 +275,8 @@ func (m member) step(t *testing.T, rng *rand.Rand, i int) {
 	}
 }
 
-// TestProducerIDsAreGivenOnce, by two catalogs whose transactions have unclear outcomes.
+// TestProducerIDsAreGivenOnce: two catalogs whose transactions have unclear outcomes give
+// out no producer ID twice.
 func TestProducerIDsAreGivenOnce(t *testing.T) {
 	t.Parallel()
 	under := memmeta.New()
@@ -292,7 +295,7 @@ func TestProducerIDsAreGivenOnce(t *testing.T) {
 	}
 }
 
-// refusing is a store in which somebody else is always faster, or of which nobody knows what it did.
+// refusing is a store whose transactions all return err, unless it is nil.
 type refusing struct {
 	meta.Store
 	err error
@@ -305,8 +308,8 @@ func (r *refusing) Txn(ctx context.Context, conds []meta.Cond, ops []meta.Op) (i
 	return r.Store.Txn(ctx, conds, ops)
 }
 
-// TestGivesUp: a change that is never the first is given up with an error after which a
-// client tries again.
+// TestGivesUp: a change whose transactions always conflict, or always have an unclear
+// outcome, is given up with an error after which a client tries again.
 func TestGivesUp(t *testing.T) {
 	t.Parallel()
 	for _, err := range []error{meta.ErrConflict, meta.ErrUnclear} {
@@ -335,11 +338,11 @@ func TestGivesUp(t *testing.T) {
 	}
 }
 
-// scripted is a store in which nobody knows what came of some transactions, by their
-// number, and that tells of one change at a time.
+// scripted is a store in which some transactions, by their number, have an unclear outcome.
+// Its watches report one change at a time.
 type scripted struct {
 	meta.Store
-	unclear map[int]bool // whether it has happened
+	unclear map[int]bool // by number: whether the transaction happens
 	n       int
 }
 
@@ -375,14 +378,14 @@ func (o *oneByOne) Next(ctx context.Context) (meta.Batch, error) {
 	}
 	e := o.rest[0]
 	o.rest = o.rest[1:]
-	return meta.Batch{Events: []meta.Event{e}, Revision: e.Revision - 1}, nil // more of it may follow
+	return meta.Batch{Events: []meta.Event{e}, Revision: e.Revision - 1}, nil // more events of the same revision may follow
 }
 
-// TestUnclearSteps: whether the transaction has happened or not, the client is told that
-// its change was made, and partitions are opened once.
+// TestUnclearSteps: whether an unclear transaction has happened or not, the client is told
+// that its change was made, and partitions are opened once.
 func TestUnclearSteps(t *testing.T) {
 	t.Parallel()
-	names := make([]string, 0, 250) // three transactions
+	names := make([]string, 0, 250) // needs three transactions
 	for i := range cap(names) {
 		names = append(names, fmt.Sprintf("many-%d", i))
 	}
@@ -416,7 +419,8 @@ func TestUnclearSteps(t *testing.T) {
 	}
 }
 
-// late is a store whose watches tell what they have when the gate lets them.
+// late is a store whose watches report each batch only when the test lets them, through
+// gate.
 type late struct {
 	meta.Store
 	gate chan struct{}
@@ -443,7 +447,7 @@ func (e lateEvents) Next(ctx context.Context) (meta.Batch, error) {
 	return b, err
 }
 
-// refusesFirst opens nothing of the first creation.
+// refusesFirst is an applier that fails the first creation.
 type refusesFirst struct {
 	*parts
 	refused bool
@@ -457,8 +461,9 @@ func (r *refusesFirst) Created(ctx context.Context, created []catalog.Created) [
 	return r.parts.Created(ctx, created)
 }
 
-// TestRemovedThenCreated: a topic that could not be opened was removed from the store, and
-// is created again before the watch tells of it. What it tells is older than the topic.
+// TestRemovedThenCreated: a topic that could not be opened is removed from the store, and
+// created again before the watch reports the removal. The late report must not remove the
+// new topic.
 func TestRemovedThenCreated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := late{memmeta.New(), make(chan struct{}, 100)}
@@ -482,9 +487,8 @@ func TestRemovedThenCreated(t *testing.T) {
 	})
 }
 
-// TestFollowingGoesOn: what another broker wrote before the following began, and what
-// cannot be read, is reported, and does not end it; nor does it keep changes from being
-// made.
+// TestFollowingGoesOn: Follow reports an entry of another broker that cannot be read, also
+// if it was written before Follow began. Follow continues, and changes can still be made.
 func TestFollowingGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := memmeta.New()
@@ -506,8 +510,8 @@ func TestFollowingGoesOn(t *testing.T) {
 	})
 }
 
-// TestNeverClear: every outcome is unclear, the last too, which may have happened. Nobody
-// is told that it has not.
+// TestNeverClear: every outcome is unclear, including that of the last attempt, which may
+// have happened. The client is not told that it has not.
 func TestNeverClear(t *testing.T) {
 	there := 0
 	for seed := range uint64(2000) {

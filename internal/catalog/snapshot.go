@@ -12,14 +12,14 @@ import (
 	"github.com/botehq/bote/internal/topic"
 )
 
-// Topic is a topic as of a snapshot. It must not be changed.
+// Topic is a topic in a snapshot. It must not be changed.
 type Topic struct {
 	Name       string
 	ID         topic.ID
 	Partitions int32
 	// Overrides are the configs set for the topic.
 	Overrides map[string]string
-	// Config is what is in force.
+	// Config is the config in force: Overrides, then the broker's configs and defaults.
 	Config config.Topic
 	// Born is the run in which the topic was created.
 	Born int32
@@ -27,16 +27,16 @@ type Topic struct {
 	revision int64 // of its entry in the store
 }
 
-// Snapshot is everything at one moment. It must not be changed: what follows it is made
-// by edit, and shares with it all that is the same.
+// Snapshot is the state of the catalog at one moment. It must not be changed once it is
+// published: edit makes the next one, which shares all unchanged parts with it.
 type Snapshot struct {
 	topics    *btree.Map[string, *Topic] // by name
 	byID      *btree.Map[string, *Topic] // by the bytes of the ID
-	colliding *btree.Map[string, *Topic] // those that can collide, by collisionKey
-	dynamic   map[string]string          // this broker's
-	cluster   map[string]string          // every broker's
+	colliding *btree.Map[string, *Topic] // topics for which canCollide is true, by collisionKey
+	dynamic   map[string]string          // dynamic configs of this broker
+	cluster   map[string]string          // dynamic configs of every broker
 	groups    map[string]map[string]string
-	revisions map[string]int64 // of the entries of configs in the store, by key
+	revisions map[string]int64 // revisions of the config entries in the store, by key
 	static    map[string]string
 	run       int32
 }
@@ -68,11 +68,11 @@ func (s *Snapshot) Topics() iter.Seq[*Topic] {
 	}
 }
 
-// Len is the number of topics.
+// Len returns the number of topics.
 func (s *Snapshot) Len() int { return s.topics.Len() }
 
-// LeaderEpoch is the leader epoch that a partition of a topic gets which is opened
-// now. One that was opened in an earlier run keeps the epoch of that.
+// LeaderEpoch returns the leader epoch for partitions of a topic that are opened now. A
+// partition that was opened in an earlier run keeps the epoch of that run.
 func (s *Snapshot) LeaderEpoch(t *Topic) int32 { return s.run - t.Born }
 
 // Layers returns the configs of a topic, or of the broker if t is nil, in order
@@ -91,7 +91,8 @@ func (s *Snapshot) Group(name string) map[string]string { return s.groups[name] 
 // Groups returns the names of groups that have configs, sorted.
 func (s *Snapshot) Groups() []string { return slices.Sorted(maps.Keys(s.groups)) }
 
-// collides returns a topic whose metric names would be those of a topic of this name.
+// collides returns a topic with the same metric names as a topic of this name would have,
+// or "".
 func (s *Snapshot) collides(name string) string {
 	if !canCollide(name) {
 		return ""
@@ -106,16 +107,17 @@ func (s *Snapshot) collides(name string) string {
 	return other
 }
 
-// canCollide reports whether there is another name with the same metric names: it has
-// a point where this one has an underscore, or the other way round.
+// canCollide reports whether another name can have the same metric names: one with a
+// point where this one has an underscore, or the other way round.
 func canCollide(name string) bool { return strings.ContainsAny(name, "._") }
 
-// collisionKey sorts names that collide beside each other. No name has a slash.
+// collisionKey returns the key of a topic in colliding. Names that collide sort next to
+// each other. No name contains a slash.
 func collisionKey(name, of string) string { return topic.Collision(name) + "/" + of }
 
-// edit returns a snapshot that differs by what change does to it, with put and remove
-// or by replacing maps. It costs some copied nodes for each topic that changes. Nobody
-// else may edit the same snapshot meanwhile.
+// edit returns a copy of the snapshot to which change was applied. change may call put and
+// remove, and may replace maps, but not write to them. It costs a few copied nodes for each
+// changed topic. The same snapshot must not be edited concurrently.
 func (s *Snapshot) edit(change func(next *Snapshot)) *Snapshot {
 	next := *s
 	next.topics, next.byID, next.colliding = s.topics.Copy(), s.byID.Copy(), s.colliding.Copy()
@@ -123,8 +125,8 @@ func (s *Snapshot) edit(change func(next *Snapshot)) *Snapshot {
 	return &next
 }
 
-// setConfig replaces the configs of a key. Revision is that of its entry, 0 if it has
-// none any more.
+// setConfig replaces the configs of a key. Revision is the revision of its entry, or 0 if
+// the entry was deleted.
 func (s *Snapshot) setConfig(brokers, key string, set map[string]string, revision int64) {
 	s.revisions = maps.Clone(s.revisions)
 	if s.revisions[key] = revision; revision == 0 {
@@ -154,7 +156,7 @@ func (s *Snapshot) config(brokers, key string) map[string]string {
 	return s.groups[strings.TrimPrefix(key, groupPrefix)]
 }
 
-// put enters a topic, in place of what had its name.
+// put enters a topic, and replaces a topic of the same name.
 func (s *Snapshot) put(t *Topic) {
 	if old, ok := s.topics.Set(t.Name, t); ok && old.ID != t.ID {
 		s.byID.Delete(string(old.ID[:]))
@@ -172,9 +174,10 @@ func (s *Snapshot) remove(t *Topic) {
 	s.colliding.Delete(collisionKey(t.Name, t.Name))
 }
 
-// resetConfigs has all topics follow the configs of brokers. It goes through all of them
-// only if what a topic without configs of its own has in force is not as it was in
-// before: each config is decided by itself.
+// resetConfigs applies changed broker configs to the Config of all topics, and returns
+// these. It does nothing if the configs in force of a topic without overrides are the same
+// as in before. This test is enough, because the value of each config depends on that
+// config's layers only.
 func (s *Snapshot) resetConfigs(before *Snapshot) (changed []*Topic) {
 	same := func(a, b config.Entry) bool {
 		return a.Name == b.Name && (a.Value == b.Value || a.Value != nil && b.Value != nil && *a.Value == *b.Value)

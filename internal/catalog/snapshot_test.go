@@ -14,7 +14,8 @@ import (
 	"github.com/botehq/bote/internal/topic"
 )
 
-// namesOf lists the topics of a snapshot, each of which is found by its name and its ID.
+// namesOf lists the topics of a snapshot, and requires that each is found by its name and
+// its ID.
 func namesOf(t *testing.T, s *catalog.Snapshot) []string {
 	t.Helper()
 	names := []string{}
@@ -28,8 +29,7 @@ func namesOf(t *testing.T, s *catalog.Snapshot) []string {
 	return names
 }
 
-// TestSnapshotsStayAsTheyWere: whatever happens after a snapshot was taken, it has what
-// it had.
+// TestSnapshotsStayAsTheyWere: later changes do not change a snapshot that was taken.
 func TestSnapshotsStayAsTheyWere(t *testing.T) {
 	t.Parallel()
 	c, err := catalog.Open(t.Context(), memmeta.New(), 1, nil, true)
@@ -61,8 +61,7 @@ func TestSnapshotsStayAsTheyWere(t *testing.T) {
 	}
 }
 
-// TestCollisions: a name is refused as long as there is a topic with the same metric
-// names.
+// TestCollisions: a name is refused while there is a topic with the same metric names.
 func TestCollisions(t *testing.T) {
 	t.Parallel()
 	c, err := catalog.Open(t.Context(), memmeta.New(), 1, nil, true)
@@ -89,8 +88,8 @@ func TestCollisions(t *testing.T) {
 	require.NoError(t, create("a.b")[0])
 }
 
-// TestBrokerConfigsReachTopics: a config of all brokers is the default of topics that do
-// not set it, and only of those.
+// TestBrokerConfigsReachTopics: a config of all brokers applies to the topics that do not
+// set it, and only to those.
 func TestBrokerConfigsReachTopics(t *testing.T) {
 	t.Parallel()
 	c, err := catalog.Open(t.Context(), memmeta.New(), 1, nil, true)

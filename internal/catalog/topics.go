@@ -16,18 +16,18 @@ import (
 	"github.com/botehq/bote/internal/topic"
 )
 
-// Spec is a topic to be created. -1 for Partitions and ReplicationFactor is the
+// Spec describes a topic to create. -1 in Partitions or ReplicationFactor means the
 // default.
 type Spec struct {
 	Name              string
 	Partitions        int32
 	ReplicationFactor int16
 	Config            map[string]string
-	// Assignment has the replicas by partition, if the client chose them.
+	// Assignment maps partitions to replicas, if the client chose them.
 	Assignment map[int32][]int32
 }
 
-// Policy is what the broker's settings say about new topics.
+// Policy has the broker's settings for new topics.
 type Policy struct {
 	NodeID            int32
 	Partitions        int32
@@ -37,8 +37,8 @@ type Policy struct {
 	Clamp bool
 }
 
-// CheckTopic says what creating a topic would make, or why it cannot be. The
-// order of the checks is that of Kafka's ReplicationControlManager.
+// CheckTopic returns the topic that creating spec would make, or why it cannot be created.
+// The order of the checks is that of Kafka's ReplicationControlManager.
 func (c *Catalog) CheckTopic(s *Snapshot, spec Spec, p Policy) (*Topic, error) {
 	if spec.Name == "__cluster_metadata" {
 		return nil, refuse(kerr.InvalidRequest, "Creation of internal topic __cluster_metadata is prohibited.")
@@ -90,8 +90,8 @@ func partitionCount(spec Spec, p Policy) (int32, error) {
 	return n, nil
 }
 
-// maxPartitions bounds what one request can make the broker open, as Kafka's
-// controller does.
+// maxPartitions bounds how many partitions one request can create, as in Kafka's
+// controller.
 const maxPartitions = 10_000
 
 func checkAssignment(spec Spec, p Policy) (int32, error) {
@@ -117,7 +117,7 @@ func checkAssignment(spec Spec, p Policy) (int32, error) {
 	return n, nil
 }
 
-// CheckReplicas refuses a manual assignment that is not this broker alone.
+// CheckReplicas refuses a manual assignment to anything but this broker alone.
 func CheckReplicas(replicas []int32, nodeID int32) error {
 	if len(replicas) == 0 {
 		return refuse(kerr.InvalidReplicaAssignment, "The manual partition assignment includes an empty replica list.")
@@ -142,14 +142,14 @@ func (c *Catalog) CreateTopic(ctx context.Context, spec Spec, p Policy) (*Topic,
 	return topics[0], errs[0]
 }
 
-// CreateTopics creates topics that do not know of each other: two names that
-// collide only with one another are both created, as in Kafka. They are stored, opened
+// CreateTopics creates topics. It checks each against the existing topics only, so two new
+// names that collide with each other are both created, as in Kafka. The topics are opened
 // and published together.
 func (c *Catalog) CreateTopics(ctx context.Context, specs []Spec, p Policy, validateOnly bool) ([]*Topic, []error) {
 	return c.create(ctx, specs, p, validateOnly, maxPartitions)
 }
 
-// create is CreateTopics with a limit of the partitions of all topics together.
+// create is CreateTopics with a limit on the number of partitions of all topics together.
 func (c *Catalog) create(ctx context.Context, specs []Spec, p Policy, validateOnly bool, limit int32) ([]*Topic, []error) {
 	topics, errs := make([]*Topic, len(specs)), make([]error, len(specs))
 	release, err := c.takeTurn(ctx)
@@ -180,24 +180,24 @@ func (c *Catalog) create(ctx context.Context, specs []Spec, p Policy, validateOn
 			b.fail(b.left, err)
 		}
 	}
-	b.open(context.WithoutCancel(ctx)) // a client that goes away must not leave half of it
+	b.open(context.WithoutCancel(ctx)) // what is stored must be opened, even if the client leaves
 	return topics, errs
 }
 
-// topicsPerTxn bounds what one transaction of the store changes.
+// topicsPerTxn bounds how many topics one transaction of the store creates or deletes.
 const topicsPerTxn = 100
 
-// creation is the topics of a request. They are stored by some transactions, and then
-// opened together. Topics and errs are by their index in the request.
+// creation creates the topics of a request. It stores them in one or more transactions,
+// and then opens them together. Topics and errs have the request's indexes.
 type creation struct {
 	c      *Catalog
 	specs  []Spec
 	policy Policy
 	topics []*Topic
 	errs   []error
-	left   []int // indexes of those that the present transaction has to store
-	tried  bool  // it was tried before
-	stored []int // indexes of those that are stored and not open
+	left   []int // indexes of the topics that the present transaction has to store
+	tried  bool  // the present transaction was tried before
+	stored []int // indexes of the topics that are stored and not open yet
 }
 
 func (b *creation) fail(indexes []int, err error) {
@@ -206,8 +206,8 @@ func (b *creation) fail(indexes []int, err error) {
 	}
 }
 
-// store stores what is left. If that was tried before, what is in the snapshot by now is
-// looked at first.
+// store stores the topics in left. If that was tried before, it first rechecks them against
+// the present snapshot.
 func (b *creation) store(ctx context.Context) (nowUnclear bool, err error) {
 	if b.tried {
 		b.recheck()
@@ -231,8 +231,8 @@ func (b *creation) store(ctx context.Context) (nowUnclear bool, err error) {
 	return false, nil
 }
 
-// recheck takes those off what is left that are there, by an attempt whose outcome was
-// unclear, or that others created.
+// recheck removes topics from left that need not or cannot be stored any more: an earlier
+// attempt with an unclear outcome has stored them, or others have created their names.
 func (b *creation) recheck() {
 	s := b.c.Snapshot()
 	var left []int
@@ -246,19 +246,19 @@ func (b *creation) recheck() {
 			b.fail([]int{i}, err)
 			continue
 		}
-		t.ID = b.topics[i].ID // the attempt before may still happen
+		t.ID = b.topics[i].ID // recognises an earlier attempt that takes effect late
 		b.topics[i] = t
 		left = append(left, i)
 	}
 	b.left = left
 }
 
-// open opens and publishes the topics that were stored. Some may have been published
-// already, because the store was read again after an unclear outcome. A topic that cannot
-// be opened is removed.
+// open opens and publishes the stored topics. Some may have been published already, when
+// the snapshot was brought up to date after an unclear outcome. A topic that cannot be
+// opened is removed from the store.
 func (b *creation) open(ctx context.Context) {
 	var created []Created
-	var of []int // the index in the request, of each
+	var of []int // the request's index of each entry of created
 	for _, i := range b.stored {
 		now, t := b.c.Snapshot(), b.topics[i]
 		if is := now.TopicByID(t.ID); is != nil {
@@ -287,17 +287,17 @@ func (b *creation) open(ctx context.Context) {
 	}
 }
 
-// unstore removes the entry of a topic that nobody has seen, if it is still what was
-// stored.
+// unstore removes the entry of a topic that could not be opened, unless others have changed
+// the entry meanwhile.
 func (c *Catalog) unstore(ctx context.Context, t *Topic) error {
 	key := topicPrefix + t.Name
 	return c.decide(func(bool) (bool, error) {
-		if s := c.Snapshot(); s.TopicByID(t.ID) != nil { // it was published when the store was read again
+		if s := c.Snapshot(); s.TopicByID(t.ID) != nil { // published by a catchUp
 			c.current.Store(s.edit(func(s *Snapshot) { s.remove(t) }))
 		}
 		_, err := c.txn(ctx, []meta.Cond{{Key: key, Revision: t.revision}}, []meta.Op{meta.Delete(key)})
 		switch {
-		case errors.Is(err, meta.ErrConflict): // it is gone, or others have changed it
+		case errors.Is(err, meta.ErrConflict): // the entry is gone, or others have changed it
 			return false, nil
 		case errors.Is(err, meta.ErrUnclear):
 			return true, errAgain
@@ -306,8 +306,8 @@ func (c *Catalog) unstore(ctx context.Context, t *Topic) error {
 	})
 }
 
-// DeleteTopics deletes topics. When it returns, their names are free. The topics that
-// it returns are those as they were.
+// DeleteTopics deletes topics. When it returns, their names are free. It returns the
+// deleted topics.
 func (c *Catalog) DeleteTopics(ctx context.Context, ids []topic.ID) ([]*Topic, []error) {
 	topics, errs := make([]*Topic, len(ids)), make([]error, len(ids))
 	release, err := c.takeTurn(ctx)
@@ -341,17 +341,17 @@ func (c *Catalog) DeleteTopics(ctx context.Context, ids []topic.ID) ([]*Topic, [
 	return topics, errs
 }
 
-// deletion is the topics of a request; see creation.
+// deletion deletes the topics of a request. Topics, errs and left are as in creation.
 type deletion struct {
 	c      *Catalog
 	topics []*Topic
 	errs   []error
 	left   []int
 	gone   []*Topic
-	of     []int // the index in the request, of each that is gone
+	of     []int // the request's index of each entry of gone
 }
 
-// store removes from the store and the snapshot what is left.
+// store removes the topics in left from the store and the snapshot.
 func (d *deletion) store(ctx context.Context, unclear bool) (nowUnclear bool, err error) {
 	s := d.c.Snapshot()
 	var left []int
@@ -385,7 +385,7 @@ func (d *deletion) store(ctx context.Context, unclear bool) (nowUnclear bool, er
 	return false, nil
 }
 
-// AddPartitions grows a topic to a number of partitions.
+// AddPartitions grows a topic to count partitions.
 func (c *Catalog) AddPartitions(ctx context.Context, name string, count int32, validateOnly bool) error {
 	release, err := c.takeTurn(ctx)
 	if err != nil {
@@ -425,8 +425,8 @@ func checkGrowth(name string, t *Topic, count int32) error {
 	return nil
 }
 
-// openGrown opens new partitions and publishes the topic. If they cannot be opened, it is
-// stored as it was.
+// openGrown opens the new partitions and publishes the grown topic. If they cannot be
+// opened, it stores the topic as it was before.
 func (c *Catalog) openGrown(ctx context.Context, t, grown *Topic) error {
 	now := c.Snapshot()
 	err := c.applier.Created(ctx, []Created{{grown, t.Partitions, now.LeaderEpoch(t)}})[0]
@@ -441,14 +441,14 @@ func (c *Catalog) openGrown(ctx context.Context, t, grown *Topic) error {
 	case undo == nil:
 		back.revision = revision
 		c.current.Store(now.edit(func(s *Snapshot) { s.put(&back) }))
-	case errors.Is(undo, errAgain): // the snapshot is as the store is
+	case errors.Is(undo, errAgain): // commit has brought the snapshot up to date
 	default:
 		err = errors.Join(err, undo)
 	}
 	return err
 }
 
-// storeTopic stores a topic in place of what it was.
+// storeTopic replaces the entry of a topic, if it still has was.revision.
 func (c *Catalog) storeTopic(ctx context.Context, was, is *Topic) (revision int64, unclear bool, err error) {
 	key := topicPrefix + was.Name
 	revision, unclear, err = c.commit(ctx, []meta.Cond{{Key: key, Revision: was.revision}}, []meta.Op{putJSON(key, is.record())})
@@ -501,8 +501,9 @@ func (c *Catalog) AlterTopic(ctx context.Context, name string, change func(effec
 	})
 }
 
-// AlterBroker replaces configs set at run time, for this broker or, if cluster,
-// for every broker. Change may be called more than once.
+// AlterBroker replaces the configs set at run time by what change makes of them: those of
+// this broker or, if cluster is set, those of every broker. Change may be called more than
+// once.
 func (c *Catalog) AlterBroker(ctx context.Context, cluster bool, change func(effective func(string) string, set map[string]string) error, validateOnly bool) error {
 	key := c.brokers
 	if cluster {
@@ -515,7 +516,8 @@ func (c *Catalog) AlterBroker(ctx context.Context, cluster bool, change func(eff
 	return c.alterConfig(ctx, key, func(set map[string]string) error { return change(effective, set) }, validateOnly)
 }
 
-// AlterGroup replaces the configs set for a group. Change may be called more than once.
+// AlterGroup replaces the configs set for a group by what change makes of them. Change may
+// be called more than once.
 func (c *Catalog) AlterGroup(ctx context.Context, name string, change func(effective func(string) string, set map[string]string) error, validateOnly bool) error {
 	return c.alterConfig(ctx, groupPrefix+name, func(set map[string]string) error {
 		before := maps.Clone(set)
@@ -531,8 +533,8 @@ func (c *Catalog) AlterGroup(ctx context.Context, name string, change func(effec
 	}, validateOnly)
 }
 
-// alterConfig replaces the configs of a key by what change makes of them. None left
-// removes the key.
+// alterConfig replaces the configs of a key by what change makes of them. If none is left,
+// it deletes the key.
 func (c *Catalog) alterConfig(ctx context.Context, key string, change func(set map[string]string) error, validateOnly bool) error {
 	release, err := c.takeTurn(ctx)
 	if err != nil {
@@ -580,8 +582,8 @@ func (c *Catalog) alterConfig(ctx context.Context, key string, change func(set m
 	})
 }
 
-// producerIDs hands out producer IDs from blocks. A block is taken from the store
-// before its first ID is given, so an ID is never given twice.
+// producerIDs is the rest of a block of producer IDs: next <= end. A block is reserved in
+// the store before its first ID is given out, so no ID is given out twice.
 type producerIDs struct{ next, end int64 }
 
 const (
@@ -607,8 +609,9 @@ func (c *Catalog) ProducerID(ctx context.Context) (int64, error) {
 	return id, nil
 }
 
-// takeBlock takes a block of producer IDs. One of which it is not known whether it was
-// taken is left unused: it may be another broker's.
+// takeBlock reserves a block of producer IDs. If the outcome is unclear, it reads the store
+// again and reserves the block that is next there. The unclear block may be lost, but it is
+// never used: another broker may have it.
 func (c *Catalog) takeBlock(ctx context.Context) (first int64, err error) {
 	for range attempts {
 		first, err = c.tryTakeBlock(ctx)

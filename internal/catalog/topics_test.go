@@ -14,7 +14,7 @@ import (
 	"github.com/botehq/bote/internal/topic"
 )
 
-// opener opens partitions, or fails to.
+// opener is an applier that calls begun when it opens partitions, and then returns err.
 type opener struct {
 	begun func()
 	err   error
@@ -35,8 +35,8 @@ var (
 	errOpen      = errors.New("no room")
 )
 
-// TestClientLeaves: a topic is created, grown and deleted whole, or not at all, when
-// the client goes away meanwhile; and so it is after a restart.
+// TestClientLeaves: if the client goes away meanwhile, a topic is created, grown or deleted
+// completely or not at all, also as seen after a restart.
 func TestClientLeaves(t *testing.T) {
 	t.Parallel()
 	store := memmeta.New()
@@ -76,8 +76,8 @@ func TestClientLeaves(t *testing.T) {
 	partitions(0)
 }
 
-// TestOffsetsTopicDoesNotGrow: the number of its partitions says in which one a
-// group's offsets are.
+// TestOffsetsTopicDoesNotGrow: the number of its partitions decides in which of them a
+// group's offsets are, so it must not change.
 func TestOffsetsTopicDoesNotGrow(t *testing.T) {
 	t.Parallel()
 	c, err := catalog.Open(t.Context(), memmeta.New(), 1, nil, true)

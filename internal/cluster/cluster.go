@@ -1,7 +1,7 @@
-// Package cluster is who the brokers are and which of them leads a partition.
-// There is one broker: it is the leader and the only replica of everything, and
-// its leader epoch for a partition follows from how often the data directory was
-// opened after an unclean stop (see package catalog).
+// Package cluster knows which brokers there are and which of them leads a partition.
+// There is one broker. It is the leader and the only replica of every partition. Its
+// leader epoch for a partition is the number of runs since the topic was created: a run
+// begins after an unclean stop, or after a log failed (see package catalog).
 package cluster
 
 import (
@@ -11,13 +11,13 @@ import (
 	"strconv"
 )
 
-// Endpoint is where clients of one listener find the broker.
+// Endpoint is the address at which clients of one listener find the broker.
 type Endpoint struct {
 	Host string
 	Port int32
 }
 
-// ParseEndpoint splits a bound or configured address.
+// ParseEndpoint splits an address, which is host:port.
 func ParseEndpoint(address string) (Endpoint, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
@@ -39,10 +39,10 @@ type Node struct {
 	Endpoints map[string]Endpoint
 }
 
-// Replicas is the replica list of every partition.
+// Replicas returns the replica list, which is the same for every partition.
 func (n *Node) Replicas() []int32 { return []int32{n.ID} }
 
-// Endpoint is the address for clients that came in on a listener.
+// Endpoint returns the address for clients that are connected to a listener.
 func (n *Node) Endpoint(listener string) Endpoint { return n.Endpoints[listener] }
 
 // NewID returns a random ID in the 22-character form that clusters, directories

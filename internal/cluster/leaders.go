@@ -19,26 +19,26 @@ type Leader struct {
 	Epoch int32
 }
 
-// Gain is a partition that this broker leads from now on, and in which epoch.
+// Gain is a partition that this broker begins to lead, and its leader epoch.
 type Gain struct {
 	Partition
 	Epoch int32
 }
 
-// Listener opens and closes partitions as this broker gains and loses them. It is
-// called for one partition by one goroutine at a time.
+// Listener opens and closes partitions as this broker gains and loses them. At most
+// one goroutine at a time calls it for the same partition.
 type Listener interface {
 	// Gained opens partitions: when it returns they can be used. If it returns an
-	// error, none of them can. A partition that was gained before is gained again in
-	// a newer epoch: its log is opened anew.
+	// error, none of them can. If the broker leads a partition already, the epoch is
+	// newer, and Gained opens its log again.
 	Gained(ctx context.Context, gains []Gain) error
-	// Lost ends a partition. When it returns, nothing of it is read or written here.
+	// Lost ends a partition. When it returns, the partition is no longer read or
+	// written here.
 	Lost(ctx context.Context, p Partition) error
 }
 
-// Leaders is who leads each partition. Where there is one broker the answer is
-// always the same: it gains each partition when the partition is created or its log
-// is opened again, and it never loses one.
+// Leaders knows the leader of each partition. A broker that is alone gains each partition
+// when the partition is created or its log is opened again, and never loses one.
 //
 // A leader epoch belongs to its partition and never goes back.
 type Leaders struct {
@@ -49,7 +49,7 @@ type Leaders struct {
 	leader map[Partition]Leader
 }
 
-// NewLeaders returns the leaders of no partition yet.
+// NewLeaders returns a Leaders without partitions.
 func NewLeaders(self *Node) *Leaders {
 	return &Leaders{self: self, leader: map[Partition]Leader{}}
 }
@@ -57,7 +57,7 @@ func NewLeaders(self *Node) *Leaders {
 // SetListener must be called before the first gain.
 func (l *Leaders) SetListener(to Listener) { l.listener = to }
 
-// Leader returns the leader of a partition; ok is false if nobody is known to lead it.
+// Leader returns the leader of a partition; ok is false if no leader is known.
 func (l *Leaders) Leader(p Partition) (leader Leader, ok bool) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
@@ -85,7 +85,7 @@ func (l *Leaders) Gain(ctx context.Context, gains []Gain) error {
 	return nil
 }
 
-// Lose makes another broker the leader of a partition. Whoever asks is sent there
+// Lose makes another broker the leader of a partition. Leader returns the other broker
 // before the partition ends here.
 func (l *Leaders) Lose(ctx context.Context, p Partition, to Leader) error {
 	here := l.Here(p)
@@ -98,7 +98,7 @@ func (l *Leaders) Lose(ctx context.Context, p Partition, to Leader) error {
 	return l.listener.Lost(ctx, p)
 }
 
-// Forget drops a partition that was deleted.
+// Forget removes a partition that was deleted.
 func (l *Leaders) Forget(p Partition) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -5,9 +5,9 @@ import (
 	"unicode/utf16"
 )
 
-// Partition is the partition of the internal topic, out of n, that keeps the
-// state of key: Java's String.hashCode, over UTF-16 units, made positive as
-// Kafka's Utils.abs does.
+// Partition returns which of the n partitions of the internal topic keeps the state of
+// key: Java's String.hashCode, over UTF-16 units, made positive as in Kafka's Utils.abs,
+// modulo n.
 func Partition(key string, n int32) int32 {
 	var h int32
 	for _, r := range key {

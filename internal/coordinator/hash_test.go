@@ -8,8 +8,8 @@ import (
 	"github.com/botehq/bote/internal/coordinator"
 )
 
-// The hashes are those of Java's String.hashCode; the one of
-// "polygenelubricants" is -2^31, which Kafka's abs makes 0.
+// The hashes are those of Java's String.hashCode. The hash of "polygenelubricants"
+// is -2^31, which Kafka's Utils.abs turns into 0.
 func TestTrap100PartitionIsJavasHashOverUTF16(t *testing.T) {
 	for key, hash := range map[string]int32{
 		"":                   0,

@@ -28,10 +28,11 @@ type item struct {
 	op     func(Machine)
 	refuse func(error)
 	empty  func() // not nil: called instead of op if the partition is empty
-	wait   bool   // stays queued where others are refused
+	wait   bool   // stays queued in loading and failed, where others are refused
 }
 
-// submit queues an operation, starts the goroutine if there is none, or refuses.
+// submit queues an operation and starts the goroutine if there is none, or refuses the
+// operation.
 func (s *Shard) submit(it item) {
 	queued, refusal := s.accept(it)
 	switch {
@@ -63,7 +64,7 @@ func (s *Shard) accept(it item) (queued bool, refusal error) {
 	return true, nil
 }
 
-// start runs the goroutine; the caller holds mu.
+// start starts the shard's goroutine. The caller holds mu.
 func (s *Shard) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	s.state, s.blank, s.cancel = opening, false, cancel
@@ -85,15 +86,15 @@ func (s *Shard) stop(closed bool) {
 	}
 }
 
-// errAnotherLife is why a shard is loaded anew whose partition began another life.
+// errAnotherLife makes run load the shard again at once: its partition was reopened.
 var errAnotherLife = fmt.Errorf("%w: the partition began another life", kerr.NotCoordinator)
 
-// reload has the shard loaded anew, without waiting if it waits for its next attempt.
+// reload makes the shard's goroutine load again, and ends its wait for the next attempt.
 func (s *Shard) reload() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch s.state {
-	case idle, retiring: // it has nothing
+	case idle, retiring: // no goroutine will use the old log
 		s.blank = false
 	case active:
 		s.items = append(s.items, item{op: func(Machine) { s.broken = errAnotherLife }, refuse: func(error) {}})
@@ -107,7 +108,7 @@ func (s *Shard) reload() {
 	}
 }
 
-// acknowledge is called by the log.
+// acknowledge queues the outcome of an append. The log calls it, on any goroutine.
 func (s *Shard) acknowledge(a ack) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -131,8 +132,8 @@ func (s *Shard) take() (items []item, acks []ack) {
 	return items, acks
 }
 
-// The time between attempts to load a shard that failed. It doubles with each attempt
-// until the shard has served for calmAfter.
+// These bound the wait before a failed shard is loaded again. The wait doubles with each
+// failure until the shard has served for calmAfter.
 const (
 	firstRetry = 500 * time.Millisecond
 	lastRetry  = 30 * time.Second
@@ -169,17 +170,17 @@ func (s *Shard) run(ctx context.Context) {
 	s.retire(kerr.NotCoordinator)
 }
 
-// failedShard is a shard that fails, once or again and again, until it has served for
-// calmAfter. The broker's log has two lines of it at most: that the shard failed, and
-// that it serves again.
+// failedShard is an episode of failures of a shard. It ends when the shard has served
+// for calmAfter. An episode logs at most two lines: that the shard failed, and that it
+// serves again.
 type failedShard struct {
 	s     *Shard
-	wait  time.Duration // the last, 0 if it does not fail
-	since time.Time     // when the shard began to serve
-	told  bool          // that it serves again
+	wait  time.Duration // the last wait; 0 before the first failure
+	since time.Time     // when the shard began to serve; zero after a failure
+	told  bool          // the line that it serves again is logged
 }
 
-// failed returns how long to wait until the shard is loaded again.
+// failed notes a failure and returns how long to wait before the shard is loaded again.
 func (e *failedShard) failed(err error) time.Duration {
 	s := e.s
 	s.metrics.failures.Inc()
@@ -204,8 +205,8 @@ func (e *failedShard) serves() {
 	}
 }
 
-// activate opens the shard for operations, unless its partition began another life while
-// it was loaded.
+// activate opens the shard for operations, unless Reload was called while it was being
+// loaded.
 func (s *Shard) activate() error {
 	s.mu.Lock()
 	if s.stale {
@@ -222,8 +223,9 @@ func (s *Shard) activate() error {
 	return nil
 }
 
-// rest answers who asked for every shard and makes the empty shard idle, unless
-// somebody asked for this one.
+// rest makes an empty shard idle and answers the queued operations of All and LoadAll.
+// It does nothing and returns false if an operation for this shard in particular is
+// queued, or if the shard was stopped or reloaded meanwhile.
 func (s *Shard) rest() bool {
 	s.mu.Lock()
 	items := s.items
@@ -246,7 +248,7 @@ func (s *Shard) rest() bool {
 	return true
 }
 
-// suspend refuses operations for a while.
+// suspend refuses operations for d, or until reload or the end of ctx.
 func (s *Shard) suspend(ctx context.Context, err error, d time.Duration) {
 	s.mu.Lock()
 	items := s.items
@@ -266,7 +268,8 @@ func (s *Shard) suspend(ctx context.Context, err error, d time.Duration) {
 	s.enter(opening)
 }
 
-// giveBack refuses operations, or queues them again, before later ones, if they wait.
+// giveBack refuses the items, except those with wait, which it puts back at the head of
+// the queue.
 func (s *Shard) giveBack(items []item, err error) {
 	var kept []item
 	for _, it := range items {
@@ -281,7 +284,7 @@ func (s *Shard) giveBack(items []item, err error) {
 	s.items = append(kept, s.items...)
 }
 
-// enter changes the state unless the shard is to end.
+// enter changes the state, unless the shard is retiring.
 func (s *Shard) enter(next state) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -290,7 +293,7 @@ func (s *Shard) enter(next state) {
 	}
 }
 
-// retire is the end of the goroutine; who still waits is refused.
+// retire makes the shard idle at the end of its goroutine, and refuses all queued items.
 func (s *Shard) retire(err error) {
 	s.mu.Lock()
 	items := s.items

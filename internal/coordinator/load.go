@@ -14,16 +14,16 @@ import (
 )
 
 const (
-	loadBytes   = 1 << 20   // read at once in replay
-	unpackLimit = 256 << 20 // of the records of one batch
+	loadBytes   = 1 << 20   // replay reads this many bytes at once
+	unpackLimit = 256 << 20 // largest size of one batch's records when decompressed, in bytes
 )
 
-// errNotOurs marks a log that [Logs.Open] refused to open with a kerr: trying
-// again is for whoever asks next.
+// errNotOurs means that [Logs.Open] returned a kerr. The shard does not try again by
+// itself; the next operation does.
 var errNotOurs = errors.New("log refused")
 
-// load opens the log and replays it. It reports whether there was nothing. Its
-// errors are kerrs.
+// load opens the log and replays it. It reports whether the log was empty. Its errors
+// are kerrs.
 func (s *Shard) load(ctx context.Context) (empty bool, err error) {
 	s.mu.Lock()
 	s.stale = false
@@ -62,7 +62,8 @@ func (s *Shard) load(ctx context.Context) (empty bool, err error) {
 	return false, nil
 }
 
-// beginLoading refuses from here on what does not wait.
+// beginLoading enters loading: operations are refused from here on, except items with
+// wait.
 func (s *Shard) beginLoading() {
 	s.enter(loading)
 	s.mu.Lock()
@@ -72,14 +73,14 @@ func (s *Shard) beginLoading() {
 	s.giveBack(items, kerr.CoordinatorLoadInProgress)
 }
 
-// unreadable are the records that a replay went past because the machine could
-// not read them. Who may write to the topic can put such records there, and a
-// shard that nothing but its log can help is not held up by them for ever. What
-// cannot be read of the log itself is an error.
+// unreadable describes the records that a replay skipped because the machine could not
+// read them. Anyone with the right to write to the topic can put such records there.
+// Replay skips them, because otherwise the shard could never be loaded again. A batch
+// that cannot be read, on the other hand, ends the replay with an error.
 type unreadable struct {
 	count int
-	first int64 // the offset of the first
-	err   error // and what is wrong with it
+	first int64 // offset of the first such record
+	err   error // the machine's error for the first
 }
 
 // replay applies the log from an offset to its high watermark.
@@ -113,7 +114,7 @@ func (s *Shard) replay(ctx context.Context, next int64) error {
 	}
 }
 
-// report tells in one line of the records that a replay went past.
+// report logs one line about the records that a replay skipped.
 func (s *Shard) report(bad *unreadable) {
 	if bad.count > 0 {
 		s.cfg.Logger.Error("records that cannot be read are skipped", slog.String("coordinator", s.cfg.Name),
@@ -121,7 +122,7 @@ func (s *Shard) report(bad *unreadable) {
 	}
 }
 
-// replayBatch applies the records of a batch from an offset on.
+// replayBatch applies the records of a batch, except those below offset from.
 func (s *Shard) replayBatch(b record.Batch, from int64, bad *unreadable) error {
 	if !b.ValidCRC() {
 		return errors.New("wrong checksum")
@@ -158,7 +159,7 @@ func (s *Shard) replayBatch(b record.Batch, from int64, bad *unreadable) error {
 }
 
 // marker reads the key of a control record: version, then 0 for abort and 1 for
-// commit. Other control records are none of ours.
+// commit. For other control records ok is false.
 func marker(key []byte) (commit, ok bool) {
 	if len(key) < 4 {
 		return false, false

@@ -8,8 +8,8 @@ type metrics struct {
 	failures prometheus.Counter
 }
 
-// newMetrics registers the runtime's metrics under the name of the coordinator;
-// without a registerer they are counted for nobody.
+// newMetrics registers the runtime's metrics, labelled with the coordinator's name.
+// Without a registerer they are counted but not exposed.
 func newMetrics(r prometheus.Registerer, name string) (*metrics, error) {
 	labels := prometheus.Labels{"coordinator": name}
 	m := &metrics{

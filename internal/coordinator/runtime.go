@@ -11,7 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 )
 
-// Config is what a [Runtime] is made of. Name and Logs are required.
+// Config configures a [Runtime]. Name and Logs are required.
 type Config struct {
 	Name       string // of the coordinator, in logs and metrics
 	Logs       Logs
@@ -26,7 +26,7 @@ type Runtime[M Machine] struct {
 	cfg     Config
 	machine func(*Shard) M
 	metrics *metrics
-	slots   chan struct{} // bounds the shards that replay at the same time
+	slots   chan struct{} // its capacity bounds how many shards replay at the same time
 
 	mu     sync.Mutex
 	shards map[int32]*Shard
@@ -35,10 +35,11 @@ type Runtime[M Machine] struct {
 	running sync.WaitGroup
 }
 
-// loadsAtOnce bounds the disk reads and buffers of a start.
+// loadsAtOnce is how many shards replay at the same time. It bounds the disk reads and
+// the buffers while a broker starts.
 const loadsAtOnce = 4
 
-// New returns a runtime that has loaded nothing. machine makes the empty state
+// New returns a runtime that has loaded nothing. machine returns the empty machine
 // of a shard.
 func New[M Machine](cfg Config, machine func(*Shard) M) (*Runtime[M], error) {
 	switch {
@@ -70,9 +71,9 @@ func New[M Machine](cfg Config, machine func(*Shard) M) (*Runtime[M], error) {
 func (r *Runtime[M]) Partitions() int32 { return r.cfg.Logs.Partitions() }
 
 // Do runs op on the shard of a partition, in the order of the calls, and loads
-// the shard if need be. Exactly one of op and refuse is called: op on the
-// shard's goroutine, refuse there or before Do returns, with a kerr. Neither may
-// block.
+// the shard if necessary. Exactly one of op and refuse is called: op on the
+// shard's goroutine; refuse, with a kerr, on that goroutine or before Do returns.
+// Neither may block.
 func (r *Runtime[M]) Do(partition int32, op func(M), refuse func(error)) {
 	s := r.shard(partition)
 	if s == nil {
@@ -82,20 +83,21 @@ func (r *Runtime[M]) Do(partition int32, op func(M), refuse func(error)) {
 	s.submit(item{op: func(m Machine) { op(m.(M)) }, refuse: refuse})
 }
 
-// All runs op once on every shard of this broker that holds something and calls done when all
-// have called theirs, with the errors joined. Shards that cannot run it now, as
-// they are being loaded, count as having failed.
+// All runs op once on every shard of this broker that holds something. When every op
+// has called its done, All calls done with the errors joined. A shard that is being
+// loaded, or has failed, refuses at once, and its error is joined too.
 func (r *Runtime[M]) All(op func(m M, done func(error)), done func(error)) {
 	r.all(op, done, false)
 }
 
-// AllEventually is All, but for shards that are being loaded it waits. done may
-// come late, or with an error when the runtime is closed first.
+// AllEventually is All, but it waits for shards that are being loaded or have failed, so
+// done may be called late. It is called with an error if the runtime is closed first.
 func (r *Runtime[M]) AllEventually(op func(m M, done func(error)), done func(error)) {
 	r.all(op, done, true)
 }
 
-// LoadAll starts to load every shard that holds something, and does not wait.
+// LoadAll starts to load every shard of this broker that holds something, and does not
+// wait.
 func (r *Runtime[M]) LoadAll() {
 	r.all(func(_ M, done func(error)) { done(nil) }, func(error) {}, true)
 }
@@ -130,16 +132,16 @@ func (r *Runtime[M]) all(op func(m M, done func(error)), done func(error), wait 
 	}
 }
 
-// Unload gives up the state of a partition that is no longer this broker's.
-// Callers get NOT_COORDINATOR; the next operation loads it again.
+// Unload gives up the shard of a partition that is no longer this broker's.
+// Waiting callers get NOT_COORDINATOR; the next operation loads the shard again.
 func (r *Runtime[M]) Unload(partition int32) {
 	if s := r.shard(partition); s != nil {
 		s.stop(false)
 	}
 }
 
-// Reload has a shard loaded anew, at once, because its partition began another life:
-// whatever the shard has is of the one before.
+// Reload loads a shard again, at once, because its partition was opened again. The
+// shard's state and log belong to the earlier incarnation.
 func (r *Runtime[M]) Reload(partition int32) {
 	if s := r.shard(partition); s != nil {
 		s.reload()
@@ -160,7 +162,8 @@ func (r *Runtime[M]) Close() {
 	r.running.Wait()
 }
 
-// shard returns the shard of a partition, nil when there is none any more.
+// shard returns the shard of a partition, which it creates if necessary. It returns nil
+// if the runtime is closed or the partition is negative.
 func (r *Runtime[M]) shard(partition int32) *Shard {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -184,7 +187,7 @@ func (r *Runtime[M]) shard(partition int32) *Shard {
 	return s
 }
 
-// countdown joins the ends of many operations.
+// countdown calls done when left operations have finished, with their errors joined.
 type countdown struct {
 	mu   sync.Mutex
 	left int

@@ -42,12 +42,12 @@ func (s *sum) EndTransaction(int64, bool) {}
 func (s *sum) Loaded()                    { s.loaded = true }
 func (s *sum) Unloaded(err error)         { s.unloaded = err }
 
-// add appends a number and gives what done gets.
+// add appends a number. done is that of Append.
 func (s *sum) add(n int, done func(error)) error {
 	return s.Append([]record.KeyValue{{Key: []byte("k"), Value: []byte(strconv.Itoa(n))}}, done)
 }
 
-// runtime runs sums over logs.
+// runtime starts a runtime of sums on logs.
 func runtime(t *testing.T, logs *coordinatortest.Logs) *coordinator.Runtime[*sum] {
 	t.Helper()
 	r, err := coordinator.New(coordinator.Config{Name: "test", Logs: logs}, newSum)
@@ -58,12 +58,12 @@ func runtime(t *testing.T, logs *coordinatortest.Logs) *coordinator.Runtime[*sum
 
 // outcome is how an operation ended.
 type outcome struct {
-	total int // when decided
+	total int // the machine's total when the operation ran
 	err   error
 	ended bool
 }
 
-// adds starts to add n in partition p; read the outcome after synctest.Wait.
+// adds starts to add n in partition p. The test reads the outcome after synctest.Wait.
 func adds(r *coordinator.Runtime[*sum], p int32, n int) *outcome {
 	o := &outcome{}
 	end := func(err error) { o.err, o.ended = err, true }
@@ -76,7 +76,7 @@ func adds(r *coordinator.Runtime[*sum], p int32, n int) *outcome {
 	return o
 }
 
-// total reads the durable total of partition p.
+// total starts to read the total of partition p; it ends when that total is durable.
 func total(r *coordinator.Runtime[*sum], p int32) *outcome {
 	o := &outcome{}
 	end := func(err error) { o.err, o.ended = err, true }
@@ -347,8 +347,8 @@ func TestLogThatCannotBeOpened(t *testing.T) {
 	})
 }
 
-// TestUnreadableRecordsAreSkipped: records that mean nothing to the machine do not
-// hold up a shard, and one line tells of them.
+// TestUnreadableRecordsAreSkipped: records that the machine cannot read do not hold up a
+// shard, and one line in the log reports them.
 func TestUnreadableRecordsAreSkipped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		logs := coordinatortest.New(1)
@@ -371,8 +371,8 @@ func TestUnreadableRecordsAreSkipped(t *testing.T) {
 	})
 }
 
-// TestAppendThatCannotBeApplied: a machine that appends what it cannot read loses
-// its shard, which is served again without the record.
+// TestAppendThatCannotBeApplied: a machine that appends a record which it cannot read
+// loses its shard, which then serves again without the record.
 func TestAppendThatCannotBeApplied(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := runtime(t, coordinatortest.New(1))
@@ -400,7 +400,7 @@ func TestUnreadableLogIsNotServed(t *testing.T) {
 		}(),
 		"record": func() record.Batch {
 			b := record.Build(1, number)
-			b[len(b)-1] = 0x7f // one header is there, not 64
+			b[len(b)-1] = 0x7f // the number of headers, now impossible
 			b.SealCRC()
 			return b
 		}(),
@@ -517,9 +517,9 @@ func TestTimersEndWithTheShard(t *testing.T) {
 	})
 }
 
-// TestShardThatFailsAgainAndAgain: a log that can be read and takes no batches is not
-// replayed without end, and the broker's log has one line of it. After a shard has
-// served for a while, it waits no longer than at first.
+// TestShardThatFailsAgainAndAgain: a log that can be read but accepts no batches is not
+// replayed without pause, and the broker's log has one line about it. After the shard
+// has served for a while, the wait is as short as at first.
 func TestShardThatFailsAgainAndAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		logs := coordinatortest.New(1)
@@ -555,8 +555,8 @@ func TestShardThatFailsAgainAndAgain(t *testing.T) {
 	})
 }
 
-// TestReload: a shard whose partition began another life is loaded anew, at once, even
-// if it waits for its next attempt; one that has nothing is left alone.
+// TestReload: Reload loads a shard again at once, even if it waits for its next attempt.
+// It leaves an idle shard alone.
 func TestReload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		logs := coordinatortest.New(2)
@@ -584,7 +584,7 @@ func TestReload(t *testing.T) {
 	})
 }
 
-// settled waits until an operation has ended.
+// settled waits until all goroutines are blocked: by then the operation has ended.
 func settled(o *outcome) *outcome {
 	synctest.Wait()
 	return o

@@ -13,8 +13,8 @@ import (
 	"github.com/botehq/bote/internal/record"
 )
 
-// Shard is the handle that a machine has on its partition. Its exported methods
-// are for the shard's goroutine: for code that the runtime calls.
+// Shard is a machine's handle on its partition. Only the shard's goroutine may call
+// the exported methods: code that the runtime calls runs there.
 type Shard struct {
 	partition int32
 	cfg       *Config
@@ -23,28 +23,29 @@ type Shard struct {
 	slots     chan struct{}
 	running   *sync.WaitGroup
 	wake      chan struct{} // one slot: something was queued
-	again     chan struct{} // one slot: the partition began another life
+	again     chan struct{} // one slot: Reload was called; load without further wait
 
-	mu     sync.Mutex
+	mu     sync.Mutex // guards the fields below, down to acks
 	state  state
-	reason error // why operations are refused, in failed
+	reason error // in failed: why operations are refused
 	closed bool
 	blank  bool               // in idle: the partition is known to be empty
-	stale  bool               // the partition began another life since it was loaded, or began to be
+	stale  bool               // Reload was called since load began
 	cancel context.CancelFunc // ends the goroutine
 	items  []item
 	acks   []ack
 
-	// The rest is the goroutine's.
+	// The shard's goroutine owns the fields below.
 	log     Log
 	machine Machine
-	serving bool // the machine has been told that it is loaded
+	serving bool // machine.Loaded was called
 	timers  timers
-	pending []*pending // appended, in order, the first not durable yet
-	broken  error      // the state is ahead of a log that will not follow
+	pending []*pending // the appends from the first that is not durable, in order
+	broken  error      // why the shard must be given up; nil if it need not
 }
 
-// pending is an append that is not durable yet, and who waits for it.
+// pending is an append that is not known to be durable, and the callbacks that wait for
+// it.
 type pending struct {
 	durable bool
 	waiting []func(error)
@@ -64,9 +65,10 @@ func (s *Shard) Now() time.Time { return s.cfg.Now() }
 
 // Append writes records as one batch and applies them. done, if not nil, is
 // called once on the shard's goroutine: with nil when the batch is durable, else
-// with a kerr. If Append returns an error nothing was applied and done is not
-// called; unless that is about the size of the batch, the shard is given up
-// after the current operation.
+// with a kerr. If Append returns an error, done is not called. The error is
+// kerr.MessageTooLarge or kerr.RecordListTooLarge if only the batch was refused; then
+// nothing was applied. After any other error the shard is given up when the current
+// operation returns.
 func (s *Shard) Append(records []KeyValue, done func(error)) error {
 	if s.broken != nil {
 		return s.broken
@@ -95,7 +97,7 @@ func (s *Shard) Append(records []KeyValue, done func(error)) error {
 }
 
 // Settled calls done when everything appended so far is durable, at once if it
-// is. It gates answers that show state which may be ahead of the disk.
+// already is. An answer that shows state which may be ahead of the disk waits for it.
 func (s *Shard) Settled(done func(error)) {
 	switch {
 	case s.broken != nil:
@@ -108,7 +110,8 @@ func (s *Shard) Settled(done func(error)) {
 	}
 }
 
-// breakDown marks the shard as to be given up and returns what to tell clients.
+// breakDown marks the shard to be given up, and returns the error for clients. Only the
+// first reason counts.
 func (s *Shard) breakDown(err error) error {
 	if s.broken == nil {
 		s.broken = fmt.Errorf("%w: %w", kerr.NotCoordinator, err)
@@ -142,7 +145,7 @@ func (s *Shard) serve(ctx context.Context) error {
 	}
 }
 
-// work handles what is queued.
+// work handles the queued acknowledgements, then the queued operations.
 func (s *Shard) work(ctx context.Context) {
 	items, acks := s.take()
 	for _, a := range acks {
@@ -157,8 +160,8 @@ func (s *Shard) work(ctx context.Context) {
 	}
 }
 
-// settle releases, in order, what waited for durable appends. The ack of a log
-// that was given up already finds nobody.
+// settle calls, in order of the appends, the callbacks that waited for durable ones. An
+// ack of a log that was given up already has no effect.
 func (s *Shard) settle(a ack) {
 	if a.err != nil {
 		if slices.Contains(s.pending, a.p) {
@@ -180,7 +183,7 @@ func (s *Shard) settle(a ack) {
 	}
 }
 
-// drop gives up the state and answers whoever waits.
+// drop gives up the state and answers all waiting callbacks and parked requests.
 func (s *Shard) drop(err error) {
 	s.broken = err
 	for _, p := range s.pending {

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Timer is something that will happen in a shard. The zero value is not armed.
-// It belongs to one shard and is embedded by value in what it is about.
+// Timer calls a function on a shard's goroutine at some time. The zero value is not
+// armed. It belongs to one shard, and is a field, by value, of the object that it serves.
 type Timer struct {
 	at    time.Time
 	fire  func()
@@ -16,14 +16,14 @@ type Timer struct {
 // Armed reports whether the timer will fire.
 func (t *Timer) Armed() bool { return t.place != 0 }
 
-// Schedule arms t to call fire on the shard's goroutine after d, and replaces
-// what t was armed for.
+// Schedule arms t to call fire on the shard's goroutine after d. It replaces what t was
+// armed for.
 func (s *Shard) Schedule(t *Timer, d time.Duration, fire func()) {
 	t.fire = fire
 	s.Restart(t, d)
 }
 
-// Restart arms t for the function of its last Schedule.
+// Restart arms t to call the function of its last Schedule after d.
 func (s *Shard) Restart(t *Timer, d time.Duration) {
 	t.at = time.Now().Add(d)
 	if t.Armed() {
@@ -40,8 +40,9 @@ func (s *Shard) Cancel(t *Timer) {
 	}
 }
 
-// fireDue calls what is due and returns the time of the next, if there is one.
-// A timer that arms itself again for now has to wait for its next turn.
+// fireDue fires the timers that are due, and returns the time of the next one, if there
+// is any. It fires at most as many as were armed at the start, so a timer that keeps
+// arming itself for now cannot hold up the shard.
 func (s *Shard) fireDue() (next time.Time, ok bool) {
 	now := time.Now()
 	for range len(s.timers) {

@@ -7,34 +7,35 @@ import (
 )
 
 // Feed keeps the newest changes of a store for the watches in the same process. A watch
-// that needs an older change is told to read the whole store again.
+// that needs an older change gets a Resync.
 //
-//	floor <= revision of each event kept <= revision
+//	floor <= revision of each of events <= revision
 type Feed struct {
-	mu       sync.Mutex // guards what follows
-	events   []Event    // in the order of their revisions
-	floor    int64      // every published change from here on is kept
-	revision int64      // of the last change
-	lost     int        // how often Lost was called
-	lostNow  bool       // Lost was called since the last Publish
-	moved    chan struct{}
+	mu       sync.Mutex    // guards the fields below
+	events   []Event       // in the order of their revisions
+	floor    int64         // events has all published changes from this revision on
+	revision int64         // of the last Publish
+	lost     int           // how often Lost was called
+	lostNow  bool          // Lost was called since the last Publish
+	moved    chan struct{} // closed and replaced at every change of the feed
 	closed   bool
 }
 
-// feedKeeps is how many changes a feed has at least, and at most twice as many.
+// feedKeeps is about how many changes a feed keeps when it drops the oldest; it drops
+// whole transactions. It does so when it has more than twice as many changes.
 const feedKeeps = 4096
 
-// NewFeed returns the feed of a store as of a revision.
+// NewFeed returns the feed of a store that is at a revision.
 func NewFeed(revision int64) *Feed {
 	return &Feed{floor: revision + 1, revision: revision, moved: make(chan struct{})}
 }
 
-// Publish adds what a transaction changed. The driver calls it in the order of
-// revisions, and keeps neither the slice nor its values.
+// Publish adds the changes of a transaction. The driver calls it in the order of
+// revisions, and must not change the slice or its values afterwards.
 func (f *Feed) Publish(revision int64, events []Event) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.lostNow { // changes before this one may be missing
+	if f.lostNow { // changes with smaller revisions may be missing
 		f.floor, f.lostNow = revision, false
 	}
 	f.events = append(f.events, events...)
@@ -45,7 +46,7 @@ func (f *Feed) Publish(revision int64, events []Event) {
 	f.wakeLocked()
 }
 
-// dropLocked forgets the oldest changes, whole transactions.
+// dropLocked drops the oldest n changes, and the rest of the last one's transaction.
 func (f *Feed) dropLocked(n int) {
 	last := f.events[n-1].Revision
 	for n < len(f.events) && f.events[n].Revision == last {
@@ -55,7 +56,8 @@ func (f *Feed) dropLocked(n int) {
 	f.floor = last + 1
 }
 
-// Lost says that a change may have happened that nobody published.
+// Lost says that a transaction which is not published may have happened. All watches get
+// a Resync.
 func (f *Feed) Lost() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -65,7 +67,7 @@ func (f *Feed) Lost() {
 	f.wakeLocked()
 }
 
-// Close ends the waiting of all that watch.
+// Close makes Next return ErrClosed in all watches.
 func (f *Feed) Close() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -78,18 +80,18 @@ func (f *Feed) wakeLocked() {
 	f.moved = make(chan struct{})
 }
 
-// Watch is Store.Watch.
+// Watch implements Store.Watch.
 func (f *Feed) Watch(prefix string, from int64) Events {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	w := &watcher{f: f, prefix: prefix, from: from, lost: f.lost}
-	if f.lostNow { // the changes that are asked for may have happened, and nobody will publish them
+	if f.lostNow { // from may be the revision of a change that nobody will publish: Resync
 		w.lost--
 	}
 	return w
 }
 
-// watcher goes through a feed; it holds nothing of it.
+// watcher is a position in a feed. The feed does not know its watchers.
 type watcher struct {
 	f      *Feed
 	prefix string
@@ -113,7 +115,7 @@ func (w *watcher) Next(ctx context.Context) (Batch, error) {
 	}
 }
 
-// look returns what has happened, or what tells when something has.
+// look returns the next batch if ok, else a channel that is closed when the feed changes.
 func (w *watcher) look() (b Batch, ok bool, moved <-chan struct{}, err error) {
 	f := w.f
 	f.mu.Lock()

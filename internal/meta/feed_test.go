@@ -10,8 +10,8 @@ import (
 	"github.com/botehq/bote/internal/meta"
 )
 
-// TestWatchAfterLost: whoever has read everything, and begins to watch after changes whose
-// outcomes are not known, is told to read again: some of those asked for may have happened.
+// TestWatchAfterLost: a watch that begins after transactions with unclear outcomes gets a
+// Resync, because some of the changes that it asks for may have happened unpublished.
 func TestWatchAfterLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := meta.NewFeed(5)

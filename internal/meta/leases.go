@@ -7,20 +7,20 @@ import (
 	"time"
 )
 
-// Leases is the leases of a store that has one process.
+// Leases is the leases of a store that only one process uses.
 type Leases struct {
-	// end deletes the keys of leases that have ended. It is called without any lock.
+	// end deletes the keys of a lease that has ended. It is called without a mutex held.
 	end func(ctx context.Context, id LeaseID) error
 
-	mu      sync.Mutex // guards what follows
+	mu      sync.Mutex // guards the fields below
 	last    LeaseID
 	live    map[LeaseID]*lease
 	closed  bool
-	running sync.WaitGroup // ends that are under way by themselves
+	running sync.WaitGroup // timers' calls of end that are in progress
 }
 
-// NewLeases returns leases whose IDs lie above one. End deletes the keys that belong to
-// a lease, which is not alive by then.
+// NewLeases returns a Leases that begins leases with IDs above last. It calls end to
+// delete the keys of a lease, when Alive is false for that lease.
 func NewLeases(last LeaseID, end func(ctx context.Context, id LeaseID) error) *Leases {
 	return &Leases{last: last, live: map[LeaseID]*lease{}, end: end}
 }
@@ -50,8 +50,8 @@ func (l *Leases) Begin(ttl time.Duration) (Lease, error) {
 	return e, nil
 }
 
-// Alive reports whether a lease has not ended. The driver asks within the transaction
-// that binds keys to it.
+// Alive reports whether a lease has not ended. The driver calls it within the transaction
+// that binds keys to the lease.
 func (l *Leases) Alive(id LeaseID) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -59,7 +59,8 @@ func (l *Leases) Alive(id LeaseID) bool {
 	return e != nil && time.Now().Before(e.due)
 }
 
-// Close ends the waiting for leases to end, and waits for what is under way.
+// Close stops the timers of all leases, and waits for the timers' calls of end that are in
+// progress.
 func (l *Leases) Close() {
 	l.mu.Lock()
 	l.closed = true
@@ -70,10 +71,11 @@ func (l *Leases) Close() {
 	l.running.Wait()
 }
 
-// retryEnd is when the keys of a lease are deleted again whose deletion failed.
+// retryEnd is how long after a failed deletion of a lease's keys it is tried again.
 const retryEnd = time.Second
 
-// expire runs when nobody has kept the lease alive.
+// expire is the function of the timer. It ends the lease unless KeepAlive was called
+// meanwhile.
 func (e *lease) expire() {
 	l := e.of
 	l.mu.Lock()
@@ -94,7 +96,7 @@ func (e *lease) expire() {
 	}
 }
 
-// endLater has the keys of a lease that has ended deleted once more.
+// endLater schedules another attempt to delete the keys of a lease that has ended.
 func (e *lease) endLater() {
 	l := e.of
 	l.mu.Lock()

@@ -9,18 +9,19 @@ import (
 	"github.com/botehq/bote/internal/record"
 )
 
-// Appended is what became of a batch.
+// Appended says where a batch is in the log.
 type Appended struct {
 	BaseOffset int64
-	// AppendTime is the broker's time in milliseconds where that counts, else -1.
+	// AppendTime is the broker's time in milliseconds if the topic uses
+	// LogAppendTime, else -1.
 	AppendTime int64
 }
 
 // Append puts a checked batch at the end of the log, in the order of the calls.
 // It patches offset and leader epoch into the batch and does not keep it. Done is
-// called exactly once: with the place of the batch once it is durable, or with
-// the reason why it is not in the log. An error that wraps nothing but the disk's
-// trouble does not tell whether the batch is there.
+// called exactly once: with the place of the batch once it is durable, or with an
+// error. A batch that was refused is not in the log. After KAFKA_STORAGE_ERROR, or if
+// the log was fenced or End was called meanwhile, it may be there or not.
 //
 // A batch that an idempotent producer repeats is not written again: it shares
 // the outcome of the first.
@@ -31,10 +32,11 @@ func (p *Partition) Append(b record.Batch, done func(Appended, error)) {
 }
 
 // AppendOrdered is Append for callers that need the offset before the batch is
-// durable. If it returns an error, nothing was appended and done is not called.
+// durable. If it returns an error, nothing was appended and done is not called. For a
+// batch that a producer repeats, base is not its offset but what the client sent.
 func (p *Partition) AppendOrdered(b record.Batch, done func(Appended, error)) (base int64, err error) {
 	if err := p.Writable(); err != nil {
-		return -1, err // without waiting: whoever mends a log that failed has the turn for long
+		return -1, err // do not wait for the turn: the repair of a failed log holds it for long
 	}
 	p.turn.Take()
 	defer p.turn.Give()
@@ -72,14 +74,15 @@ func (p *Partition) appendInTurn(b record.Batch, done func(Appended, error)) err
 	if b.LogAppendTime() {
 		result.AppendTime = b.MaxTimestamp()
 	}
-	// The wait begins before the write: the log may announce from within it.
+	// The wait begins before the write: log.Append itself may announce the batch as
+	// durable.
 	end := b.NextOffset()
 	p.await(end, p.bytes+int64(len(b)), func(err error) { done(result, err) })
 	if err := p.log.Append(b); err != nil {
 		if p.withdraw(end) {
 			return asClientError(err)
 		}
-		return nil // the log failed and its failure has been answered
+		return nil // fail or End has called done already
 	}
 	p.bytes += int64(len(b))
 	if b.ProducerID() >= 0 {
@@ -89,8 +92,8 @@ func (p *Partition) appendInTurn(b record.Batch, done func(Appended, error)) err
 	return nil
 }
 
-// await calls done when the high watermark reaches end. Repetitions wait in the
-// place where their original waits.
+// await calls done when the high watermark reaches end. A repetition waits right after
+// its original.
 func (p *Partition) await(end, bytes int64, done func(error)) {
 	p.mu.Lock()
 	err, settled := p.gone, p.gone != nil || end <= p.high.Load()
@@ -110,8 +113,8 @@ func (p *Partition) await(end, bytes int64, done func(error)) {
 	p.mu.Unlock()
 }
 
-// Settle waits until everything that was appended so far is durable, or never will
-// be.
+// Settle waits until everything appended so far is durable, or can no longer become
+// durable. It returns nil in both cases, and otherwise the context's error.
 func (p *Partition) Settle(ctx context.Context) error {
 	settled := make(chan struct{})
 	p.await(p.LogEndOffset(), 0, func(error) { close(settled) })
@@ -123,7 +126,8 @@ func (p *Partition) Settle(ctx context.Context) error {
 	}
 }
 
-// withdraw takes back the wait of a batch that was not written.
+// withdraw ends the wait of a batch that was not written. It reports false if the wait
+// has ended already: then done was called.
 func (p *Partition) withdraw(end int64) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -11,8 +11,8 @@ import (
 	"github.com/botehq/bote/internal/storage/vfs"
 )
 
-// holdSyncs has all syncs of records wait until what it returns is called, and then
-// end with its argument.
+// holdSyncs makes all syncs of records wait until release is called; they then return
+// its argument.
 func (b *bench) holdSyncs() (release func(error)) {
 	held, result := make(chan struct{}), error(nil)
 	b.faulty.Inject(func(op vfs.Op, name string) error {
@@ -28,8 +28,8 @@ func (b *bench) holdSyncs() (release func(error)) {
 	}
 }
 
-// TestAnAppendMakesNothingBeforeItVisible: the batches before it may still wait for
-// the disk.
+// TestAnAppendMakesNothingBeforeItVisible: the batches before a new one may still wait
+// for the disk.
 func TestAnAppendMakesNothingBeforeItVisible(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
@@ -44,8 +44,8 @@ func TestAnAppendMakesNothingBeforeItVisible(t *testing.T) {
 	require.EqualValues(t, 2, b.HighWatermark())
 }
 
-// TestAPartitionThatEndsAnswersWhatWaits: no producer waits for a partition that is
-// gone.
+// TestAPartitionThatEndsAnswersWhatWaits: no producer waits for a partition that has
+// ended.
 func TestAPartitionThatEndsAnswersWhatWaits(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
@@ -63,7 +63,7 @@ func TestAPartitionThatEndsAnswersWhatWaits(t *testing.T) {
 	release(nil)
 }
 
-// TestALogThatFailsWakesItsReaders: they would wait for records that cannot come.
+// TestALogThatFailsWakesItsReaders: readers would wait for records that cannot come.
 func TestALogThatFailsWakesItsReaders(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)

@@ -14,7 +14,7 @@ import (
 	"github.com/botehq/bote/internal/storage"
 )
 
-// failing is a log that takes batches and makes none durable.
+// failing is a log that accepts batches and makes none durable.
 type failing struct {
 	storage.Log
 	hooks storage.Hooks
@@ -31,8 +31,8 @@ func (f *failing) Append(b record.Batch) error {
 
 func (f *failing) Headers(context.Context, int64, func(record.Batch) error) error { return nil }
 
-// TestFencedAndBroken: a log that another broker took over is not a log whose disk
-// failed it. Clients of the one look for the new leader, those of the other try again.
+// TestFencedAndBroken: clients of a log that another broker took over look for the new
+// leader; clients of a log whose disk failed try again.
 func TestFencedAndBroken(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

@@ -14,7 +14,7 @@ import (
 	"github.com/botehq/bote/internal/topic"
 )
 
-// checkpointed is a log during whose opening a checkpoint falls due.
+// checkpointed is a log that takes a checkpoint while the partition is being opened.
 type checkpointed struct {
 	storage.Log
 	store *commitlog.Store
@@ -26,8 +26,8 @@ func (c checkpointed) Headers(ctx context.Context, from int64, visit func(record
 	return c.Log.Headers(ctx, from, visit)
 }
 
-// TestCheckpointDuringOpening: a checkpoint while a partition is opened again does
-// not save the part of its producers' state that is rebuilt by then.
+// TestCheckpointDuringOpening: a checkpoint while a partition is being opened does not
+// save its half-rebuilt producer state.
 func TestCheckpointDuringOpening(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
@@ -60,8 +60,8 @@ func TestCheckpointDuringOpening(t *testing.T) {
 	require.Equal(t, int64(4), b.LogEndOffset())
 }
 
-// TestOpeningThatDoesNotEnd: a start that ends while the producers of a partition are
-// rebuilt saves nothing of them, and the next start rebuilds them.
+// TestOpeningThatDoesNotEnd: a broker that stops while it rebuilds the producers of a
+// partition saves nothing of them, and the next start rebuilds them.
 func TestOpeningThatDoesNotEnd(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
@@ -81,7 +81,7 @@ func TestOpeningThatDoesNotEnd(t *testing.T) {
 		return b.store.OpenLog(t.Context(), storage.Partition{Topic: "t", ID: topic.ID{1}}, h)
 	}, partition.Config{Settings: func() storage.Settings { return settings }, ProducerExpiry: func() time.Duration { return time.Hour }, Now: func() time.Time { return b.now }})
 	require.ErrorIs(t, err, context.Canceled)
-	b.restart(t) // a stop that is as clean as it can be
+	b.restart(t) // as clean a stop as is possible here
 	require.Equal(t, int32(3), b.Producers()[0].LastSequence)
 	base, err := b.put(t, b.from(7, 0, 1, 1))
 	require.NoError(t, err)

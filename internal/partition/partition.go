@@ -16,16 +16,17 @@ import (
 	"github.com/botehq/bote/internal/token"
 )
 
-// Config is what a partition is made of.
+// Config is what a partition needs besides its log.
 type Config struct {
-	// Epoch is the leader epoch of this life of the partition.
+	// Epoch is the leader epoch of this Partition. One that replaces it has a newer one.
 	Epoch int32
 	// Settings returns the storage settings in force.
 	Settings func() storage.Settings
-	// ProducerExpiry returns how long an idle producer ID is remembered, as it is in
-	// force.
+	// ProducerExpiry returns how long an idle producer ID is remembered: the setting
+	// in force.
 	ProducerExpiry func() time.Duration
-	// Failed is told, once, why the log takes no more batches. It must not block.
+	// Failed is called once when the log fails and takes no more batches. It must not
+	// block.
 	Failed func(err error)
 	// Now is the wall clock; nil is time.Now.
 	Now func() time.Time
@@ -40,43 +41,43 @@ type Opener func(storage.Hooks) (storage.Log, storage.Recovered, error)
 type Partition struct {
 	cfg      Config
 	log      storage.Log
-	turn     token.Token // held by whoever appends
-	state    *producers  // guarded by turn
-	stateEnd int64       // everything below is in state, and nothing else; guarded by turn
+	turn     token.Token // the appender's token
+	state    *producers    // guarded by turn
+	stateEnd int64         // state covers exactly the batches below it; guarded by turn
 
-	rebuilt atomic.Bool // state is whole
+	rebuilt atomic.Bool // Open has rebuilt state completely
 
-	high  atomic.Int64
-	woken atomic.Int64 // how often all watchers were woken
-	bytes int64        // appended in this life; guarded by turn
+	high  atomic.Int64 // the high watermark
+	woken atomic.Int64 // how often wakeAll ran
+	bytes int64        // appended since Open; guarded by turn
 
-	mu       sync.Mutex // guards what follows
-	pending  []pending  // appends that are not durable yet, in order
-	visible  int64      // bytes at the high watermark
+	mu       sync.Mutex // guards the fields below
+	pending  []pending  // appends that are not durable yet, by end
+	visible  int64      // the value of bytes at the high watermark
 	watchers watchers
-	gone     error // why the partition serves nobody any more
-	failed   error // why nothing will become durable any more
+	gone     error // the reason given to End: the partition serves nobody any more
+	failed   error // the log failed: nothing more will become durable
 }
 
 // pending is an append, or the repetition of one, that waits for the high
 // watermark to reach end.
 type pending struct {
 	end   int64
-	bytes int64 // the partition's count of bytes behind the batch
+	bytes int64 // Partition.bytes after the batch; 0 for a repetition
 	done  func(error)
 }
 
-// Watcher is told when a partition has more to read. It can be compared, as a pointer
-// can. Notify must not block and must not call the partition.
+// Watcher is told when a partition has more to read. Its type must be comparable, as a
+// pointer is. Neither method may block or call the partition.
 type Watcher interface {
-	// Notify says that so many bytes became visible. Wake says that waiting on
-	// makes no sense: the partition ended, or its start moved.
+	// Notify says how many more bytes became visible. Wake says that there is nothing
+	// to wait for: the partition ended, its log failed, or its start moved.
 	Notify(bytes int64)
 	Wake()
 }
 
-// Open opens the log and rebuilds the state of its producers from the snapshot
-// and the headers behind it.
+// Open opens the log and rebuilds the state of its producers from the snapshot and
+// the headers of the batches after it.
 func Open(ctx context.Context, open Opener, cfg Config) (*Partition, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -123,7 +124,7 @@ func Open(ctx context.Context, open Opener, cfg Config) (*Partition, error) {
 // Log is the log underneath.
 func (p *Partition) Log() storage.Log { return p.log }
 
-// LeaderEpoch is the epoch of this life of the partition.
+// LeaderEpoch is the leader epoch of this Partition.
 func (p *Partition) LeaderEpoch() int32 { return p.cfg.Epoch }
 
 // LogStartOffset is the first offset that may be read.
@@ -135,7 +136,7 @@ func (p *Partition) LogEndOffset() int64 { return p.log.End() }
 // HighWatermark is the first offset that readers may not see.
 func (p *Partition) HighWatermark() int64 { return p.high.Load() }
 
-// Size is the bytes of the log.
+// Size is the number of bytes in the log.
 func (p *Partition) Size() int64 { return p.log.Size() }
 
 // advance moves the high watermark, answers the appends that it passed, in
@@ -170,8 +171,9 @@ func (p *Partition) advance(end int64) {
 	}
 }
 
-// fail answers everything that waits: the log takes no more batches. Another life of
-// the partition, on the log opened again, may take its place.
+// fail answers all waiting appends with an error and wakes the watchers. The log calls
+// it when it takes no more batches. The log may be opened again, and a new Partition may
+// then replace this one.
 func (p *Partition) fail(cause error) {
 	err := asClientError(cause)
 	p.mu.Lock()
@@ -188,35 +190,38 @@ func (p *Partition) fail(cause error) {
 	}
 }
 
-// inTurn runs f while nothing is appended.
+// inTurn takes the turn and runs f, so nothing is appended meanwhile.
 func (p *Partition) inTurn(f func() error) error {
 	p.turn.Take()
 	defer p.turn.Give()
 	return f()
 }
 
-// Watch has a watcher, which does not watch this partition yet, told of every change
-// until Unwatch.
+// Watch registers w: it is told of every change until Unwatch. It must not be registered
+// already.
 func (p *Partition) Watch(w Watcher) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.watchers.add(w)
 }
 
-// Unwatch ends Watch. A notification that is under way may still arrive.
+// Unwatch removes w, if it is registered. A notification that has already started may
+// still arrive.
 func (p *Partition) Unwatch(w Watcher) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.watchers.remove(w)
 }
 
-// Progress is how far a partition has come: what changes it is told to watchers.
+// Progress is how far a partition has come. It changes with each change that watchers
+// are told of.
 type Progress struct {
 	high, woken int64
 }
 
-// Progress is compared by whoever looks at the partition and then watches it: what
-// happened in between was told to nobody.
+// Progress returns how far the partition has come. Nobody is told of a change between
+// a look at the partition and Watch: a caller that does both compares the progress
+// before the look with the progress after Watch.
 func (p *Partition) Progress() Progress { return Progress{p.high.Load(), p.woken.Load()} }
 
 func (p *Partition) wakeAll() {
@@ -229,8 +234,8 @@ func (p *Partition) wakeAll() {
 	}
 }
 
-// End takes the partition out of service: appends that wait get reason, so does
-// whoever asks later, and watchers are woken. It does not close the log.
+// End takes the partition out of service: waiting appends, and all later appends and
+// reads, get reason, and watchers are woken. It does not close the log.
 func (p *Partition) End(reason error) {
 	p.mu.Lock()
 	if p.gone == nil {
@@ -255,14 +260,14 @@ func (p *Partition) Writable() error {
 	return p.failed
 }
 
-// alive returns why the partition serves nobody, or nil.
+// alive returns the reason given to End, or nil.
 func (p *Partition) alive() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.gone
 }
 
-// asClientError turns what a log returns into what a client may see.
+// asClientError turns an error of a log into one that a client may see.
 func asClientError(err error) error {
 	switch {
 	case err == nil:
@@ -280,8 +285,8 @@ func asClientError(err error) error {
 	return fmt.Errorf("%w: %w", kerr.KafkaStorageError, err)
 }
 
-// gaveUp reports whether whoever asked has left, or does not wait any longer: that says
-// nothing about the disk.
+// gaveUp reports whether err only says that the caller cancelled or ran out of time.
+// Such an error says nothing about the disk.
 func gaveUp(err error) bool {
 	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }

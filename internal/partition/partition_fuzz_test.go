@@ -9,9 +9,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// FuzzProducerSnapshot: a snapshot is refused or understood; what was understood is
-// written and read the same again. The checksum is set right, so that the fuzzer
-// gets behind it.
+// FuzzProducerSnapshot: a snapshot is refused or loaded, and a loaded one is encoded and
+// loaded again unchanged. The test corrects the checksum, so that the fuzzer gets past
+// it.
 func FuzzProducerSnapshot(f *testing.F) {
 	s := newProducers()
 	s.byID[7] = &producer{epoch: 3, batches: []sent{{first: 4, last: 9, lastOffset: 100, delta: 5, timestamp: 1000}}, timestamp: 1000, coordinatorEpoch: -1, txnFirst: -1}

@@ -29,7 +29,7 @@ var settings = storage.Settings{
 	RetentionMs: -1, RetentionBytes: -1, DeleteByPolicy: true,
 }
 
-// bench is a partition on a file system in memory that can crash and fail.
+// bench is a partition on an in-memory file system that can crash and fail.
 type bench struct {
 	mem    *vfs.Mem
 	faulty *vfs.Faulty
@@ -84,7 +84,7 @@ type outcome struct {
 
 // start appends without waiting.
 func (b *bench) start(batch record.Batch) <-chan outcome {
-	out := make(chan outcome, 2) // a second answer would be seen
+	out := make(chan outcome, 2) // with room for a second answer, so that a test would see it
 	b.Append(batch, func(a partition.Appended, err error) { out <- outcome{a, err} })
 	return out
 }
@@ -179,7 +179,7 @@ func TestNothingIsSeenBeforeItIsDurable(t *testing.T) {
 }
 
 // TestTrap14DuplicateSharesThePendingOutcome: a repetition of a batch that is not
-// durable yet is answered when the first is, with its offset.
+// durable yet is answered together with the original, with the same offset.
 func TestTrap14DuplicateSharesThePendingOutcome(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
@@ -242,8 +242,8 @@ func TestSequences(t *testing.T) {
 	}
 }
 
-// TestTrap19ProducersSurvive: what producers sent is known after a clean restart
-// and after a crash, so that a retry is a duplicate and not a second copy.
+// TestTrap19ProducersSurvive: after a clean restart or a crash, the partition still
+// knows what its producers sent, so that a retry is a duplicate and not a second copy.
 func TestTrap19ProducersSurvive(t *testing.T) {
 	t.Parallel()
 	for name, stop := range map[string]func(*bench, *testing.T){"restart": (*bench).restart, "crash": (*bench).crash} {
@@ -268,12 +268,12 @@ func TestTrap19ProducersSurvive(t *testing.T) {
 	}
 }
 
-// TestAllInFlightSurvive: a producer whose broker goes away repeats all that it has
-// in flight. Each of the five batches is known for a repetition, wherever the state
-// was saved between them; one that is older is not.
+// TestAllInFlightSurvive: a producer whose broker goes away repeats every batch in
+// flight. Each of the five is recognised as a repetition, wherever between them the
+// state was saved; an older batch is not.
 func TestAllInFlightSurvive(t *testing.T) {
 	t.Parallel()
-	long := strings.Repeat("x", 400_000) // three of them are more than a segment
+	long := strings.Repeat("x", 400_000) // three of these exceed a segment
 	for name, stop := range map[string]func(*bench, *testing.T){"restart": (*bench).restart, "crash": (*bench).crash} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -288,7 +288,7 @@ func TestAllInFlightSurvive(t *testing.T) {
 				require.NoError(t, err)
 				require.Equal(t, i, base)
 			}
-			for range 2 { // what was restored is saved again
+			for range 2 { // the second time, restored state is saved and restored
 				stop(b, t)
 				for i := int64(4); i < 14; i++ {
 					base, err := b.put(t, batch(7+i%2, int32(i/2)))
@@ -327,8 +327,8 @@ func TestProducersExpire(t *testing.T) {
 	}
 }
 
-// TestSnapshotOfAnotherOffset: a snapshot that knows of batches which the log does not
-// have is not believed, though it is whole.
+// TestSnapshotOfAnotherOffset: a snapshot that describes batches beyond the log's end is
+// refused, even if its checksum is right.
 func TestSnapshotOfAnotherOffset(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
@@ -455,7 +455,7 @@ func TestEpochs(t *testing.T) {
 	require.Equal(t, storage.Epoch{Epoch: 0, Start: 2}, r.Diverging)
 }
 
-// deleteRecords deletes below one offset.
+// deleteRecords deletes everything below offset.
 func (b *bench) deleteRecords(t *testing.T, offset int64) (int64, error) {
 	t.Helper()
 	starts, errs := partition.DeleteRecords(t.Context(), []*partition.Partition{b.Partition}, []int64{offset})

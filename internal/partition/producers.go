@@ -13,25 +13,25 @@ import (
 	"github.com/botehq/bote/internal/record"
 )
 
-// window is how many batches per producer are remembered. Clients keep at most
-// as many in flight.
+// window is how many batches per producer are remembered. Clients keep at most this
+// many in flight.
 const window = 5
 
-// sent is a batch that a producer has in the log.
+// sent describes a batch of a producer that is in the log.
 type sent struct {
 	first, last int32 // sequences
 	lastOffset  int64
-	delta       int32 // offsets in the batch, less one
-	timestamp   int64 // its largest
+	delta       int32 // last offset minus base offset
+	timestamp   int64 // the largest of its records, milliseconds
 }
 
-// producer is what is known of one producer ID.
+// producer is the state of one producer ID.
 type producer struct {
 	epoch            int16
 	batches          []sent // oldest first, at most window
-	timestamp        int64  // of the last batch
+	timestamp        int64  // of the last batch, milliseconds
 	coordinatorEpoch int32
-	txnFirst         int64 // first offset of its open transaction, -1
+	txnFirst         int64 // first offset of its open transaction, -1 for none
 }
 
 func (p *producer) lastSequence() int32 { return p.batches[len(p.batches)-1].last }
@@ -51,7 +51,7 @@ func (s *producers) check(b record.Batch) (seen sent, duplicate bool, err error)
 	p := s.byID[b.ProducerID()]
 	first, last, epoch := b.BaseSequence(), b.LastSequence(), b.ProducerEpoch()
 	switch {
-	case p == nil: // new, or forgotten by expiry: any sequence begins
+	case p == nil: // new, or expired: it may begin with any sequence
 		return sent{}, false, nil
 	case epoch < p.epoch:
 		return sent{}, false, errEpoch
@@ -91,7 +91,7 @@ func (s *producers) add(b record.Batch) {
 	})
 }
 
-// remember adds the newest batch; the oldest goes when there are too many.
+// remember adds the newest batch, and drops the oldest if there are more than window.
 func (p *producer) remember(b sent) {
 	if len(p.batches) == window {
 		p.batches = slices.Delete(p.batches, 0, 1)
@@ -100,7 +100,7 @@ func (p *producer) remember(b sent) {
 	p.timestamp = b.timestamp
 }
 
-// replay is add for a header found in the log.
+// replay is add for a batch header that Open reads from the log.
 func (s *producers) replay(h record.Batch) {
 	if h.ProducerID() >= 0 && !h.Control() && h.BaseSequence() >= 0 {
 		s.add(h)
@@ -110,7 +110,7 @@ func (s *producers) replay(h record.Batch) {
 // sweepEvery is how often expire looks at all producers, in milliseconds.
 const sweepEvery = 600_000
 
-// expire forgets producers that have been idle for too long.
+// expire forgets producers that have been idle for longer than expiry.
 func (s *producers) expire(now int64, expiry func() time.Duration) {
 	if now-s.swept < sweepEvery {
 		return
@@ -120,11 +120,12 @@ func (s *producers) expire(now int64, expiry func() time.Duration) {
 	maps.DeleteFunc(s.byID, func(_ int64, p *producer) bool { return p.txnFirst < 0 && p.timestamp < now-after })
 }
 
-// Snapshot format, version 1, as Kafka's .snapshot files. It reaches disk. A producer
-// has an entry for each batch that is remembered, oldest first, and one if there is
-// none. Kafka writes the newest only, and when it reads takes the last: but a client
-// whose broker goes away repeats all that it has in flight, and if what is not the
-// newest is refused, a client takes a new producer ID and sends everything again.
+// Snapshot format, version 1, as in Kafka's .snapshot files. It reaches disk. A
+// producer has an entry for each remembered batch, oldest first; without any, it has
+// one entry. Kafka writes an entry for the newest batch only, and of several it reads
+// the last. We keep all, because a client whose broker goes away repeats every batch in
+// flight. If all but the newest were refused, the client would take a new producer ID
+// and write its records twice.
 const (
 	snapshotVersion = 1
 	snapshotHead    = 10
@@ -135,8 +136,8 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 var errSnapshot = errors.New("producer snapshot is damaged")
 
-// snapshot returns the state, or nil if there are no producers, and the offset behind
-// the last batch that is in it. The log calls it from the goroutine that has the turn.
+// snapshot returns the state, or nil if there are no producers, and the offset after
+// the last batch that it covers. The log calls it from the goroutine that has the turn.
 func (p *Partition) snapshot() (state []byte, end int64) { return p.state.encode(), p.stateEnd }
 
 func (s *producers) encode() []byte {
@@ -174,7 +175,7 @@ func (p *producer) appendEntry(out []byte, id int64, b sent) []byte {
 
 func validSnapshot(raw []byte) bool { return newProducers().load(raw, math.MaxInt64) == nil }
 
-// load replaces the state by that of a snapshot taken at an offset.
+// load replaces the state by that of a snapshot that was taken at offset end.
 func (s *producers) load(raw []byte, end int64) error {
 	if len(raw) < snapshotHead || binary.BigEndian.Uint16(raw) != snapshotVersion {
 		return fmt.Errorf("%w: head", errSnapshot)
@@ -195,9 +196,9 @@ func (s *producers) load(raw []byte, end int64) error {
 	return nil
 }
 
-// loadEntry adds what an entry says to what those before it said of its producer. A
-// batch that cannot be below the offset of the snapshot is refused: its producer would
-// wait for what never comes, or be told of an offset that does not exist.
+// loadEntry adds one entry to the state of its producer. It refuses a batch that is not
+// below end, the snapshot's offset: a repetition of that batch would wait for ever, or
+// be answered with an offset that does not exist.
 func (s *producers) loadEntry(e []byte, end int64) error {
 	id, epoch := int64(binary.BigEndian.Uint64(e)), int16(binary.BigEndian.Uint16(e[8:]))
 	newest := sent{
@@ -231,7 +232,7 @@ func sequenceBefore(sequence, n int32) int32 {
 	return int32(1<<31 - 1 - (int64(n) - int64(sequence)) + 1)
 }
 
-// Producer describes an active producer for DescribeProducers.
+// Producer describes an active producer for DescribeProducers. Unknown values are -1.
 type Producer struct {
 	ID               int64
 	Epoch            int16

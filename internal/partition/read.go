@@ -23,19 +23,19 @@ type Read struct {
 	// ToLogEnd lets a debugging reader see what is not durable yet.
 	ToLogEnd   bool
 	MaxBytes   int
-	AtLeastOne bool // return a first batch that is larger than MaxBytes
-	FileWanted bool // the batches may be given as part of a file
-	NoWait     bool // ErrWouldWait is returned instead of waiting for a disk
+	AtLeastOne bool // return the first batch even if it is larger than MaxBytes
+	FileWanted bool // the batches may be returned as part of a file
+	NoWait     bool // return ErrWouldWait instead of waiting for a disk
 }
 
-// Records is what a read found. The chunk must be released.
+// Records is the result of a read. The chunk must be released.
 type Records struct {
 	storage.Chunk
 	HighWatermark    int64
 	LastStableOffset int64
 	LogStartOffset   int64
-	// Diverged says that the reader has batches that this log does not have; it
-	// should go back to the end of the epoch.
+	// Diverged says that the reader has batches that this log does not have. The
+	// reader should go back to the end of the epoch in Diverging.
 	Diverged  bool
 	Diverging storage.Epoch
 }
@@ -53,8 +53,8 @@ func (p *Partition) Read(ctx context.Context, r Read) (Records, error) {
 	return out, nil
 }
 
-// Look is what Read knows without the disk: all but the batches. More says that there
-// are some.
+// Look is the part of Read that needs no disk: it returns everything but the batches.
+// More says that there are batches to read.
 func (p *Partition) Look(r Read) (out Records, more bool, err error) {
 	if err := p.alive(); err != nil {
 		return Records{}, false, err
@@ -77,7 +77,8 @@ func (p *Partition) Look(r Read) (out Records, more bool, err error) {
 	return out, r.Offset < p.visibleEnd(r, out), nil
 }
 
-// visibleEnd is the first offset that a reader may not see, as of a look.
+// visibleEnd is the first offset that the reader may not see. The high watermark is that
+// of the earlier Look; for ToLogEnd, the log end is the present one.
 func (p *Partition) visibleEnd(r Read, looked Records) int64 {
 	if r.ToLogEnd {
 		return p.LogEndOffset()
@@ -85,7 +86,7 @@ func (p *Partition) visibleEnd(r Read, looked Records) int64 {
 	return looked.HighWatermark
 }
 
-// ReadBatches returns the batches that a look has seen. It may wait for a disk.
+// ReadBatches returns the batches that Look has seen. It may wait for a disk.
 func (p *Partition) ReadBatches(ctx context.Context, r Read, looked Records) (storage.Chunk, error) {
 	if r.MaxBytes <= 0 && !r.AtLeastOne {
 		return storage.Chunk{}, nil
@@ -108,7 +109,7 @@ func (p *Partition) CheckEpoch(known int32) error {
 	}
 }
 
-// diverging returns where the reader's log parts from this one, epoch -1 if it
+// diverging returns where the reader's log diverges from this one, or epoch -1 if it
 // does not (KIP-595, KIP-320).
 func (p *Partition) diverging(r Read) (storage.Epoch, error) {
 	end := p.EpochEnd(r.LastFetchedEpoch)
@@ -121,8 +122,9 @@ func (p *Partition) diverging(r Read) (storage.Epoch, error) {
 	return storage.Epoch{Epoch: -1}, nil
 }
 
-// EpochEnd answers OffsetForLeaderEpoch: the largest epoch at or below the asked
-// one and the offset behind its last batch, or -1 and -1 if nothing can be said.
+// EpochEnd answers OffsetForLeaderEpoch: the largest epoch at or below asked and the
+// offset after its last batch, or -1 and -1 if asked is negative or newer than the
+// current epoch.
 func (p *Partition) EpochEnd(asked int32) storage.Epoch {
 	unknown := storage.Epoch{Epoch: -1, Start: -1}
 	epochs := p.log.Epochs()
@@ -154,7 +156,7 @@ func (p *Partition) StartEpoch() int32 {
 	return epochs[0].Epoch
 }
 
-// FindTime returns the first visible record at least as late as ts.
+// FindTime returns the first visible record with a timestamp of ts or later.
 func (p *Partition) FindTime(ctx context.Context, ts int64) (storage.Stamp, bool, error) {
 	s, ok, err := p.log.FindTime(ctx, ts, p.HighWatermark())
 	return s, ok, asClientError(err)
@@ -166,9 +168,9 @@ func (p *Partition) FindMaxTime(ctx context.Context) (storage.Stamp, bool, error
 	return s, ok, asClientError(err)
 }
 
-// DeleteRecords forgets everything below offsets of partitions, durably, and returns
-// their log start offsets. -1 is the high watermark. Partitions of one engine share
-// what the disk has to do. It may wait for a disk.
+// DeleteRecords deletes, durably, everything below offsets[i] of parts[i], and returns
+// the log start offsets. An offset of -1 means the high watermark. Partitions of one
+// engine share their syncs. It may wait for a disk.
 func DeleteRecords(ctx context.Context, parts []*Partition, offsets []int64) (starts []int64, errs []error) {
 	starts, errs = make([]int64, len(parts)), make([]error, len(parts))
 	var moves []storage.NewStart
@@ -192,7 +194,7 @@ func DeleteRecords(ctx context.Context, parts []*Partition, offsets []int64) (st
 	return starts, errs
 }
 
-// deletable returns the offset below which records are to be deleted.
+// deletable checks the offset of a DeleteRecords and replaces -1 by the high watermark.
 func (p *Partition) deletable(offset int64) (int64, error) {
 	if err := p.alive(); err != nil {
 		return -1, err

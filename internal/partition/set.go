@@ -6,9 +6,9 @@ import (
 	"github.com/botehq/bote/internal/topic"
 )
 
-// Set is the live partitions of a broker, by topic ID and index. A partition is in
-// it from when it can be used until it ends. Nobody above keeps a partition for
-// longer than a request: another life of it may be in its place by then.
+// Set is the live partitions of a broker, by topic ID and index. It holds a partition
+// from when it can be used until it ends. A caller keeps a partition for one request at
+// most: by the next one, a reopened Partition may have replaced it.
 type Set struct {
 	mu   sync.RWMutex
 	byID map[topic.ID]*indexed
@@ -16,8 +16,8 @@ type Set struct {
 
 // indexed is the live partitions of one topic.
 type indexed struct {
-	parts []*Partition // by index; nil for one that is not here
-	count int          // of those that are not nil
+	parts []*Partition // by index; nil where this broker has none
+	count int          // how many are not nil
 }
 
 // NewSet returns an empty set.
@@ -34,7 +34,7 @@ func (s *Set) Get(id topic.ID, index int32) *Partition {
 	return t.parts[index]
 }
 
-// Put enters a partition, in place of an earlier life of it, which it returns.
+// Put enters a partition and returns the one that it replaces, or nil.
 func (s *Set) Put(id topic.ID, index int32, p *Partition) (earlier *Partition) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -18,8 +18,8 @@ import (
 	"github.com/botehq/bote/internal/topic"
 )
 
-// TestSettle: it waits for a slow disk, for no longer than it may, and not for a
-// disk that has failed.
+// TestSettle: Settle waits for a slow disk, at most until its context ends, and does not
+// wait for a disk that has failed.
 func TestSettle(t *testing.T) {
 	t.Parallel()
 	disk := vfs.NewFaulty(vfs.NewStrictMem())
@@ -62,5 +62,5 @@ func TestSettle(t *testing.T) {
 	require.NoError(t, <-settled)
 	require.Error(t, <-appended)
 	require.NoError(t, p.Settle(t.Context()))
-	_ = store.Close() // it tells of the failed sync
+	_ = store.Close() // it returns the failed sync
 }

@@ -2,23 +2,24 @@ package partition
 
 import "slices"
 
-// fewWatchers are found faster by looking at all of them than in a map.
+// fewWatchers is the largest number that a linear search finds faster than a map.
 const fewWatchers = 16
 
-// watchers is who watches a partition, in no order. Partition.mu guards it, but the
-// list is walked without it: what walk returned is not changed any more. So the
-// first who leaves after a walk copies the list, and all others that join or leave
-// take constant time.
+// watchers is the set of watchers of a partition, in no order. Partition.mu guards it,
+// but callers iterate without the mutex over the slice that walk returned, so that slice
+// is never changed. The first remove after a walk therefore copies the list. All other
+// calls of add and remove need constant time.
 //
 //	places == nil || len(places) == len(list) && list[places[w]] == w
 type watchers struct {
 	list   []Watcher
-	places map[Watcher]int // in the list; nil while there are few
-	walked bool            // the list may be under way, as far as it was then
-	most   int             // there were at a time, since list and places were made
+	places map[Watcher]int // index in list; nil while there are few
+	walked bool            // a caller of walk may still hold this list
+	most   int             // largest length since the last shrink
 }
 
-// add enters one that is not there. Behind what is walked there is room to write.
+// add enters a watcher that is not in the set. It writes after the end of any slice that
+// walk returned, so it need not copy.
 func (s *watchers) add(w Watcher) {
 	s.list = append(s.list, w)
 	n := len(s.list)
@@ -31,7 +32,7 @@ func (s *watchers) add(w Watcher) {
 	}
 }
 
-// remove takes one out, if it is there. The last takes its place.
+// remove takes w out, if it is in the set. The last watcher moves to its index.
 func (s *watchers) remove(w Watcher) {
 	at := s.find(w)
 	last := len(s.list) - 1
@@ -59,7 +60,7 @@ func (s *watchers) remove(w Watcher) {
 	}
 }
 
-// find is the place of a watcher, or -1.
+// find returns the index of w in list, or -1.
 func (s *watchers) find(w Watcher) int {
 	if s.places == nil {
 		return slices.Index(s.list, w)
@@ -70,7 +71,7 @@ func (s *watchers) find(w Watcher) int {
 	return -1
 }
 
-// shrink gives back what a crowd took that has left, three of four.
+// shrink gives memory back. It runs when at most a quarter of most is left.
 func (s *watchers) shrink() {
 	s.list, s.places, s.most = slices.Clone(s.list), nil, len(s.list)
 	if s.most > fewWatchers {
@@ -78,7 +79,7 @@ func (s *watchers) shrink() {
 	}
 }
 
-// index makes the map of places.
+// index builds places.
 func (s *watchers) index() {
 	s.places = make(map[Watcher]int, len(s.list))
 	for i, w := range s.list {
@@ -86,7 +87,7 @@ func (s *watchers) index() {
 	}
 }
 
-// walk returns all of them, to be told without the lock.
+// walk returns all watchers. The caller may iterate over them without the mutex.
 func (s *watchers) walk() []Watcher {
 	s.walked = len(s.list) > 0
 	return s.list

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestWatchersComeAndGo: in any order, few and many, each is told of all that
-// happens while it watches, once, and of nothing else.
+// TestWatchersComeAndGo: few or many, in any order, each watcher is told once of every
+// change while it watches, and of nothing else.
 func TestWatchersComeAndGo(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
@@ -51,8 +51,8 @@ func TestWatchersComeAndGo(t *testing.T) {
 	}
 }
 
-// TestWatchersLeaveWhileTheyAreTold: one that stays is told of each append,
-// whoever joins and leaves at the same time.
+// TestWatchersLeaveWhileTheyAreTold: a watcher that stays is told of each append, while
+// others join and leave.
 func TestWatchersLeaveWhileTheyAreTold(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
@@ -90,15 +90,15 @@ func TestWatchersLeaveWhileTheyAreTold(t *testing.T) {
 	require.Equal(t, appends*int64(len(b.batch("x"))), stays.bytes.Load())
 }
 
-// silent is a watcher that nobody listens to.
+// silent is a watcher that ignores what it is told.
 type silent struct{ _ int }
 
 func (*silent) Notify(int64) {}
 func (*silent) Wake()        {}
 
-// TestManyWatchers: a crowd takes memory for its number, not for its square, when it
-// joins, when it leaves, and when there are appends meanwhile.
-func TestManyWatchers(t *testing.T) { // alone: it counts what is allocated
+// TestManyWatchers: the memory that n watchers allocate when they join and leave, with
+// appends meanwhile, grows with n, not with its square.
+func TestManyWatchers(t *testing.T) { // not parallel: it measures allocations
 	b := newBench(t)
 	all := make([]silent, 20_000)
 	var before, after runtime.MemStats
@@ -117,7 +117,7 @@ func TestManyWatchers(t *testing.T) { // alone: it counts what is allocated
 	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(32<<20))
 }
 
-// BenchmarkWatch is one that joins and leaves a crowd.
+// BenchmarkWatch measures one watcher that joins and leaves a crowd.
 func BenchmarkWatch(b *testing.B) {
 	p := newBench(b)
 	crowd := make([]silent, 10_000)

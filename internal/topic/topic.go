@@ -1,6 +1,6 @@
-// Package topic is the vocabulary of topics: names and which are legal, IDs and
-// their text form, and the internal topics. It owns no state: which topics exist
-// is the catalog's.
+// Package topic is the vocabulary of topics: names and which of them are legal, IDs and
+// their text form, and the internal topics. It owns no state: package catalog knows which
+// topics exist.
 package topic
 
 import (
@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// The internal topics, written by coordinators and refused to producers.
+// The internal topics. Coordinators write them; producers may not.
 const (
 	ConsumerOffsets  = "__consumer_offsets"
 	TransactionState = "__transaction_state"
@@ -20,8 +20,8 @@ const (
 // MaxNameLength is the longest legal topic name in bytes.
 const MaxNameLength = 249
 
-// ID identifies a topic for life: a topic that is deleted and created again has
-// another one.
+// ID identifies a topic for its whole life. A topic that is deleted and created again has
+// a new ID.
 type ID [16]byte
 
 // NewID returns a random ID, shaped like a version 4 UUID, whose text form does
@@ -38,7 +38,7 @@ func NewID() ID {
 	}
 }
 
-// String is the 22-character text form that Kafka's tools and files use.
+// String returns the 22-character text form that Kafka's tools and files use.
 func (id ID) String() string { return base64.RawURLEncoding.EncodeToString(id[:]) }
 
 // ParseID reads the text form.
@@ -58,7 +58,7 @@ func IsInternal(name string) bool {
 	return name == ConsumerOffsets || name == TransactionState || name == ShareGroupState
 }
 
-// Validate returns Kafka's sentence on what is wrong with a name, or nil.
+// Validate returns nil for a legal name, else Kafka's sentence about what is wrong with it.
 func Validate(name string) error {
 	switch {
 	case name == "":
@@ -81,6 +81,6 @@ func illegal(r rune) bool {
 	return true
 }
 
-// Collision is what two names have in common when metric names would confuse
-// them: '.' and '_' are the same there.
+// Collision returns a name with each '.' replaced by '_', because metric names do not
+// distinguish them. Two topic names collide if their results are equal.
 func Collision(name string) string { return strings.ReplaceAll(name, ".", "_") }

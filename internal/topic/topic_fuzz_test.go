@@ -8,7 +8,7 @@ import (
 	"github.com/botehq/bote/internal/topic"
 )
 
-// FuzzParseID: an ID that is read is written as it was.
+// FuzzParseID: an ID that was parsed has a text form that parses to the same ID.
 func FuzzParseID(f *testing.F) {
 	f.Add("AAAAAAAAAAAAAAAAAAAAAQ")
 	f.Add("")

@@ -1,7 +1,6 @@
-// Package coordinatortest is an internal topic in memory for tests of
-// coordinators. Its durability is the test's to control: appends can be held
-// back, can fail, and partitions can be closed and opened again with what was
-// durable.
+// Package coordinatortest provides an in-memory internal topic for tests of
+// coordinators. The test controls durability: it can hold appends back, make the logs
+// fail, and open partitions again with their durable batches only.
 package coordinatortest
 
 import (
@@ -16,7 +15,7 @@ import (
 	"github.com/botehq/bote/internal/record"
 )
 
-// ErrLog is why logs fail after [Logs.Fail].
+// ErrLog is the error that logs fail with after [Logs.Fail].
 var ErrLog = errors.New("the log failed")
 
 // Logs is an internal topic. It implements [coordinator.Logs] and may be used
@@ -26,17 +25,17 @@ type Logs struct {
 
 	mu      sync.Mutex
 	disks   map[int32]*disk
-	held    bool
-	limit   int           // of a batch in bytes, 0 for none
-	opens   int           // calls of Open
-	openErr error         // of the next Open calls
-	gate    chan struct{} // not nil: reads wait for it
+	held    bool          // appends do not become durable
+	limit   int           // largest batch in bytes, 0 for no limit
+	opens   int           // number of calls of Open
+	openErr error         // returned by Open
+	gate    chan struct{} // not nil: reads wait until it is closed
 }
 
-// disk is what a partition holds.
+// disk is the contents of a partition.
 type disk struct {
 	batches []record.Batch
-	durable int // batches below the high watermark
+	durable int // how many of batches are below the high watermark
 	start   int64
 	end     int64
 	log     *log // the open incarnation
@@ -48,7 +47,7 @@ func New(n int32) *Logs { return &Logs{n: n, disks: make(map[int32]*disk)} }
 // Partitions implements [coordinator.Logs].
 func (l *Logs) Partitions() int32 { return l.n }
 
-// Here implements coordinator.Logs: all partitions are.
+// Here implements [coordinator.Logs]: every partition is here.
 func (l *Logs) Here(int32) bool { return true }
 
 // Exists implements [coordinator.Logs].
@@ -58,7 +57,7 @@ func (l *Logs) Exists() bool {
 	return len(l.disks) > 0
 }
 
-// Open implements [coordinator.Logs]. What was not durable is lost.
+// Open implements [coordinator.Logs]. It drops the batches that are not durable.
 func (l *Logs) Open(_ context.Context, partition int32) (coordinator.Log, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -85,28 +84,28 @@ func (l *Logs) disk(partition int32) *disk {
 	return d
 }
 
-// Opens is how often a log was opened.
+// Opens returns how often Open was called.
 func (l *Logs) Opens() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.opens
 }
 
-// RefuseOpen makes Open return err until it is called with nil.
+// RefuseOpen makes Open return err until RefuseOpen is called with nil.
 func (l *Logs) RefuseOpen(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.openErr = err
 }
 
-// Limit makes logs refuse batches that are larger, as too large.
+// Limit makes logs refuse batches of more than bytes with MESSAGE_TOO_LARGE; 0 ends that.
 func (l *Logs) Limit(bytes int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.limit = bytes
 }
 
-// HoldReads makes reads wait until the returned function is called.
+// HoldReads makes reads wait until release is called.
 func (l *Logs) HoldReads() (release func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -127,7 +126,7 @@ func (l *Logs) Hold() {
 	l.held = true
 }
 
-// Release makes what was held durable, and what follows at once.
+// Release makes the held appends durable. Later appends are durable at once.
 func (l *Logs) Release() {
 	l.mu.Lock()
 	l.held = false
@@ -145,7 +144,7 @@ func (l *Logs) Release() {
 	}
 }
 
-// Fail makes all open logs fail, and what is held in them is lost.
+// Fail makes all open logs fail. The appends that they hold are lost.
 func (l *Logs) Fail() {
 	l.mu.Lock()
 	l.held = false
@@ -182,7 +181,7 @@ func (l *Logs) SetStart(partition int32, offset int64) {
 	l.disk(partition).start = offset
 }
 
-// AcknowledgeLast acknowledges the last append that is held, before the others.
+// AcknowledgeLast acknowledges the last of the held appends, before the others.
 func (l *Logs) AcknowledgeLast(partition int32) {
 	l.mu.Lock()
 	g := l.disk(partition).log

@@ -12,16 +12,15 @@ import (
 	"github.com/botehq/bote/internal/coordinator"
 )
 
-// groupType is the type of all groups here, as ListGroups spells it.
+// groupType is the type of all groups in this package, as ListGroups spells it.
 const groupType = "classic"
 
 // describeNotFoundVersion is the first version of DescribeGroups that has an
 // error for unknown groups (KIP-1043).
 const describeNotFoundVersion = 6
 
-// DescribeGroups tells the state and the members of groups. Metadata and
-// assignments are shown in Stable only. The authorized operations are left at
-// their default.
+// DescribeGroups answers with the state and the members of groups. Metadata and
+// assignments are shown in Stable only. The caller fills in the authorized operations.
 func (c *Coordinator) DescribeGroups(req *kmsg.DescribeGroupsRequest, reply func(*kmsg.DescribeGroupsResponse)) {
 	resp := kmsg.NewPtrDescribeGroupsResponse()
 	resp.Version = req.Version
@@ -49,7 +48,7 @@ func (c *Coordinator) DescribeGroups(req *kmsg.DescribeGroupsRequest, reply func
 	}
 }
 
-// describe fills in a description; there may be no group.
+// describe fills in a description. g is nil for an unknown group.
 func (g *group) describe(out *kmsg.DescribeGroupsResponseGroup, version int16) {
 	if g == nil {
 		out.State = Dead.String()
@@ -73,7 +72,7 @@ func (g *group) describe(out *kmsg.DescribeGroupsResponseGroup, version int16) {
 	}
 }
 
-// ListGroups lists all groups, in order, filtered by state and type. While groups
+// ListGroups lists all groups, in order, filtered by state and type. While some groups
 // are being loaded it lists the others, with COORDINATOR_LOAD_IN_PROGRESS.
 func (c *Coordinator) ListGroups(req *kmsg.ListGroupsRequest, reply func(*kmsg.ListGroupsResponse)) {
 	resp := kmsg.NewPtrListGroupsResponse()
@@ -105,13 +104,13 @@ func (c *Coordinator) ListGroups(req *kmsg.ListGroupsRequest, reply func(*kmsg.L
 	})
 }
 
-// passes reports whether a filter, where there is one, names s. Names that mean
-// nothing match nothing.
+// passes reports whether filter is empty or contains s, in any letter case. Unknown names
+// in a filter match nothing.
 func passes(filter []string, s string) bool {
 	return len(filter) == 0 || slices.ContainsFunc(filter, func(f string) bool { return strings.EqualFold(f, s) })
 }
 
-// DeleteGroups deletes groups that nobody is in, with their offsets.
+// DeleteGroups deletes empty groups and their offsets.
 func (c *Coordinator) DeleteGroups(req *kmsg.DeleteGroupsRequest, reply func(*kmsg.DeleteGroupsResponse)) {
 	resp := kmsg.NewPtrDeleteGroupsResponse()
 	resp.Version = req.Version
@@ -171,7 +170,7 @@ func (g *group) tombstones(list []partition) []coordinator.KeyValue {
 	return records
 }
 
-// OffsetDelete removes offsets of topics that nobody in the group subscribes to
+// OffsetDelete removes offsets of topics that no member of the group subscribes to
 // (KIP-496).
 func (c *Coordinator) OffsetDelete(req *kmsg.OffsetDeleteRequest, reply func(*kmsg.OffsetDeleteResponse)) {
 	resp := kmsg.NewPtrOffsetDeleteResponse()
@@ -203,8 +202,8 @@ func (c *Coordinator) OffsetDelete(req *kmsg.OffsetDeleteRequest, reply func(*km
 	c.do(req.Group, func(s *shard) { s.deleteOffsets(req.Group, resp.Topics, answer) }, answer)
 }
 
-// deleteOffsets works on the laid out answer; partitions that have an error
-// already stay as they are.
+// deleteOffsets deletes the offsets of the partitions in topics, which is the answer
+// without its results. It skips partitions that have an error already.
 func (s *shard) deleteOffsets(id string, topics []kmsg.OffsetDeleteResponseTopic, answer func(int16)) {
 	g := s.groups[id]
 	switch {

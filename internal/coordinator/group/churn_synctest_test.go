@@ -15,15 +15,15 @@ import (
 	"github.com/botehq/bote/internal/coordinator/group"
 )
 
-// client is a member that does what comes to its mind, in no sensible order.
+// client is a member that sends random requests, in no sensible order.
 type client struct {
 	*member
 	r *rand.Rand
-	// What it waits for.
+	// The requests that are not answered yet.
 	joining []call[*kmsg.JoinGroupResponse]
 	syncing []call[*kmsg.SyncGroupResponse]
-	peers   []string // that it leads
-	// protocol is that of its generation.
+	peers   []string // the members of the group, if it leads
+	// protocol is the protocol of its generation.
 	protocol string
 }
 
@@ -66,7 +66,7 @@ func (c *client) act() {
 	}
 }
 
-// collect takes the answers that are there.
+// collect takes the answers that have arrived.
 func (c *client) collect() {
 	c.joining = drain(c.joining, func(resp *kmsg.JoinGroupResponse) {
 		switch resp.ErrorCode {
@@ -98,8 +98,8 @@ func drain[T any](calls []call[T], f func(T)) (rest []call[T]) {
 	return rest
 }
 
-// Whatever clients do: the invariants hold, no answer is lost or given twice,
-// and a restart finds the state that was durable.
+// Whatever clients do, the invariants hold, no answer is lost or given twice, and
+// a restart finds the durable state.
 func TestChurn(t *testing.T) {
 	for seed := range uint64(25) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -162,7 +162,7 @@ func (h *harness) check(step int) {
 	require.NoError(h.t, ended.get(), "after step %d", step)
 }
 
-// durable is what a client can see of a group.
+// durable is the state of a group that a client can see.
 type durable struct {
 	kmsg.DescribeGroupsResponseGroup
 	offsets []kmsg.OffsetFetchResponseGroupTopic
@@ -176,7 +176,7 @@ func (h *harness) snapshot(ids []string) map[string]durable {
 	return all
 }
 
-// A log that fails again and again loses nothing that was answered.
+// A log that keeps failing loses no commit that was answered.
 func TestChurnWithFailures(t *testing.T) {
 	for seed := range uint64(10) {
 		run(t, group.Config{}, func(h *harness) {

@@ -11,16 +11,16 @@ import (
 )
 
 const (
-	// topicIDVersion is the first version of OffsetCommit and OffsetFetch that
-	// names topics by their IDs.
+	// topicIDVersion is the first version of OffsetCommit and OffsetFetch that has
+	// topic IDs instead of names.
 	topicIDVersion = 10
-	// groupNotFoundVersion is the first version of OffsetCommit that knows
+	// groupNotFoundVersion is the first version of OffsetCommit that has
 	// GROUP_ID_NOT_FOUND.
 	groupNotFoundVersion = 9
 )
 
-// commitSlot is one partition of an OffsetCommit, its place in the answer, and
-// what to store.
+// commitSlot is one partition of an OffsetCommit: where its error code goes in the
+// answer, and what to store.
 type commitSlot struct {
 	code      *int16
 	partition partition
@@ -28,8 +28,8 @@ type commitSlot struct {
 	topicID   [16]byte
 }
 
-// OffsetCommit stores offsets, all of one request in one append. Partitions that
-// do not exist are answered for themselves and do not stop the others.
+// OffsetCommit stores offsets, all of one request in one append. Partitions that do not
+// exist get an error of their own, and the others are stored.
 func (c *Coordinator) OffsetCommit(req *kmsg.OffsetCommitRequest, reply func(*kmsg.OffsetCommitResponse)) {
 	resp := kmsg.NewPtrOffsetCommitResponse()
 	resp.Version = req.Version
@@ -54,7 +54,7 @@ func (c *Coordinator) OffsetCommit(req *kmsg.OffsetCommitRequest, reply func(*km
 	}, func(code int16) { answer(slots, code) })
 }
 
-// commitSlots lays out the answer and returns the partitions that exist.
+// commitSlots lays out the answer and returns the slots of the partitions that exist.
 func (c *Coordinator) commitSlots(req *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse) []commitSlot {
 	var slots []commitSlot
 	resp.Topics = make([]kmsg.OffsetCommitResponseTopic, len(req.Topics))
@@ -85,7 +85,7 @@ func (c *Coordinator) commitSlots(req *kmsg.OffsetCommitRequest, resp *kmsg.Offs
 	return slots
 }
 
-// find resolves the topic of a request that names it as its version does.
+// find resolves the topic of a request: by name before topicIDVersion, else by ID.
 func (c *Coordinator) find(version int16, name string, id [16]byte) (topic string, partitions int32, code int16) {
 	if version >= topicIDVersion {
 		var ok bool
@@ -104,9 +104,9 @@ func (c *Coordinator) find(version int16, name string, id [16]byte) (topic strin
 	}
 }
 
-// validateCommit decides whether the sender may commit; 0 is yes. Without a
-// generation it is a client that manages its partitions itself, or an
-// administrator, and may as long as nobody else is in the group.
+// validateCommit decides whether the sender may commit. It returns an error code, or 0.
+// A request without a generation comes from a client that manages its partitions
+// itself, or from an administrator. It is allowed while the group has no members.
 func (s *shard) validateCommit(req *kmsg.OffsetCommitRequest) int16 {
 	g := s.groups[req.Group]
 	switch {
@@ -171,7 +171,7 @@ func (s *shard) commit(req *kmsg.OffsetCommitRequest, slots []commitSlot, answer
 	}
 }
 
-// utf16Len is the length of a string as Java counts it.
+// utf16Len returns the length of a string in UTF-16 units, as Java counts it.
 func utf16Len(s string) int {
 	n := len(s)
 	if strings.IndexFunc(s, func(r rune) bool { return r >= 0x80 }) < 0 {

@@ -32,7 +32,7 @@ func BenchmarkOffsetCommit(b *testing.B) {
 	}
 }
 
-// BenchmarkGroups tells what a group with ten offsets costs in memory.
+// BenchmarkGroups reports how much memory a group with ten offsets needs.
 func BenchmarkGroups(b *testing.B) {
 	const groups = 5000
 	for b.Loop() {

@@ -34,7 +34,7 @@ func TestCallersInParallel(t *testing.T) {
 	})
 }
 
-// A replaced static member comes back in the place it had.
+// A replaced static member keeps its place in the order across a restart.
 func TestMembersAreInTheSameOrderAfterARestart(t *testing.T) {
 	run(t, group.Config{}, func(h *harness) {
 		s := h.static("g", "inst")

@@ -12,12 +12,12 @@ import (
 	"github.com/botehq/bote/internal/coordinator"
 )
 
-// Config is how groups behave. Zero values mean the default, but for
+// Config configures the behaviour of groups. Zero values mean the default, except in
 // InitialRebalanceDelay.
 type Config struct {
 	// InitialRebalanceDelay is group.initial.rebalance.delay.ms: how long the
-	// first join of an empty group waits for others. Zero is no delay; the
-	// default of Kafka's config, 3 s, is the config table's to give.
+	// first join of an empty group waits for others. Zero means no delay; package
+	// config supplies Kafka's default of 3 s.
 	InitialRebalanceDelay time.Duration
 	// MinSessionTimeout is group.min.session.timeout.ms, default 6 s.
 	MinSessionTimeout time.Duration
@@ -25,8 +25,8 @@ type Config struct {
 	MaxSessionTimeout time.Duration
 	// MaxSize is group.max.size in members, default 2147483647.
 	MaxSize int
-	// MembersMaxBytes is group.members.max.bytes: what the members of all groups
-	// may hold together, default 256 MiB.
+	// MembersMaxBytes is group.members.max.bytes: how much memory the members of
+	// all groups together may occupy, default 256 MiB.
 	MembersMaxBytes int64
 	// OffsetMetadataMaxBytes is offset.metadata.max.bytes, in UTF-16 units as
 	// Kafka counts them, default 4096.
@@ -35,12 +35,12 @@ type Config struct {
 	OffsetsRetention time.Duration
 	// OffsetsRetentionCheckInterval is offsets.retention.check.interval.ms, default 10 min.
 	OffsetsRetentionCheckInterval time.Duration
-	// OffsetValueVersion is the version of the value of offset commit records: 3,
-	// the default, which every tool reads, or 4, which has the topic ID.
+	// OffsetValueVersion is the version in which values of offset commit records are
+	// written: 3, the default, which every tool reads, or 4, which has the topic ID.
 	OffsetValueVersion int16
 }
 
-// withDefaults returns a valid config or says what is wrong.
+// withDefaults fills in the defaults and returns an error if a value is not valid.
 func (c Config) withDefaults() (Config, error) {
 	set(&c.MinSessionTimeout, 6*time.Second)
 	set(&c.MaxSessionTimeout, 30*time.Minute)
@@ -76,8 +76,8 @@ func set[T comparable](field *T, value T) {
 	}
 }
 
-// Topics is what the coordinator needs to know of topics. It answers from the
-// state that Metadata answers from, without blocking, and is called concurrently.
+// Topics is what the coordinator needs to know about topics. It must agree with the
+// answers to Metadata requests, must not block, and is called concurrently.
 type Topics interface {
 	// Lookup finds a topic by name.
 	Lookup(name string) (id [16]byte, partitions int32, ok bool)
@@ -85,7 +85,7 @@ type Topics interface {
 	Name(id [16]byte) (name string, ok bool)
 }
 
-// Deps is what a [Coordinator] works with. Logs and Topics are required.
+// Deps are the dependencies of a [Coordinator]. Logs and Topics are required.
 type Deps struct {
 	Logs       coordinator.Logs // of __consumer_offsets
 	Topics     Topics
@@ -95,7 +95,7 @@ type Deps struct {
 	NewID      func() string         // random part of member IDs, 36 bytes at most, default a random UUID
 }
 
-// Caller is who sent a request, as groups remember it.
+// Caller describes the client that sent a request, as groups remember it.
 type Caller struct {
 	ClientID   string
 	ClientHost string // as in "/127.0.0.1", with the slash

@@ -14,10 +14,10 @@ import (
 )
 
 // Coordinator coordinates all groups of one broker. Its methods may be called
-// concurrently and do not block. Replies come once, on the caller's goroutine or
-// on a shard's, and must not block either. A request, and the buffer that its
-// strings point into, has to stay as it is until its reply; what is kept longer
-// is copied.
+// concurrently and, except Close, do not block. A method for a request calls reply once,
+// on the caller's goroutine or on a shard's; reply must not block either. Until then the
+// caller must not change the request, or the buffer that its strings point into. The
+// coordinator copies what it keeps longer.
 type Coordinator struct {
 	cfg     Config
 	topics  Topics
@@ -25,7 +25,7 @@ type Coordinator struct {
 	newID   func() string
 	metrics *metrics
 	shards  *coordinator.Runtime[*shard]
-	held    atomic.Int64 // bytes of members, see memory.go
+	held    atomic.Int64 // bytes that members and promises occupy, see memory.go
 }
 
 // New returns a coordinator that has loaded nothing.
@@ -56,7 +56,7 @@ func New(cfg Config, deps Deps) (*Coordinator, error) {
 	return c, nil
 }
 
-// Partition is the partition of __consumer_offsets that keeps a group.
+// Partition returns the partition of __consumer_offsets that keeps a group.
 func (c *Coordinator) Partition(group string) int32 {
 	return coordinator.Partition(group, c.shards.Partitions())
 }
@@ -68,15 +68,15 @@ func (c *Coordinator) LoadAll() { c.shards.LoadAll() }
 // parked members get NOT_COORDINATOR.
 func (c *Coordinator) Unload(partition int32) { c.shards.Unload(partition) }
 
-// Reload has the groups of a partition loaded anew, because its log was opened again.
+// Reload loads the groups of a partition again, because its log was opened again.
 func (c *Coordinator) Reload(partition int32) { c.shards.Reload(partition) }
 
 // Close gives up all groups and answers parked members NOT_COORDINATOR. It may be
 // called twice.
 func (c *Coordinator) Close() { c.shards.Close() }
 
-// do runs op on the shard of a group, or refuse. No record can name a group whose
-// name is too long.
+// do runs op on the shard of a group, or calls refuse. It refuses a group whose name
+// is too long for a record.
 func (c *Coordinator) do(group string, op func(*shard), refuse func(code int16)) {
 	if !fits(group) {
 		refuse(kerr.InvalidGroupID.Code)
@@ -85,8 +85,9 @@ func (c *Coordinator) do(group string, op func(*shard), refuse func(code int16))
 	c.shards.Do(c.Partition(group), op, func(err error) { refuse(code(err)) })
 }
 
-// code is what a client gets to see of an error of the runtime. A batch that is
-// too large is nothing the client can help.
+// code translates an error of the runtime into the code that a client sees. A batch
+// that is too large is UNKNOWN_SERVER_ERROR, because the client cannot make it
+// smaller.
 func code(err error) int16 {
 	var e *kerr.Error
 	switch {

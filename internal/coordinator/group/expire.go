@@ -6,12 +6,12 @@ import (
 	"github.com/botehq/bote/internal/coordinator"
 )
 
-// batchRecords bounds the batches of operations over many groups, which need not
-// be atomic, so that they stay well below the size of a message.
+// batchRecords bounds the batches of operations on many groups, so that they stay well
+// below the largest message size. These operations need not be atomic.
 const batchRecords = 1000
 
-// expireOffsets removes offsets that are older than their retention, and groups
-// that have nothing left. It runs once per check interval.
+// expireOffsets removes offsets that are older than their retention, and empty groups
+// without offsets. It runs once per check interval.
 func (s *shard) expireOffsets() {
 	now := s.Now().UnixMilli()
 	var records []coordinator.KeyValue
@@ -28,8 +28,8 @@ func (s *shard) expireOffsets() {
 	s.Schedule(&s.expiry, s.c.cfg.OffsetsRetentionCheckInterval, s.expireOffsets)
 }
 
-// expired returns the partitions whose offsets may go, at a time and after a
-// retention in milliseconds. Offsets that a transaction is about to replace stay.
+// expired returns the partitions whose offsets have expired. now and retention are in
+// milliseconds. An offset stays while a transaction has a pending one for its partition.
 func (g *group) expired(now, retention int64) []partition {
 	var old []partition
 	for p, o := range g.offsets {
@@ -41,7 +41,8 @@ func (g *group) expired(now, retention int64) []partition {
 	return old
 }
 
-// ageFrom is the time from which an offset ages, and whether it does at all.
+// ageFrom returns the time from which the age of an offset counts, and whether the offset
+// may expire at all.
 func (g *group) ageFrom(p partition, o offset) (base int64, may bool) {
 	switch {
 	case g.subscribes(p.topic.Value()):
@@ -65,8 +66,8 @@ func (o offset) isOld(base, now, retention int64) bool {
 }
 
 // OnTopicDeleted removes the offsets of a deleted topic from all groups, and calls
-// done when that is durable. Offsets that are known to belong to a newer topic of
-// the same name stay. While groups are being loaded it waits.
+// done when that is durable. It keeps offsets that are known to belong to another
+// topic of the same name. It waits for groups that are being loaded.
 func (c *Coordinator) OnTopicDeleted(name string, id [16]byte, done func(error)) {
 	c.shards.AllEventually(func(s *shard, done func(error)) {
 		var records []coordinator.KeyValue

@@ -26,7 +26,7 @@ func (c *Coordinator) Check(done func(error)) {
 	})
 }
 
-// weight is what the members of a shard hold, and the IDs that it gave out.
+// weight returns the bytes that the members and pending IDs of a shard occupy.
 func (s *shard) weight() (n int64) {
 	for _, g := range s.groups {
 		if g.membership == nil {
@@ -42,7 +42,7 @@ func (s *shard) weight() (n int64) {
 	return n
 }
 
-// Held is the bytes that all members are counted with.
+// Held returns the bytes that are counted for all members and pending IDs.
 func (c *Coordinator) Held() int64 { return c.held.Load() }
 
 func (g *group) check() error {
@@ -53,7 +53,7 @@ func (g *group) check() error {
 		return nil
 	}
 	joining, static := 0, 0
-	offered := make(map[string]map[string]struct{}) // by whom, by name
+	offered := make(map[string]map[string]struct{}) // protocol name to member IDs
 	for id, m := range g.members {
 		for _, p := range m.protocols {
 			if offered[p.name] == nil {

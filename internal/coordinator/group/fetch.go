@@ -12,8 +12,9 @@ import (
 // manyGroupsVersion is the first version of OffsetFetch with many groups (KIP-709).
 const manyGroupsVersion = 8
 
-// OffsetFetch answers with committed offsets that are durable. Partitions without
-// one, and unknown groups and topics, have offset -1 and no error.
+// OffsetFetch answers with committed offsets that are durable. Partitions without one,
+// unknown groups and unknown topic names get offset -1 and no error. An unknown topic ID
+// gets UNKNOWN_TOPIC_ID.
 func (c *Coordinator) OffsetFetch(req *kmsg.OffsetFetchRequest, reply func(*kmsg.OffsetFetchResponse)) {
 	if req.Version < manyGroupsVersion {
 		c.fetchOne(req, reply)
@@ -31,8 +32,8 @@ func (c *Coordinator) OffsetFetch(req *kmsg.OffsetFetchRequest, reply func(*kmsg
 	}
 }
 
-// fetchOne is OffsetFetch before version 8: one group, whose error has its place
-// at the top since version 2, and in every partition before.
+// fetchOne is OffsetFetch before version 8, which has one group. Its error is at the top
+// level since version 2, and in every partition before that.
 func (c *Coordinator) fetchOne(req *kmsg.OffsetFetchRequest, reply func(*kmsg.OffsetFetchResponse)) {
 	g := kmsg.NewOffsetFetchRequestGroup()
 	g.Group, g.MemberEpoch = req.Group, -1
@@ -101,7 +102,7 @@ func (c *Coordinator) fetchGroup(version int16, req *kmsg.OffsetFetchRequestGrou
 	}, refuse)
 }
 
-// fetchCode replaces a code that Java consumers before 3.9 take as fatal here.
+// fetchCode replaces a code that is fatal in OffsetFetch for Java consumers before 3.9.
 func fetchCode(code int16) int16 {
 	if code == kerr.CoordinatorNotAvailable.Code {
 		return kerr.NotCoordinator.Code
@@ -109,7 +110,7 @@ func fetchCode(code int16) int16 {
 	return code
 }
 
-// someOffsets answers for the partitions asked for, all of them.
+// someOffsets answers for all partitions that the request names.
 func (s *shard) someOffsets(g *group, version int16, topics []kmsg.OffsetFetchRequestGroupTopic, stable bool) []kmsg.OffsetFetchResponseGroupTopic {
 	out := make([]kmsg.OffsetFetchResponseGroupTopic, 0, len(topics))
 	for _, t := range topics {
@@ -132,8 +133,8 @@ func (s *shard) someOffsets(g *group, version int16, topics []kmsg.OffsetFetchRe
 	return out
 }
 
-// allOffsets answers for the partitions that have an offset, in order. By ID, a
-// topic that does not exist cannot be named.
+// allOffsets answers for all partitions that have an offset, in order. From
+// topicIDVersion on it leaves out topics that do not exist, because they have no ID.
 func (s *shard) allOffsets(g *group, version int16, stable bool) []kmsg.OffsetFetchResponseGroupTopic {
 	if g == nil {
 		return nil
@@ -170,13 +171,13 @@ func comparePartitions(a, b partition) int {
 	return cmp.Or(strings.Compare(a.topic.Value(), b.topic.Value()), cmp.Compare(a.id, b.id))
 }
 
-// isStale reports whether the offset is of a deleted topic that had the same name.
+// isStale reports whether the offset belongs to a deleted topic of the same name.
 func (o offset) isStale(id [16]byte, exists bool) bool {
 	return exists && o.topicID != [16]byte{} && o.topicID != id
 }
 
-// fetch answers for one partition. A pending transaction hides the offset from
-// who asks for stable ones.
+// fetch answers for one partition. If stable is set, a pending offset of a transaction
+// makes it answer UNSTABLE_OFFSET_COMMIT.
 func (g *group) fetch(p partition, id [16]byte, exists, stable bool) kmsg.OffsetFetchResponseGroupTopicPartition {
 	if g == nil {
 		return noOffset(p.id, 0)

@@ -5,17 +5,16 @@ import (
 	"errors"
 )
 
-// Values from version 4 on have tagged fields. kmsg believes their number and
-// counts down from it, three minutes for the largest, even if none is there. So
-// their bytes are looked at first; they come from the log, where anybody may have
-// put them who could write to the topic.
+// Values from version 4 on have tagged fields. kmsg trusts the number of them that the
+// value states and loops that often, three minutes for the largest number, even if no
+// field follows. So we check the bytes first: anybody with the right to write to the
+// topic may have put them into the log.
 
 const flexibleValue = 4
 
 var errTags = errors.New("tagged fields that are not there")
 
-// flexible are the bytes of a flexible value that are left; nil after more were
-// taken than there are.
+// flexible is the rest of a flexible value. It becomes nil if a method runs past the end.
 type flexible []byte
 
 func (f *flexible) fixed(n int) {
@@ -36,10 +35,10 @@ func (f *flexible) number() int {
 	return int(n)
 }
 
-// bytes passes over bytes, which may be null.
+// bytes skips a bytes field, which may be null.
 func (f *flexible) bytes() { f.fixed(max(0, f.number()-1)) }
 
-// text passes over a string, which may be null and is no longer than others are.
+// text skips a string, which may be null and at most maxString bytes long.
 func (f *flexible) text() {
 	n := max(0, f.number()-1)
 	if n > maxString {
@@ -48,7 +47,8 @@ func (f *flexible) text() {
 	f.fixed(n)
 }
 
-// tags passes over the end of a struct, and reports whether it is there.
+// tags skips the tagged fields at the end of a struct. It reports false if the bytes have
+// ended before.
 func (f *flexible) tags() bool {
 	for n := f.number(); n > 0 && *f != nil; n-- {
 		f.number()
@@ -57,7 +57,7 @@ func (f *flexible) tags() bool {
 	return *f != nil
 }
 
-// checkOffset looks at a flexible offset commit value, its version included.
+// checkOffset checks a flexible offset commit value, which begins with its version.
 func checkOffset(value []byte) error {
 	f := flexible(value)
 	f.fixed(2 + 8 + 4) // version, offset, leader epoch
@@ -69,7 +69,7 @@ func checkOffset(value []byte) error {
 	return nil
 }
 
-// checkGroup looks at a flexible group metadata value, its version included.
+// checkGroup checks a flexible group metadata value, which begins with its version.
 func checkGroup(value []byte) error {
 	f := flexible(value)
 	f.fixed(2)

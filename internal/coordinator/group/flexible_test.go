@@ -8,8 +8,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// TestTagsThatAreNotThere: values that claim more tagged fields than they have are
-// refused, and at once.
+// TestTagsThatAreNotThere: a value that claims more tagged fields than it has is
+// refused, and quickly.
 func TestTagsThatAreNotThere(t *testing.T) {
 	t.Parallel()
 	endless := []byte{0xff, 0xff, 0xff, 0xff, 0x0f}

@@ -11,11 +11,11 @@ import (
 	"github.com/botehq/bote/internal/coordinator"
 )
 
-// State is the state of a group. A group that is deleted is gone; Dead is only
-// how it is described.
+// State is the state of a group. No group is ever in Dead: DescribeGroups reports it for
+// groups that do not exist.
 type State int8
 
-// The states, which String spells as on the wire.
+// The states. String spells them as on the wire.
 const (
 	Empty State = iota
 	PreparingRebalance
@@ -24,7 +24,7 @@ const (
 	Dead
 )
 
-// String is the name on the wire.
+// String returns the name on the wire.
 func (s State) String() string {
 	return [...]string{"Empty", "PreparingRebalance", "CompletingRebalance", "Stable", "Dead"}[s]
 }
@@ -32,41 +32,42 @@ func (s State) String() string {
 // consumerType is the protocol type of consumers, whose metadata can be read.
 const consumerType = "consumer"
 
-// group is one group. Invariants: leader is a member or "" and is "" without
-// members; protocol is "" unless CompletingRebalance, Stable, or the
-// PreparingRebalance after them.
+// group is one group. Invariants:
+//   - leader is the ID of a member; without members it is "".
+//   - protocol is "" except in CompletingRebalance, in Stable, and in a
+//     PreparingRebalance that followed one of them.
 type group struct {
 	id    string
 	state State
-	// Durable as of the last record; ahead of it while a rebalance runs.
-	protocolType string // "" for a simple group: offsets only
+	// These fields are as in the group's last record, or newer while a rebalance runs.
+	protocolType string // "" for a simple group, which has offsets only
 	generation   int32
 	protocol     string
 	leader       string
-	since        int64 // of the state, in ms, -1 unknown
+	since        int64 // when the state began, Unix time in ms; -1 if unknown
 
 	offsets map[partition]offset
 	pending map[int64]map[partition]offset // by producer ID, until its transaction ends
 
-	*membership // nil without members and pending IDs
+	*membership // may be nil while the group has no members and no pending IDs
 }
 
 // membership is the part of a group that only groups with members have.
 type membership struct {
 	members    map[string]*member
 	static     map[string]string // instance ID to member ID
-	support    support           // what the members offer
+	support    support           // how many members offer each protocol
 	pendingIDs map[string]*promise
-	joining    int // members with a parked join
-	nextOrder  int // of members, by when they came
+	joining    int // number of members with a parked join
+	nextOrder  int // member.order of the next member
 
-	fromEmpty bool // PreparingRebalance began in Empty: the initial delay
-	newcomer  bool // since the initial delay was last armed
+	fromEmpty bool // PreparingRebalance began in Empty, so the initial delay applies
+	newcomer  bool // a member joined since the initial delay was last armed
 	joinTimer coordinator.Timer
 	syncTimer coordinator.Timer
 
-	topics      map[string]struct{} // that the generation's members subscribe to
-	topicsKnown bool
+	topics      map[string]struct{} // subscriptions of the generation's members
+	topicsKnown bool                // all their metadata could be read
 }
 
 // member is one member. It waits for at most one answer.
@@ -78,11 +79,11 @@ type member struct {
 	rebalanceTimeout int32 // ms
 	sessionTimeout   int32 // ms
 	protocols        []protocol
-	found            int // the place in them of the one that was asked for last
+	found            int // index in protocols that find returned last
 	assignment       []byte
-	weighed          int64 // what it counts as of the memory of all members
+	weighed          int64 // bytes that it contributes to Coordinator.held
 
-	order   int
+	order   int  // members that came earlier have a smaller one
 	isNew   bool // its first join is not answered yet
 	syncDue bool // it has not synced in this generation
 	join    func(*kmsg.JoinGroupResponse)
@@ -90,14 +91,14 @@ type member struct {
 	session coordinator.Timer
 }
 
-// ensureMembership makes room for members.
+// ensureMembership makes the membership, if there is none.
 func (g *group) ensureMembership() {
 	if g.membership == nil {
 		g.membership = &membership{members: make(map[string]*member)}
 	}
 }
 
-// size is the number of members.
+// size returns the number of members.
 func (g *group) size() int {
 	if g.membership == nil {
 		return 0
@@ -112,7 +113,7 @@ func (g *group) member(id string) *member {
 	return g.members[id]
 }
 
-// staticID is the member ID of an instance ID, "" if there is none.
+// staticID returns the member ID of an instance ID, "" if there is none.
 func (g *group) staticID(instance string) string {
 	if g.membership == nil {
 		return ""
@@ -124,7 +125,7 @@ func (g *group) isPending(id string) bool {
 	return g.membership != nil && g.pendingIDs[id] != nil
 }
 
-// ordered returns the members by when they came.
+// ordered returns the members, oldest first.
 func (g *group) ordered() []*member {
 	if g.membership == nil {
 		return nil
@@ -137,7 +138,7 @@ func (g *group) ordered() []*member {
 	return list
 }
 
-// validate checks the identity that a request claims; 0 is fine.
+// validate checks the identity that a request claims. It returns an error code, or 0.
 func (g *group) validate(memberID string, instance *string) int16 {
 	if instance != nil {
 		switch id := g.staticID(*instance); {
@@ -153,10 +154,10 @@ func (g *group) validate(memberID string, instance *string) int16 {
 	return 0
 }
 
-// validateIn is validate for a request of a generation. One that the group has not
-// reached went with the memory of a coordinator, and so may have a static member
-// that was started again in it: its former self, which replay brings back, does
-// not fence it. Told that it is not known, it joins anew and replaces that.
+// validateIn is validate for a request that names a generation. A generation newer than
+// the group's was lost when a coordinator crashed. A static member may have been
+// replaced in it. Replay restores only the old member ID, which must not fence the new
+// one: that gets UNKNOWN_MEMBER_ID, so that the client rejoins and replaces the old ID.
 func (g *group) validateIn(generation int32, memberID string, instance *string) int16 {
 	code := g.validate(memberID, instance)
 	if code == kerr.FencedInstanceID.Code && generation > g.generation {
@@ -165,7 +166,7 @@ func (g *group) validateIn(generation int32, memberID string, instance *string) 
 	return code
 }
 
-// maxRebalanceTimeout is the largest of the members'.
+// maxRebalanceTimeout returns the largest rebalance timeout of the members.
 func (g *group) maxRebalanceTimeout() time.Duration {
 	var ms int32
 	for _, m := range g.members {
@@ -174,7 +175,7 @@ func (g *group) maxRebalanceTimeout() time.Duration {
 	return millis(ms)
 }
 
-// allJoined reports whether the join phase has nobody to wait for.
+// allJoined reports whether every member has joined and no pending ID is outstanding.
 func (g *group) allJoined() bool {
 	return g.joining == len(g.members) && len(g.pendingIDs) == 0
 }
@@ -189,8 +190,8 @@ func (g *group) allSynced() bool {
 	return true
 }
 
-// noteTopics reads what the members subscribe to. Unreadable metadata makes it
-// unknown, which is no error.
+// noteTopics reads the members' subscriptions into topics. If metadata cannot be read,
+// topicsKnown is false, which is not an error.
 func (g *group) noteTopics() {
 	g.topics, g.topicsKnown = nil, false
 	if g.protocolType != consumerType || g.protocol == "" {
@@ -218,8 +219,8 @@ func (g *group) subscribes(topic string) bool {
 	return ok
 }
 
-// electLeader makes sure that the leader is among those who joined. It reports
-// false if nobody has.
+// electLeader makes sure that the leader is a member that has joined. It reports false
+// if no member has.
 func (g *group) electLeader() bool {
 	if m := g.member(g.leader); m != nil && m.join != nil {
 		return true
@@ -233,7 +234,7 @@ func (g *group) electLeader() bool {
 	return false
 }
 
-// insert adds a member; the first one leads.
+// insert adds a member. The first one becomes the leader.
 func (g *group) insert(m *member) {
 	g.ensureMembership()
 	m.order = g.nextOrder
@@ -251,7 +252,8 @@ func (g *group) insert(m *member) {
 	}
 }
 
-// delete removes a member without answering it; if it led, the oldest leads.
+// delete removes a member without answering it. If it was the leader, the oldest of the
+// others becomes the leader.
 func (g *group) delete(m *member) {
 	delete(g.members, m.id)
 	g.support.remove(m.protocols)
@@ -269,8 +271,8 @@ func (g *group) delete(m *member) {
 	}
 }
 
-// park makes m wait for the end of the join phase. A join that waited already
-// is told to try again: its client has given up on it.
+// park makes m wait for the end of the join phase. If m has a parked join already, that
+// is answered REBALANCE_IN_PROGRESS: its client has given up on it.
 func (g *group) park(m *member, join func(*kmsg.JoinGroupResponse)) {
 	g.answerJoin(m, refusedJoin(m.id, kerr.RebalanceInProgress.Code))
 	m.join = join
@@ -298,7 +300,7 @@ func (m *member) answerSync(code int16) {
 	reply(refusedSync(code))
 }
 
-// timeouts takes over those of a join.
+// timeouts takes over the timeouts of a join.
 func (m *member) timeouts(req *kmsg.JoinGroupRequest) {
 	m.sessionTimeout, m.rebalanceTimeout = req.SessionTimeoutMillis, req.RebalanceTimeoutMillis
 	if req.Version == 0 {

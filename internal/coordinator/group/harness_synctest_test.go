@@ -19,7 +19,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// harness is a coordinator over a topic in memory, in a bubble.
+// harness is a coordinator on an in-memory topic, in a synctest bubble.
 type harness struct {
 	t      *testing.T
 	cfg    group.Config
@@ -52,7 +52,7 @@ func (h *harness) start() {
 	h.c = c
 }
 
-// restart replaces the coordinator by one that has loaded all groups.
+// restart replaces the coordinator by a new one, which has loaded all groups.
 func (h *harness) restart() {
 	h.c.Close()
 	h.start()
@@ -60,7 +60,7 @@ func (h *harness) restart() {
 	synctest.Wait()
 }
 
-// call is a request under way.
+// call is a request that was sent.
 type call[T any] struct{ answers chan T }
 
 func newCall[T any]() (call[T], func(T)) {
@@ -68,7 +68,7 @@ func newCall[T any]() (call[T], func(T)) {
 	return c, func(v T) { c.answers <- v }
 }
 
-// get waits for the answer; time passes meanwhile.
+// get waits for the answer. The bubble's time passes meanwhile.
 func (c call[T]) get() T { return <-c.answers }
 
 // waits reports whether there is no answer yet.
@@ -117,7 +117,7 @@ func (h *harness) startFetch(req *kmsg.OffsetFetchRequest) call[*kmsg.OffsetFetc
 	return c
 }
 
-// offset is the committed offset of partition 0 of a topic.
+// offset returns the committed offset of partition 0 of a topic.
 func (h *harness) offset(id, topic string) int64 {
 	g := h.startFetch(fetchRequest(9, id, topic, 0)).get().Groups[0]
 	require.Zero(h.t, g.ErrorCode)
@@ -150,7 +150,7 @@ func (h *harness) deleteGroup(id string) int16 {
 	return c.get().Groups[0].ErrorCode
 }
 
-// deleteOffset deletes the offsets of partitions, of 0 if none is named.
+// deleteOffset deletes the offsets of the partitions, or of partition 0 if none is named.
 func (h *harness) deleteOffset(id, topic string, partitions ...int32) *kmsg.OffsetDeleteResponse {
 	req := kmsg.NewPtrOffsetDeleteRequest()
 	req.Group = id
@@ -165,7 +165,7 @@ func (h *harness) deleteOffset(id, topic string, partitions ...int32) *kmsg.Offs
 	return c.get()
 }
 
-// subscription is consumer protocol metadata.
+// subscription returns consumer protocol metadata.
 func subscription(topics ...string) []byte {
 	m := kmsg.NewConsumerMemberMetadata()
 	m.Version, m.Topics = 1, topics
@@ -178,7 +178,7 @@ func offered(name string, metadata []byte) kmsg.JoinGroupRequestProtocol {
 	return p
 }
 
-// joinRequest is that of a consumer of topic "t" with timeouts of 30 s.
+// joinRequest returns the join of a consumer of topic "t" with timeouts of 30 s.
 func joinRequest(version int16, id, memberID string) *kmsg.JoinGroupRequest {
 	req := kmsg.NewPtrJoinGroupRequest()
 	req.Version, req.Group, req.MemberID, req.ProtocolType = version, id, memberID, "consumer"
@@ -216,7 +216,7 @@ func leaveRequest(version int16, id string, members ...string) *kmsg.LeaveGroupR
 	return req
 }
 
-// commitRequest is that of a client without a membership, for partition 0.
+// commitRequest returns the commit of a client that is not a member, for partition 0.
 func commitRequest(version int16, id, topic string, offset int64) *kmsg.OffsetCommitRequest {
 	p := kmsg.NewOffsetCommitRequestTopicPartition()
 	p.Offset, p.Metadata = offset, new("m")
@@ -227,7 +227,8 @@ func commitRequest(version int16, id, topic string, offset int64) *kmsg.OffsetCo
 	return req
 }
 
-// fetchRequest asks in the form of its version; no partitions ask for all.
+// fetchRequest returns an OffsetFetch in the form of its version, for all partitions if
+// none is named.
 func fetchRequest(version int16, id, topic string, partitions ...int32) *kmsg.OffsetFetchRequest {
 	req := kmsg.NewPtrOffsetFetchRequest()
 	req.Version, req.Group = version, id
@@ -254,7 +255,7 @@ type member struct {
 	req        *kmsg.JoinGroupRequest
 }
 
-// newMember has an ID and has not joined.
+// newMember returns a dynamic member that has a pending ID and has not joined.
 func (h *harness) newMember(id string) *member {
 	m := &member{h: h, group: id, req: joinRequest(9, id, "")}
 	resp := h.join(m.req).get()
@@ -264,7 +265,7 @@ func (h *harness) newMember(id string) *member {
 	return m
 }
 
-// static is a static member that has not joined.
+// static returns a static member that has not joined.
 func (h *harness) static(id, instance string) *member {
 	m := &member{h: h, group: id, req: joinRequest(9, id, "")}
 	m.req.InstanceID = &instance
@@ -276,7 +277,7 @@ func (m *member) startJoin() call[*kmsg.JoinGroupResponse] {
 	return m.h.join(&req)
 }
 
-// joined takes over a successful answer.
+// joined waits for a successful answer and takes over its generation and member ID.
 func (m *member) joined(c call[*kmsg.JoinGroupResponse]) *kmsg.JoinGroupResponse {
 	resp := c.get()
 	require.Zero(m.h.t, resp.ErrorCode)
@@ -298,7 +299,7 @@ func (m *member) heartbeats() int16 {
 	return m.h.heartbeat(heartbeatRequest(m.group, m.id, m.generation))
 }
 
-// beats sends heartbeats for a while, one a second.
+// beats sends heartbeats for d, one a second.
 func (m *member) beats(d time.Duration) {
 	for range d / time.Second {
 		time.Sleep(time.Second)
@@ -312,7 +313,7 @@ func (m *member) commit(offset int64) int16 {
 	return m.h.commit(req)
 }
 
-// stable is the only member of a stable group.
+// stable returns the only member of a new stable group.
 func (h *harness) stable(id string) *member {
 	m := h.newMember(id)
 	m.joins()
@@ -320,7 +321,7 @@ func (h *harness) stable(id string) *member {
 	return m
 }
 
-// stablePair is a stable group of two in generation 2.
+// stablePair returns the members of a new stable group of two, in generation 2.
 func (h *harness) stablePair(id string) (leader, follower *member) {
 	leader = h.stable(id)
 	follower = h.newMember(id)
@@ -335,7 +336,7 @@ func (h *harness) stablePair(id string) (leader, follower *member) {
 	return leader, follower
 }
 
-// topics is a catalog. The ID of a topic says its name and incarnation.
+// topics is a catalog. The ID of a topic encodes its name and incarnation.
 type topics struct {
 	mu     sync.Mutex
 	counts map[string]int32

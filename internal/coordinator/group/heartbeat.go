@@ -7,8 +7,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Heartbeat keeps a member's session. While groups are being loaded it answers
-// without an error, so that their members do not all come running.
+// Heartbeat keeps a member's session alive. While the group is being loaded it answers
+// without an error, so that loading does not disturb the members.
 func (c *Coordinator) Heartbeat(req *kmsg.HeartbeatRequest, reply func(*kmsg.HeartbeatResponse)) {
 	answer := func(code int16) {
 		resp := kmsg.NewPtrHeartbeatResponse()
@@ -49,8 +49,8 @@ func (s *shard) heartbeat(req *kmsg.HeartbeatRequest) int16 {
 // error for each (KIP-345).
 const leaveBatchVersion = 3
 
-// LeaveGroup removes members: those that stop, and static ones that an
-// administrator names by their instance ID.
+// LeaveGroup removes members: those that stop, and static members that an
+// administrator names by their instance IDs.
 func (c *Coordinator) LeaveGroup(req *kmsg.LeaveGroupRequest, reply func(*kmsg.LeaveGroupResponse)) {
 	leaving := req.Members
 	if req.Version < leaveBatchVersion {

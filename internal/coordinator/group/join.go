@@ -9,15 +9,15 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// memberIDVersion is the first version of JoinGroup in which a new dynamic member
-// has to come back with the ID that it got (KIP-394).
+// memberIDVersion is the first version of JoinGroup in which a new dynamic member is
+// given an ID and has to join again with it (KIP-394).
 const memberIDVersion = 4
 
 // skipAssignmentVersion is the first version of JoinGroup that can tell a leader
 // not to assign (KIP-814).
 const skipAssignmentVersion = 9
 
-// join is a JoinGroup on its way.
+// join is a JoinGroup request that is not answered yet.
 type join struct {
 	caller Caller
 	req    *kmsg.JoinGroupRequest
@@ -32,16 +32,16 @@ func (j *join) answer(resp *kmsg.JoinGroupResponse) {
 
 func (j *join) refuse(code int16) { j.answer(refusedJoin(j.req.MemberID, code)) }
 
-// refusedJoin is the answer to a join that failed. A protocol that is nil is
-// encoded as "" in versions that know no null.
+// refusedJoin returns the answer to a join that failed. Its protocol is nil, which is
+// encoded as "" in versions that have no null there.
 func refusedJoin(memberID string, code int16) *kmsg.JoinGroupResponse {
 	resp := kmsg.NewPtrJoinGroupResponse()
 	resp.ErrorCode, resp.Generation, resp.MemberID = code, -1, memberID
 	return resp
 }
 
-// JoinGroup admits a member to the next generation of its group. The answer to a
-// member that is not turned away comes when the join phase ends.
+// JoinGroup admits a member to the next generation of its group. A member that is not
+// refused is answered when the join phase ends.
 func (c *Coordinator) JoinGroup(caller Caller, req *kmsg.JoinGroupRequest, reply func(*kmsg.JoinGroupResponse)) {
 	j := &join{caller, req, reply}
 	session := millis(req.SessionTimeoutMillis)
@@ -57,8 +57,8 @@ func (c *Coordinator) JoinGroup(caller Caller, req *kmsg.JoinGroupRequest, reply
 	}
 }
 
-// writable reports whether the member that a join makes can be recorded: its
-// strings fit, and so does the member ID that it would get.
+// writable reports whether the strings of the join's member, and the member ID that it
+// would get, fit into a record.
 func (j *join) writable() bool {
 	if !fits(j.req.ProtocolType, value(j.req.InstanceID), j.caller.ClientID, j.caller.ClientHost) {
 		return false
@@ -69,13 +69,13 @@ func (j *join) writable() bool {
 	return !slices.ContainsFunc(j.req.Protocols, func(p kmsg.JoinGroupRequestProtocol) bool { return !fits(p.Name) })
 }
 
-// newIDBytes is the length of the ID that the join of a new member makes.
+// newIDBytes returns the length of the ID that a new member would get.
 func (j *join) newIDBytes() int { return len(j.newIDPrefix()) + len("-") + randomBytes }
 
 // randomBytes is the length of the random part of a member ID.
 const randomBytes = 36
 
-// newIDPrefix is what the ID of a new member begins with.
+// newIDPrefix returns the first part of a new member's ID.
 func (j *join) newIDPrefix() string {
 	if j.req.InstanceID != nil {
 		return *j.req.InstanceID
@@ -110,8 +110,8 @@ func (s *shard) join(j *join) {
 	}
 }
 
-// found creates the group of a first join, which is recorded. It returns nil if
-// the join had to be refused.
+// found creates the group of a first join and records it. It returns nil if it refused
+// the join.
 func (s *shard) found(j *join) *group {
 	switch {
 	case j.req.MemberID != "":
@@ -128,8 +128,8 @@ func (s *shard) found(j *join) *group {
 	return s.groups[j.req.Group]
 }
 
-// hasRoom applies group.max.size. While a rebalance is prepared those count who
-// have joined, so that a group that is too large loses those who come last.
+// hasRoom applies group.max.size. In PreparingRebalance only members that have joined
+// count, so that a group that is too large loses the last ones to join.
 func (s *shard) hasRoom(g *group, memberID string) bool {
 	m := g.member(memberID)
 	switch g.state {
@@ -142,7 +142,7 @@ func (s *shard) hasRoom(g *group, memberID string) bool {
 	return true
 }
 
-// joinNew admits somebody without a member ID.
+// joinNew handles a join without a member ID.
 func (s *shard) joinNew(g *group, j *join) {
 	id := j.newIDPrefix() + "-" + s.c.newID()
 	if instance := j.req.InstanceID; instance != nil {
@@ -160,7 +160,7 @@ func (s *shard) joinNew(g *group, j *join) {
 	s.promise(g, id, j)
 }
 
-// promise gives out a member ID and waits for it to be used.
+// promise gives out a member ID and makes it a pending ID of the group.
 func (s *shard) promise(g *group, id string, j *join) {
 	g.ensureMembership()
 	if g.pendingIDs == nil {
@@ -177,7 +177,7 @@ func (s *shard) promise(g *group, id string, j *join) {
 	j.answer(refusedJoin(id, kerr.MemberIDRequired.Code))
 }
 
-// withdraw forgets a member ID that was given out.
+// withdraw forgets a pending ID, if id is one.
 func (s *shard) withdraw(g *group, id string) {
 	if g.isPending(id) {
 		s.breakPromise(g.pendingIDs[id])
@@ -185,7 +185,8 @@ func (s *shard) withdraw(g *group, id string) {
 	}
 }
 
-// admit adds a member, which starts a rebalance or takes part in the running one.
+// admit adds a member. It starts a rebalance, or the member takes part in the running
+// one.
 func (s *shard) admit(g *group, id string, j *join) {
 	s.withdraw(g, id)
 	m := &member{
@@ -205,16 +206,17 @@ func (s *shard) admit(g *group, id string, j *join) {
 	s.c.metrics.members.Inc()
 	g.newcomer = g.newcomer || g.state == PreparingRebalance && g.fromEmpty
 	g.park(m, j.answer)
-	// A new member cannot send heartbeats before it is answered, and nobody sees
-	// its connection break while its join is parked, hence a limit of its own.
+	// A new member cannot send heartbeats before it is answered, and the group does not
+	// notice if its connection breaks while its join is parked. So this wait has a
+	// limit of its own.
 	s.startSession(g, m, newMemberTimeout)
 	s.rebalance(g, "a member joined")
 }
 
-// newMemberTimeout limits the wait for the first answer, in milliseconds.
+// newMemberTimeout limits a new member's wait for its first answer, in milliseconds.
 const newMemberTimeout = 300_000
 
-// rejoin is the join of somebody who has a member ID.
+// rejoin handles a join with a member ID.
 func (s *shard) rejoin(g *group, j *join) {
 	id := j.req.MemberID
 	if g.isPending(id) && j.req.InstanceID == nil {
@@ -249,7 +251,7 @@ func (s *shard) rejoin(g *group, j *join) {
 	}
 }
 
-// takePart parks a known member in the join phase, starting one if need be.
+// takePart parks a known member in the join phase, and starts one if none is running.
 func (s *shard) takePart(g *group, m *member, j *join, reason string) {
 	m.timeouts(j.req)
 	g.offer(m, cloneProtocols(j.req.Protocols))
@@ -258,7 +260,8 @@ func (s *shard) takePart(g *group, m *member, j *join, reason string) {
 	s.rebalance(g, reason)
 }
 
-// joined is the answer for the current generation. Only the leader sees members.
+// joined returns the answer for the current generation. Only the leader's answer lists
+// the members.
 func (g *group) joined(m *member) *kmsg.JoinGroupResponse {
 	resp := kmsg.NewPtrJoinGroupResponse()
 	resp.Generation, resp.LeaderID, resp.MemberID = g.generation, g.leader, m.id
@@ -274,8 +277,9 @@ func (g *group) joined(m *member) *kmsg.JoinGroupResponse {
 	return resp
 }
 
-// replace puts a static member that was started again in the place of its former
-// self, which is fenced. In Stable nobody else notices (KIP-345).
+// replace gives a static member that was restarted a new member ID, and fences the old
+// one. In Stable, if the selected protocol stays the same, no rebalance follows
+// (KIP-345).
 func (s *shard) replace(g *group, old *member, id string, j *join) {
 	leader := g.leader
 	g.answerJoin(old, refusedJoin(old.id, kerr.FencedInstanceID.Code))
@@ -308,9 +312,10 @@ func (s *shard) replace(g *group, old *member, id string, j *join) {
 	}
 }
 
-// keepGeneration records a replaced static member and answers it when that is
-// durable, unless a rebalance that began meanwhile will. Who cannot be told to
-// skip the assignment is told that its former self leads.
+// keepGeneration records a replaced static member and answers its join when the record
+// is durable, unless a rebalance begins meanwhile, which then answers it. A client whose
+// version has no SkipAssignment gets leader, the leader's ID before the replacement, so
+// that it does not take itself for the leader and assign.
 func (s *shard) keepGeneration(g *group, m *member, j *join, leader string) {
 	generation := g.generation
 	err := s.append(func(err error) {

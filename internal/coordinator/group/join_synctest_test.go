@@ -43,8 +43,8 @@ func TestJoinIsRefused(t *testing.T) {
 	}
 }
 
-// TestStringsThatNoRecordHolds: what cannot be recorded of a member is refused
-// before anything is, and the group and its shard go on.
+// TestStringsThatNoRecordHolds: a join with a string that is too long for a record is
+// refused before anything is recorded, and does not harm the group or its shard.
 func TestStringsThatNoRecordHolds(t *testing.T) {
 	const longest = 32767
 	run(t, group.Config{}, func(h *harness) {
@@ -95,8 +95,8 @@ func TestStringsThatNoRecordHolds(t *testing.T) {
 	})
 }
 
-// TestEmptyGroupThatCannotBeRecorded: a group that everybody has left is empty, and
-// can be joined, also when the log takes no record of it.
+// TestEmptyGroupThatCannotBeRecorded: a group that all members have left is empty and
+// can be joined, even if the log refuses its record.
 func TestEmptyGroupThatCannotBeRecorded(t *testing.T) {
 	run(t, group.Config{}, func(h *harness) {
 		m := h.stable("g")
@@ -252,7 +252,7 @@ func TestTrap58ParkedMembersAreAnswered(t *testing.T) {
 	})
 }
 
-// joinedPair is a group of two in CompletingRebalance.
+// joinedPair returns the members of a new group of two, in CompletingRebalance.
 func joinedPair(h *harness, id string) (leader, follower *member) {
 	leader = h.stable(id)
 	follower = h.newMember(id)
@@ -336,9 +336,9 @@ func TestStaticMemberThatWaitsIsFenced(t *testing.T) {
 	})
 }
 
-// TestStaticMemberOfALostGeneration: a static member that was started again in a
-// rebalance which the coordinator did not live to record is not fenced by its
-// former self. It joins again; a former self that still runs is fenced then.
+// TestStaticMemberOfALostGeneration: a static member was restarted in a generation that
+// the coordinator had not recorded when it stopped. Its old member ID, which replay
+// restores, does not fence it. It joins again, and only then is the old ID fenced.
 func TestStaticMemberOfALostGeneration(t *testing.T) {
 	run(t, group.Config{}, func(h *harness) {
 		a := h.static("g", "a")
@@ -347,7 +347,7 @@ func TestStaticMemberOfALostGeneration(t *testing.T) {
 		b := h.static("g", "b")
 		joining := b.startJoin()
 		require.True(t, joining.waits())
-		again := h.static("g", "a") // the process of a is started again
+		again := h.static("g", "a") // the process of member a is restarted
 		again.joins()
 		b.joined(joining)
 		h.restart()
@@ -447,9 +447,8 @@ func TestProtocolVote(t *testing.T) {
 	})
 }
 
-// TestManyProtocols: members that have next to nothing in common among very many
-// protocols find it at once; compared with each other's one by one, these would
-// keep the shard busy for minutes.
+// TestManyProtocols: members that offer very many protocols, and have only one in common,
+// find it quickly. A comparison of each with each would keep the shard busy for minutes.
 func TestManyProtocols(t *testing.T) {
 	run(t, group.Config{InitialRebalanceDelay: time.Second}, func(h *harness) {
 		var members []*member
@@ -581,8 +580,8 @@ func TestVersion0UsesTheSessionTimeout(t *testing.T) {
 	})
 }
 
-// TestMembersMaxBytes: what all members hold together is bounded; who comes beyond
-// that may try again, and does so with success once there is room.
+// TestMembersMaxBytes: all members share one memory limit. A join above it is refused,
+// and succeeds when it is tried again once there is room.
 func TestMembersMaxBytes(t *testing.T) {
 	run(t, group.Config{MembersMaxBytes: 20_000}, func(h *harness) {
 		large := joinRequest(3, "large", "")
@@ -605,9 +604,8 @@ func TestMembersMaxBytes(t *testing.T) {
 	})
 }
 
-// TestMembersMaxBytesCountsEverything: whatever clients make the members of groups
-// hold, there is an end to it, no more memory is taken than is counted, and what
-// was counted is given back.
+// TestMembersMaxBytesCountsEverything: whatever clients send, the limit holds, groups
+// use no more memory than is counted, and the count returns to zero.
 func TestMembersMaxBytesCountsEverything(t *testing.T) {
 	const limit = 8 << 20
 	long := strings.Repeat("x", 32_000)
@@ -681,9 +679,8 @@ func TestMembersMaxBytesCountsEverything(t *testing.T) {
 	}
 }
 
-// TestMemberTakesThePlaceOfItsFormerSelf: what a promised ID, a member that joins
-// again, and a static member that is started again count already is not counted
-// twice.
+// TestMemberTakesThePlaceOfItsFormerSelf: the memory of a pending ID that joins, a member
+// that joins again, or a static member that is restarted is not counted twice.
 func TestMemberTakesThePlaceOfItsFormerSelf(t *testing.T) {
 	run(t, group.Config{MembersMaxBytes: 100_000}, func(h *harness) {
 		caller := group.Caller{ClientID: strings.Repeat("c", 20_000)}
@@ -710,8 +707,8 @@ func TestMemberTakesThePlaceOfItsFormerSelf(t *testing.T) {
 	})
 }
 
-// TestAssignmentsMaxBytes: an assignment that there is no memory for is refused as
-// one that is too large.
+// TestAssignmentsMaxBytes: an assignment above the memory limit is refused like one that
+// is too large for a record.
 func TestAssignmentsMaxBytes(t *testing.T) {
 	run(t, group.Config{MembersMaxBytes: 20_000}, func(h *harness) {
 		m := h.newMember("g")

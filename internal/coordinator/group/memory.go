@@ -8,29 +8,30 @@ import (
 	"github.com/botehq/bote/internal/coordinator"
 )
 
-// What clients send to join a group is kept for as long as they are in it, and
-// there is no end to groups. So all members together may hold a number of bytes;
-// who comes beyond that is told to try again, and an assignment beyond it is
-// refused as one that is too large for a record is in Kafka. What is read of a
-// member's bytes counts too.
+// A group keeps what a client sent to join for as long as the client is a member, and
+// the number of groups is not limited. So all members share one limit, MembersMaxBytes.
+// A join above it gets COORDINATOR_NOT_AVAILABLE, so that the client tries again. An
+// assignment above it gets UNKNOWN_SERVER_ERROR, as in Kafka if it is too large for a
+// record. The topic names decoded from a member's metadata count too.
 
 const (
-	// memberBytes is what a member takes that has next to nothing, or an ID that
-	// was given out, with what a group takes that has no other.
+	// memberBytes is the overhead of a member with empty fields, or of a pending ID,
+	// and of a group that has only this one.
 	memberBytes = 1024
-	// protocolBytes is what a protocol takes without its name and metadata: by its
-	// member, and where the group counts who offers it.
+	// protocolBytes is the overhead of a protocol, besides its name and metadata: in
+	// its member, and in the group's support.
 	protocolBytes = 40 + 88
-	// topicBytes is what a topic that the members subscribe to takes without its
-	// name.
+	// topicBytes is the overhead of a topic in group.topics, besides its name.
 	topicBytes = 56
 )
 
-// weights are the parts of what a member holds, or will.
+// weights adds up the bytes that a member occupies, or will: its own, and those of
+// its topics in group.topics.
 type weights struct{ bytes, topics int64 }
 
-// protocol counts one that the member offers, of which a group has a second name.
-// One of a consumer's can win, and then its topics are kept.
+// protocol adds one protocol of the member. Its name counts twice, because the group's
+// support has a copy. A group keeps only the topics of the selected protocol, so the
+// protocol with the most topics counts.
 func (w *weights) protocol(name string, metadata []byte, consumer bool) {
 	w.bytes += int64(protocolBytes + 2*len(name) + len(metadata))
 	if consumer {
@@ -40,7 +41,8 @@ func (w *weights) protocol(name string, metadata []byte, consumer bool) {
 
 func (w *weights) sum() int64 { return w.bytes + w.topics }
 
-// topicsWeight is what the topics of consumer protocol metadata take, or more.
+// topicsWeight is an upper bound of the bytes that the topics in consumer protocol
+// metadata occupy.
 func topicsWeight(metadata []byte) int64 {
 	const start = 2 + 4 // version, number of topics
 	if len(metadata) < start {
@@ -54,7 +56,7 @@ func topicsWeight(metadata []byte) int64 {
 	return n*topicBytes + rest - 2*n
 }
 
-// bytes is what a member of the group holds.
+// bytes returns how many bytes a member of the group occupies.
 func (g *group) bytes(m *member) int64 {
 	var w weights
 	w.bytes = int64(memberBytes + len(m.id) + len(value(m.instance)) + len(m.clientID) + len(m.clientHost) + len(m.assignment))
@@ -64,7 +66,7 @@ func (g *group) bytes(m *member) int64 {
 	return w.sum()
 }
 
-// bytes is what the member of a join will hold, without an assignment.
+// bytes returns how many bytes the member of a join will occupy, without an assignment.
 func (j *join) bytes() int64 {
 	var w weights
 	w.bytes = int64(memberBytes + len(value(j.req.InstanceID)) + len(j.caller.ClientID) + len(j.caller.ClientHost))
@@ -79,42 +81,42 @@ func (j *join) bytes() int64 {
 	return w.sum()
 }
 
-// weigh counts what a member holds now.
+// weigh updates the bytes that are counted for a member.
 func (s *shard) weigh(g *group, m *member) {
 	n := g.bytes(m)
 	s.c.held.Add(n - m.weighed)
 	m.weighed = n
 }
 
-// unweigh forgets a member that is gone.
+// unweigh ends the counting of a member that was removed.
 func (s *shard) unweigh(m *member) {
 	s.c.held.Add(-m.weighed)
 	m.weighed = 0
 }
 
-// promise is a member ID that was given out with MEMBER_ID_REQUIRED and has not
-// joined: when it is forgotten, and what it counts until then.
+// promise is a pending ID: a member ID that was given out with MEMBER_ID_REQUIRED and
+// has not joined yet.
 type promise struct {
-	expiry  coordinator.Timer
-	weighed int64
+	expiry  coordinator.Timer // forgets the ID
+	weighed int64             // bytes that it contributes to Coordinator.held
 }
 
-// newPromise counts an ID that is given out.
+// newPromise makes the promise of an ID and counts its bytes.
 func (s *shard) newPromise(id string) *promise {
 	p := &promise{weighed: int64(memberBytes + len(id))}
 	s.c.held.Add(p.weighed)
 	return p
 }
 
-// breakPromise forgets an ID that was given out.
+// breakPromise stops the promise's timer and ends its counting.
 func (s *shard) breakPromise(p *promise) {
 	s.Cancel(&p.expiry)
 	s.c.held.Add(-p.weighed)
 	p.weighed = 0
 }
 
-// affords reports whether there is memory for what a join brings, beyond what is
-// held already by whose place it takes.
+// affords reports whether there is memory for the member of a join. The member or
+// promise that it replaces, if any, makes room for it.
 func (s *shard) affords(g *group, j *join) bool {
 	more := j.bytes()
 	if g != nil && g.membership != nil {
@@ -132,8 +134,8 @@ func (s *shard) affords(g *group, j *join) bool {
 	return more <= 0 || s.c.held.Load()+more <= s.c.cfg.MembersMaxBytes
 }
 
-// affordsAssignments reports whether there is memory for a leader's assignments,
-// which take the place of those that there are.
+// affordsAssignments reports whether there is memory for a leader's assignments. The
+// present ones, which they replace, make room for them.
 func (s *shard) affordsAssignments(g *group, list []kmsg.SyncGroupRequestGroupAssignment) bool {
 	more := int64(0)
 	for _, m := range g.members {

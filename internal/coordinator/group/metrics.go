@@ -9,8 +9,8 @@ type metrics struct {
 	expired    *prometheus.CounterVec
 }
 
-// newMetrics registers the coordinator's metrics; without a registerer they are
-// counted for nobody.
+// newMetrics registers the coordinator's metrics. Without a registerer they are counted
+// but not exposed.
 func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	m := &metrics{
 		groups:     prometheus.NewGauge(prometheus.GaugeOpts{Name: "bote_group_groups", Help: "Classic groups in loaded shards."}),

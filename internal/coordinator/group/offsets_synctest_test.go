@@ -124,8 +124,8 @@ func TestCommitMetadata(t *testing.T) {
 	})
 }
 
-// TestCommitsThatNoRecordHolds: a commit that could not be read again is refused,
-// and does no harm to other groups.
+// TestCommitsThatNoRecordHolds: a commit with a string that is too long for a record is
+// refused, and does no harm to other groups.
 func TestCommitsThatNoRecordHolds(t *testing.T) {
 	run(t, group.Config{OffsetMetadataMaxBytes: 100_000}, func(h *harness) {
 		long := strings.Repeat("g", 40_000)
@@ -356,7 +356,7 @@ func TestOffsetExpiry(t *testing.T) {
 		m := h.newMember("live")
 		m.joins()
 		m.syncs(m.id, "A")
-		require.Zero(t, m.commit(1)) // of t, which it subscribes to
+		require.Zero(t, m.commit(1)) // of topic t, which the member subscribes to
 		other := commitRequest(8, "live", "u", 2)
 		other.MemberID, other.Generation = m.id, m.generation
 		require.Zero(t, h.commit(other))
@@ -367,7 +367,7 @@ func TestOffsetExpiry(t *testing.T) {
 		sync.ProtocolType = new("connect")
 		require.Zero(t, h.sync(sync).get().ErrorCode)
 		require.Zero(t, c.commit(3))
-		h.restart() // an explicit expiry survives
+		h.restart() // an explicit expiry time survives
 
 		pass := func(d time.Duration) {
 			for range d / (20 * time.Second) {

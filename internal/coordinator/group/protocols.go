@@ -22,23 +22,24 @@ func cloneProtocols(list []kmsg.JoinGroupRequestProtocol) []protocol {
 	return out
 }
 
-// support counts the members of a group that offer a protocol, for every name that
-// one of them offers. A member counts once even if it names a protocol twice. With
-// it a vote, and the check whether a new member fits, look at every name that was
-// offered once; clients can offer very many.
+// support counts, for every protocol name that is offered, the members that offer it. A
+// member counts once even if it names a protocol twice. Because of the counts, a vote and
+// the check of a new member look at each offered name only once. Clients can offer very
+// many.
 type support struct {
 	counts  map[string]count
-	changes int // calls of add and remove
-	most    int // names since counts was made, which a map keeps room for
+	changes int // number of calls of add and remove
+	most    int // largest len(counts) since the map was made: maps do not shrink
 }
 
-// count is the members that offer a protocol. Who changed it last has counted it.
+// count is how many members offer a protocol, and the value of support.changes when that
+// changed last. By it, add and remove recognise a name that their list repeats.
 type count struct{ members, change int }
 
-// of is the number of members that offer a protocol.
+// of returns the number of members that offer a protocol.
 func (s *support) of(name string) int { return s.counts[name].members }
 
-// add counts what a member offers.
+// add counts the protocols that a member offers.
 func (s *support) add(list []protocol) {
 	s.changes++
 	if s.counts == nil {
@@ -52,7 +53,7 @@ func (s *support) add(list []protocol) {
 	s.most = max(s.most, len(s.counts))
 }
 
-// remove forgets what a member offered that was added.
+// remove takes back an add of the same list.
 func (s *support) remove(list []protocol) {
 	s.changes++
 	for i := range list {
@@ -67,7 +68,7 @@ func (s *support) remove(list []protocol) {
 	s.shrink()
 }
 
-// shrink gives back the room that names took which nobody offers any more.
+// shrink replaces the map by a smaller one when at most half of most is in use.
 func (s *support) shrink() {
 	const few = 64
 	if s.most <= few || len(s.counts) > s.most/2 {
@@ -78,8 +79,8 @@ func (s *support) shrink() {
 	s.counts, s.most = counts, len(counts)
 }
 
-// supports reports whether a member with these protocols fits: one of them has
-// to be known to all members.
+// supports reports whether a member with these protocols fits into the group: all
+// members must offer one of them.
 func (g *group) supports(protocolType string, protocols []kmsg.JoinGroupRequestProtocol) bool {
 	if g.state == Empty || g.size() == 0 {
 		return protocolType != "" && len(protocols) > 0
@@ -89,8 +90,8 @@ func (g *group) supports(protocolType string, protocols []kmsg.JoinGroupRequestP
 
 func (g *group) allSupport(name string) bool { return g.support.of(name) == len(g.members) }
 
-// selectProtocol takes the vote: every member is for the first of its protocols
-// that all support. Of equals the one that was voted for first wins.
+// selectProtocol takes the vote. Every member votes for the first of its protocols that
+// all members offer. On a tie, the protocol that got its first vote earliest wins.
 func (g *group) selectProtocol() string {
 	votes := make(map[string]int)
 	best := ""
@@ -115,15 +116,15 @@ func (g *group) selectProtocol() string {
 	return best
 }
 
-// offer replaces what a member of the group offers.
+// offer replaces the protocols that a member of the group offers.
 func (g *group) offer(m *member, list []protocol) {
 	g.support.remove(m.protocols)
 	m.protocols, m.found = list, 0
 	g.support.add(m.protocols)
 }
 
-// find returns the first of a member's protocols with a name, or nil. It is asked
-// for that of the group again and again.
+// find returns the first of a member's protocols with the name, or nil. It tries the
+// last one found first, because callers mostly ask for the group's protocol.
 func (m *member) find(name string) *protocol {
 	if m.found < len(m.protocols) && m.protocols[m.found].name == name {
 		return &m.protocols[m.found]
@@ -145,7 +146,7 @@ func (m *member) metadata(name string) []byte {
 	return nil
 }
 
-// matches reports whether a join brings nothing new.
+// matches reports whether a join offers the same protocols, with the same metadata.
 func (m *member) matches(protocols []kmsg.JoinGroupRequestProtocol) bool {
 	return slices.EqualFunc(m.protocols, protocols, func(p protocol, q kmsg.JoinGroupRequestProtocol) bool {
 		return p.name == q.Name && slices.Equal(p.metadata, q.Metadata)

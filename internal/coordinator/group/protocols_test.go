@@ -10,7 +10,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// electorate is the same group twice: with counts, and asked member by member.
+// electorate wraps a group. Its methods give the answers of the group's counts by asking
+// member by member.
 type electorate struct{ *group }
 
 func (e electorate) allOffer(name string) bool {
@@ -22,7 +23,7 @@ func (e electorate) allOffer(name string) bool {
 	return true
 }
 
-// vote is selectProtocol member by member.
+// vote does what selectProtocol does, member by member.
 func (e electorate) vote() (best string) {
 	votes, names := map[string]int{}, []string(nil)
 	for _, m := range e.ordered() {
@@ -43,8 +44,9 @@ func (e electorate) vote() (best string) {
 	return best
 }
 
-// TestProtocolCounts: the counts decide as a look at all that was offered does,
-// whoever comes, goes, and changes what it offers, also with names that come twice.
+// TestProtocolCounts: the counts lead to the same decisions as a look at every member's
+// protocols, while members come, go and change what they offer, also if a member offers a
+// name twice.
 func TestProtocolCounts(t *testing.T) {
 	for seed := range uint64(200) {
 		r := rand.New(rand.NewPCG(seed, 3))
@@ -89,7 +91,8 @@ func TestProtocolCounts(t *testing.T) {
 	}
 }
 
-// TestProtocolCountsGiveRoomBack: a map does not shrink by itself.
+// TestProtocolCountsGiveRoomBack: support shrinks its map, which does not shrink by
+// itself.
 func TestProtocolCountsGiveRoomBack(t *testing.T) {
 	var s support
 	var many []protocol
@@ -106,7 +109,7 @@ func TestProtocolCountsGiveRoomBack(t *testing.T) {
 	require.Zero(t, s.of("1"))
 }
 
-// BenchmarkManyProtocols is a generation of members that agree on the last of many
+// BenchmarkManyProtocols measures a generation of members that agree on the last of many
 // protocols.
 func BenchmarkManyProtocols(b *testing.B) {
 	for _, protocols := range []int{2, 1000, 100_000} {

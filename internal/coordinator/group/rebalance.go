@@ -10,7 +10,8 @@ import (
 	"github.com/botehq/bote/internal/coordinator"
 )
 
-// rebalance starts a rebalance, or goes on with the running one.
+// rebalance starts a rebalance. If one is in its join phase already, it ends that phase if
+// every member has joined.
 func (s *shard) rebalance(g *group, reason string) {
 	if g.state == PreparingRebalance {
 		s.completeIfJoined(g)
@@ -19,7 +20,7 @@ func (s *shard) rebalance(g *group, reason string) {
 	s.prepare(g, reason)
 }
 
-// prepare begins the join phase: everybody has to join again.
+// prepare begins the join phase: all members have to join again.
 func (s *shard) prepare(g *group, reason string) {
 	for _, m := range g.ordered() {
 		m.assignment = clearIf(g.state == CompletingRebalance, m.assignment)
@@ -57,9 +58,9 @@ func (g *group) enter(next State, now time.Time) {
 	g.state, g.since = next, now.UnixMilli()
 }
 
-// awaitNewcomers gives the first members of a group time to arrive together: a
-// delay, and another one as long as members keep coming, up to the rebalance
-// timeout. remaining is how much may follow this delay.
+// awaitNewcomers gives the first members of a group time to arrive together. It waits
+// for delay, and then for further delays as long as members keep coming, up to the
+// rebalance timeout: the further delays may add up to remaining.
 func (s *shard) awaitNewcomers(g *group, delay, remaining time.Duration) {
 	if delay <= 0 {
 		s.completeJoin(g)
@@ -75,16 +76,16 @@ func (s *shard) awaitNewcomers(g *group, delay, remaining time.Duration) {
 	})
 }
 
-// completeIfJoined ends the join phase when nobody is missing. The delay of an
-// empty group's first rebalance is not cut short.
+// completeIfJoined ends the join phase if every member has joined. It does not cut short
+// the initial delay of a group that was empty.
 func (s *shard) completeIfJoined(g *group) {
 	if g.state == PreparingRebalance && !g.fromEmpty && g.allJoined() {
 		s.completeJoin(g)
 	}
 }
 
-// completeJoin ends the join phase. Dynamic members that have not joined again
-// are out; static ones stay until their session ends.
+// completeJoin ends the join phase. It removes dynamic members that have not joined
+// again; static ones stay until their session ends.
 func (s *shard) completeJoin(g *group) {
 	s.Cancel(&g.joinTimer)
 	for _, m := range g.ordered() {
@@ -97,20 +98,21 @@ func (s *shard) completeJoin(g *group) {
 	case g.size() == 0:
 		s.becomeEmpty(g)
 	case !g.electLeader():
-		// Only static members, none of which has joined. Sessions will end.
+		// There are only static members, and none has joined. Wait again: their sessions
+		// will end.
 		s.Schedule(&g.joinTimer, max(g.maxRebalanceTimeout(), shortestWait), func() { s.completeJoin(g) })
 	default:
 		s.beginGeneration(g)
 	}
 }
 
-// shortestWait keeps a group of absent static members with no rebalance timeout
+// shortestWait keeps a group of absent static members with a rebalance timeout of 0
 // from spinning.
 const shortestWait = 100 * time.Millisecond
 
-// becomeEmpty records the generation in which nobody is left. If the record is
-// refused the group is empty all the same, as in Kafka; after a restart its last
-// members are back until their sessions end.
+// becomeEmpty records a generation without members. If the record is refused the group
+// is empty nevertheless, as in Kafka; after a restart its last members are back until
+// their sessions end.
 func (s *shard) becomeEmpty(g *group) {
 	s.c.log.Info("group is empty", slog.String("group", g.id), slog.Int("generation", int(g.generation+1)))
 	err := s.append(nil, groupRecord(g.id, g.protocolType, g.generation+1, "", "", s.Now().UnixMilli(), nil))
@@ -157,11 +159,13 @@ func (s *shard) expireSync(g *group) {
 	}
 }
 
-// startSession gives a member time to be heard of, in milliseconds.
+// startSession removes a member after timeout milliseconds, unless its session is
+// started again before, or the member waits for an answer by then. A new member is
+// removed even if it waits.
 func (s *shard) startSession(g *group, m *member, timeout int32) {
 	s.Schedule(&m.session, millis(timeout), func() {
 		if !m.isNew && (m.join != nil || m.sync != nil) {
-			return // it waits for us; the answer starts the session again
+			return // the member waits for us; our answer starts the session again
 		}
 		s.c.log.Info("session of member expired", slog.String("group", g.id), slog.String("member", m.id))
 		s.c.metrics.expired.WithLabelValues("session").Inc()
@@ -170,7 +174,7 @@ func (s *shard) startSession(g *group, m *member, timeout int32) {
 	})
 }
 
-// refreshSession is startSession for a member that was just heard of.
+// refreshSession starts the session of a member again, because a request from it came.
 func (s *shard) refreshSession(g *group, m *member) {
 	if m.session.Armed() {
 		s.Restart(&m.session, millis(m.sessionTimeout))
@@ -179,14 +183,14 @@ func (s *shard) refreshSession(g *group, m *member) {
 	s.startSession(g, m, m.sessionTimeout)
 }
 
-// dismiss removes a member and tells it, if it waits, that it is not known.
+// dismiss removes a member and answers its parked requests with UNKNOWN_MEMBER_ID.
 func (s *shard) dismiss(g *group, m *member) {
 	g.answerJoin(m, refusedJoin("", kerr.UnknownMemberID.Code))
 	m.answerSync(kerr.UnknownMemberID.Code)
 	s.discard(g, m)
 }
 
-// afterLoss goes on after members were removed.
+// afterLoss starts or completes a rebalance after members were removed.
 func (s *shard) afterLoss(g *group, reason string) {
 	switch g.state {
 	case Stable, CompletingRebalance:
@@ -198,8 +202,8 @@ func (s *shard) afterLoss(g *group, reason string) {
 	s.shrink(g)
 }
 
-// snapshot is the record of a generation. With assignments it is that of a
-// leader's sync, without that of the assignments that members have.
+// snapshot returns the record of the current generation, with the given assignments by
+// member ID, or, if assignments is nil, with those that the members have.
 func (g *group) snapshot(assignments map[string][]byte) coordinator.KeyValue {
 	list := make([]kmsg.GroupMetadataValueMember, 0, g.size())
 	for _, m := range g.ordered() {
@@ -215,8 +219,8 @@ func (g *group) snapshot(assignments map[string][]byte) coordinator.KeyValue {
 	return groupRecord(g.id, g.protocolType, g.generation, g.protocol, g.leader, g.since, list)
 }
 
-// append writes records as one batch, see [coordinator.Shard.Append]. If one of
-// them cannot be written, none is.
+// append writes records as one batch, see [coordinator.Shard.Append]. If one of them is
+// unwritable, it writes none and returns errUnwritable.
 func (s *shard) append(done func(error), records ...coordinator.KeyValue) error {
 	for i := range records {
 		if records[i].Key == nil {

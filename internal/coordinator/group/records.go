@@ -20,24 +20,25 @@ const (
 	offsetKeyVersion  = 1
 	groupKeyVersion   = 2
 	groupValueVersion = 3
-	newestValue       = 4 // that can be read, of both kinds
+	newestValue       = 4 // the newest value version that we read, for offsets and groups
 )
 
-// maxString is the longest string of a key or a value, in bytes. Its length is
-// written as an int16, and kmsg writes a wrong one for a string that is longer;
-// where it is written differently Kafka still takes no longer ones.
+// maxString is the length of the longest string in a key or a value, in bytes. Most
+// versions write the length as an int16, and kmsg writes a wrong length for a longer
+// string. Flexible versions write it differently, but Kafka accepts no longer strings
+// there either.
 const maxString = math.MaxInt16
 
 func fits(list ...string) bool {
 	return !slices.ContainsFunc(list, func(s string) bool { return len(s) > maxString })
 }
 
-// unwritable takes the place of a record with a string that does not fit. It has
-// no key, and is not appended: see [shard.append].
+// unwritable stands for a record with a string that does not fit. It has no key, by
+// which [shard.append] recognises it and refuses the batch.
 var unwritable coordinator.KeyValue
 
-// errUnwritable is what [shard.append] answers to it. Kafka answers the same where
-// it cannot serialize a record.
+// errUnwritable is returned by [shard.append] for a batch with an unwritable record.
+// Kafka answers UNKNOWN_SERVER_ERROR too if it cannot serialize a record.
 var errUnwritable = fmt.Errorf("%w: a string is too long for a record", kerr.UnknownServerError)
 
 // partition is a topic partition as a map key. Topic names repeat across groups,
@@ -47,12 +48,13 @@ type partition struct {
 	id    int32
 }
 
-// offset is a committed offset. Times are in milliseconds, -1 is none.
+// offset is a committed or pending offset. Times are Unix times in milliseconds, -1 for
+// none.
 type offset struct {
 	at          int64
 	committedAt int64
-	expiresAt   int64 // explicit, as only old clients ask for
-	record      int64 // offset of the record that says so
+	expiresAt   int64 // only if the commit named a retention, up to version 4
+	record      int64 // offset of its record in __consumer_offsets
 	leaderEpoch int32
 	metadata    string
 	topicID     [16]byte // zero if not known
@@ -71,8 +73,8 @@ func offsetKey(group string, p partition) []byte {
 	return k.AppendTo(nil)
 }
 
-// offsetRecord writes a commit with a value of the given version. An explicit
-// expiry time exists in version 1 only.
+// offsetRecord returns the record of a commit with a value of the given version. If there
+// is an explicit expiry time the version is 1, the only one that has it.
 func offsetRecord(group string, p partition, o offset, version int16) coordinator.KeyValue {
 	if !fits(o.metadata) {
 		return unwritable
@@ -125,7 +127,7 @@ func groupTombstone(group string) coordinator.KeyValue {
 	return coordinator.KeyValue{Key: groupKey(group)}
 }
 
-// groupRecord writes what is durable of a generation. Absent strings are null.
+// groupRecord returns the record of a generation. An empty protocol or leader is null.
 func groupRecord(id, protocolType string, generation int32, protocol, leader string, since int64, members []kmsg.GroupMetadataValueMember) coordinator.KeyValue {
 	ok := fits(protocolType, protocol, leader)
 	for i := range members {
@@ -162,8 +164,8 @@ func readGroup(value []byte) (kmsg.GroupMetadataValue, error) {
 	return v, nil
 }
 
-// checkValue looks at the version that a value begins with, and at all of it if
-// that is a flexible one.
+// checkValue checks the version that a value begins with. If the version is flexible, it
+// calls check on the whole value.
 func checkValue(value []byte, check func([]byte) error) error {
 	if len(value) < 2 {
 		return errors.New("no version")
@@ -177,8 +179,9 @@ func checkValue(value []byte, check func([]byte) error) error {
 	return nil
 }
 
-// subscribed reads the topics of consumer protocol metadata. All versions begin
-// as version 0 does. ok is false for bytes that are something else.
+// subscribed reads the topics of consumer protocol metadata. It reads all versions as
+// version 0, because they begin with the same fields. ok is false if the bytes are
+// something else.
 func subscribed(metadata []byte) (topics []string, ok bool) {
 	if len(metadata) < 2 || int16(binary.BigEndian.Uint16(metadata)) < 0 {
 		return nil, false

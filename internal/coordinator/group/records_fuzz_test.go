@@ -12,8 +12,8 @@ import (
 	"github.com/botehq/bote/internal/coordinator"
 )
 
-// FuzzOffsetValue: a committed offset that is read is written and read the same
-// again.
+// FuzzOffsetValue: a committed offset that was read can be written and read again
+// unchanged.
 func FuzzOffsetValue(f *testing.F) {
 	for version := int16(0); version <= newestValue; version++ {
 		v := kmsg.NewOffsetCommitValue()
@@ -29,16 +29,16 @@ func FuzzOffsetValue(f *testing.F) {
 		}
 		again, err := readOffset(offsetRecord("g", topicPartition("t", 1), o, newestValue).Value)
 		require.NoError(t, err)
-		if o.expiresAt >= 0 { // only version 1 has it, and that has no epoch and no topic ID
+		if o.expiresAt >= 0 { // it was written in version 1, which has no epoch and no topic ID
 			again.leaderEpoch, again.topicID = o.leaderEpoch, o.topicID
 		}
-		o.expiresAt = max(o.expiresAt, -1) // every negative time is none
+		o.expiresAt = max(o.expiresAt, -1) // every negative time means none
 		require.Equal(t, o, again)
 	})
 }
 
-// FuzzGroupValue: a group that is read has a rebalance time-out for every member
-// that has a session time-out, and is written and read the same again.
+// FuzzGroupValue: in a group that was read, every member with a session timeout has a
+// rebalance timeout, and the group can be written and read again unchanged.
 func FuzzGroupValue(f *testing.F) {
 	for version := int16(0); version <= newestValue; version++ {
 		v := kmsg.NewGroupMetadataValue()
@@ -67,7 +67,8 @@ func FuzzGroupValue(f *testing.F) {
 	})
 }
 
-// FuzzSubscription: topics are read from any version of the metadata, or not at all.
+// FuzzSubscription: topics are read from any version of the metadata, or none are, and
+// the metadata is not changed.
 func FuzzSubscription(f *testing.F) {
 	f.Add([]byte{0, 1, 0, 0, 0, 1, 0, 1, 't', 0xff, 0xff, 0xff, 0xff})
 	f.Fuzz(func(t *testing.T, metadata []byte) {
@@ -78,9 +79,9 @@ func FuzzSubscription(f *testing.F) {
 	})
 }
 
-// FuzzApply: records of the offsets topic are applied or refused. What was applied
-// can be applied again without a difference, and tombstones and the end of the
-// transaction take all of it away.
+// FuzzApply: records of the offsets topic are applied or refused. A record can be applied
+// twice without a difference. The end of its transaction and a tombstone remove its
+// effect completely.
 func FuzzApply(f *testing.F) {
 	v := kmsg.NewOffsetCommitValue()
 	v.Version, v.Offset = 3, 42
@@ -114,7 +115,7 @@ func FuzzApply(f *testing.F) {
 	})
 }
 
-// describeShard tells what a shard holds.
+// describeShard describes the groups and offsets of a shard.
 func describeShard(s *shard) []string {
 	var out []string
 	for id, g := range s.groups {

@@ -14,7 +14,7 @@ import (
 	"github.com/botehq/bote/internal/record"
 )
 
-// segment is the batches of __consumer_offsets as Kafka 4.2 wrote them.
+// segment returns batches of __consumer_offsets that Kafka 4.2 wrote.
 func segment(t *testing.T, name string) (batches []record.Batch) {
 	t.Helper()
 	p, err := os.ReadFile("testdata/" + name + ".segment")
@@ -28,8 +28,8 @@ func segment(t *testing.T, name string) (batches []record.Batch) {
 	return batches
 }
 
-// What we write of what we read is what Kafka wrote, byte for byte: key, value
-// and batch.
+// If we read Kafka's records and write them again, the key, the value and the batch
+// are the same, byte for byte.
 func TestRecordsAreKafkas(t *testing.T) {
 	for _, name := range []string{"clean", "killed"} {
 		offsets, groups := 0, 0
@@ -125,7 +125,7 @@ func TestValuesThatCannotBeRead(t *testing.T) {
 		_, err = readGroup(p)
 		require.Error(t, err, p)
 	}
-	// Version 4 has room for strings that no record of ours could hold again.
+	// Version 4 can hold strings that are too long for the records that we write.
 	o := kmsg.NewOffsetCommitValue()
 	o.Version, o.Metadata = 4, strings.Repeat("m", maxString+1)
 	_, err := readOffset(o.AppendTo(nil))
@@ -140,8 +140,8 @@ func TestValuesThatCannotBeRead(t *testing.T) {
 	require.Error(t, err)
 }
 
-// TestStringsThatDoNotFit: a record with a string that is too long for it is not
-// made, whichever string it is; the longest that fits is read as it was written.
+// TestStringsThatDoNotFit: no record is made if one of its strings is too long,
+// whichever it is. The longest string that fits is read as it was written.
 func TestStringsThatDoNotFit(t *testing.T) {
 	for _, n := range []int{maxString, maxString + 1, 1<<16 + 5} {
 		s := strings.Repeat("s", n)

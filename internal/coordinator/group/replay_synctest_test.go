@@ -17,7 +17,7 @@ import (
 	"github.com/botehq/bote/internal/record"
 )
 
-// served is what Kafka itself answered from the same segment.
+// served holds the answers that Kafka itself gave from the same segment.
 type served struct {
 	Offsets []struct {
 		Group, Topic string
@@ -70,7 +70,7 @@ func TestReplayOfKafkasLog(t *testing.T) {
 	}
 }
 
-// loadKafkas replaces the coordinator by one over Kafka's segment.
+// loadKafkas replaces the coordinator by one that loads Kafka's segment.
 func (h *harness) loadKafkas(name string) (want served) {
 	p, err := os.ReadFile("testdata/" + name + ".json")
 	require.NoError(h.t, err)
@@ -113,14 +113,14 @@ func TestTrap69UnstableOffsets(t *testing.T) {
 	})
 }
 
-// transactional makes a batch one of a producer's transaction.
+// transactional makes a batch part of a producer's transaction.
 func transactional(producer int64, b record.Batch) record.Batch {
 	b[22] |= 1 << 4
 	b.SetProducer(producer, 0, 0)
 	return b
 }
 
-// marker ends the transaction of a producer.
+// marker returns the batch that ends the transaction of a producer.
 func marker(producer int64, commit byte) record.Batch {
 	b := transactional(producer, record.Build(1, record.KeyValue{Key: []byte{0, 0, 0, commit}, Value: []byte{0, 0, 0, 0, 0, 0}}))
 	b[22] |= 1 << 5
@@ -128,7 +128,7 @@ func marker(producer int64, commit byte) record.Batch {
 	return b
 }
 
-// committed is a batch that commits an offset of topic "t".
+// committed returns a batch that commits an offset of topic "t".
 func committed(id string, partition int32, offset int64) record.Batch {
 	k := kmsg.OffsetCommitKey{Version: 1, Group: id, Topic: "t", Partition: partition}
 	v := kmsg.NewOffsetCommitValue()
@@ -143,7 +143,7 @@ func TestReplayOfTransactions(t *testing.T) {
 		for _, b := range []record.Batch{
 			committed("g", 0, 1),
 			transactional(7, committed("g", 0, 2)), // committed
-			transactional(7, committed("g", 1, 3)), // committed, and older than a plain one
+			transactional(7, committed("g", 1, 3)), // committed, but the plain commit after it wins
 			committed("g", 1, 4),
 			transactional(8, committed("g", 2, 5)), // aborted
 			marker(7, 1),
@@ -171,9 +171,9 @@ func TestReplayOfTransactions(t *testing.T) {
 	})
 }
 
-// TestReplayOfRecordsThatCannotBeRead: anybody who may write to the topic can put
-// them there. They are skipped; what is said of the same keys before and after
-// them counts.
+// TestReplayOfRecordsThatCannotBeRead: anybody with the right to write to the topic can
+// put such records there. They are skipped; records with the same keys before and after
+// them count.
 func TestReplayOfRecordsThatCannotBeRead(t *testing.T) {
 	run(t, group.Config{}, func(h *harness) {
 		h.c.Close()
@@ -190,9 +190,9 @@ func TestReplayOfRecordsThatCannotBeRead(t *testing.T) {
 			committed("g", 1, 2),
 			record.Build(
 				1,
-				record.KeyValue{Key: key(0), Value: garbage}, // stays at 1
-				record.KeyValue{Key: key(1), Value: garbage}, // has a tombstone
-				record.KeyValue{Key: key(2), Value: garbage}, // has a good one
+				record.KeyValue{Key: key(0), Value: garbage}, // the offset stays at 1
+				record.KeyValue{Key: key(1), Value: garbage}, // a tombstone follows
+				record.KeyValue{Key: key(2), Value: garbage}, // a good record follows
 				record.KeyValue{Key: groupKey.AppendTo(nil), Value: garbage},
 				record.KeyValue{Key: long.AppendTo(nil), Value: []byte{0, 3, 0, 0, 0, 0, 0, 0, 0, 7}},
 				record.KeyValue{Key: []byte{0}, Value: garbage},

@@ -11,13 +11,13 @@ import (
 	"github.com/botehq/bote/internal/coordinator"
 )
 
-// shard is the groups of one partition of __consumer_offsets. It belongs to the
-// goroutine of its coordinator.Shard.
+// shard holds the groups of one partition of __consumer_offsets. Only the goroutine of
+// its coordinator.Shard uses it.
 type shard struct {
 	*coordinator.Shard
 	c      *Coordinator
 	groups map[string]*group
-	// open names the groups in which a producer's transaction has pending offsets.
+	// open has, by producer ID, the groups in which its transaction has pending offsets.
 	open   map[int64]map[*group]struct{}
 	expiry coordinator.Timer
 }
@@ -26,7 +26,7 @@ func newShard(c *Coordinator, s *coordinator.Shard) *shard {
 	return &shard{Shard: s, c: c, groups: make(map[string]*group), open: make(map[int64]map[*group]struct{})}
 }
 
-// Apply is how durable state changes, in replay and live.
+// Apply changes the durable state, both in replay and after an append.
 func (s *shard) Apply(r coordinator.Record) error {
 	if len(r.Key) < 2 {
 		return errors.New("record without a key version")
@@ -74,7 +74,7 @@ func (g *group) commit(p partition, o offset) {
 	g.offsets[p] = o
 }
 
-// forget removes an offset, and what transactions hold for its partition.
+// forget removes the offset of a partition, and its pending ones.
 func (s *shard) forget(g *group, p partition) {
 	delete(g.offsets, p)
 	for producer, held := range g.pending {
@@ -85,7 +85,7 @@ func (s *shard) forget(g *group, p partition) {
 	}
 }
 
-// hold keeps an offset until its transaction ends.
+// hold keeps an offset as pending until its transaction ends.
 func (s *shard) hold(g *group, producer int64, p partition, o offset) {
 	if g.pending == nil {
 		g.pending = make(map[int64]map[partition]offset)
@@ -108,7 +108,7 @@ func (s *shard) release(g *group, producer int64) {
 	}
 }
 
-// isHeld reports whether a transaction has an offset for the partition.
+// isHeld reports whether a transaction has a pending offset for the partition.
 func (g *group) isHeld(p partition) bool {
 	for _, held := range g.pending {
 		if _, ok := held[p]; ok {
@@ -118,8 +118,8 @@ func (g *group) isHeld(p partition) bool {
 	return false
 }
 
-// EndTransaction takes over or drops a producer's pending offsets. A plain commit
-// that came after the transactional one wins.
+// EndTransaction commits or drops a producer's pending offsets. A committed offset whose
+// record came after the pending one's stays.
 func (s *shard) EndTransaction(producer int64, commit bool) {
 	for g := range s.open[producer] {
 		for p, o := range g.pending[producer] {
@@ -155,9 +155,9 @@ func (s *shard) applyGroup(r coordinator.Record) error {
 	return nil
 }
 
-// applyMembers makes the members those of the record. In a live group they are
-// already, and get their assignments; what else they offer, which no record
-// says, is kept.
+// applyMembers makes the group's members those of the record. In a live group they
+// already are, and only get their assignments. Such members keep all protocols that they
+// offer, though the record has only the selected one.
 func (s *shard) applyMembers(g *group, list []kmsg.GroupMetadataValueMember) {
 	if len(list) == 0 && g.membership == nil {
 		return
@@ -192,7 +192,8 @@ func (s *shard) applyMembers(g *group, list []kmsg.GroupMetadataValueMember) {
 	s.shrink(g)
 }
 
-// discard removes a member and its timer; who waits has been answered.
+// discard removes a member and stops its timer. The caller has answered its parked
+// requests.
 func (s *shard) discard(g *group, m *member) {
 	s.Cancel(&m.session)
 	g.delete(m)
@@ -200,14 +201,14 @@ func (s *shard) discard(g *group, m *member) {
 	s.c.metrics.members.Dec()
 }
 
-// shrink gives back the memory for members that a group without any has no use for.
+// shrink frees the membership of an empty group without pending IDs.
 func (s *shard) shrink(g *group) {
 	if g.membership != nil && g.state == Empty && len(g.members) == 0 && len(g.pendingIDs) == 0 {
 		g.membership = nil
 	}
 }
 
-// ensure returns a group, as a new simple one if there is none.
+// ensure returns a group. If there is none, it creates a simple one.
 func (s *shard) ensure(id string) *group {
 	g := s.groups[id]
 	if g == nil {
@@ -219,8 +220,8 @@ func (s *shard) ensure(id string) *group {
 	return g
 }
 
-// removeGroup forgets a group. Offsets that outlive it, which no record order of
-// ours leads to, make it a simple group.
+// removeGroup forgets a group. If it still has offsets, they stay in a simple group; the
+// order in which we write records does not lead to that.
 func (s *shard) removeGroup(id string) {
 	g := s.groups[id]
 	if g == nil {
@@ -244,7 +245,7 @@ func (s *shard) removeGroup(id string) {
 	s.c.metrics.groups.Dec()
 }
 
-// Loaded starts the sessions of all members anew, and the expiry of offsets.
+// Loaded starts the sessions of all members, and the timer of expireOffsets.
 func (s *shard) Loaded() {
 	for _, g := range s.groups {
 		for _, m := range g.ordered() {
@@ -257,7 +258,8 @@ func (s *shard) Loaded() {
 	s.Schedule(&s.expiry, s.c.cfg.OffsetsRetentionCheckInterval, s.expireOffsets)
 }
 
-// Unloaded answers all parked members.
+// Unloaded answers all parked requests, and takes the shard's groups and members out of
+// the metrics and the memory count.
 func (s *shard) Unloaded(err error) {
 	c := code(err)
 	for _, g := range s.groups {

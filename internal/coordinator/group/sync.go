@@ -16,7 +16,7 @@ func refusedSync(code int16) *kmsg.SyncGroupResponse {
 }
 
 // SyncGroup gives a member its assignment. Followers wait for the leader, whose
-// request brings all assignments; all wait until they are durable.
+// request has all assignments. All members wait until these are durable.
 func (c *Coordinator) SyncGroup(req *kmsg.SyncGroupRequest, reply func(*kmsg.SyncGroupResponse)) {
 	answer := func(resp *kmsg.SyncGroupResponse) {
 		resp.Version = req.Version
@@ -37,7 +37,7 @@ func (c *Coordinator) SyncGroup(req *kmsg.SyncGroupRequest, reply func(*kmsg.Syn
 	}
 }
 
-// sync returns the code to refuse the request with, or 0 if it took the request.
+// sync returns the code to refuse the request with, or 0: then answer will be called.
 func (s *shard) sync(req *kmsg.SyncGroupRequest, answer func(*kmsg.SyncGroupResponse)) int16 {
 	g := s.groups[req.Group]
 	if g == nil {
@@ -85,14 +85,14 @@ func (g *group) validateSync(req *kmsg.SyncGroupRequest) int16 {
 	return 0
 }
 
-// contradicts reports whether a claim, where there is one, is not the fact, where
-// there is one.
+// contradicts reports whether a request's claim differs from the group's value. A nil
+// claim and an empty value contradict nothing.
 func contradicts(claim *string, fact string) bool {
 	return claim != nil && fact != "" && *claim != fact
 }
 
-// parkSync notes that a member has synced and makes it wait. A sync that waited
-// already is told to try again: its client has given up on it.
+// parkSync notes that a member has synced and makes it wait. If it has a parked sync
+// already, that is answered REBALANCE_IN_PROGRESS: its client has given up on it.
 func (s *shard) parkSync(g *group, m *member, answer func(*kmsg.SyncGroupResponse)) {
 	m.answerSync(kerr.RebalanceInProgress.Code)
 	m.sync = answer
@@ -103,8 +103,9 @@ func (s *shard) parkSync(g *group, m *member, answer func(*kmsg.SyncGroupRespons
 }
 
 // assign records the leader's assignments, which makes the group Stable. Members
-// that it left out get an empty one. The parked members are answered when that
-// is durable, unless a rebalance that begins meanwhile answers them.
+// that the leader left out get an empty assignment. The parked members are answered
+// when the record is durable, unless a rebalance begins meanwhile, which then answers
+// them.
 func (s *shard) assign(g *group, list []kmsg.SyncGroupRequestGroupAssignment) {
 	assignments := make(map[string][]byte, len(list))
 	for _, a := range list {
@@ -124,8 +125,8 @@ func (s *shard) assign(g *group, list []kmsg.SyncGroupRequestGroupAssignment) {
 	}
 }
 
-// refuseAssignment tells everybody that an assignment could not be recorded, and
-// starts over.
+// refuseAssignment answers all parked syncs with code, because the assignments could not
+// be recorded, and starts another rebalance.
 func (s *shard) refuseAssignment(g *group, code int16) {
 	for _, m := range g.ordered() {
 		if m.sync != nil {

@@ -316,8 +316,8 @@ func TestSyncOfAnOldGeneration(t *testing.T) {
 	})
 }
 
-// TestAnEmptyGroupIsAGenerationOfItsOwn: as in Kafka, so that nobody of the last one
-// with members can go on in the next.
+// TestAnEmptyGroupIsAGenerationOfItsOwn: as in Kafka, so that no member of the last
+// generation can take part in the next one with members.
 func TestAnEmptyGroupIsAGenerationOfItsOwn(t *testing.T) {
 	run(t, group.Config{}, func(h *harness) {
 		a := h.stable("g")

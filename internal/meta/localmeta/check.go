@@ -17,10 +17,10 @@ import (
 	"github.com/botehq/bote/internal/meta"
 )
 
-// ErrDamaged is wrapped by what Open and Check return for a file that is not whole.
+// ErrDamaged is wrapped by the errors of Open and Check for a file that is not whole.
 var ErrDamaged = errors.New("the metadata file is damaged")
 
-// ErrInUse is wrapped by what Check returns while another process has the file.
+// ErrInUse is wrapped by the error of Check while another process has the file open.
 var ErrInUse = errors.New("the metadata file is in use")
 
 // Check reads the whole file without changing it: every page, every entry, and
@@ -55,8 +55,8 @@ func Check(name string) (entries []meta.Entry, err error) {
 	return entries, errors.Join(err, db.Close())
 }
 
-// verifyFile is the part of Check that Open needs: bbolt trusts what it maps, and a
-// page number out of range would end the process.
+// verifyFile is the part of Check that Open needs. bbolt trusts the file that it maps, and
+// a page number out of range would crash the process.
 func verifyFile(name string) error {
 	raw, err := os.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && len(raw) == 0 {
@@ -87,7 +87,7 @@ const (
 
 var order = binary.NativeEndian
 
-// boltMeta is what a meta page says.
+// boltMeta is the contents of a meta page.
 type boltMeta struct {
 	pageSize             int
 	root, freelist, high uint64
@@ -98,11 +98,11 @@ type boltMeta struct {
 type boltFile struct {
 	raw   []byte
 	meta  boltMeta
-	used  map[uint64]string // pages by what has them
+	used  map[uint64]string // what each page that was visited belongs to
 	limit uint64            // the last revision
 }
 
-// verify walks every page that the newest transaction has.
+// verify walks every page of the newest transaction, and returns the entries.
 func verify(raw []byte) (entries []meta.Entry, err error) {
 	f := &boltFile{raw: raw, used: map[uint64]string{0: "meta", 1: "meta"}}
 	if f.meta, err = newestMeta(raw); err != nil {
@@ -168,8 +168,9 @@ func verify(raw []byte) (entries []meta.Entry, err error) {
 	return entries, nil
 }
 
-// newestMeta returns the newest of the two meta pages that is whole. One may have
-// been lost in a crash while it was written; one with a single wrong bit was not.
+// newestMeta returns the newest of the two meta pages that is whole. One of them may be
+// torn, because a crash came while it was written. A page with a single wrong bit is not
+// torn but damaged, and an error.
 func newestMeta(raw []byte) (best boltMeta, err error) {
 	found := false
 	for i, pageSize := range []int{0, pageSizeOf(raw)} {
@@ -194,7 +195,8 @@ func newestMeta(raw []byte) (best boltMeta, err error) {
 	return best, nil
 }
 
-// pageSizeOf finds the page size: in the first meta page, or where the second is.
+// pageSizeOf returns the page size: that of the first meta page or, if that page is not
+// whole, the position at which the second one is found. It returns 0 if neither is.
 func pageSizeOf(raw []byte) int {
 	if m, ok := parseMeta(raw); ok {
 		return m.pageSize
@@ -222,8 +224,7 @@ func parseMeta(p []byte) (m boltMeta, ok bool) {
 		order.Uint16(p[8:]) == flagMeta && m.pageSize >= 1<<9 && m.pageSize <= 1<<20
 }
 
-// oneBitOff reports whether a meta page that is not whole would be with one bit
-// changed.
+// oneBitOff reports whether changing one bit would make a meta page whole.
 func oneBitOff(p []byte) bool {
 	p = slices.Clone(p)
 	for i := range len(p) * 8 {
@@ -236,7 +237,7 @@ func oneBitOff(p []byte) bool {
 	return false
 }
 
-// page returns a page with its overflow, and notes who has it.
+// page returns a page with its overflow pages, and notes in used what they belong to.
 func (f *boltFile) page(id uint64, of string) (p []byte, flags uint16, count int, err error) {
 	if id < 2 || id >= f.meta.high {
 		return nil, 0, 0, fmt.Errorf("%w: %s points to page %d of %d", ErrDamaged, of, id, f.meta.high)
@@ -290,7 +291,7 @@ type leaf struct {
 	bucket     bool
 }
 
-// bucket returns the elements of a bucket, which may lie in its value.
+// bucket returns the elements of a bucket. A small bucket's only page lies in its value.
 func (f *boltFile) bucket(value []byte) ([]leaf, error) {
 	root := order.Uint64(value)
 	if root != 0 {
@@ -303,7 +304,7 @@ func (f *boltFile) bucket(value []byte) ([]leaf, error) {
 	return leaves(p, int(order.Uint16(p[10:])), "the bucket")
 }
 
-// tree returns the elements of all leaves below a page, which must ascend.
+// tree returns the elements of all leaves below a page. Their keys must ascend.
 func (f *boltFile) tree(id uint64, of string) ([]leaf, error) {
 	p, flags, count, err := f.page(id, of)
 	if err != nil {
@@ -362,7 +363,8 @@ func leaves(p []byte, count int, of string) ([]leaf, error) {
 	return all, nil
 }
 
-// within returns n bytes at a position of p.
+// within returns n bytes of p, from position at. It reports false if they begin inside of
+// the element itself or do not end in p.
 func within(p []byte, at, n uint64) ([]byte, bool) {
 	if at < elementSize || at+n > uint64(len(p)) {
 		return nil, false

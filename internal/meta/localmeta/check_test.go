@@ -16,7 +16,7 @@ import (
 	"github.com/botehq/bote/internal/meta/localmeta"
 )
 
-// fill writes so many entries that the tree has branches, and removes some.
+// fill writes n entries, each in a transaction of its own, and removes a third of them.
 func fill(t *testing.T, name string, n int) []meta.Entry {
 	t.Helper()
 	s, err := localmeta.Open(name)
@@ -49,8 +49,8 @@ func TestCheckFindsAllEntries(t *testing.T) {
 	}
 }
 
-// TestFlippedBits changes one bit in a file: Open and Check either refuse it or find
-// all entries as they were.
+// TestFlippedBits changes one bit of a file. Then Open and Check either refuse the file or
+// find all entries unchanged.
 func TestFlippedBits(t *testing.T) {
 	t.Parallel()
 	name := filepath.Join(t.TempDir(), "meta.db")
@@ -63,7 +63,7 @@ func TestFlippedBits(t *testing.T) {
 		bad := slices.Clone(raw)
 		at := rng.IntN(len(bad))
 		if rng.IntN(2) == 0 {
-			at = at / 4096 * 4096 // heads of pages are where it hurts
+			at = at / 4096 * 4096 // the heads of pages are the most sensitive
 			at += rng.IntN(256)
 		}
 		bad[at] ^= 1 << rng.IntN(8)
@@ -81,7 +81,7 @@ func TestFlippedBits(t *testing.T) {
 	require.Greater(t, refused, 20)
 }
 
-// TestSumsAreAdded opens a file of a release that had no checksums.
+// TestSumsAreAdded opens a file of a release without checksums.
 func TestSumsAreAdded(t *testing.T) {
 	t.Parallel()
 	name := filepath.Join(t.TempDir(), "meta.db")
@@ -100,7 +100,7 @@ func TestSumsAreAdded(t *testing.T) {
 	require.NoError(t, err)
 	at := bytes.LastIndex(raw, []byte(`"partitions":1`))
 	raw[at+len(`"partitions":`)] ^= 2
-	for more := at; more >= 0; { // the same text in old pages
+	for more := at; more >= 0; { // the same text in older pages too
 		if more = bytes.LastIndex(raw[:more], []byte(`"partitions":1`)); more >= 0 {
 			raw[more+len(`"partitions":`)] ^= 2
 		}

@@ -15,8 +15,8 @@ import (
 	"github.com/botehq/bote/internal/meta"
 )
 
-// tape records the writes of a transaction. The library has no seam for this, so
-// the test reaches for the function that it writes with.
+// tape records the writes of a transaction. bbolt has no seam for this, so the test
+// replaces its unexported write function by reflection.
 type tape struct{ writes []write }
 
 type write struct {
@@ -37,7 +37,7 @@ func record(s *Store) *tape {
 	return t
 }
 
-// state is everything in a store.
+// state returns a text with all entries of a store.
 func state(t *testing.T, name string) string {
 	t.Helper()
 	s, err := Open(name)
@@ -54,13 +54,14 @@ func state(t *testing.T, name string) string {
 
 const sector = 512
 
-// torn is a file after a power cut during a transaction: its writes up to one are
-// there, and some sectors of that one. The pages are synced before the last write,
-// the meta page, so what is not in order is only among the pages.
+// torn returns the file after a power cut during write n of a transaction. The last write
+// is the meta page. All other pages are synced before it, so they are whole if the power
+// is cut during the last write. Otherwise only some sectors of the writes up to n are
+// there.
 func torn(before []byte, writes []write, n int, rng *rand.Rand) []byte {
 	after := bytes.Clone(before)
 	for i, w := range writes[:n+1] {
-		whole := i < n && n == len(writes)-1 // the pages, when the meta page is being written
+		whole := i < n && n == len(writes)-1 // the meta page is being written, so all others are synced
 		if end := int(w.at) + len(w.data); end > len(after) {
 			after = append(after, make([]byte, end-len(after))...)
 		}
@@ -73,7 +74,7 @@ func torn(before []byte, writes []write, n int, rng *rand.Rand) []byte {
 	return after
 }
 
-// TestTornCommit cuts the power at each write of transactions of all kinds: the
+// TestTornCommit cuts the power during each write of transactions of all kinds. The
 // store is then as before the transaction or as after it.
 func TestTornCommit(t *testing.T) {
 	dir := t.TempDir()
@@ -119,7 +120,7 @@ func TestTornCommit(t *testing.T) {
 	t.Logf("%d torn files: the old state %d times, the new one %d times", olds+news, olds, news)
 }
 
-// someOps is a transaction that writes or deletes a few keys.
+// someOps returns operations that write or delete a few keys.
 func someOps(i int, rng *rand.Rand) (ops []meta.Op) {
 	for range 1 + i%4 {
 		op := meta.Op{Key: fmt.Sprintf("t/%d", rng.IntN(60)), Value: bytes.Repeat([]byte{byte(i)}, rng.IntN(1500)+1)}

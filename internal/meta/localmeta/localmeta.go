@@ -1,13 +1,13 @@
 // Package localmeta keeps a meta.Store in one bbolt file, for one broker. A
 // transaction is on disk when it returns.
 //
-// A lease ends with the process that has the file open, at the latest: keys that belong to
-// one are deleted when the file is opened.
+// A lease ends with the process that has the file open, at the latest: Open deletes all
+// keys that belong to a lease.
 //
-// The file has a bucket "meta"; a value is the revision as 8 bytes big-endian,
-// then the bytes. The bucket's sequence is the last revision. A second bucket, "sums",
-// has a checksum of each entry, which is compared when the file is opened. A third,
-// "leases", has the lease of each key that has one. See docs/formats/meta.md.
+// The file has a bucket "meta". Its values are the revision as 8 bytes big-endian,
+// then the entry's value. The bucket's sequence is the last revision. A second bucket,
+// "sums", has a checksum of each entry, which Open compares. A third, "leases", has the
+// lease of each key that has one. See docs/formats/meta.md.
 package localmeta
 
 import (
@@ -33,7 +33,7 @@ var (
 	leasesName = []byte("leases")
 )
 
-// sum is the checksum of an entry.
+// sum returns the checksum of an entry.
 func sum(key, raw []byte) []byte {
 	table := crc32.MakeTable(crc32.Castagnoli)
 	return binary.BigEndian.AppendUint32(nil, crc32.Update(crc32.Checksum(key, table), table, raw))
@@ -44,15 +44,15 @@ type Store struct {
 	db     *bbolt.DB
 	feed   *meta.Feed
 	leases *meta.Leases
-	// turn is held by whoever changes something, across the sync: changes are published
-	// in their order.
+	// turn is the token of a goroutine that changes something. It is held across the sync
+	// and Publish, so that changes are published in the order of their revisions.
 	turn token.Token
 }
 
 // lockWait is how long Open waits for another process to let go of the file.
 const lockWait = time.Second
 
-// Open opens or creates the file. One that is damaged is refused, see [ErrDamaged].
+// Open opens or creates the file. It refuses a file that is damaged, see [ErrDamaged].
 func Open(name string) (*Store, error) {
 	if err := verifyFile(name); err != nil {
 		return nil, fmt.Errorf("open %s: %w; restore it from a copy", name, err)
@@ -80,7 +80,8 @@ func Open(name string) (*Store, error) {
 	return s, nil
 }
 
-// prepare makes the buckets that are missing.
+// prepare creates the buckets for entries and checksums if they are missing, and computes
+// the checksums of a file that has none.
 func prepare(tx *bbolt.Tx) (*bbolt.Bucket, error) {
 	b, err := tx.CreateBucketIfNotExists(bucketName)
 	if err != nil || tx.Bucket(sumsName) != nil {
@@ -93,8 +94,8 @@ func prepare(tx *bbolt.Tx) (*bbolt.Bucket, error) {
 	return b, b.ForEach(func(k, v []byte) error { return sums.Put(k, sum(k, v)) })
 }
 
-// endOldLeases deletes what belongs to leases of the process that had the file before. It
-// returns the new revision, 0 if there was nothing.
+// endOldLeases deletes the keys that belong to leases of an earlier process. It returns the
+// new revision, or 0 if there were none.
 func endOldLeases(tx *bbolt.Tx) (revision int64, err error) {
 	leases := tx.Bucket(leasesName)
 	if leases == nil {
@@ -184,11 +185,11 @@ func (s *Store) Txn(ctx context.Context, conds []meta.Cond, ops []meta.Op) (int6
 	})
 }
 
-// errNothing is returned by what decide of update decides upon doing nothing.
+// errNothing is returned by a decide function of update that wants to change nothing.
 var errNothing = errors.New("nothing to be done")
 
-// update does what decide decides in one transaction. A commit that fails may have
-// happened: the page that makes it count may have been written.
+// update applies the operations that decide returns, in the same transaction. If the
+// commit fails, the outcome is unclear: the meta page may have been written.
 func (s *Store) update(ctx context.Context, decide func(tx *bbolt.Tx) ([]meta.Op, error)) (revision int64, err error) {
 	if err := s.turn.TakeContext(ctx); err != nil {
 		return 0, err //nolint:wrapcheck // it is the context's
@@ -241,7 +242,7 @@ func revisionOf(raw []byte) int64 {
 	return int64(binary.BigEndian.Uint64(raw))
 }
 
-// applying is a transaction that changes the buckets.
+// applying applies the operations of one transaction to the buckets.
 type applying struct {
 	tx            *bbolt.Tx
 	entries, sums *bbolt.Bucket
@@ -264,7 +265,7 @@ func (a *applying) apply(op meta.Op) error {
 	return errors.Join(a.entries.Put(key, raw), a.sums.Put(key, sum(key, raw)), a.bind(key, op.Lease))
 }
 
-// bind makes a key belong to a lease, or to none.
+// bind makes a key belong to a lease, or to none if id is 0.
 func (a *applying) bind(key []byte, id meta.LeaseID) (err error) {
 	if id == 0 {
 		if a.leases == nil {
@@ -281,7 +282,7 @@ func (a *applying) bind(key []byte, id meta.LeaseID) (err error) {
 }
 
 func (a *applying) deletePrefix(prefix []byte) error {
-	var keys [][]byte // a cursor may miss some while the bucket changes
+	var keys [][]byte // collected first: a cursor may miss keys while the bucket changes
 	c := a.entries.Cursor()
 	for k, _ := c.Seek(prefix); k != nil && bytes.HasPrefix(k, prefix); k, _ = c.Next() {
 		keys = append(keys, slices.Clone(k))
@@ -302,7 +303,7 @@ func (a *applying) delete(key []byte) error {
 	return errors.Join(a.entries.Delete(key), a.sums.Delete(key), a.bind(key, 0))
 }
 
-// Watch tells of changes.
+// Watch reports changes.
 func (s *Store) Watch(ctx context.Context, prefix string, from int64) (meta.Events, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -318,7 +319,7 @@ func (s *Store) Lease(ctx context.Context, ttl time.Duration) (meta.Lease, error
 	return s.leases.Begin(ttl)
 }
 
-// endLease deletes what belongs to a lease.
+// endLease deletes the keys that belong to a lease.
 func (s *Store) endLease(ctx context.Context, id meta.LeaseID) error {
 	_, err := s.update(ctx, func(tx *bbolt.Tx) (ops []meta.Op, err error) {
 		if leases := tx.Bucket(leasesName); leases != nil {
@@ -340,7 +341,7 @@ func (s *Store) endLease(ctx context.Context, id meta.LeaseID) error {
 	return err
 }
 
-// Close closes the file.
+// Close closes the file. Keys that belong to leases are deleted when it is opened again.
 func (s *Store) Close() error {
 	s.leases.Close()
 	s.feed.Close()

@@ -39,8 +39,8 @@ func TestReopen(t *testing.T) {
 	require.Greater(t, next, rev)
 }
 
-// TestLeasesEndWithTheProcess: what belongs to a lease is gone when the file is opened
-// again, even if nobody ended the lease.
+// TestLeasesEndWithTheProcess: the keys of a lease are gone when the file is opened again,
+// even if nobody ended the lease.
 func TestLeasesEndWithTheProcess(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "meta.db")
 	s, err := localmeta.Open(name)

@@ -13,12 +13,12 @@ import (
 	"github.com/botehq/bote/internal/meta"
 )
 
-// Store is the store in memory.
+// Store is a store in memory.
 type Store struct {
 	feed   *meta.Feed
 	leases *meta.Leases
 
-	mu       sync.Mutex // guards what follows
+	mu       sync.Mutex // guards the fields below
 	entries  map[string]meta.Entry
 	leased   map[string]meta.LeaseID
 	revision int64
@@ -75,7 +75,7 @@ func (s *Store) List(ctx context.Context, prefix, after string, n int) ([]meta.E
 	return out, s.revision, nil
 }
 
-// keysLocked returns the keys with a prefix in order.
+// keysLocked returns the keys with a prefix, in order.
 func (s *Store) keysLocked(prefix string) []string {
 	var keys []string
 	for key := range maps.Keys(s.entries) {
@@ -145,7 +145,7 @@ func (s *Store) deleteLocked(events []meta.Event, key string) []meta.Event {
 	return append(events, meta.Event{Entry: meta.Entry{Key: key, Revision: s.revision}, Deleted: true})
 }
 
-// Watch tells of changes.
+// Watch reports changes.
 func (s *Store) Watch(ctx context.Context, prefix string, from int64) (meta.Events, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -160,7 +160,7 @@ func (s *Store) Lease(ctx context.Context, ttl time.Duration) (meta.Lease, error
 	return s.leases.Begin(ttl)
 }
 
-// endLease deletes what belongs to a lease.
+// endLease deletes the keys that belong to a lease.
 func (s *Store) endLease(ctx context.Context, id meta.LeaseID) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -179,7 +179,7 @@ func (s *Store) endLease(ctx context.Context, id meta.LeaseID) error {
 	return nil
 }
 
-// Close ends the store.
+// Close closes the store.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	s.closed = true

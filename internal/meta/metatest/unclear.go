@@ -14,19 +14,19 @@ import (
 	"github.com/botehq/bote/internal/meta"
 )
 
-// errCut is why an outcome is unclear here.
+// errCut is the reason why an outcome of Unclear is unclear.
 var errCut = errors.New("the connection was cut")
 
-// Unclear wraps a store: what comes of some of its transactions is not known to who asked
-// for them. Half of those have happened.
+// Unclear wraps a store. Some of its transactions return ErrUnclear. Half of these have
+// happened.
 type Unclear struct {
 	meta.Store
-	// OneIn is how many transactions have one that is unclear; 0 is none.
+	// OneIn makes one of so many transactions unclear, on average; 0 makes none.
 	OneIn int
 
-	mu  sync.Mutex // guards what follows
+	mu  sync.Mutex // guards the fields below
 	rng *rand.Rand
-	// lost and done are how many unclear transactions did not happen, and did.
+	// lost counts the unclear transactions that did not happen, done those that did.
 	lost, done int
 }
 
@@ -42,7 +42,7 @@ func (u *Unclear) Outcomes() (lost, done int) {
 	return u.lost, u.done
 }
 
-// Txn does what the store does, or says that nobody knows.
+// Txn runs a transaction, or returns ErrUnclear after running it or not.
 func (u *Unclear) Txn(ctx context.Context, conds []meta.Cond, ops []meta.Op) (int64, error) {
 	u.mu.Lock()
 	unclear := u.OneIn > 0 && u.rng.IntN(u.OneIn) == 0
@@ -64,8 +64,8 @@ func (u *Unclear) Txn(ctx context.Context, conds []meta.Cond, ops []meta.Op) (in
 	return 0, fmt.Errorf("%w: %w", meta.ErrUnclear, errCut)
 }
 
-// unclear: whoever resolves unclear outcomes by reading does each thing once. Each value is
-// a list that grows by a number that nobody else adds.
+// unclear: a worker that resolves unclear outcomes by reading makes each change exactly
+// once. The changes append numbers to a list; no two workers add the same one.
 func unclear(t *testing.T, under meta.Store) {
 	t.Helper()
 	s := NewUnclear(under, 3, 7)
@@ -101,7 +101,7 @@ func addOnce(t *testing.T, s meta.Store, b byte) {
 			return
 		}
 		if slices.Contains(e.Value, b) {
-			return // the outcome that was unclear
+			return // an unclear transaction has happened
 		}
 		_, err = s.Txn(t.Context(), []meta.Cond{{Key: "list", Revision: e.Revision}}, []meta.Op{meta.Put("list", append(e.Value, b))})
 		switch {

@@ -78,8 +78,8 @@ func next(t *testing.T, events meta.Events) meta.Batch {
 	return b
 }
 
-// watches: every change of a key with the prefix is told once, in order, from the
-// revision that was asked for.
+// watches: from the given revision on, every change of a key with the prefix is reported
+// once, in order.
 func watches(t *testing.T, s meta.Store) {
 	t.Helper()
 	put(t, s, "t/z", "x")
@@ -123,7 +123,7 @@ func watchWaits(t *testing.T, s meta.Store) {
 	put(t, s, "u", "not asked for")
 	told := make(chan meta.Batch, 1)
 	go func() {
-		b, _ := events.Next(t.Context()) // the test fails by what it returns
+		b, _ := events.Next(t.Context()) // the batch is checked below
 		told <- b
 	}()
 	put(t, s, "t/a", "1")
@@ -132,8 +132,7 @@ func watchWaits(t *testing.T, s meta.Store) {
 	require.Equal(t, "t/a", b.Events[0].Key)
 }
 
-// watchFallsBehind: whoever is told of changes has been told of all before, or is told to
-// read everything again.
+// watchFallsBehind: a watch that falls far behind reports all changes, or a Resync.
 func watchFallsBehind(t *testing.T, s meta.Store) {
 	t.Helper()
 	_, rev, err := s.List(t.Context(), "", "", 0)
@@ -180,7 +179,7 @@ func watchEnds(t *testing.T, s meta.Store) {
 	require.ErrorIs(t, <-ended, meta.ErrClosed)
 }
 
-// long is a time to live that no test outlives.
+// long is a time to live that is longer than every test.
 const long = time.Hour
 
 func lease(t *testing.T, s meta.Store, ttl time.Duration) meta.Lease {
@@ -242,7 +241,7 @@ func leaseExpires(t *testing.T, s meta.Store) {
 	require.ErrorIs(t, l.KeepAlive(t.Context()), meta.ErrLeaseEnded)
 }
 
-// leaseEndFails: what an End that failed left is deleted later.
+// leaseEndFails: if End fails, the lease's keys are deleted later.
 func leaseEndFails(t *testing.T, s meta.Store) {
 	t.Helper()
 	l := lease(t, s, time.Minute)
