@@ -67,7 +67,7 @@ type Catalog struct {
 	report func(error)    // told of changes by others that cannot be applied; nil unless Follow runs; guarded by turn
 
 	taking token.Token // token of the goroutine that takes a producer ID
-	pids   producerIDs   // guarded by taking
+	pids   producerIDs // guarded by taking
 }
 
 // Open reads the store. Unclean says that the last run did not end cleanly, or may

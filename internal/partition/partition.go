@@ -42,8 +42,8 @@ type Partition struct {
 	cfg      Config
 	log      storage.Log
 	turn     token.Token // the appender's token
-	state    *producers    // guarded by turn
-	stateEnd int64         // state covers exactly the batches below it; guarded by turn
+	state    *producers  // guarded by turn
+	stateEnd int64       // state covers exactly the batches below it; guarded by turn
 
 	rebuilt atomic.Bool // Open has rebuilt state completely
 
