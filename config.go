@@ -109,7 +109,7 @@ func (c *Config) settings() (config.Server, error) {
 		return s, err
 	}
 	_, err = os.Stat(filepath.Join(s.LogDirs[0], metaFile))
-	if err := s.CheckServed(config.Start{IDGiven: idGiven, Begun: err == nil && !c.InMemory, Locate: locate}); err != nil {
+	if err := s.CheckServed(config.Start{NodeIDSet: idGiven, HasCluster: err == nil && !c.InMemory, LocateHost: locate}); err != nil {
 		return s, err
 	}
 	for _, w := range warnings {

@@ -22,8 +22,8 @@ type chain struct {
 	ahead    time.Duration // see maxAhead
 }
 
-// parked is the topic of records that went round in a circle.
-func (c *chain) parked() string { return c.main + parkedSuffix }
+// parkingTopic is the topic of records that went round in a circle.
+func (c *chain) parkingTopic() string { return c.main + parkedSuffix }
 
 // maxAhead is how far ahead a due time may lie on a retry topic. A later one
 // counts as garbage. It is twice the longest delay with its jitter, so that

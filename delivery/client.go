@@ -38,13 +38,13 @@ type Client struct {
 	random  func() float64
 	probe   func(point string) // nil except in crash tests
 
-	sends    *kgo.Client
-	forwards *kgo.Client
-	alone    *kgo.Client // forwards records that are too large for forwards
-	contact  *contact
-	gate     *logGate
+	sends         *kgo.Client
+	forwards      *kgo.Client
+	largeForwards *kgo.Client // forwards records that are too large for forwards
+	contact       *contact
+	gate          *logGate
 
-	forgotten *forgotten
+	forgotten *producedTopics
 	sending   sendGroups
 
 	mu      sync.Mutex
@@ -167,7 +167,7 @@ func (c *Client) openProducers() error {
 	// Each record is alone in its batch, so the only limit left is the topic's
 	// own. A record may fit that limit only because its producer compressed it
 	// better than franz-go does by default; zstd makes it fit again.
-	c.alone, err = c.newProducer(
+	c.largeForwards, err = c.newProducer(
 		[]kgo.Opt{kgo.ProducerBatchCompression(kgo.ZstdCompression(), kgo.GzipCompression())},
 		kgo.RecordPartitioner(forwardPartitioner()),
 		kgo.MaxBufferedRecords(1), kgo.MaxBufferedBytes(0), kgo.ProducerBatchMaxBytes(largestBatch), kgo.BrokerMaxWriteBytes(largestBatch))
@@ -247,7 +247,7 @@ func (c *Client) Close() {
 		close(c.closed)
 		c.sends.Close()
 		c.forwards.Close()
-		c.alone.Close()
+		c.largeForwards.Close()
 	})
 }
 

@@ -270,7 +270,7 @@ func (ln *lane) uncommitted() (int64, bool) {
 	ln.mu.Lock()
 	defer ln.mu.Unlock()
 	at := ln.tracker.watermark()
-	return at, !ln.gone && at >= 0 && at != ln.committed && (ln.committed >= 0 || ln.tracker.moved())
+	return at, !ln.topicDeleted && at >= 0 && at != ln.committed && (ln.committed >= 0 || ln.tracker.moved())
 }
 
 func (ln *lane) noteCommitted(at int64) {
@@ -286,7 +286,7 @@ func (ln *lane) ack(ctx context.Context, it *item) error {
 		return ErrAckUnused
 	}
 	if !ln.finishAcked(it) {
-		if ln.over() {
+		if ln.assignmentOver() {
 			return ErrRevoked
 		}
 		return nil

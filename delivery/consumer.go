@@ -81,9 +81,9 @@ type consumer struct {
 	seeks     []*seek
 	interrupt context.CancelFunc // ends the poll that waits
 
-	// leftovers has an entry for each partition of a topic that was deleted or
+	// leftCommits has an entry for each partition of a topic that was deleted or
 	// recreated, until that partition is assigned again.
-	leftovers map[TP]leftover
+	leftCommits map[TP]leftCommitRange
 }
 
 func newConsumer(l *Listener, plan Membership) (*consumer, error) {
@@ -169,7 +169,7 @@ func (c *consumer) poll(ctx context.Context) {
 		full := c.awaitRoom(wait)
 		fetches := c.cl.PollFetches(wait)
 		for _, ln := range full { // before anything else, see awaitRoom.
-			ln.choke()
+			ln.pauseFetch()
 		}
 		cancel()
 		found := c.enqueue(fetches)

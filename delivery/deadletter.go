@@ -88,7 +88,7 @@ func (t *task) deadLetter(err error, reason Reason) {
 	if l.cfg.tiers != nil {
 		h.retry = t.stamp(t.now())
 		if reason == ReasonExpired && notDelivered(err) {
-			h.retry = t.stampAs(t.attempt, t.now())
+			h.retry = t.stampAs(t.chainAttempt, t.now())
 		}
 	}
 	if len(l.chain.tiers) > 0 {
@@ -96,7 +96,7 @@ func (t *task) deadLetter(err error, reason Reason) {
 	}
 	h.deadLetters = deadLetterCount(t.headers()) + 1
 	topic := l.chain.deadLetterFor(err)
-	if parked := l.chain.parked(); h.deadLetters > maxDeadLetters && validTopic(parked) {
+	if parked := l.chain.parkingTopic(); h.deadLetters > maxDeadLetters && validTopic(parked) {
 		topic = parked
 	}
 	pub := t.record(topic, h)
@@ -112,7 +112,7 @@ func (t *task) reportDeadLetter(topic string, err error, reason Reason) {
 	l, rec := t.l(), t.it.rec
 	l.count(MetricDeadLetters, t.ln.tp.Topic, string(reason))
 	msg := "record dead-lettered"
-	if topic == l.chain.parked() {
+	if topic == l.chain.parkingTopic() {
 		msg = "record parked, listeners pass it round in a circle"
 	}
 	o := ReadOrigin(rec)
@@ -150,7 +150,7 @@ func (t *task) deadLetterFailed(err error, v verdict) (again bool, wait time.Dur
 		wait = v.after
 	default:
 		p := deadLetterBackOff()
-		wait = p.backOff(t.n)
+		wait = p.backOff(t.laneDelivery)
 	}
 	t.noteFailure(err, step{inPlace: true, wait: wait, due: t.now().Add(wait)})
 	return true, wait

@@ -44,7 +44,7 @@ func (t *task) hop(err error, reason Reason) hop {
 // stamp makes the retry headers of a record that goes on. They count the attempt
 // that was just made.
 func (t *task) stamp(due time.Time) *retryStamp {
-	return t.stampAs(t.attempt+1, due)
+	return t.stampAs(t.chainAttempt+1, due)
 }
 
 func (t *task) stampAs(attempts int, due time.Time) *retryStamp {

@@ -19,7 +19,7 @@ import (
 //
 //	running -> draining (drain closed: nothing new starts, waits end)
 //	        -> cancelled (ctx ended: handlers should return)
-//	        -> frozen (results are ignored, the watermark does not move)
+//	        -> resultsIgnored (results are ignored, the watermark does not move)
 //
 // All methods may be called from any goroutine.
 type lane struct {
@@ -31,14 +31,14 @@ type lane struct {
 	serial bool
 	log    *slog.Logger
 
-	ctx    context.Context //nolint:containedctx // the life of the assignment, parent of every handler's context.
-	cancel context.CancelCauseFunc
-	drain  chan struct{} // closed when nothing new starts and waits end
-	depart chan struct{} // closed when publishing may give up
-	done   chan struct{} // closed when no goroutine of the lane runs any more
-	wake   chan struct{}
-	priors []*lane // lanes of earlier assignments, of any listener of the client, that still run
-	former []*lane // lanes that outages ended; records that they finished may come again
+	ctx             context.Context //nolint:containedctx // the life of the assignment, parent of every handler's context.
+	cancel          context.CancelCauseFunc
+	drain           chan struct{} // closed when nothing new starts and waits end
+	depart          chan struct{} // closed when publishing may give up
+	done            chan struct{} // closed when no goroutine of the lane runs any more
+	wake            chan struct{}
+	runningBefore   []*lane // lanes of earlier assignments, of any listener of the client, that still run
+	suspendedBefore []*lane // lanes that outages ended; records that they finished may come again
 
 	drainOnce sync.Once
 	leaveOnce sync.Once
@@ -46,25 +46,25 @@ type lane struct {
 	working   atomic.Int64 // records handed out whose task has not ended
 	idling    atomic.Int64 // workers of an unordered lane that wait for a task
 
-	mu        sync.Mutex
-	tracker   *tracker
-	queue     fifo[*item]
-	held      int // records fetched and not done
-	heldBytes int
-	inFlight  []flight // handlers running
-	parks     map[*park]struct{}
-	pauses    pauseSet
-	resumed   chan struct{} // closed when PauseNow ends; nil unless it holds
-	choked    bool          // full, and paused by choke
-	fetching  bool          // whether franz-go was last told to fetch
-	frozen    bool
-	gone      bool      // the topic was deleted: nothing is committed any more
-	committed int64     // last offset that was committed, -1 if unknown
-	end       int64     // end of the partition as last seen
-	handled   int64     // deliveries, ever
-	stood     time.Time // since when the watermark has not moved, while held > 0
-	parked    time.Time // when a wait or PauseNow last ended
-	standing  bool      // the watermark was reported as standing
+	mu             sync.Mutex
+	tracker        *tracker
+	queue          fifo[*item]
+	held           int // records fetched and not done
+	heldBytes      int
+	inFlight       []flight // handlers running
+	waits          map[*park]struct{}
+	pauses         pauseSet
+	resumed        chan struct{} // closed when PauseNow ends; nil unless it holds
+	fetchPaused    bool          // full, and paused by pauseFetch
+	fetching       bool          // whether franz-go was last told to fetch
+	resultsIgnored bool
+	topicDeleted   bool      // the topic was deleted: nothing is committed any more
+	committed      int64     // last offset that was committed, -1 if unknown
+	end            int64     // end of the partition as last seen
+	handled        int64     // deliveries, ever
+	stalledSince   time.Time // since when the watermark has not moved, while held > 0
+	lastWaitEnd    time.Time // when a wait or PauseNow last ended
+	standing       bool      // the watermark was reported as standing
 }
 
 // laneKey names a partition among all listeners of a Client.
@@ -113,7 +113,7 @@ func newLane(c *consumer, tp TP) *lane {
 		done:      make(chan struct{}),
 		wake:      make(chan struct{}, 1),
 		tracker:   newTracker(-1),
-		parks:     make(map[*park]struct{}),
+		waits:     make(map[*park]struct{}),
 		fetching:  true,
 		committed: -1,
 	}
@@ -125,7 +125,7 @@ func (ln *lane) begin(offset int64, commit bool) {
 	ln.mu.Lock()
 	ln.tracker.skipTo(offset)
 	if commit {
-		ln.tracker.any = true
+		ln.tracker.dirty = true
 	} else {
 		ln.committed = offset
 	}
@@ -241,7 +241,7 @@ func (ln *lane) finished() {
 // awaitPriors waits for handlers of earlier assignments, so that one record is
 // never in two handlers of one Client. It reports false when the lane drains.
 func (ln *lane) awaitPriors() bool {
-	for _, p := range ln.priors {
+	for _, p := range ln.runningBefore {
 		select {
 		case <-p.done:
 		case <-ln.drain:
@@ -257,7 +257,7 @@ func (ln *lane) awaitPriors() bool {
 func (ln *lane) offer(p kgo.FetchPartition, batch *pollBatch) (below int64, ok bool) {
 	ln.mu.Lock()
 	defer ln.mu.Unlock()
-	if ln.frozen {
+	if ln.resultsIgnored {
 		return 0, true
 	}
 	ln.end = p.HighWatermark
@@ -268,8 +268,8 @@ func (ln *lane) offer(p kgo.FetchPartition, batch *pollBatch) (below int64, ok b
 		return first, false
 	}
 	if ln.held == 0 {
-		ln.stood = ln.l.client.clock.Now()
-		ln.l.watch.need(ln.stood)
+		ln.stalledSince = ln.l.client.clock.Now()
+		ln.l.watch.need(ln.stalledSince)
 	}
 	items := make([]item, len(p.Records))
 	for i, r := range p.Records {
@@ -309,7 +309,7 @@ func (ln *lane) take() (*item, bool) {
 func (ln *lane) pop() *item {
 	ln.mu.Lock()
 	defer ln.mu.Unlock()
-	if ln.queue.len() == 0 || ln.closed() || ln.pauses.has(pauseGap) {
+	if ln.queue.len() == 0 || ln.gateClosed() || ln.pauses.has(pauseGap) {
 		return nil
 	}
 	it := ln.queue.all()[0]
@@ -318,10 +318,10 @@ func (ln *lane) pop() *item {
 	return it
 }
 
-// closed reports whether the gate before the handler is closed. After a Halt and
+// gateClosed reports whether the gate before the handler is closed. After a Halt and
 // during PauseNow no record passes it, whether the record comes from the queue,
 // from a wait, or from waiting for a slot. Callers hold mu.
-func (ln *lane) closed() bool { return ln.pauses.has(pauseNow) || ln.l.halted.Load() != nil }
+func (ln *lane) gateClosed() bool { return ln.pauses.has(pauseNow) || ln.l.halted.Load() != nil }
 
 // enter notes that a handler runs, and reports true. If the gate is closed, it
 // reports false and returns a channel that is closed when the gate may be open
@@ -329,7 +329,7 @@ func (ln *lane) closed() bool { return ln.pauses.has(pauseNow) || ln.l.halted.Lo
 func (ln *lane) enter(it *item, at time.Time) (again <-chan struct{}, ok bool) {
 	ln.mu.Lock()
 	defer ln.mu.Unlock()
-	if ln.closed() {
+	if ln.gateClosed() {
 		if ln.l.halted.Load() != nil {
 			return nil, false
 		}
@@ -395,7 +395,7 @@ func (ln *lane) finishAcked(it *item) bool {
 // watermark was reported as standing and now moves. Callers hold mu, release it,
 // and then call noteDone.
 func (ln *lane) markDone(it *item) (counts, stood bool) {
-	if ln.frozen || it.done || !ln.tracker.finish(it.rec.Offset) {
+	if ln.resultsIgnored || it.done || !ln.tracker.finish(it.rec.Offset) {
 		return false, false
 	}
 	it.done = true
@@ -403,7 +403,7 @@ func (ln *lane) markDone(it *item) (counts, stood bool) {
 	ln.heldBytes -= it.size
 	if ln.tracker.watermark() > it.rec.Offset {
 		stood, ln.standing = ln.standing, false
-		ln.stood = ln.l.client.clock.Now()
+		ln.stalledSince = ln.l.client.clock.Now()
 	}
 	ln.settlePauses()
 	return true, stood
@@ -444,11 +444,11 @@ func (ln *lane) inherit(f *lane) {
 	if f == nil || f.ofDeletedTopic() {
 		return
 	}
-	ln.former = []*lane{f}
+	ln.suspendedBefore = []*lane{f}
 	at := f.watermark()
-	for _, older := range f.former {
+	for _, older := range f.suspendedBefore {
 		if older.position() > at {
-			ln.former = append(ln.former, older)
+			ln.suspendedBefore = append(ln.suspendedBefore, older)
 		}
 	}
 }
@@ -457,7 +457,7 @@ func (ln *lane) inherit(f *lane) {
 func (ln *lane) ofDeletedTopic() bool {
 	ln.mu.Lock()
 	defer ln.mu.Unlock()
-	return ln.gone
+	return ln.topicDeleted
 }
 
 // position is the next offset to be fetched, -1 if unknown.
@@ -469,9 +469,9 @@ func (ln *lane) position() int64 {
 
 // doneBefore reports whether a lane from before an outage finished the record.
 func (ln *lane) doneBefore(r *kgo.Record) bool {
-	for _, f := range ln.former {
+	for _, f := range ln.suspendedBefore {
 		f.mu.Lock()
-		done := !f.gone && f.tracker.isDone(r.Offset, r.LeaderEpoch)
+		done := !f.topicDeleted && f.tracker.isDone(r.Offset, r.LeaderEpoch)
 		f.mu.Unlock()
 		if done {
 			return true
@@ -483,9 +483,9 @@ func (ln *lane) doneBefore(r *kgo.Record) bool {
 // freeze ends the assignment: results no longer count.
 func (ln *lane) freeze() {
 	ln.mu.Lock()
-	ln.frozen = true
+	ln.resultsIgnored = true
 	ln.queue = fifo[*item]{}
-	ln.parks = make(map[*park]struct{})
+	ln.waits = make(map[*park]struct{})
 	stood := ln.standing
 	ln.standing = false
 	ln.mu.Unlock()
@@ -494,11 +494,11 @@ func (ln *lane) freeze() {
 	}
 }
 
-// over tells whether results no longer count.
-func (ln *lane) over() bool {
+// assignmentOver tells whether results no longer count.
+func (ln *lane) assignmentOver() bool {
 	ln.mu.Lock()
 	defer ln.mu.Unlock()
-	return ln.frozen
+	return ln.resultsIgnored
 }
 
 // park waits until due by the listener's clock. It reports false when the lane
@@ -534,11 +534,11 @@ func (ln *lane) setPark(p *park, on bool) {
 	ln.mu.Lock()
 	defer ln.mu.Unlock()
 	if on {
-		ln.parks[p] = struct{}{}
+		ln.waits[p] = struct{}{}
 		return
 	}
-	delete(ln.parks, p)
-	ln.parked = now
+	delete(ln.waits, p)
+	ln.lastWaitEnd = now
 }
 
 // watermark is the offset to commit, -1 if nothing is known to be done.

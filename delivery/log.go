@@ -82,7 +82,7 @@ func (t *task) logFailure(level slog.Level, msg string, err error, more ...slog.
 	}
 	attrs := append([]slog.Attr{
 		slog.Int64("offset", t.it.rec.Offset),
-		slog.Int("attempt", t.attempt),
+		slog.Int("attempt", t.chainAttempt),
 		slog.String("error_class", ErrorClass(err)),
 		slog.Any("err", err),
 	}, more...)

@@ -20,12 +20,12 @@ type Message[T any] struct {
 	Offset    int64
 	Timestamp time.Time
 
-	delivery *attempt
+	delivery *deliveryOf
 }
 
-// attempt is what a Message knows about its delivery; nil if the Message was made
+// deliveryOf is what a Message knows about its delivery; nil if the Message was made
 // by hand.
-type attempt struct {
+type deliveryOf struct {
 	rec   *kgo.Record
 	ln    *lane
 	it    *item
@@ -106,13 +106,13 @@ func newTyped[T any](t *task) *Message[T] {
 	r := t.it.rec
 	both := &struct {
 		m Message[T]
-		a attempt
+		a deliveryOf
 	}{
 		m: Message[T]{
 			Key: r.Key, Headers: r.Headers, Topic: r.Topic,
 			Partition: r.Partition, Offset: r.Offset, Timestamp: r.Timestamp,
 		},
-		a: attempt{rec: r, ln: t.ln, it: t.it, chain: t.attempt, local: t.n},
+		a: deliveryOf{rec: r, ln: t.ln, it: t.it, chain: t.chainAttempt, local: t.laneDelivery},
 	}
 	both.m.delivery = &both.a
 	return &both.m

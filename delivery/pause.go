@@ -128,7 +128,7 @@ func (l *Listener) setPause(tps []TP, s pauseSet, kind EventKind) {
 func (ln *lane) repause() {
 	ln.mu.Lock()
 	defer ln.mu.Unlock()
-	if ln.frozen {
+	if ln.resultsIgnored {
 		return
 	}
 	user := ln.l.pauses.of(ln.tp)
@@ -140,8 +140,8 @@ func (ln *lane) repause() {
 	case !user.has(pauseNow) && ln.resumed != nil:
 		close(ln.resumed)
 		ln.resumed = nil
-		ln.parked = ln.l.client.clock.Now()
-		ln.l.watch.need(ln.parked)
+		ln.lastWaitEnd = ln.l.client.clock.Now()
+		ln.l.watch.need(ln.lastWaitEnd)
 	}
 	ln.settlePauses()
 	ln.signal()
@@ -163,7 +163,7 @@ func (ln *lane) settlePauses() {
 		ln.pauses.set(pauseBackpressure, true)
 	} else if ln.pauses.has(pauseBackpressure) && !ln.overLimit(2) {
 		ln.pauses.set(pauseBackpressure, false)
-		ln.choked = false
+		ln.fetchPaused = false
 		ln.c.signalRoom()
 	}
 	gap := ln.tracker.gap() >= ln.l.cfg.gapLimit
@@ -171,8 +171,8 @@ func (ln *lane) settlePauses() {
 		ln.signal()
 	}
 	ln.pauses.set(pauseGap, gap)
-	fetch := !ln.choked && ln.pauses&pauseSet(pauseUser|pauseNow) == 0
-	if fetch == ln.fetching || ln.frozen {
+	fetch := !ln.fetchPaused && ln.pauses&pauseSet(pauseUser|pauseNow) == 0
+	if fetch == ln.fetching || ln.resultsIgnored {
 		return
 	}
 	ln.fetching = fetch

@@ -327,7 +327,7 @@ func (l *Listener) createIfMissing(ctx context.Context, topic string, cause erro
 	if !l.cfg.autoCreate || !errors.Is(cause, kerr.UnknownTopicOrPartition) && !errors.Is(cause, kerr.UnknownTopicID) {
 		return
 	}
-	topics := append(l.chainTopics(), chainTopic{l.chain.parked(), false, 0, deadLetterRetention})
+	topics := append(l.chainTopics(), chainTopic{l.chain.parkingTopic(), false, 0, deadLetterRetention})
 	i := slices.IndexFunc(topics, func(t chainTopic) bool { return t.name == topic })
 	if i < 0 {
 		return

@@ -45,7 +45,7 @@ func (ln *lane) publish(p publication) bool {
 	size, producer := trimNothing, l.client.forwards
 	var logged time.Time
 	for n := 1; ; {
-		if ln.over() || ln.ctx.Err() != nil {
+		if ln.assignmentOver() || ln.ctx.Err() != nil {
 			return false
 		}
 		l.client.at("before publish")
@@ -58,11 +58,11 @@ func (ln *lane) publish(p publication) bool {
 			if l.client.forgotten.taken(p.topic) {
 				go l.client.learn(p.topic) // ends with the client
 			}
-			return !ln.over()
+			return !ln.assignmentOver()
 		case ln.ctx.Err() != nil:
 			return false
-		case tooLarge && producer != l.client.alone:
-			producer = l.client.alone
+		case tooLarge && producer != l.client.largeForwards:
+			producer = l.client.largeForwards
 			continue
 		case tooLarge && size < trimOptional:
 			size++

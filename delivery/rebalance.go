@@ -168,7 +168,7 @@ func partitions(parts map[string][]int32) func(func(TP) bool) {
 func withFormer(lanes []*lane) []*lane {
 	out := slices.Clone(lanes)
 	for _, ln := range lanes {
-		out = append(out, ln.former...)
+		out = append(out, ln.suspendedBefore...)
 	}
 	return out
 }
@@ -192,7 +192,7 @@ func (c *Client) register(ln *lane) {
 	key := laneKey{ln.c.plan.Group, ln.tp}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	ln.priors = slices.Clone(c.running[key])
+	ln.runningBefore = slices.Clone(c.running[key])
 	c.running[key] = append(c.running[key], ln)
 }
 

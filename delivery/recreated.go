@@ -56,11 +56,11 @@ func (c *consumer) replaced(ctx context.Context, gone map[string][16]byte) (out 
 	return out
 }
 
-// leftover bounds the commit that a deleted topic may have left for a partition:
+// leftCommitRange bounds the commit that a deleted topic may have left for a partition:
 // from <= commit <= to, where -1 means no commit. Any other commit was made in
 // the new topic, by a member that had the partition first. If that member's
 // commit happens to lie in the same range, its records come again.
-type leftover struct{ from, to int64 }
+type leftCommitRange struct{ from, to int64 }
 
 // abandonLanes ends the lanes of a topic, and notes which of their commits may
 // be left over.
@@ -78,31 +78,31 @@ func (c *consumer) abandonLanes(ctx context.Context, topic string) {
 	gone = withFormer(gone)
 	stopLanes(gone)
 	endLanes(gone, ErrLost)
-	left := map[TP]leftover{}
+	left := map[TP]leftCommitRange{}
 	for _, ln := range gone {
 		ln.mu.Lock()
-		ln.gone = true
-		o := leftover{from: ln.committed, to: ln.tracker.watermark()}
+		ln.topicDeleted = true
+		o := leftCommitRange{from: ln.committed, to: ln.tracker.watermark()}
 		ln.mu.Unlock()
 		if older, ok := left[ln.tp]; ok {
-			o = leftover{min(o.from, older.from), max(o.to, older.to)}
+			o = leftCommitRange{min(o.from, older.from), max(o.to, older.to)}
 		}
 		left[ln.tp] = o
 	}
 	c.findLeftovers(ctx, left)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.leftovers == nil {
-		c.leftovers = make(map[TP]leftover)
+	if c.leftCommits == nil {
+		c.leftCommits = make(map[TP]leftCommitRange)
 	}
-	maps.Copy(c.leftovers, left)
+	maps.Copy(c.leftCommits, left)
 }
 
 // findLeftovers replaces the bounds in left by the commits that the group has.
 // First it waits until none of our commits is under way. Most often the commits
 // were deleted with their topic. If the group does not answer, left stays as the
 // lanes knew it.
-func (c *consumer) findLeftovers(ctx context.Context, left map[TP]leftover) {
+func (c *consumer) findLeftovers(ctx context.Context, left map[TP]leftCommitRange) {
 	ctx, cancel := withTimeout(ctx, c.l.client.clock, commitTimeout, errCommitTimeout)
 	defer cancel()
 	select {
@@ -118,9 +118,9 @@ func (c *consumer) findLeftovers(ctx context.Context, left map[TP]leftover) {
 	for tp := range left {
 		switch o, ok := found.Lookup(tp.Topic, tp.Partition); {
 		case !ok:
-			left[tp] = leftover{-1, -1}
+			left[tp] = leftCommitRange{-1, -1}
 		case o.Err == nil:
-			left[tp] = leftover{o.At, o.At}
+			left[tp] = leftCommitRange{o.At, o.At}
 		}
 	}
 }
@@ -132,8 +132,8 @@ func (c *consumer) findLeftovers(ctx context.Context, left map[TP]leftover) {
 // start, whatever StartAt says.
 func (c *consumer) startOfRecreated(ctx context.Context, tp TP, committed int64) (int64, bool) {
 	c.mu.Lock()
-	left, ok := c.leftovers[tp]
-	delete(c.leftovers, tp)
+	left, ok := c.leftCommits[tp]
+	delete(c.leftCommits, tp)
 	c.mu.Unlock()
 	none := committed < 0 || committed == c.startPosition().kgoOffset().EpochOffset().Offset
 	if !ok || !none && (committed < left.from || committed > left.to) {
@@ -147,9 +147,9 @@ func (c *consumer) startOfRecreated(ctx context.Context, tp TP, committed int64)
 	return start, true
 }
 
-// forgotten is what a Client knows about the topics it has produced to, so that
+// producedTopics is what a Client knows about the topics it has produced to, so that
 // it notices when one of them is recreated.
-type forgotten struct {
+type producedTopics struct {
 	turn chan struct{} // held while a topic is forgotten
 
 	mu     sync.Mutex
@@ -164,12 +164,12 @@ type produced struct {
 	spared  int      // errors in a row that did not make the producers forget it
 }
 
-func newForgotten() *forgotten {
-	return &forgotten{turn: make(chan struct{}, 1), topics: make(map[string]*produced)}
+func newForgotten() *producedTopics {
+	return &producedTopics{turn: make(chan struct{}, 1), topics: make(map[string]*produced)}
 }
 
 // topic returns the entry of a topic. The caller holds mu.
-func (f *forgotten) topic(name string) *produced {
+func (f *producedTopics) topic(name string) *produced {
 	t := f.topics[name]
 	if t == nil {
 		t = &produced{}
@@ -178,7 +178,7 @@ func (f *forgotten) topic(name string) *produced {
 	return t
 }
 
-func (f *forgotten) count(topic string) int {
+func (f *producedTopics) count(topic string) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.topic(topic).lookups
@@ -186,7 +186,7 @@ func (f *forgotten) count(topic string) int {
 
 // taken notes that a topic accepted a record, and reports whether the caller must
 // call learn.
-func (f *forgotten) taken(topic string) (learn bool) {
+func (f *producedTopics) taken(topic string) (learn bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	t := f.topic(topic)
@@ -248,7 +248,7 @@ func (c *Client) forgetProduced(ctx context.Context, topic string, count int, er
 	if lookErr != nil || c.forgotten.spares(topic, id) {
 		return // the error comes again with the next record
 	}
-	for _, cl := range []*kgo.Client{c.sends, c.forwards, c.alone} {
+	for _, cl := range []*kgo.Client{c.sends, c.forwards, c.largeForwards} {
 		cl.PurgeTopicsFromProducing(topic)
 	}
 	if ok, suppressed := c.gate.allow("topic " + topic); ok {
@@ -260,7 +260,7 @@ func (c *Client) forgetProduced(ctx context.Context, topic string, count int, er
 // spares reports whether id, which the topic has now, is the ID with which it
 // accepted records before. If not, or after mostSpared errors in a row, spares
 // reports false and counts the topic as forgotten.
-func (f *forgotten) spares(topic string, id [16]byte) bool {
+func (f *producedTopics) spares(topic string, id [16]byte) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	t := f.topic(topic)

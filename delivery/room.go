@@ -82,12 +82,12 @@ func (ln *lane) room() (room, full bool) {
 	return !ln.pauses.has(pauseBackpressure), ln.overLimit(1)
 }
 
-// choke pauses a lane that is full, until it holds less than half of its limit.
-func (ln *lane) choke() {
+// pauseFetch pauses a lane that is full, until it holds less than half of its limit.
+func (ln *lane) pauseFetch() {
 	ln.mu.Lock()
 	defer ln.mu.Unlock()
 	if ln.overLimit(1) {
-		ln.choked = true
+		ln.fetchPaused = true
 		ln.settlePauses()
 	}
 }

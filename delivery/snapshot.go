@@ -59,13 +59,13 @@ func (ln *lane) state() PartitionState {
 	s := PartitionState{
 		TP: ln.tp, Role: ln.role, Watermark: ln.tracker.watermark(), Committed: ln.committed,
 		Position: ln.tracker.next, End: ln.end, Queued: ln.queue.len(), Open: ln.held,
-		Working: int(ln.working.Load()), InFlight: len(ln.inFlight), Waiting: len(ln.parks), Handled: ln.handled,
+		Working: int(ln.working.Load()), InFlight: len(ln.inFlight), Waiting: len(ln.waits), Handled: ln.handled,
 		Serial: ln.serial, Paused: ln.pauses.names(),
 	}
 	if ln.held > 0 {
-		s.Stood = ln.stood
+		s.Stood = ln.stalledSince
 	}
-	for p := range ln.parks {
+	for p := range ln.waits {
 		if s.NextWait.IsZero() || p.until.Before(s.NextWait) {
 			s.NextWait = p.until
 		}

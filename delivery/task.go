@@ -15,10 +15,10 @@ type task struct {
 	ln *lane
 	it *item
 
-	attempt   int   // number of the current or next delivery, in the chain
-	n         int   // number of the current or next delivery, in this lane
-	slot      bool  // the task holds one of the listener's handler slots
-	filterErr error // the user's filter panicked or called Goexit
+	chainAttempt int   // number of the current or next delivery, in the chain
+	laneDelivery int   // number of the current or next delivery, in this lane
+	slot         bool  // the task holds one of the listener's handler slots
+	filterErr    error // the user's filter panicked or called Goexit
 
 	begun  time.Time          // start of the delivery that runs
 	ctx    context.Context    //nolint:containedctx // of the delivery that runs; the task outlives the goroutine if that calls Goexit.
@@ -27,7 +27,7 @@ type task struct {
 
 // begin gives the task its record.
 func (t *task) begin(it *item) {
-	*t = task{ln: t.ln, it: it, attempt: readAttempts(it.rec.Headers), n: 1}
+	*t = task{ln: t.ln, it: it, chainAttempt: readAttempts(it.rec.Headers), laneDelivery: 1}
 }
 
 func (t *task) l() *Listener { return t.ln.l }
@@ -80,7 +80,7 @@ func (t *task) deliveries(resumed bool) {
 		if !again || !t.park(t.now().Add(wait)) {
 			return
 		}
-		t.n++
+		t.laneDelivery++
 	}
 }
 
@@ -222,7 +222,7 @@ func (t *task) publish(r publication) bool {
 // interrupted reports whether a failed delivery does not count: the assignment is
 // over, or a revoke or shutdown cancelled the context of the handler.
 func (t *task) interrupted(err error) bool {
-	return err != nil && (t.ln.ctx.Err() != nil || t.ln.over())
+	return err != nil && (t.ln.ctx.Err() != nil || t.ln.assignmentOver())
 }
 
 // deliver runs the handler once, with its timeout. It does not return if the
@@ -236,7 +236,7 @@ func (t *task) deliver() error {
 	l.client.at("before handler")
 	if t.filterErr != nil {
 		err := t.filterErr
-		if t.n == 1 {
+		if t.laneDelivery == 1 {
 			return err
 		}
 		var keep bool
@@ -277,11 +277,11 @@ func call(t *task) (err error) {
 	l := t.l()
 	switch {
 	case t.ln.role == RoleDeadLetter:
-		return l.cfg.dltHandler(t.ctx, newMessage(t, t.n))
+		return l.cfg.dltHandler(t.ctx, newMessage(t, t.laneDelivery))
 	case l.direct != nil:
 		return l.direct(t.ctx, t)
 	default:
-		return l.handler(t.ctx, newMessage(t, t.n))
+		return l.handler(t.ctx, newMessage(t, t.laneDelivery))
 	}
 }
 
@@ -354,7 +354,7 @@ func (t *task) next(err error, v verdict) step {
 	if limit := l.chainTimeout(); limit > 0 && t.now().Sub(t.originalTime()) > limit {
 		return step{reason: ReasonExpired}
 	}
-	to, ok := l.chain.next(t.ln.pos, t.attempt, v.after)
+	to, ok := l.chain.next(t.ln.pos, t.chainAttempt, v.after)
 	if !ok {
 		return step{reason: v.reason}
 	}
@@ -365,7 +365,7 @@ func (t *task) next(err error, v verdict) step {
 // retriesInPlace tells whether the next delivery happens in this lane.
 func (t *task) retriesInPlace(err error) bool {
 	cfg := t.l().cfg
-	if t.n >= cfg.blocking.attempts {
+	if t.laneDelivery >= cfg.blocking.attempts {
 		return false
 	}
 	if cfg.blockingIf != nil && !cfg.blockingIf(err) {
@@ -379,14 +379,14 @@ func (t *task) delayInPlace(v verdict) time.Duration {
 		return v.after
 	}
 	p := &t.l().cfg.blocking
-	return p.jittered(p.backOff(t.n), t.l().client.random())
+	return p.jittered(p.backOff(t.laneDelivery), t.l().client.random())
 }
 
 // noteFailure logs a failure and what comes next: the first failure of a record
 // as WARN, later ones as DEBUG.
 func (t *task) noteFailure(err error, s step) {
 	level := slog.LevelDebug
-	if t.n == 1 && t.attempt == 1 {
+	if t.laneDelivery == 1 && t.chainAttempt == 1 {
 		level = slog.LevelWarn
 	}
 	var attrs []slog.Attr

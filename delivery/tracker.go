@@ -12,11 +12,11 @@ import "slices"
 //	watermark == offset of the last added record + 1, if all are done
 //	watermark never falls
 type tracker struct {
-	open fifo[tracked] // from the oldest record not done, ascending
-	next int64         // last added offset + 1, -1 before anything is known
-	done int           // records done above the watermark
-	any  bool          // a record was done, or the start is to be committed
-	from int64         // first offset added, -1 if none
+	open       fifo[tracked] // from the oldest record not done, ascending
+	next       int64         // last added offset + 1, -1 before anything is known
+	done       int           // records done above the watermark
+	dirty      bool          // a record was done, or the start is to be committed
+	firstAdded int64         // first offset added, -1 if none
 
 	// epochs are the leader epochs of the records added, ordered by offset. An
 	// offset and its leader epoch together identify one record for good. An
@@ -36,7 +36,7 @@ type tracked struct {
 }
 
 // newTracker starts at the first offset that is not yet done.
-func newTracker(start int64) *tracker { return &tracker{next: start, from: -1} }
+func newTracker(start int64) *tracker { return &tracker{next: start, firstAdded: -1} }
 
 // add hands a record to the tracker. It reports false for an offset that was
 // seen before.
@@ -48,8 +48,8 @@ func (t *tracker) add(offset int64, epoch int32) bool {
 		t.epochs = append(t.epochs, epochStart{offset, epoch})
 	}
 	t.open.push(tracked{offset: offset})
-	if t.from < 0 {
-		t.from = offset
+	if t.firstAdded < 0 {
+		t.firstAdded = offset
 	}
 	t.next = offset + 1
 	return true
@@ -63,7 +63,7 @@ func (t *tracker) finish(offset int64) bool {
 		return false
 	}
 	open[i].done = true
-	t.any = true
+	t.dirty = true
 	t.done++
 	n := 0
 	for n < len(open) && open[n].done {
@@ -86,7 +86,7 @@ func (t *tracker) find(offset int64) (int, bool) {
 
 // isDone tells whether a record was added, with that leader epoch, and is done.
 func (t *tracker) isDone(offset int64, epoch int32) bool {
-	if t.from < 0 || offset < t.from || offset >= t.next || t.epochOf(offset) != epoch {
+	if t.firstAdded < 0 || offset < t.firstAdded || offset >= t.next || t.epochOf(offset) != epoch {
 		return false
 	}
 	i, ok := t.find(offset)
@@ -114,7 +114,7 @@ func (t *tracker) watermark() int64 {
 func (t *tracker) gap() int { return t.done }
 
 // moved tells whether there is anything to commit.
-func (t *tracker) moved() bool { return t.any }
+func (t *tracker) moved() bool { return t.dirty }
 
 // skipTo moves an idle tracker forward, to where the log was found to start.
 func (t *tracker) skipTo(offset int64) {

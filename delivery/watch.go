@@ -107,7 +107,7 @@ func (ln *lane) inspect(now time.Time) (next time.Time) {
 		}
 		sooner(latest(due, now.Add(after)))
 	}
-	since, offset := ln.stood, ln.tracker.watermark()
+	since, offset := ln.stalledSince, ln.tracker.watermark()
 	ln.mu.Unlock()
 	for _, f := range stuck {
 		ln.reportStuck(f, now)
@@ -124,7 +124,7 @@ func (ln *lane) inspect(now time.Time) (next time.Time) {
 // move of the watermark, the end of the last wait, and the ends of the present
 // waits. Callers hold mu.
 func (ln *lane) standsAt(after time.Duration) (time.Time, bool) {
-	if ln.held == 0 || ln.frozen || ln.pauses.has(pauseNow) {
+	if ln.held == 0 || ln.resultsIgnored || ln.pauses.has(pauseNow) {
 		return time.Time{}, false
 	}
 	oldest := ln.tracker.watermark()
@@ -133,8 +133,8 @@ func (ln *lane) standsAt(after time.Duration) (time.Time, bool) {
 			return time.Time{}, false
 		}
 	}
-	due := latest(ln.stood, ln.parked)
-	for p := range ln.parks {
+	due := latest(ln.stalledSince, ln.lastWaitEnd)
+	for p := range ln.waits {
 		due = latest(due, p.until)
 	}
 	return due.Add(after), true

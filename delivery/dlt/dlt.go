@@ -200,16 +200,16 @@ func (d *DLT) Get(ctx context.Context, p Place) (Letter, error) {
 
 // Counts are sums over selected letters.
 type Counts struct {
-	Total    int
-	Open     int
-	Redriven int
-	Dropped  int            // discarded
-	ByReason map[string]int // why bote gave up; "" for other writers
-	ByClass  map[string]int // error class
-	ByOrigin map[string]int // origin topic
-	ByGroup  map[string]int // group that failed
-	Oldest   time.Time
-	Newest   time.Time
+	Total     int
+	Open      int
+	Redriven  int
+	Discarded int            // discarded
+	ByReason  map[string]int // why bote gave up; "" for other writers
+	ByClass   map[string]int // error class
+	ByOrigin  map[string]int // origin topic
+	ByGroup   map[string]int // group that failed
+	Oldest    time.Time
+	Newest    time.Time
 }
 
 // Count counts the selected letters, including those that were redriven or
@@ -230,7 +230,7 @@ func (c *Counts) add(l Letter) {
 	case ActionRedriven, ActionParked:
 		c.Redriven++
 	case ActionDiscarded:
-		c.Dropped++
+		c.Discarded++
 	default:
 		c.Open++
 	}

@@ -285,7 +285,7 @@ func (r *redrive) publish(ctx context.Context, l Letter, action Action, topic st
 	if err := r.d.produce(ctx, rec); err != nil {
 		return fmt.Errorf("send %s to %s: %w", l.Place(), topic, err)
 	}
-	r.trail.landed(l.Place(), rec)
+	r.trail.published(l.Place(), rec)
 	return nil
 }
 

@@ -198,9 +198,9 @@ func (t *trail) expect(ctx context.Context, p Place, main, group string, chain [
 	return nil
 }
 
-// landed notes where the record was published, unless the record has moved on
+// published notes where the record was published, unless the record has moved on
 // already.
-func (t *trail) landed(p Place, rec *kgo.Record) {
+func (t *trail) published(p Place, rec *kgo.Record) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if s := t.open[p]; s != nil && s.topic == "" {

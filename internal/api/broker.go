@@ -49,7 +49,7 @@ type Broker struct {
 	// endpoints is the kind of nodes that DescribeCluster may ask for here: brokers or
 	// controllers, as the listeners of this Broker are for.
 	endpoints int8
-	asides    chan struct{} // one slot for each request that may wait for a disk
+	diskSlots chan struct{} // one slot for each request that may wait for a disk
 }
 
 // New returns a Broker.
@@ -59,7 +59,7 @@ func New(d Deps) *Broker {
 		b.log = slog.New(slog.DiscardHandler)
 	}
 	b.features, b.endpoints = features, brokerEndpoints
-	b.asides = make(chan struct{}, maxAside)
+	b.diskSlots = make(chan struct{}, maxAside)
 	b.disk = wire.NewEpisode(
 		func(a ...any) { b.log.Error("the disk fails requests", a...) },
 		func(a ...any) { b.log.Info("the disk fails no more requests", a...) },
@@ -112,10 +112,10 @@ func (b *Broker) Serve(r *wire.Request) {
 // that does not answer blocks at most as many goroutines.
 const maxAside = 1024
 
-// aside runs f, which continues a request that may wait for a disk, on a new goroutine,
+// offReader runs f, which continues a request that may wait for a disk, on a new goroutine,
 // so that the connection's reader can go on. If the client leaves before f has begun,
 // aside calls gone instead.
-func (b *Broker) aside(r *wire.Request, f, gone func()) {
+func (b *Broker) offReader(r *wire.Request, f, gone func()) {
 	b.asideAfter(nil, func() {}, r, f, gone)
 }
 
@@ -135,8 +135,8 @@ func (b *Broker) asideAfter(before <-chan struct{}, over func(), r *wire.Request
 			}
 		}
 		select {
-		case b.asides <- struct{}{}:
-			defer func() { <-b.asides }()
+		case b.diskSlots <- struct{}{}:
+			defer func() { <-b.diskSlots }()
 			f()
 		case <-ctx.Done():
 			gone()

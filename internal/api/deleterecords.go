@@ -29,7 +29,7 @@ func (b *Broker) deleteRecords(r *wire.Request, q *kmsg.DeleteRecordsRequest) {
 		rt.Topic = qt.Topic
 		rt.Partitions = make([]kmsg.DeleteRecordsResponseTopicPartition, 0, len(qt.Partitions)) // d points into it, so it must not move
 		for _, qp := range qt.Partitions {
-			if done.before(qt.Topic, qp.Partition) {
+			if done.markAnswered(qt.Topic, qp.Partition) {
 				continue
 			}
 			rp := kmsg.NewDeleteRecordsResponseTopicPartition()

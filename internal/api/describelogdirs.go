@@ -47,7 +47,7 @@ func (b *Broker) dirTopic(t *catalog.Topic, indexes []int32, done answered) kmsg
 	dt := kmsg.NewDescribeLogDirsResponseDirTopic()
 	dt.Topic = t.Name
 	for _, index := range indexes {
-		if p := b.Partitions.Get(t.ID, index); p != nil && !done.before(t.Name, index) {
+		if p := b.Partitions.Get(t.ID, index); p != nil && !done.markAnswered(t.Name, index) {
 			dp := kmsg.NewDescribeLogDirsResponseDirTopicPartition()
 			dp.Partition, dp.Size = index, p.Size()
 			dt.Partitions = append(dt.Partitions, dp)

@@ -17,7 +17,7 @@ func (b *Broker) describeProducers(r *wire.Request, q *kmsg.DescribeProducersReq
 		rt := kmsg.NewDescribeProducersResponseTopic()
 		rt.Topic = qt.Topic
 		for _, index := range qt.Partitions {
-			if done.before(qt.Topic, index) {
+			if done.markAnswered(qt.Topic, index) {
 				continue
 			}
 			rp := kmsg.NewDescribeProducersResponseTopicPartition()

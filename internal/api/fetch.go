@@ -33,39 +33,39 @@ const fetchKey = 1
 
 // fetchPart is one partition of a fetch, in the order of the answer.
 type fetchPart struct {
-	name       string
-	id         topic.ID
-	index      int32
-	offset     int64
-	maxBytes   int32
-	leader     int32 // the leader epoch that the client knows, or -1
-	fetched    int32 // the epoch of the last batch that the client has, or -1
-	session    *sessionPart
-	topic      *catalog.Topic
-	part       *partition.Partition
-	found      partition.Records
-	more       bool // there are batches to read
-	err        error
-	code       int16 // the error code that the client gets for err
-	refused    bool  // err says that the partition cannot be read at all
-	hint       cluster.Leader
-	seenBefore partition.Progress
+	name               string
+	id                 topic.ID
+	index              int32
+	offset             int64
+	maxBytes           int32
+	currentLeaderEpoch int32 // the leader epoch that the client knows, or -1
+	lastFetchedEpoch   int32 // the epoch of the last batch that the client has, or -1
+	session            *sessionPart
+	topic              *catalog.Topic
+	part               *partition.Partition
+	read               partition.Records
+	more               bool // there are batches to read
+	err                error
+	code               int16 // the error code that the client gets for err
+	refused            bool  // err says that the partition cannot be read at all
+	hint               cluster.Leader
+	seenBefore         partition.Progress
 }
 
 // fetch is one request.
 type fetch struct {
-	b       *Broker
-	r       *wire.Request
-	version int16
-	session *session // nil without one
-	full    bool     // the answer has all partitions, changed or not
-	id      int32    // of the session, for the answer
-	parts   []fetchPart
-	hints   hints
-	room    bool // there is memory for the answer
-	left    int  // bytes that the answer may still add
-	found   int  // bytes that the answer has
-	late    bool // the time for reading ended before everything was read
+	b           *Broker
+	r           *wire.Request
+	version     int16
+	session     *session // nil without one
+	full        bool     // the answer has all partitions, changed or not
+	id          int32    // of the session, for the answer
+	parts       []fetchPart
+	hints       hints
+	room        bool // there is memory for the answer
+	answerRoom  int  // bytes that the answer may still add
+	answerBytes int  // bytes that the answer has
+	late        bool // the time for reading ended before everything was read
 
 	maxBytes  int
 	minBytes  int
@@ -97,7 +97,7 @@ func (b *Broker) fetch(r *wire.Request, q *kmsg.FetchRequest) {
 	}
 	wait := time.Duration(q.MaxWaitMillis) * time.Millisecond
 	if f.look() && !f.readCached(r.Conn.Context()) {
-		b.aside(r, func() { f.readAndAnswer(wait) }, f.giveUp)
+		b.offReader(r, func() { f.readAndAnswer(wait) }, f.giveUp)
 		return
 	}
 	f.answerOrPark(wait)
@@ -112,7 +112,7 @@ func (f *fetch) readAndAnswer(wait time.Duration) {
 
 // answerOrPark answers, or parks if the fetch should wait for more.
 func (f *fetch) answerOrPark(wait time.Duration) {
-	readable, settled := f.judge()
+	readable, settled := f.countReadable()
 	if settled || wait <= 0 || readable >= f.minBytes {
 		f.answer()
 		return
@@ -166,7 +166,7 @@ func partsOf(q *kmsg.FetchRequest) []fetchPart {
 func newFetchPart(key partKey, p *kmsg.FetchRequestTopicPartition) fetchPart {
 	return fetchPart{
 		name: key.name, id: key.id, index: key.index, offset: p.FetchOffset, maxBytes: p.PartitionMaxBytes,
-		leader: p.CurrentLeaderEpoch, fetched: p.LastFetchedEpoch,
+		currentLeaderEpoch: p.CurrentLeaderEpoch, lastFetchedEpoch: p.LastFetchedEpoch,
 	}
 }
 
@@ -188,40 +188,40 @@ func (f *fetch) lookAt(s *catalog.Snapshot, p *fetchPart) {
 	if err == nil && f.follower {
 		err = kerr.NotLeaderForPartition // nobody follows: there is one replica
 	}
-	p.topic, p.part, p.found, p.more, p.refused, p.hint = t, part, partition.Records{}, false, err != nil, cluster.Leader{}
+	p.topic, p.part, p.read, p.more, p.refused, p.hint = t, part, partition.Records{}, false, err != nil, cluster.Leader{}
 	if err == nil {
 		p.seenBefore = part.Progress()
-		p.found, p.more, err = part.Look(f.reading(p))
+		p.read, p.more, err = part.Look(f.reading(p))
 	}
-	f.fail(p, err)
+	f.setResult(p, err)
 }
 
 // reading returns what to read of a partition; readPart adds how much.
 func (f *fetch) reading(p *fetchPart) partition.Read {
-	return partition.Read{Offset: p.offset, CurrentEpoch: p.leader, LastFetchedEpoch: p.fetched, ToLogEnd: f.toEnd, FileWanted: true}
+	return partition.Read{Offset: p.offset, CurrentEpoch: p.currentLeaderEpoch, LastFetchedEpoch: p.lastFetchedEpoch, ToLogEnd: f.toEnd, FileWanted: true}
 }
 
-// fail records how the look at a partition, or its reading, ended; err may be nil.
-func (f *fetch) fail(p *fetchPart, err error) {
+// setResult records how the look at a partition, or its reading, ended; err may be nil.
+func (f *fetch) setResult(p *fetchPart, err error) {
 	p.err, p.code = err, f.errorCode(err)
 	if err != nil && f.version >= fetchHintsVersion && (errors.Is(err, kerr.NotLeaderForPartition) || errors.Is(err, kerr.FencedLeaderEpoch)) {
 		p.hint, _ = f.hints.hint(f.b, f.r, p.topic, p.index)
 	}
 }
 
-// judge returns, after the reading, the bytes that count towards min_bytes. As in Kafka's
+// countReadable returns, after the reading, the bytes that count towards min_bytes. As in Kafka's
 // DelayedFetch, a partition that has more than was asked for counts with what was asked
 // for, not with the whole batches that fit. settled says that the answer must not wait
 // for more: there is an error, a divergence, a partition whose read ended in a segment
 // before the last, no time left, or no partition to wait for.
-func (f *fetch) judge() (readable int, settled bool) {
+func (f *fetch) countReadable() (readable int, settled bool) {
 	waiting := 0
 	for i := range f.parts {
 		p := &f.parts[i]
-		readable += p.found.Readable
+		readable += p.read.Readable
 		switch {
 		case p.refused:
-		case p.err != nil || p.found.Diverged || p.found.Sealed:
+		case p.err != nil || p.read.Diverged || p.read.Sealed:
 			settled = true
 		default:
 			waiting++
@@ -250,15 +250,15 @@ func (f *fetch) leaveSession() {
 // release gives the logs their buffers back.
 func (f *fetch) release() {
 	for i := range f.parts {
-		f.parts[i].found.Release()
+		f.parts[i].read.Release()
 	}
 }
 
 // fetchWatch is what a parked fetch registers with a partition.
 type fetchWatch struct {
-	f    *fetch
-	part *partition.Partition
-	left atomic.Int64 // how many more bytes may count, of partition_max_bytes
+	f        *fetch
+	part     *partition.Partition
+	mayCount atomic.Int64 // how many more bytes may count, of partition_max_bytes
 }
 
 // park waits until there are enough bytes, the time is over, or the client has left. It
@@ -280,8 +280,8 @@ func (f *fetch) park(needed int64, wait time.Duration) {
 		f.watching = f.watching[:len(f.watching)+1]
 		w := &f.watching[len(f.watching)-1]
 		w.f, w.part = f, p.part
-		w.left.Store(int64(p.maxBytes) - int64(p.found.Readable))
-		p.found.Release() // it is read again
+		w.mayCount.Store(int64(p.maxBytes) - int64(p.read.Readable))
+		p.read.Release() // it is read again
 		p.part.Watch(w)
 		moved = moved || p.part.Progress() != p.seenBefore
 	}
@@ -293,7 +293,7 @@ func (f *fetch) park(needed int64, wait time.Duration) {
 
 // Notify implements partition.Watcher.
 func (w *fetchWatch) Notify(n int64) {
-	n = min(n, max(0, w.left.Add(-n)+n))
+	n = min(n, max(0, w.mayCount.Add(-n)+n))
 	if w.f.needed.Add(-n) <= 0 {
 		w.f.unpark()
 	}
@@ -319,9 +319,9 @@ func (f *fetch) unpark() {
 		ctx := f.r.Conn.Context()
 		if ctx.Err() == nil && f.look() && !f.readCached(ctx) {
 			select {
-			case f.b.asides <- struct{}{}:
+			case f.b.diskSlots <- struct{}{}:
 				func() {
-					defer func() { <-f.b.asides }()
+					defer func() { <-f.b.diskSlots }()
 					f.readAll(ctx)
 				}()
 			case <-ctx.Done():

@@ -63,7 +63,7 @@ func (f *fetch) group() [][]*fetchPart {
 func (f *fetch) encodePart(e *fetchEncoder, p *fetchPart) {
 	e.int32(p.index)
 	e.int16(p.code)
-	high, stable, start := p.found.HighWatermark, p.found.LastStableOffset, p.found.LogStartOffset
+	high, stable, start := p.read.HighWatermark, p.read.LastStableOffset, p.read.LogStartOffset
 	if p.err != nil {
 		high, stable, start = -1, -1, -1
 	}
@@ -80,22 +80,22 @@ func (f *fetch) encodePart(e *fetchEncoder, p *fetchPart) {
 	if f.version >= 11 {
 		e.int32(-1) // preferred read replica
 	}
-	e.records(&p.found)
+	e.records(&p.read)
 	if !e.flexible {
 		return
 	}
 	tags := byte(0)
-	if p.found.Diverged {
+	if p.read.Diverged {
 		tags++
 	}
 	if p.hint.Node != nil {
 		tags++
 	}
 	e.buf = append(e.buf, tags)
-	if p.found.Diverged { // tag 0: the diverging epoch, 12 bytes and its own empty tags
+	if p.read.Diverged { // tag 0: the diverging epoch, 12 bytes and its own empty tags
 		e.buf = append(e.buf, 0, 13)
-		e.int32(p.found.Diverging.Epoch)
-		e.int64(p.found.Diverging.Start)
+		e.int32(p.read.Diverging.Epoch)
+		e.int64(p.read.Diverging.Start)
 		e.buf = append(e.buf, 0)
 	}
 	if p.hint.Node != nil { // tag 1: the current leader, 8 bytes and its own empty tags

@@ -23,16 +23,16 @@ func TestFetchEncoding(t *testing.T) {
 	}
 	diverged := partition.Records{HighWatermark: 9, LastStableOffset: 9, LogStartOffset: 2, Diverged: true, Diverging: storage.Epoch{Epoch: 3, Start: 7}}
 	parts := []fetchPart{
-		{name: "a", id: topic.ID{1}, index: 0, found: records("first")},
-		{name: "a", id: topic.ID{1}, index: 1, found: records("")},
+		{name: "a", id: topic.ID{1}, index: 0, read: records("first")},
+		{name: "a", id: topic.ID{1}, index: 1, read: records("")},
 		{name: "b", id: topic.ID{2}, index: 5, err: kerr.OffsetOutOfRange, code: kerr.OffsetOutOfRange.Code},
-		{name: "c", id: topic.ID{3}, index: 2, found: records("last")},
+		{name: "c", id: topic.ID{3}, index: 2, read: records("last")},
 	}
 	for version := int16(4); version <= 18; version++ {
 		for isolation := range int8(2) {
 			f := &fetch{b: &Broker{}, version: version, full: true, id: 77, isolation: isolation, parts: slices.Clone(parts)}
 			if version >= 12 {
-				f.parts = append(f.parts, fetchPart{name: "c", id: topic.ID{3}, index: 3, found: diverged})
+				f.parts = append(f.parts, fetchPart{name: "c", id: topic.ID{3}, index: 3, read: diverged})
 			}
 			if version >= fetchHintsVersion {
 				rack := "r"
@@ -68,16 +68,16 @@ func expected(f *fetch) *kmsg.FetchResponse {
 			resp.Topics = append(resp.Topics, rt)
 		}
 		rp := kmsg.NewFetchResponseTopicPartition()
-		rp.Partition, rp.HighWatermark, rp.LastStableOffset, rp.LogStartOffset = p.index, p.found.HighWatermark, p.found.LastStableOffset, p.found.LogStartOffset
+		rp.Partition, rp.HighWatermark, rp.LastStableOffset, rp.LogStartOffset = p.index, p.read.HighWatermark, p.read.LastStableOffset, p.read.LogStartOffset
 		if p.err != nil {
 			rp.ErrorCode, rp.HighWatermark, rp.LastStableOffset, rp.LogStartOffset = kerr.OffsetOutOfRange.Code, -1, -1, -1
 		}
-		rp.RecordBatches = append([]byte{}, p.found.Data...)
+		rp.RecordBatches = append([]byte{}, p.read.Data...)
 		if f.isolation == 1 {
 			rp.AbortedTransactions = []kmsg.FetchResponseTopicPartitionAbortedTransaction{}
 		}
-		if p.found.Diverged {
-			rp.DivergingEpoch.Epoch, rp.DivergingEpoch.EndOffset = p.found.Diverging.Epoch, p.found.Diverging.Start
+		if p.read.Diverged {
+			rp.DivergingEpoch.Epoch, rp.DivergingEpoch.EndOffset = p.read.Diverging.Epoch, p.read.Diverging.Start
 		}
 		if p.hint.Node != nil {
 			rp.CurrentLeader.LeaderID, rp.CurrentLeader.LeaderEpoch = p.hint.Node.ID, p.hint.Epoch

@@ -42,27 +42,27 @@ func (f *fetch) readCached(ctx context.Context) (all bool) {
 		if !p.more {
 			continue
 		}
-		if f.left <= 0 && (f.found > 0 || !f.room) {
+		if f.answerRoom <= 0 && (f.answerBytes > 0 || !f.room) {
 			return true // the answer is full
 		}
-		err := f.readPart(ctx, p, max(0, min(int(p.maxBytes), f.left)), f.found == 0 && f.room, true)
+		err := f.readPart(ctx, p, max(0, min(int(p.maxBytes), f.answerRoom)), f.answerBytes == 0 && f.room, true)
 		if errors.Is(err, partition.ErrWouldWait) {
 			return false
 		}
 		if err != nil {
-			f.fail(p, err)
+			f.setResult(p, err)
 		}
 		p.more = false
-		f.left -= p.found.Len()
-		f.found += p.found.Len()
+		f.answerRoom -= p.read.Len()
+		f.answerBytes += p.read.Len()
 	}
 	return true
 }
 
 // reserve begins the reading: the answer has no bytes yet.
 func (f *fetch) reserve() {
-	f.left, f.room = f.r.Reserve(f.maxBytes) // answers that other clients have not taken yet reduce what this one may hold
-	f.found, f.late = 0, false
+	f.answerRoom, f.room = f.r.Reserve(f.maxBytes) // answers that other clients have not taken yet reduce what this one may hold
+	f.answerBytes, f.late = 0, false
 }
 
 // readAll reads the partitions that are left and have batches. The first one of the fetch
@@ -80,8 +80,8 @@ func (f *fetch) readAll(ctx context.Context) {
 		f.readSideBySide(ctx, wanted)
 		return
 	}
-	if err := f.readPart(ctx, only, max(0, min(int(only.maxBytes), f.left)), f.found == 0 && f.room, false); err != nil {
-		f.fail(only, err)
+	if err := f.readPart(ctx, only, max(0, min(int(only.maxBytes), f.answerRoom)), f.answerBytes == 0 && f.room, false); err != nil {
+		f.setResult(only, err)
 	}
 }
 
@@ -90,9 +90,9 @@ func (f *fetch) readAll(ctx context.Context) {
 func (f *fetch) readPart(ctx context.Context, p *fetchPart, limit int, first, inMemory bool) (err error) {
 	r := f.reading(p)
 	r.MaxBytes, r.AtLeastOne, r.NoWait = limit, first, inMemory
-	p.found.Chunk, err = p.part.ReadBatches(ctx, r, p.found)
+	p.read.Chunk, err = p.part.ReadBatches(ctx, r, p.read)
 	if err != nil && !errors.Is(err, partition.ErrWouldWait) {
-		p.found = partition.Records{}
+		p.read = partition.Records{}
 	}
 	return err
 }
@@ -100,7 +100,7 @@ func (f *fetch) readPart(ctx context.Context, p *fetchPart, limit int, first, in
 func (f *fetch) readSideBySide(ctx context.Context, wanted int) {
 	rd := &fetchReading{f: f, began: time.Now()}
 	rd.back.L = &rd.mu
-	first := f.found == 0 && f.room
+	first := f.answerBytes == 0 && f.room
 	p, limit := rd.take(first)
 	if p == nil {
 		return
@@ -124,7 +124,7 @@ func (f *fetch) readSideBySide(ctx context.Context, wanted int) {
 	for i := range f.parts {
 		// If the batches of the first partition are gone by now, another partition is the
 		// first.
-		if p := &f.parts[i]; f.found == 0 && f.room && p.more && p.err == nil && !f.late {
+		if p := &f.parts[i]; f.answerBytes == 0 && f.room && p.more && p.err == nil && !f.late {
 			rd.reading++
 			rd.read(ctx, p, 0, true)
 		}
@@ -160,15 +160,15 @@ func (rd *fetchReading) work(ctx context.Context) {
 // need.
 func (rd *fetchReading) read(ctx context.Context, p *fetchPart, limit int, first bool) {
 	err := rd.f.readPart(ctx, p, limit, first, false)
-	n := p.found.Len()
+	n := p.read.Len()
 	rd.mu.Lock()
 	defer rd.mu.Unlock()
 	if err != nil {
-		rd.f.fail(p, err)
+		rd.f.setResult(p, err)
 	}
 	rd.reading--
-	rd.f.left += limit - n
-	rd.f.found += n
+	rd.f.answerRoom += limit - n
+	rd.f.answerBytes += n
 	rd.back.Broadcast()
 }
 
@@ -178,7 +178,7 @@ func (rd *fetchReading) take(first bool) (p *fetchPart, limit int) {
 	f := rd.f
 	rd.mu.Lock()
 	defer rd.mu.Unlock()
-	for rd.f.left <= 0 && rd.reading > 0 {
+	for rd.f.answerRoom <= 0 && rd.reading > 0 {
 		rd.back.Wait()
 	}
 	for ; rd.next < len(f.parts); rd.next++ {
@@ -186,7 +186,7 @@ func (rd *fetchReading) take(first bool) (p *fetchPart, limit int) {
 		if !p.more {
 			continue
 		}
-		if rd.f.left <= 0 && !first {
+		if rd.f.answerRoom <= 0 && !first {
 			return nil, 0
 		}
 		if time.Since(rd.began) >= readingTime {
@@ -195,8 +195,8 @@ func (rd *fetchReading) take(first bool) (p *fetchPart, limit int) {
 		}
 		rd.next++
 		rd.reading++
-		limit = max(0, min(int(p.maxBytes), rd.f.left))
-		rd.f.left -= limit
+		limit = max(0, min(int(p.maxBytes), rd.f.answerRoom))
+		rd.f.answerRoom -= limit
 		return p, limit
 	}
 	return nil, 0

@@ -28,21 +28,21 @@ const (
 // sessionPart is what a session remembers of a partition.
 type sessionPart struct {
 	fetchPart
-	high, start int64 // as last answered; -2 forces an answer
-	place       *list.Element
+	answeredHigh, answeredStart int64 // as last answered; -2 forces an answer
+	place                       *list.Element
 }
 
 // session is the session of one client. sessions.mu guards it, except during a fetch
 // of the session (busy), which has it to itself.
 type session struct {
-	id     int32
-	epoch  int32 // the epoch that the next fetch must have
-	byID   bool
-	used   time.Time
-	busy   bool
-	parts  map[partKey]*sessionPart
-	order  *list.List // of *sessionPart; those that had records in the last answer are at the end
-	cached *list.Element
+	id         int32
+	epoch      int32 // the epoch that the next fetch must have
+	byID       bool
+	used       time.Time
+	busy       bool
+	parts      map[partKey]*sessionPart
+	order      *list.List // of *sessionPart; those that had records in the last answer are at the end
+	lruElement *list.Element
 }
 
 // sessionShare is how many partitions a session may have on average. Each needs some
@@ -58,10 +58,10 @@ type sessions struct {
 	limit int
 	now   func() time.Time
 
-	mu   sync.Mutex // guards what follows
-	held int        // partitions of all sessions
-	byID map[int32]*session
-	lru  *list.List
+	mu             sync.Mutex // guards what follows
+	heldPartitions int        // partitions of all sessions
+	byID           map[int32]*session
+	lru            *list.List
 }
 
 func newSessions(limit int, now func() time.Time) *sessions {
@@ -94,14 +94,14 @@ func (c *sessions) begin(f *fetch, q *kmsg.FetchRequest) error {
 	case q.SessionEpoch != s.epoch || s.busy:
 		return kerr.InvalidFetchSessionEpoch
 	}
-	room := c.limit*sessionShare - c.held
+	room := c.limit*sessionShare - c.heldPartitions
 	if !keepable(q) || named(q) > room && s.added(q) > room {
 		c.drop(s.id)
 		return kerr.FetchSessionIDNotFound
 	}
-	c.held -= len(s.parts)
+	c.heldPartitions -= len(s.parts)
 	s.update(q)
-	c.held += len(s.parts)
+	c.heldPartitions += len(s.parts)
 	if len(s.parts) == 0 {
 		c.drop(s.id)
 		f.full = true
@@ -136,15 +136,15 @@ func (c *sessions) open(f *fetch, q *kmsg.FetchRequest) {
 		s.id = rand.Int32N(math.MaxInt32-1) + 1
 	}
 	c.byID[s.id] = s
-	c.held += len(s.parts)
-	s.cached = c.lru.PushBack(s)
+	c.heldPartitions += len(s.parts)
+	s.lruElement = c.lru.PushBack(s)
 	c.use(f, s)
 }
 
 // admit makes room for a session of so many partitions: it drops stale sessions,
 // whatever their size. It returns false if that is not enough.
 func (c *sessions) admit(parts int) bool {
-	fits := func() bool { return len(c.byID) < c.limit && c.held+parts <= c.limit*sessionShare }
+	fits := func() bool { return len(c.byID) < c.limit && c.heldPartitions+parts <= c.limit*sessionShare }
 	for e := c.lru.Front(); e != nil && !fits(); {
 		s := e.Value.(*session) // the list has nothing else
 		e = e.Next()
@@ -183,7 +183,7 @@ func named(q *kmsg.FetchRequest) (n int) {
 // use copies a session's partitions into a fetch.
 func (c *sessions) use(f *fetch, s *session) {
 	s.busy, s.used = true, c.now()
-	c.lru.MoveToBack(s.cached)
+	c.lru.MoveToBack(s.lruElement)
 	f.session, f.id = s, s.id
 	f.parts = make([]fetchPart, 0, len(s.parts))
 	for e := s.order.Front(); e != nil; e = e.Next() {
@@ -201,7 +201,7 @@ func (s *session) update(q *kmsg.FetchRequest) {
 		old := s.parts[key]
 		if old == nil {
 			key.name = strings.Clone(key.name)
-			old = &sessionPart{high: -2, start: -2}
+			old = &sessionPart{answeredHigh: -2, answeredStart: -2}
 			old.place = s.order.PushBack(old)
 			s.parts[key] = old
 		} else {
@@ -234,8 +234,8 @@ func (s *session) added(q *kmsg.FetchRequest) (n int) {
 func (c *sessions) drop(id int32) {
 	if s := c.byID[id]; s != nil {
 		delete(c.byID, id)
-		c.held -= len(s.parts)
-		c.lru.Remove(s.cached)
+		c.heldPartitions -= len(s.parts)
+		c.lru.Remove(s.lruElement)
 	}
 }
 
@@ -245,7 +245,7 @@ func (c *sessions) end(f *fetch) {
 	defer c.mu.Unlock()
 	if !f.full {
 		for i := range f.parts {
-			if p := &f.parts[i]; p.found.Len() > 0 && f.session.parts[keyOfPart(p)] == p.session {
+			if p := &f.parts[i]; p.read.Len() > 0 && f.session.parts[keyOfPart(p)] == p.session {
 				f.session.order.MoveToBack(p.session.place)
 			}
 		}
@@ -260,13 +260,13 @@ func keyOfPart(p *fetchPart) partKey { return partKey{p.name, p.id, p.index} }
 // the partition in any case.
 func (s *sessionPart) changed(p *fetchPart, code int16) bool {
 	if code != 0 {
-		s.high = -2
+		s.answeredHigh = -2
 		return true
 	}
-	if p.found.Diverged {
+	if p.read.Diverged {
 		return true
 	}
-	changed := p.found.Len() > 0 || s.high != p.found.HighWatermark || s.start != p.found.LogStartOffset
-	s.high, s.start = p.found.HighWatermark, p.found.LogStartOffset
+	changed := p.read.Len() > 0 || s.answeredHigh != p.read.HighWatermark || s.answeredStart != p.read.LogStartOffset
+	s.answeredHigh, s.answeredStart = p.read.HighWatermark, p.read.LogStartOffset
 	return changed
 }

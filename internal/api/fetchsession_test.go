@@ -56,17 +56,17 @@ func TestSessionsAreBoundedInPartitions(t *testing.T) {
 
 	grown := begun(t, c, fetchOf(small.id, 1, 100, 5))
 	require.Len(t, grown.parts, 10)
-	require.Equal(t, room, c.held)
+	require.Equal(t, room, c.heldPartitions)
 	require.Len(t, begun(t, c, fetchOf(small.id, 2, 100, 5)).parts, 10, "nothing is added")
 	require.ErrorIs(t, c.begin(&fetch{}, fetchOf(small.id, 3, 200, 1)), kerr.FetchSessionIDNotFound)
-	require.Equal(t, room-10, c.held, "a session that cannot grow is gone")
+	require.Equal(t, room-10, c.heldPartitions, "a session that cannot grow is gone")
 
 	now = now.Add(sessionStale + 1)
 	require.NotZero(t, begun(t, c, fetchOf(0, newSession, 0, room)).id, "what is stale makes room")
-	require.Equal(t, room, c.held)
+	require.Equal(t, room, c.heldPartitions)
 	require.Len(t, c.byID, 1)
 	c.drop(large.id)
-	require.Equal(t, room, c.held)
+	require.Equal(t, room, c.heldPartitions)
 }
 
 // TestSessionsKeepNamesOfTopicsOnly: a name that no topic can have may be of any
@@ -82,7 +82,7 @@ func TestSessionsKeepNamesOfTopicsOnly(t *testing.T) {
 		require.Zero(t, f.id)
 		require.True(t, f.full)
 		require.Len(t, f.parts, 2)
-		require.Zero(t, c.held)
+		require.Zero(t, c.heldPartitions)
 		require.Empty(t, c.byID)
 
 		good := fetchOf(0, newSession, 0, 2)
@@ -94,7 +94,7 @@ func TestSessionsKeepNamesOfTopicsOnly(t *testing.T) {
 		require.Len(t, begun(t, c, nothing).parts, 2, "no partition, no name")
 		bad.SessionID, bad.SessionEpoch = id, 2
 		require.ErrorIs(t, c.begin(&fetch{}, bad), kerr.FetchSessionIDNotFound)
-		require.Zero(t, c.held)
+		require.Zero(t, c.heldPartitions)
 		require.Empty(t, c.byID)
 	}
 	byID := fetchOf(0, newSession, 0, 2)
@@ -110,8 +110,8 @@ func TestServedPartitionsGoLast(t *testing.T) {
 	id := begun(t, c, fetchOf(0, newSession, 0, 3)).id
 	f := &fetch{}
 	require.NoError(t, c.begin(f, fetchOf(id, 1, 0, 0)))
-	f.parts[0].found.Size = 10 // records from a file
-	f.parts[1].found.Data = []byte{1}
+	f.parts[0].read.Size = 10 // records from a file
+	f.parts[1].read.Data = []byte{1}
 	c.end(f)
 	next := begun(t, c, fetchOf(id, 2, 0, 0))
 	require.Equal(t, []int32{2, 0, 1}, []int32{next.parts[0].index, next.parts[1].index, next.parts[2].index})

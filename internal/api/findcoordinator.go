@@ -19,7 +19,7 @@ const groupKey = 0
 
 func (b *Broker) findCoordinator(r *wire.Request, q *kmsg.FindCoordinatorRequest) {
 	if q.CoordinatorType == groupKey && b.Catalog.Snapshot().Topic(topic.ConsumerOffsets) == nil {
-		b.aside(r, func() { b.answerCoordinators(r, q) }, r.Skip)
+		b.offReader(r, func() { b.answerCoordinators(r, q) }, r.Skip)
 		return
 	}
 	b.answerCoordinators(r, q)

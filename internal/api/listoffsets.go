@@ -32,7 +32,7 @@ const (
 
 func (b *Broker) listOffsets(r *wire.Request, q *kmsg.ListOffsetsRequest) {
 	if asksForTimes(q) {
-		b.aside(r, func() { b.answerOffsets(r, q) }, r.Skip)
+		b.offReader(r, func() { b.answerOffsets(r, q) }, r.Skip)
 		return
 	}
 	b.answerOffsets(r, q)
@@ -64,7 +64,7 @@ func (b *Broker) answerOffsets(r *wire.Request, q *kmsg.ListOffsetsRequest) {
 		rt := kmsg.NewListOffsetsResponseTopic()
 		rt.Topic = qt.Topic
 		for _, qp := range qt.Partitions {
-			if done.before(qt.Topic, qp.Partition) {
+			if done.markAnswered(qt.Topic, qp.Partition) {
 				continue
 			}
 			rp := kmsg.NewListOffsetsResponseTopicPartition()

@@ -21,7 +21,7 @@ import (
 // A topic that the request creates can be used as soon as the answer is sent.
 func (b *Broker) metadata(r *wire.Request, q *kmsg.MetadataRequest) {
 	if b.mayCreate(q) {
-		b.aside(r, func() { b.answerMetadata(r, q) }, r.Skip)
+		b.offReader(r, func() { b.answerMetadata(r, q) }, r.Skip)
 		return
 	}
 	b.answerMetadata(r, q)

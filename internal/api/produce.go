@@ -33,8 +33,8 @@ import (
 // REQUEST_TIMED_OUT for these. Their appends go on: if an idempotent producer sends
 // such a batch again, both get the outcome of the first append.
 
-// produced collects the results of one request.
-type produced struct {
+// produceRequest collects the results of one request.
+type produceRequest struct {
 	b       *Broker
 	r       *wire.Request
 	resp    *kmsg.ProduceResponse
@@ -60,7 +60,7 @@ type batchFor struct {
 
 func (b *Broker) produce(r *wire.Request, q *kmsg.ProduceRequest) {
 	resp := kmsg.NewPtrProduceResponse()
-	p := &produced{b: b, r: r, resp: resp, acks: q.Acks}
+	p := &produceRequest{b: b, r: r, resp: resp, acks: q.Acks}
 	batches, corrupt := p.gather(q)
 	p.batches = batches
 	if corrupt != nil {
@@ -88,7 +88,7 @@ func (b *Broker) produce(r *wire.Request, q *kmsg.ProduceRequest) {
 
 // gather resolves and checks every partition of a request. If corrupt is not nil, it is
 // the error of all partitions.
-func (p *produced) gather(q *kmsg.ProduceRequest) (batches []batchFor, corrupt error) {
+func (p *produceRequest) gather(q *kmsg.ProduceRequest) (batches []batchFor, corrupt error) {
 	q.Topics = mergeTopics(q.Topics)
 	n := 0
 	for i := range q.Topics {
@@ -184,7 +184,7 @@ func notTransactional(q *kmsg.ProduceRequest, corrupt error) error {
 const adminClientID = "__admin_client"
 
 // check makes a batch of a partition's record bytes.
-func (p *produced) check(q *kmsg.ProduceRequest, t *catalog.Topic, records []byte) (record.Batch, error) {
+func (p *produceRequest) check(q *kmsg.ProduceRequest, t *catalog.Topic, records []byte) (record.Batch, error) {
 	if q.Acks < -1 || q.Acks > 1 {
 		return nil, kerr.InvalidRequiredAcks
 	}
@@ -222,7 +222,7 @@ func rules(c *config.Topic, now int64) record.Rules {
 }
 
 // done records the result of one partition.
-func (p *produced) done(e *batchFor, a partition.Appended, err error) {
+func (p *produceRequest) done(e *batchFor, a partition.Appended, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.answered {
@@ -240,7 +240,7 @@ func (p *produced) done(e *batchFor, a partition.Appended, err error) {
 
 // startTimer bounds how long the answer may take. The timer runs before the batches are
 // appended, because a disk may block even the write.
-func (p *produced) startTimer(timeout time.Duration) {
+func (p *produceRequest) startTimer(timeout time.Duration) {
 	if timeout <= 0 || p.acks == 0 {
 		return
 	}
@@ -250,7 +250,7 @@ func (p *produced) startTimer(timeout time.Duration) {
 }
 
 // expire answers with the results so far.
-func (p *produced) expire() {
+func (p *produceRequest) expire() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.answered {
@@ -266,7 +266,7 @@ func (p *produced) expire() {
 
 // refuse records an error. The caller of refuse, finishOne, answer and nameLeaders
 // holds mu.
-func (p *produced) refuse(e *batchFor, err error) {
+func (p *produceRequest) refuse(e *batchFor, err error) {
 	p.failed = true
 	e.at.BaseOffset, e.at.LogAppendTime, e.at.LogStartOffset = -1, -1, -1
 	e.at.ErrorCode = p.b.code(p.r, err)
@@ -291,13 +291,13 @@ func (p *produced) refuse(e *batchFor, err error) {
 
 // finishOne answers when the last partition is done, unless the timer has answered
 // before.
-func (p *produced) finishOne() {
+func (p *produceRequest) finishOne() {
 	if p.waiting--; p.waiting == 0 && !p.answered {
 		p.answer()
 	}
 }
 
-func (p *produced) answer() {
+func (p *produceRequest) answer() {
 	p.answered = true
 	if p.timer != nil {
 		p.timer.Stop()
@@ -317,7 +317,7 @@ func (p *produced) answer() {
 const leaderHintsVersion = 10
 
 // nameLeaders adds the leaders of partitions that are led elsewhere.
-func (p *produced) nameLeaders() {
+func (p *produceRequest) nameLeaders() {
 	if p.r.Version < leaderHintsVersion || !p.failed {
 		return
 	}

@@ -23,7 +23,7 @@ func (f serving) Serve(r *wire.Request)                        { f(r) }
 func TestTimeIsOverAsTheLastBatchEnds(t *testing.T) {
 	answered, ended := make(chan struct{}), make(chan struct{})
 	s := wire.NewServer(serving(func(r *wire.Request) {
-		p := &produced{r: r, resp: kmsg.NewPtrProduceResponse(), acks: 1, waiting: 1}
+		p := &produceRequest{r: r, resp: kmsg.NewPtrProduceResponse(), acks: 1, waiting: 1}
 		r.HoldFrame()
 		p.expire()
 		<-answered

@@ -18,8 +18,8 @@ type partKey struct {
 // partition that is named again gets no second answer.
 type answered map[partKey]bool
 
-// before reports whether a partition is in the set, and adds it.
-func (a answered) before(name string, index int32) bool {
+// markAnswered reports whether a partition is in the set, and adds it.
+func (a answered) markAnswered(name string, index int32) bool {
 	key := partKey{name: name, index: index}
 	if a[key] {
 		return true

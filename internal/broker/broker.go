@@ -88,16 +88,16 @@ type Broker struct {
 	server  *wire.Server
 	console []*ops.Server
 
-	// lives is a token, with one slot. Only its holder may end a partition, or put a
+	// lifeToken is a token, with one slot. Only its holder may end a partition, or put a
 	// new one in its place: deletion, loss of leadership, and the healer, which opens
 	// logs again.
-	lives    token.Token
-	creating atomic.Pointer[map[topic.ID]*catalog.Topic] // topics that are being created and are not in the catalog's snapshot yet
-	healer   *healer
-	follower follower
+	lifeToken          token.Token
+	topicsBeingCreated atomic.Pointer[map[topic.ID]*catalog.Topic] // topics that are being created and are not in the catalog's snapshot yet
+	healer             *healer
+	follower           follower
 
 	opened, serving atomic.Bool
-	probe           probe
+	diskProbe       probe
 	closing         chan struct{}
 	closeOnce       sync.Once
 	closeErr        error
@@ -107,7 +107,7 @@ type Broker struct {
 // get no answers before Serve.
 func Open(ctx context.Context, cfg Config) (_ *Broker, err error) {
 	cfg.setDefaults()
-	b := &Broker{cfg: cfg, settings: cfg.Settings, log: cfg.Logger, parts: partition.NewSet(), lives: token.New("lives of partitions"), closing: make(chan struct{})}
+	b := &Broker{cfg: cfg, settings: cfg.Settings, log: cfg.Logger, parts: partition.NewSet(), lifeToken: token.New("lives of partitions"), closing: make(chan struct{})}
 	b.healer = newHealer(b)
 	defer func() {
 		if err != nil {
@@ -204,7 +204,7 @@ func (b *Broker) closeAll() error {
 	for _, s := range b.console {
 		s.Close()
 	}
-	b.probe.running.Wait()
+	b.diskProbe.running.Wait()
 	if b.store != nil && len(errs) == 0 {
 		b.log.Info("broker closed")
 	}

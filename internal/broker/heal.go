@@ -28,10 +28,10 @@ import (
 // The healer owns one goroutine, and some more during a round. A disk that does not
 // answer at all blocks only these.
 type healer struct {
-	b      *Broker
-	wake   chan struct{} // one slot; has a value if a log failed
-	cancel context.CancelFunc
-	done   chan struct{} // nil until start
+	b            *Broker
+	failedSignal chan struct{} // one slot; has a value if a log failed
+	cancel       context.CancelFunc
+	done         chan struct{} // nil until start
 
 	mu   sync.Mutex // guards what follows
 	logs map[cluster.Partition]*failedLog
@@ -41,9 +41,9 @@ const (
 	firstAttempt = time.Second
 	lastAttempt  = time.Minute
 	calmAfter    = time.Minute
-	// together is how much before it is due an attempt may join a round: the logs of one
+	// roundSlack is how much before it is due an attempt may join a round: the logs of one
 	// disk fail within moments of each other.
-	together = firstAttempt / 2
+	roundSlack = firstAttempt / 2
 )
 
 // failedLog is a partition whose log failed and has not served for calmAfter since.
@@ -59,7 +59,7 @@ type failedLog struct {
 }
 
 func newHealer(b *Broker) *healer {
-	return &healer{b: b, wake: make(chan struct{}, 1), logs: map[cluster.Partition]*failedLog{}}
+	return &healer{b: b, failedSignal: make(chan struct{}, 1), logs: map[cluster.Partition]*failedLog{}}
 }
 
 func (h *healer) start() {
@@ -95,7 +95,7 @@ func (h *healer) failed(p cluster.Partition, topicName string, err error) {
 	}
 	e.due = now.Add(e.wait)
 	select {
-	case h.wake <- struct{}{}:
+	case h.failedSignal <- struct{}{}:
 	default:
 	}
 }
@@ -123,7 +123,7 @@ func (h *healer) run(ctx context.Context) {
 		}
 		timer.Reset(next)
 		select {
-		case <-h.wake:
+		case <-h.failedSignal:
 		case <-timer.C:
 		case <-ctx.Done():
 		}
@@ -142,7 +142,7 @@ func (h *healer) look(now time.Time) (due []cluster.Partition, next time.Duratio
 			delete(h.logs, p)
 		case e.due.IsZero():
 			next = min(next, calmAfter-now.Sub(e.healed))
-		case !e.due.After(now.Add(together)):
+		case !e.due.After(now.Add(roundSlack)):
 			due = append(due, p)
 		default:
 			next = min(next, e.due.Sub(now))

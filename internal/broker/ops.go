@@ -109,7 +109,7 @@ func (p *probe) run(ctx context.Context, try func() error) error {
 	}
 }
 
-func (b *Broker) writable(ctx context.Context) error { return b.probe.run(ctx, b.writeProbe) }
+func (b *Broker) writable(ctx context.Context) error { return b.diskProbe.run(ctx, b.writeProbe) }
 
 func (b *Broker) writeProbe() error {
 	name := filepath.Join(b.settings.LogDirs[0], probeFile)

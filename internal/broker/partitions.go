@@ -64,8 +64,8 @@ func (b *Broker) Created(ctx context.Context, created []catalog.Created) []error
 	for _, c := range created {
 		topics[c.Topic.ID] = c.Topic
 	}
-	b.creating.Store(&topics)
-	defer b.creating.Store(nil)
+	b.topicsBeingCreated.Store(&topics)
+	defer b.topicsBeingCreated.Store(nil)
 	errs := make([]error, len(created))
 	if err := b.gainAll(ctx, created); err == nil || len(created) == 1 {
 		errs[0] = err
@@ -104,7 +104,7 @@ func (b *Broker) gainAll(ctx context.Context, created []catalog.Created) error {
 
 // topicOf returns the topic of a partition, even if the topic is being created.
 func (b *Broker) topicOf(p cluster.Partition) *catalog.Topic {
-	if creating := b.creating.Load(); creating != nil {
+	if creating := b.topicsBeingCreated.Load(); creating != nil {
 		if t := (*creating)[p.Topic]; t != nil {
 			return t
 		}
@@ -165,12 +165,12 @@ func (b *Broker) Lost(ctx context.Context, lost cluster.Partition) error {
 	return p.Log().Close()
 }
 
-// takeLives waits for the lives token and takes it. release gives it back.
+// takeLives waits for lifeToken and takes it. release gives it back.
 func (b *Broker) takeLives(ctx context.Context) (release func(), err error) {
-	if err := b.lives.TakeContext(ctx); err != nil {
+	if err := b.lifeToken.TakeContext(ctx); err != nil {
 		return nil, err //nolint:wrapcheck // it is the context's
 	}
-	return b.lives.Give, nil
+	return b.lifeToken.Give, nil
 }
 
 func (b *Broker) openPartition(ctx context.Context, opening *commitlog.Opening, g cluster.Gain) (*partition.Partition, error) {

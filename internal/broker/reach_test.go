@@ -37,7 +37,7 @@ var shownElsewhere = map[string]string{
 func TestEverySettingReachesAPart(t *testing.T) {
 	usual := parts(t, nil)
 	for _, k := range config.All(config.BrokerKind) {
-		if k.Ignored || k.Protects || shownElsewhere[k.Name] != "" {
+		if k.Ignored || k.UnservedProtection || shownElsewhere[k.Name] != "" {
 			continue
 		}
 		require.NotEqual(t, usual, parts(t, map[string]string{k.Name: another(k)}), "%s is in docs/config.md and reaches nobody", k.Name)

@@ -61,20 +61,20 @@ type Catalog struct {
 
 	// turn is a token. A change holds it from its decision until it is published, and
 	// across syncs. So does the goroutine that brings in changes by others.
-	turn   token.Token
-	seen   int64          // the snapshot has all changes by others up to this revision; guarded by turn
-	own    map[int64]bool // revisions of own transactions that the watch has not reported yet; guarded by turn
-	report func(error)    // told of changes by others that cannot be applied; nil unless Follow runs; guarded by turn
+	turn         token.Token
+	seenRevision int64          // the snapshot has all changes by others up to this revision; guarded by turn
+	ownRevisions map[int64]bool // revisions of own transactions that the watch has not reported yet; guarded by turn
+	report       func(error)    // told of changes by others that cannot be applied; nil unless Follow runs; guarded by turn
 
-	taking token.Token // token of the goroutine that takes a producer ID
-	pids   producerIDs // guarded by taking
+	pidTurn token.Token // token of the goroutine that takes a producer ID
+	pids    producerIDs // guarded by pidTurn
 }
 
 // Open reads the store. Unclean says that the last run did not end cleanly, or may
 // not have: leader epochs then grow by one.
 func Open(ctx context.Context, store meta.Store, nodeID int32, static map[string]string, unclean bool) (*Catalog, error) {
 	c := &Catalog{
-		store: store, turn: token.New("change of the catalog"), taking: token.New("producer IDs"), own: map[int64]bool{}, brokers: brokerKey(strconv.Itoa(int(nodeID))),
+		store: store, turn: token.New("change of the catalog"), pidTurn: token.New("producer IDs"), ownRevisions: map[int64]bool{}, brokers: brokerKey(strconv.Itoa(int(nodeID))),
 	}
 	if _, err := c.countRun(ctx, unclean); err != nil {
 		return nil, err
@@ -87,7 +87,7 @@ func Open(ctx context.Context, store meta.Store, nodeID int32, static map[string
 	if _, err := s.take(newSnapshot(static), c.brokers, changes(entries)); err != nil {
 		return nil, err
 	}
-	c.seen = revision
+	c.seenRevision = revision
 	c.current.Store(s)
 	return c, nil
 }
@@ -132,7 +132,7 @@ var (
 func (c *Catalog) txn(ctx context.Context, conds []meta.Cond, ops []meta.Op) (revision int64, err error) {
 	revision, err = c.store.Txn(ctx, conds, ops)
 	if err == nil && c.report != nil {
-		c.own[revision] = true
+		c.ownRevisions[revision] = true
 	}
 	return revision, err //nolint:wrapcheck // the callers tell conflicts from unclear outcomes
 }
@@ -265,7 +265,7 @@ type topicRecord struct {
 }
 
 func (t *Topic) record() topicRecord {
-	return topicRecord{ID: t.ID.String(), Partitions: t.Partitions, Config: t.Overrides, Born: t.Born}
+	return topicRecord{ID: t.ID.String(), Partitions: t.Partitions, Config: t.Overrides, Born: t.BornInRun}
 }
 
 // parseTopic reads a topic's entry. The caller has to set Config.
@@ -278,7 +278,7 @@ func parseTopic(e meta.Entry) (*Topic, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", e.Key, err)
 	}
-	return &Topic{Name: strings.TrimPrefix(e.Key, topicPrefix), ID: id, Partitions: r.Partitions, Overrides: r.Config, Born: r.Born, revision: e.Revision}, nil
+	return &Topic{Name: strings.TrimPrefix(e.Key, topicPrefix), ID: id, Partitions: r.Partitions, Overrides: r.Config, BornInRun: r.Born, revision: e.Revision}, nil
 }
 
 // RefusedError says that a change was not made: the code that the client gets, and the

@@ -48,7 +48,7 @@ func (c *Catalog) beginToFollow(ctx context.Context, report func(error)) (meta.E
 	err = c.catchUp(ctx)
 	if err == nil {
 		var events meta.Events
-		if events, err = c.store.Watch(ctx, "", c.seen+1); err == nil {
+		if events, err = c.store.Watch(ctx, "", c.seenRevision+1); err == nil {
 			return events, nil
 		}
 	}
@@ -61,7 +61,7 @@ func (c *Catalog) beginToFollow(ctx context.Context, report func(error)) (meta.E
 func (c *Catalog) endFollowing(ctx context.Context) {
 	if release, err := c.takeTurn(ctx); err == nil {
 		c.report = nil
-		clear(c.own)
+		clear(c.ownRevisions)
 		release()
 	}
 }
@@ -78,7 +78,7 @@ func (c *Catalog) takeBatch(ctx context.Context, b meta.Batch) error {
 	}
 	var fresh []meta.Event
 	for _, e := range b.Events {
-		if e.Revision > c.seen && !c.own[e.Revision] {
+		if e.Revision > c.seenRevision && !c.ownRevisions[e.Revision] {
 			fresh = append(fresh, e)
 		}
 	}
@@ -89,10 +89,10 @@ func (c *Catalog) takeBatch(ctx context.Context, b meta.Batch) error {
 
 // sawUpTo notes that the snapshot has all changes up to a revision.
 func (c *Catalog) sawUpTo(revision int64) {
-	c.seen = max(c.seen, revision)
-	for r := range c.own {
-		if r <= c.seen {
-			delete(c.own, r)
+	c.seenRevision = max(c.seenRevision, revision)
+	for r := range c.ownRevisions {
+		if r <= c.seenRevision {
+			delete(c.ownRevisions, r)
 		}
 	}
 }

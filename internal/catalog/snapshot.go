@@ -21,8 +21,8 @@ type Topic struct {
 	Overrides map[string]string
 	// Config is the config in force: Overrides, then the broker's configs and defaults.
 	Config config.Topic
-	// Born is the run in which the topic was created.
-	Born int32
+	// BornInRun is the run in which the topic was created.
+	BornInRun int32
 
 	revision int64 // of its entry in the store
 }
@@ -30,20 +30,20 @@ type Topic struct {
 // Snapshot is the state of the catalog at one moment. It must not be changed once it is
 // published: edit makes the next one, which shares all unchanged parts with it.
 type Snapshot struct {
-	topics    *btree.Map[string, *Topic] // by name
-	byID      *btree.Map[string, *Topic] // by the bytes of the ID
-	colliding *btree.Map[string, *Topic] // topics for which canCollide is true, by collisionKey
-	dynamic   map[string]string          // dynamic configs of this broker
-	cluster   map[string]string          // dynamic configs of every broker
-	groups    map[string]map[string]string
-	revisions map[string]int64 // revisions of the config entries in the store, by key
-	static    map[string]string
-	run       int32
+	topics         *btree.Map[string, *Topic] // by name
+	byID           *btree.Map[string, *Topic] // by the bytes of the ID
+	byCollisionKey *btree.Map[string, *Topic] // topics for which canCollide is true, by collisionKey
+	dynamic        map[string]string          // dynamic configs of this broker
+	cluster        map[string]string          // dynamic configs of every broker
+	groups         map[string]map[string]string
+	revisions      map[string]int64 // revisions of the config entries in the store, by key
+	static         map[string]string
+	run            int32
 }
 
 func newSnapshot(static map[string]string) *Snapshot {
 	return &Snapshot{
-		topics: &btree.Map[string, *Topic]{}, byID: &btree.Map[string, *Topic]{}, colliding: &btree.Map[string, *Topic]{},
+		topics: &btree.Map[string, *Topic]{}, byID: &btree.Map[string, *Topic]{}, byCollisionKey: &btree.Map[string, *Topic]{},
 		dynamic: map[string]string{}, cluster: map[string]string{}, groups: map[string]map[string]string{},
 		revisions: map[string]int64{}, static: static,
 	}
@@ -73,7 +73,7 @@ func (s *Snapshot) Len() int { return s.topics.Len() }
 
 // LeaderEpoch returns the leader epoch for partitions of a topic that are opened now. A
 // partition that was opened in an earlier run keeps the epoch of that run.
-func (s *Snapshot) LeaderEpoch(t *Topic) int32 { return s.run - t.Born }
+func (s *Snapshot) LeaderEpoch(t *Topic) int32 { return s.run - t.BornInRun }
 
 // Layers returns the configs of a topic, or of the broker if t is nil, in order
 // of precedence.
@@ -98,7 +98,7 @@ func (s *Snapshot) collides(name string) string {
 		return ""
 	}
 	prefix, other := collisionKey(name, ""), ""
-	s.colliding.Ascend(prefix, func(key string, t *Topic) bool {
+	s.byCollisionKey.Ascend(prefix, func(key string, t *Topic) bool {
 		if strings.HasPrefix(key, prefix) {
 			other = t.Name
 		}
@@ -120,7 +120,7 @@ func collisionKey(name, of string) string { return topic.Collision(name) + "/" +
 // changed topic. The same snapshot must not be edited concurrently.
 func (s *Snapshot) edit(change func(next *Snapshot)) *Snapshot {
 	next := *s
-	next.topics, next.byID, next.colliding = s.topics.Copy(), s.byID.Copy(), s.colliding.Copy()
+	next.topics, next.byID, next.byCollisionKey = s.topics.Copy(), s.byID.Copy(), s.byCollisionKey.Copy()
 	change(&next)
 	return &next
 }
@@ -163,7 +163,7 @@ func (s *Snapshot) put(t *Topic) {
 	}
 	s.byID.Set(string(t.ID[:]), t)
 	if canCollide(t.Name) {
-		s.colliding.Set(collisionKey(t.Name, t.Name), t)
+		s.byCollisionKey.Set(collisionKey(t.Name, t.Name), t)
 	}
 }
 
@@ -171,7 +171,7 @@ func (s *Snapshot) put(t *Topic) {
 func (s *Snapshot) remove(t *Topic) {
 	s.topics.Delete(t.Name)
 	s.byID.Delete(string(t.ID[:]))
-	s.colliding.Delete(collisionKey(t.Name, t.Name))
+	s.byCollisionKey.Delete(collisionKey(t.Name, t.Name))
 }
 
 // resetConfigs applies changed broker configs to the Config of all topics, and returns

@@ -56,7 +56,7 @@ func (c *Catalog) CheckTopic(s *Snapshot, spec Spec, p Policy) (*Topic, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Topic{Name: spec.Name, ID: topic.NewID(), Partitions: n, Overrides: spec.Config, Born: s.run}
+	t := &Topic{Name: spec.Name, ID: topic.NewID(), Partitions: n, Overrides: spec.Config, BornInRun: s.run}
 	if err := s.Layers(t).ValidateTopic(); err != nil {
 		return nil, refuse(kerr.InvalidConfig, "%s", err.Error())
 	}
@@ -174,10 +174,10 @@ func (c *Catalog) create(ctx context.Context, specs []Spec, p Policy, validateOn
 		}
 	}
 	b := creation{c: c, specs: specs, policy: p, topics: topics, errs: errs}
-	for b.left = range slices.Chunk(accepted, topicsPerTxn) {
+	for b.remaining = range slices.Chunk(accepted, topicsPerTxn) {
 		b.tried = false
 		if err := c.decide(func(bool) (bool, error) { return b.store(ctx) }); err != nil {
-			b.fail(b.left, err)
+			b.fail(b.remaining, err)
 		}
 	}
 	b.open(context.WithoutCancel(ctx)) // what is stored must be opened, even if the client leaves
@@ -190,14 +190,14 @@ const topicsPerTxn = 100
 // creation creates the topics of a request. It stores them in one or more transactions,
 // and then opens them together. Topics and errs have the request's indexes.
 type creation struct {
-	c      *Catalog
-	specs  []Spec
-	policy Policy
-	topics []*Topic
-	errs   []error
-	left   []int // indexes of the topics that the present transaction has to store
-	tried  bool  // the present transaction was tried before
-	stored []int // indexes of the topics that are stored and not open yet
+	c         *Catalog
+	specs     []Spec
+	policy    Policy
+	topics    []*Topic
+	errs      []error
+	remaining []int // indexes of the topics that the present transaction has to store
+	tried     bool  // the present transaction was tried before
+	stored    []int // indexes of the topics that are stored and not open yet
 }
 
 func (b *creation) fail(indexes []int, err error) {
@@ -212,11 +212,11 @@ func (b *creation) store(ctx context.Context) (nowUnclear bool, err error) {
 	if b.tried {
 		b.recheck()
 	}
-	if b.tried = true; len(b.left) == 0 {
+	if b.tried = true; len(b.remaining) == 0 {
 		return false, nil
 	}
-	conds, ops := make([]meta.Cond, 0, len(b.left)), make([]meta.Op, 0, len(b.left))
-	for _, i := range b.left {
+	conds, ops := make([]meta.Cond, 0, len(b.remaining)), make([]meta.Op, 0, len(b.remaining))
+	for _, i := range b.remaining {
 		key := topicPrefix + b.topics[i].Name
 		conds, ops = append(conds, meta.Cond{Key: key}), append(ops, putJSON(key, b.topics[i].record()))
 	}
@@ -224,10 +224,10 @@ func (b *creation) store(ctx context.Context) (nowUnclear bool, err error) {
 	if err != nil {
 		return nowUnclear, err
 	}
-	for _, i := range b.left {
+	for _, i := range b.remaining {
 		b.topics[i].revision = revision
 	}
-	b.stored = append(b.stored, b.left...)
+	b.stored = append(b.stored, b.remaining...)
 	return false, nil
 }
 
@@ -236,7 +236,7 @@ func (b *creation) store(ctx context.Context) (nowUnclear bool, err error) {
 func (b *creation) recheck() {
 	s := b.c.Snapshot()
 	var left []int
-	for _, i := range b.left {
+	for _, i := range b.remaining {
 		if is := s.TopicByID(b.topics[i].ID); is != nil {
 			b.topics[i] = is
 			continue
@@ -250,7 +250,7 @@ func (b *creation) recheck() {
 		b.topics[i] = t
 		left = append(left, i)
 	}
-	b.left = left
+	b.remaining = left
 }
 
 // open opens and publishes the stored topics. Some may have been published already, when
@@ -326,9 +326,9 @@ func (c *Catalog) DeleteTopics(ctx context.Context, ids []topic.ID) ([]*Topic, [
 		there = append(there, i)
 	}
 	d := deletion{c: c, topics: topics, errs: errs}
-	for d.left = range slices.Chunk(there, topicsPerTxn) {
+	for d.remaining = range slices.Chunk(there, topicsPerTxn) {
 		if err := c.decide(func(unclear bool) (bool, error) { return d.store(ctx, unclear) }); err != nil {
-			for _, i := range d.left {
+			for _, i := range d.remaining {
 				errs[i] = fmt.Errorf("delete topic %s: %w", topics[i].Name, err)
 			}
 		}
@@ -343,12 +343,12 @@ func (c *Catalog) DeleteTopics(ctx context.Context, ids []topic.ID) ([]*Topic, [
 
 // deletion deletes the topics of a request. Topics, errs and left are as in creation.
 type deletion struct {
-	c      *Catalog
-	topics []*Topic
-	errs   []error
-	left   []int
-	gone   []*Topic
-	of     []int // the request's index of each entry of gone
+	c         *Catalog
+	topics    []*Topic
+	errs      []error
+	remaining []int
+	gone      []*Topic
+	of        []int // the request's index of each entry of gone
 }
 
 // store removes the topics in left from the store and the snapshot.
@@ -358,7 +358,7 @@ func (d *deletion) store(ctx context.Context, unclear bool) (nowUnclear bool, er
 	var conds []meta.Cond
 	var ops []meta.Op
 	var gone []*Topic
-	for _, i := range d.left {
+	for _, i := range d.remaining {
 		t := s.TopicByID(d.topics[i].ID)
 		if t == nil {
 			if !unclear { // others have deleted it
@@ -370,7 +370,7 @@ func (d *deletion) store(ctx context.Context, unclear bool) (nowUnclear bool, er
 		left, gone = append(left, i), append(gone, t)
 		conds, ops = append(conds, meta.Cond{Key: key, Revision: t.revision}), append(ops, meta.Delete(key))
 	}
-	if d.left = left; len(left) == 0 {
+	if d.remaining = left; len(left) == 0 {
 		return false, nil
 	}
 	if _, nowUnclear, err := d.c.commit(ctx, conds, ops); err != nil {
@@ -593,10 +593,10 @@ const (
 
 // ProducerID returns an ID that no producer ever had.
 func (c *Catalog) ProducerID(ctx context.Context) (int64, error) {
-	if err := c.taking.TakeContext(ctx); err != nil {
+	if err := c.pidTurn.TakeContext(ctx); err != nil {
 		return 0, err //nolint:wrapcheck // it is the context's
 	}
-	defer c.taking.Give()
+	defer c.pidTurn.Give()
 	if c.pids.next == c.pids.end {
 		first, err := c.takeBlock(ctx)
 		if err != nil {

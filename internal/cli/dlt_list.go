@@ -70,11 +70,11 @@ func listDLTs(cmd *cobra.Command, s *streams, c *delivery.Client, asJSON bool) e
 		if err != nil {
 			return err
 		}
-		sum := dltSummary{Topic: topic, Open: n.Open, Redriven: n.Redriven, Discarded: n.Dropped}
+		sum := dltSummary{Topic: topic, Open: n.Open, Redriven: n.Redriven, Discarded: n.Discarded}
 		if !n.Oldest.IsZero() {
 			sum.Oldest = &n.Oldest
 		}
-		if err := w.row(sum, topic, n.Open, n.Redriven, n.Dropped, stamp(n.Oldest)); err != nil {
+		if err := w.row(sum, topic, n.Open, n.Redriven, n.Discarded, stamp(n.Oldest)); err != nil {
 			return err
 		}
 	}
@@ -360,7 +360,7 @@ func newDLTCountCommand(s *streams, o *dltOptions) *cobra.Command {
 func writeCounts(out io.Writer, n dlt.Counts, asJSON bool) error {
 	if asJSON {
 		return writeObject(out, map[string]any{
-			"total": n.Total, "open": n.Open, "redriven": n.Redriven, "discarded": n.Dropped,
+			"total": n.Total, "open": n.Open, "redriven": n.Redriven, "discarded": n.Discarded,
 			"by_reason": n.ByReason, "by_class": n.ByClass, "by_origin": n.ByOrigin, "by_group": n.ByGroup,
 			"oldest": stamp(n.Oldest), "newest": stamp(n.Newest),
 		})
@@ -369,7 +369,7 @@ func writeCounts(out io.Writer, n dlt.Counts, asJSON bool) error {
 	w.cells("total", "", n.Total)
 	w.cells("open", "", n.Open)
 	w.cells("redriven", "", n.Redriven)
-	w.cells("discarded", "", n.Dropped)
+	w.cells("discarded", "", n.Discarded)
 	for _, by := range []struct {
 		name   string
 		counts map[string]int

@@ -56,7 +56,7 @@ func TestTableHoldsKafkasNames(t *testing.T) {
 		for _, k := range All(kind) {
 			require.NotEmpty(t, k.Doc, k.Name)
 			require.Regexp(t, `\.$`, k.Documentation(), k.Name)
-			if k.Own {
+			if k.NotInKafka {
 				own++
 			}
 			if k.Default != nil {

@@ -100,17 +100,17 @@ type Key struct {
 	// Server is the broker configuration that gives a topic configuration its default.
 	Server string
 
-	// Own marks configurations that Kafka does not have. Ignored marks configurations that bote accepts and describes
+	// NotInKafka marks configurations that Kafka does not have. Ignored marks configurations that bote accepts and describes
 	// but does not act on.
-	Own     bool
-	Ignored bool
+	NotInKafka bool
+	Ignored    bool
 
-	// Met is a value of an ignored configuration that asks only for what bote does anyway; empty if there is none.
-	Met string
+	// MetBy is a value of an ignored configuration that asks only for what bote does anyway; empty if there is none.
+	MetBy string
 
-	// Protects marks configurations that keep somebody or something out and that bote does not implement yet. bote does
+	// UnservedProtection marks configurations that keep somebody or something out and that bote does not implement yet. bote does
 	// not start if one of them is set.
-	Protects bool
+	UnservedProtection bool
 
 	// Doc is one sentence on the configuration's purpose.
 	Doc string
@@ -124,7 +124,7 @@ func (k *Key) Sensitive() bool { return k.Type == Password }
 // Unserved reports whether Kafka, but not bote, can change the configuration on a running broker. bote refuses the
 // change, because one that is accepted without effect could leave something open.
 func (k *Key) Unserved() bool {
-	if k.Protects {
+	if k.UnservedProtection {
 		return k.Update != ReadOnly
 	}
 	switch k.Name {
@@ -139,7 +139,7 @@ func (k *Key) Documentation() string {
 	switch {
 	case k.Ignored:
 		return k.Doc + " Accepted, but without effect in bote."
-	case k.Protects:
+	case k.UnservedProtection:
 		return k.Doc + " bote does not serve it yet, and does not start where it is set."
 	}
 	return k.Doc

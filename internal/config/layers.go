@@ -105,7 +105,7 @@ func (l Layers) topicEntry(k *Key) Entry {
 func (l Layers) BrokerEntries() []Entry {
 	names := map[string]bool{}
 	for _, k := range All(BrokerKind) {
-		if !k.Own {
+		if !k.NotInKafka {
 			names[k.Name] = true
 		}
 	}
@@ -234,7 +234,7 @@ func from(layer map[string]string) func(string) (string, bool) {
 }
 
 func defaultOf(name string) (string, bool) {
-	if k, ok := Lookup(BrokerKind, name); ok && k.Default != nil && !k.Own {
+	if k, ok := Lookup(BrokerKind, name); ok && k.Default != nil && !k.NotInKafka {
 		return *k.Default, true
 	}
 	return "", false

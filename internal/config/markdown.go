@@ -80,7 +80,7 @@ func (k *Key) markdown(b *strings.Builder) {
 	if k.Kind == BrokerKind {
 		facts = append(facts, "update "+k.Update.String())
 	}
-	if k.Own {
+	if k.NotInKafka {
 		facts = append(facts, "not in Kafka")
 	}
 	b.WriteString(strings.Join(facts, " · ") + "\n")

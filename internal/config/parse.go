@@ -58,7 +58,7 @@ func (s settings) checkNode(server *Server) error {
 func (s settings) readListeners(server *Server) error {
 	const protocolMap, interBroker, interProtocol = "listener.security.protocol.map", "inter.broker.listener.name", "security.inter.broker.protocol"
 	controllers := s.upperList("controller.listener.names")
-	protocols, err := parseProtocolMap(s.text(protocolMap), s.has(protocolMap), controllers)
+	protocols, err := parseProtocolMap(s.text(protocolMap), s.isSet(protocolMap), controllers)
 	if err != nil {
 		return err
 	}
@@ -66,7 +66,7 @@ func (s settings) readListeners(server *Server) error {
 		return err
 	}
 	advertised := s.list("advertised.listeners")
-	if !s.has("advertised.listeners") {
+	if !s.isSet("advertised.listeners") {
 		for _, l := range server.Listeners {
 			if !l.Controller || server.Controller {
 				advertised = append(advertised, l.String())
@@ -80,7 +80,7 @@ func (s settings) readListeners(server *Server) error {
 	if s.text(interBroker) == "" {
 		return nil
 	}
-	if s.has(interProtocol) {
+	if s.isSet(interProtocol) {
 		return refuse("Only one of %s and %s should be set.", interBroker, interProtocol)
 	}
 	server.InterBrokerListener = strings.ToUpper(s.text(interBroker))

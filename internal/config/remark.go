@@ -50,7 +50,7 @@ func asksInVain(name, value string) bool {
 
 // isSet reports whether a value asks for anything beyond the default and beyond what bote does anyway.
 func (k *Key) isSet(v string) bool {
-	if v = strings.TrimSpace(v); v == "" || v == k.Met {
+	if v = strings.TrimSpace(v); v == "" || v == k.MetBy {
 		return false
 	}
 	return k.Default == nil || canonical(k, v) != *k.Default

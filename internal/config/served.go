@@ -12,9 +12,9 @@ import (
 
 // Start is what CheckServed must know about a start besides the settings.
 type Start struct {
-	IDGiven bool                       // node.id was set; as in Kafka, a voter with that ID is then this node
-	Begun   bool                       // the data directory belongs to a cluster already
-	Locate  func(host string) HostKind // says where a host is
+	NodeIDSet  bool                       // node.id was set; as in Kafka, a voter with that ID is then this node
+	HasCluster bool                       // the data directory belongs to a cluster already
+	LocateHost func(host string) HostKind // says where a host is
 }
 
 // HostKind says where a host is: here, elsewhere, or unknown.
@@ -68,7 +68,7 @@ func (s *Server) checkProtocols() error {
 func (s *Server) checkProtection() error {
 	for _, name := range slices.Sorted(maps.Keys(s.Static)) {
 		k, ok := Lookup(BrokerKind, base(name))
-		if !ok || !k.Protects || !k.isSet(s.Static[name]) {
+		if !ok || !k.UnservedProtection || !k.isSet(s.Static[name]) {
 			continue
 		}
 		return unserved("%s=%s is set, and bote does not serve it yet: the broker would be less protected than its settings say. Remove the setting to start without that protection.",
@@ -96,7 +96,7 @@ func (s *Server) checkAlone() error {
 // directory belongs to a cluster already, no new cluster begins, so any controller may be named. If node.id was set, a
 // voter with that ID is this node.
 func (s *Server) checkQuorumIsHere(at Start) error {
-	if at.Begun {
+	if at.HasCluster {
 		return nil
 	}
 	for _, server := range s.QuorumServers {
@@ -104,7 +104,7 @@ func (s *Server) checkQuorumIsHere(at Start) error {
 			return err
 		}
 	}
-	if at.IDGiven {
+	if at.NodeIDSet {
 		return nil // ParseServer has compared the IDs.
 	}
 	for _, voter := range s.QuorumVoters {
@@ -142,7 +142,7 @@ func (s *Server) checkOwnController(setting, id, address string, at Start) error
 	if slices.ContainsFunc(hosts, func(own string) bool { return strings.EqualFold(own, host) }) {
 		return nil
 	}
-	switch at.Locate(host) {
+	switch at.LocateHost(host) {
 	case OtherHost:
 		return refuse("the host is another machine")
 	case UnknownHost:

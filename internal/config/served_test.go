@@ -50,7 +50,7 @@ func TestWhatProtectsRefusesTheStart(t *testing.T) {
 }
 
 // onlyLocalhost is the start of a new node whose node.id is unset, on a machine that can look up all names but one.
-var onlyLocalhost = Start{Locate: func(host string) HostKind {
+var onlyLocalhost = Start{LocateHost: func(host string) HostKind {
 	switch host {
 	case "localhost":
 		return HereHost
@@ -99,7 +99,7 @@ func TestAQuorumElsewhereRefusesTheStart(t *testing.T) {
 			}
 			require.ErrorContains(t, err, name+"="+value+" is not this node's controller listener", c)
 			given, begun := onlyLocalhost, onlyLocalhost
-			given.IDGiven, begun.Begun = true, true
+			given.NodeIDSet, begun.HasCluster = true, true
 			require.NoError(t, server.CheckServed(begun), c)
 			if err = server.CheckServed(given); name == "controller.quorum.voters" {
 				require.NoError(t, err, "as in Kafka, a voter of this node's ID is this node", c)

@@ -195,7 +195,7 @@ func (s settings) int16(name string) int16             { return int16(s.int(name
 func (s settings) yes(name string) bool                { return s.text(name) == "true" }
 func (s settings) list(name string) []string           { return splitList(s.text(name)) }
 func (s settings) millis(name string) time.Duration    { return Duration(s.int(name)) }
-func (s settings) has(name string) bool                { _, ok := s.set(name); return ok }
+func (s settings) isSet(name string) bool              { _, ok := s.set(name); return ok }
 func (s settings) related(name string) int64           { v, _ := s.merged(name); return parseLong(v) }
 func (s settings) relatedMs(name string) time.Duration { return Duration(s.related(name)) }
 func (s settings) seconds(name string) time.Duration   { return Duration(s.int(name) * 1000) }
@@ -246,15 +246,15 @@ func (s settings) fill(server *Server) {
 }
 
 func (s settings) logDirs() []string {
-	if s.has("log.dirs") {
+	if s.isSet("log.dirs") {
 		return s.list("log.dirs")
 	}
 	return s.list("log.dir")
 }
 
-// ifSet returns a setting, or 0 if it is unset: its default is not applied.
-func (s settings) ifSet(name string) int32 {
-	if !s.has(name) {
+// orZeroIfUnset returns a setting, or 0 if it is unset: its default is not applied.
+func (s settings) orZeroIfUnset(name string) int32 {
+	if !s.isSet(name) {
 		return 0
 	}
 	return s.int32(name)
@@ -279,7 +279,7 @@ func (s settings) connections() ConnectionLimits {
 		RequestMaxBytes:      s.int32("socket.request.max.bytes"),
 		RequestMaxElements:   s.int32("socket.request.max.elements"),
 		SendBufferBytes:      s.int32("socket.send.buffer.bytes"),
-		ReceiveBufferBytes:   s.ifSet("socket.receive.buffer.bytes"),
+		ReceiveBufferBytes:   s.orZeroIfUnset("socket.receive.buffer.bytes"),
 		MaxIdle:              s.millis("connections.max.idle.ms"),
 		MaxReauth:            s.millis("connections.max.reauth.ms"),
 		FailedAuthDelay:      s.millis("connection.failed.authentication.delay.ms"),

@@ -199,7 +199,7 @@ var coordinatorKeys = []Key{
 		Doc: "Partitions of the offsets topic; not to be changed later.",
 	},
 	{
-		Name: "offsets.topic.replication.factor", Type: Short, Default: new("3"), check: atLeast(1), Importance: High, Ignored: true, Met: "1",
+		Name: "offsets.topic.replication.factor", Type: Short, Default: new("3"), check: atLeast(1), Importance: High, Ignored: true, MetBy: "1",
 		Doc: "Replication factor of the offsets topic.",
 	},
 	{
@@ -223,7 +223,7 @@ var coordinatorKeys = []Key{
 		Doc: "Codec number of the share state topic.",
 	},
 	{
-		Name: "share.coordinator.state.topic.min.isr", Type: Short, Default: new("2"), check: atLeast(1), Importance: High, Ignored: true, Met: "1",
+		Name: "share.coordinator.state.topic.min.isr", Type: Short, Default: new("2"), check: atLeast(1), Importance: High, Ignored: true, MetBy: "1",
 		Doc: "min.insync.replicas of the share state topic.",
 	},
 	{
@@ -231,7 +231,7 @@ var coordinatorKeys = []Key{
 		Doc: "Partitions of the share state topic.",
 	},
 	{
-		Name: "share.coordinator.state.topic.replication.factor", Type: Short, Default: new("3"), check: atLeast(1), Importance: High, Ignored: true, Met: "1",
+		Name: "share.coordinator.state.topic.replication.factor", Type: Short, Default: new("3"), check: atLeast(1), Importance: High, Ignored: true, MetBy: "1",
 		Doc: "Replication factor of the share state topic.",
 	},
 	{
@@ -267,7 +267,7 @@ var coordinatorKeys = []Key{
 		Doc: "Read buffer when transaction state is loaded.",
 	},
 	{
-		Name: "transaction.state.log.min.isr", Type: Int, Default: new("2"), check: atLeast(1), Importance: High, Ignored: true, Met: "1",
+		Name: "transaction.state.log.min.isr", Type: Int, Default: new("2"), check: atLeast(1), Importance: High, Ignored: true, MetBy: "1",
 		Doc: "min.insync.replicas of the transaction state topic.",
 	},
 	{
@@ -275,7 +275,7 @@ var coordinatorKeys = []Key{
 		Doc: "Partitions of the transaction state topic; not to be changed later.",
 	},
 	{
-		Name: "transaction.state.log.replication.factor", Type: Short, Default: new("3"), check: atLeast(1), Importance: High, Ignored: true, Met: "1",
+		Name: "transaction.state.log.replication.factor", Type: Short, Default: new("3"), check: atLeast(1), Importance: High, Ignored: true, MetBy: "1",
 		Doc: "Replication factor of the transaction state topic.",
 	},
 	{

@@ -183,7 +183,7 @@ var logKeys = []Key{
 		Doc: "Partitions of topics created without a number.",
 	},
 	{
-		Name: "num.recovery.threads.per.data.dir", Type: Int, Default: new("2"), check: atLeast(1), Importance: High, Update: ClusterWide, Ignored: true, Met: "1",
+		Name: "num.recovery.threads.per.data.dir", Type: Int, Default: new("2"), check: atLeast(1), Importance: High, Update: ClusterWide, Ignored: true, MetBy: "1",
 		Doc: "Threads that read logs at start, per directory.",
 	},
 	{

@@ -3,7 +3,7 @@ package config
 // netKeys are the table's rows about listeners, connections, limits and quotas.
 var netKeys = []Key{
 	{
-		Name: "client.quota.callback.class", Type: Class, Importance: Low, Protects: true,
+		Name: "client.quota.callback.class", Type: Class, Importance: Low, UnservedProtection: true,
 		Doc: "Class that decides client quotas.",
 	},
 	{
@@ -55,7 +55,7 @@ var netKeys = []Key{
 		Doc: "Addresses the broker listens on, each NAME://host:port; an empty host is every interface.",
 	},
 	{
-		Name: "max.connection.creation.rate", Type: Int, Default: new("2147483647"), check: atLeast(0), Importance: Medium, Update: ClusterWide, Protects: true,
+		Name: "max.connection.creation.rate", Type: Int, Default: new("2147483647"), check: atLeast(0), Importance: Medium, Update: ClusterWide, UnservedProtection: true,
 		Doc: "New connections per second the broker accepts.",
 	},
 	{

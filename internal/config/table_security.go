@@ -3,7 +3,7 @@ package config
 // securityKeys are the table's rows about TLS, SASL and authorization.
 var securityKeys = []Key{
 	{
-		Name: "authorizer.class.name", Type: String, Default: new(""), Importance: Low, Protects: true,
+		Name: "authorizer.class.name", Type: String, Default: new(""), Importance: Low, UnservedProtection: true,
 		Doc: "Class that decides who may do what; empty is none.",
 	},
 	{

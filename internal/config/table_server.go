@@ -7,7 +7,7 @@ var serverKeys = []Key{
 		Doc: "Addresses given to clients; they must be reachable from where the clients are.",
 	},
 	{
-		Name: "alter.config.policy.class.name", Type: Class, Importance: Low, Protects: true,
+		Name: "alter.config.policy.class.name", Type: Class, Importance: Low, UnservedProtection: true,
 		Doc: "Class that decides whether a config change is allowed.",
 	},
 	{
@@ -91,7 +91,7 @@ var serverKeys = []Key{
 		Doc: "Socket time-out between broker and controller.",
 	},
 	{
-		Name: "create.topic.policy.class.name", Type: Class, Importance: Low, Protects: true,
+		Name: "create.topic.policy.class.name", Type: Class, Importance: Low, UnservedProtection: true,
 		Doc: "Class that decides whether a topic may be created.",
 	},
 	{

@@ -25,10 +25,10 @@ const (
 
 // item is a queued operation.
 type item struct {
-	op     func(Machine)
-	refuse func(error)
-	empty  func() // not nil: called instead of op if the partition is empty
-	wait   bool   // stays queued in loading and failed, where others are refused
+	op           func(Machine)
+	refuse       func(error)
+	onEmpty      func() // not nil: called instead of op if the partition is empty
+	waitsForLoad bool   // stays queued in loading and failed, where others are refused
 }
 
 // submit queues an operation and starts the goroutine if there is none, or refuses the
@@ -39,7 +39,7 @@ func (s *Shard) submit(it item) {
 	case refusal != nil:
 		it.refuse(refusal)
 	case !queued:
-		it.empty()
+		it.onEmpty()
 	}
 }
 
@@ -49,11 +49,11 @@ func (s *Shard) accept(it item) (queued bool, refusal error) {
 	switch {
 	case s.closed:
 		return false, kerr.NotCoordinator
-	case s.state == loading && !it.wait:
+	case s.state == loading && !it.waitsForLoad:
 		return false, kerr.CoordinatorLoadInProgress
-	case s.state == failed && !it.wait:
+	case s.state == failed && !it.waitsForLoad:
 		return false, s.reason
-	case s.state == idle && s.blank && it.empty != nil:
+	case s.state == idle && s.knownEmpty && it.onEmpty != nil:
 		return false, nil
 	}
 	s.items = append(s.items, it)
@@ -67,7 +67,7 @@ func (s *Shard) accept(it item) (queued bool, refusal error) {
 // start starts the shard's goroutine. The caller holds mu.
 func (s *Shard) start() {
 	ctx, cancel := context.WithCancel(context.Background())
-	s.state, s.blank, s.cancel = opening, false, cancel
+	s.state, s.knownEmpty, s.cancel = opening, false, cancel
 	s.running.Go(func() {
 		defer cancel()
 		s.run(ctx)
@@ -79,15 +79,15 @@ func (s *Shard) stop(closed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = s.closed || closed
-	s.blank = false
+	s.knownEmpty = false
 	if s.state != idle {
 		s.state = retiring
 		s.cancel()
 	}
 }
 
-// errAnotherLife makes run load the shard again at once: its partition was reopened.
-var errAnotherLife = fmt.Errorf("%w: the partition began another life", kerr.NotCoordinator)
+// errReopened makes run load the shard again at once: its partition was reopened.
+var errReopened = fmt.Errorf("%w: the partition began another life", kerr.NotCoordinator)
 
 // reload makes the shard's goroutine load again, and ends its wait for the next attempt.
 func (s *Shard) reload() {
@@ -95,14 +95,14 @@ func (s *Shard) reload() {
 	defer s.mu.Unlock()
 	switch s.state {
 	case idle, retiring: // no goroutine will use the old log
-		s.blank = false
+		s.knownEmpty = false
 	case active:
-		s.items = append(s.items, item{op: func(Machine) { s.broken = errAnotherLife }, refuse: func(error) {}})
+		s.items = append(s.items, item{op: func(Machine) { s.broken = errReopened }, refuse: func(error) {}})
 		s.ring()
 	case opening, loading, failed:
-		s.stale = true
+		s.reloadRequested = true
 		select {
-		case s.again <- struct{}{}:
+		case s.reloadNow <- struct{}{}:
 		default:
 		}
 	}
@@ -158,10 +158,10 @@ func (s *Shard) run(ctx context.Context) {
 		s.drop(err)
 		switch {
 		case ctx.Err() != nil:
-		case errors.Is(err, errNotOurs):
+		case errors.Is(err, errOpenRefused):
 			s.retire(err)
 			return
-		case errors.Is(err, errAnotherLife):
+		case errors.Is(err, errReopened):
 			s.enter(opening)
 		default:
 			s.suspend(ctx, err, e.failed(err))
@@ -177,7 +177,7 @@ type failedShard struct {
 	s     *Shard
 	wait  time.Duration // the last wait; 0 before the first failure
 	since time.Time     // when the shard began to serve; zero after a failure
-	told  bool          // the line that it serves again is logged
+	recoveryLogged  bool          // the line that it serves again is logged
 }
 
 // failed notes a failure and returns how long to wait before the shard is loaded again.
@@ -199,8 +199,8 @@ func (e *failedShard) failed(err error) time.Duration {
 // serves notes that the shard is loaded.
 func (e *failedShard) serves() {
 	e.since = time.Now()
-	if e.wait > 0 && !e.told {
-		e.told = true
+	if e.wait > 0 && !e.recoveryLogged {
+		e.recoveryLogged = true
 		e.s.cfg.Logger.Info("coordinator shard serves again", slog.String("coordinator", e.s.cfg.Name), slog.Int("partition", int(e.s.partition)))
 	}
 }
@@ -209,9 +209,9 @@ func (e *failedShard) serves() {
 // loaded.
 func (s *Shard) activate() error {
 	s.mu.Lock()
-	if s.stale {
+	if s.reloadRequested {
 		s.mu.Unlock()
-		return errAnotherLife
+		return errReopened
 	}
 	if s.state != retiring {
 		s.state = active
@@ -230,20 +230,20 @@ func (s *Shard) rest() bool {
 	s.mu.Lock()
 	items := s.items
 	for _, it := range items {
-		if it.empty == nil {
+		if it.onEmpty == nil {
 			s.mu.Unlock()
 			return false
 		}
 	}
-	if s.state == retiring || s.stale {
+	if s.state == retiring || s.reloadRequested {
 		s.mu.Unlock()
 		return false
 	}
 	s.items, s.acks, s.log, s.machine = nil, nil, nil, nil
-	s.state, s.blank = idle, true
+	s.state, s.knownEmpty = idle, true
 	s.mu.Unlock()
 	for _, it := range items {
-		it.empty()
+		it.onEmpty()
 	}
 	return true
 }
@@ -262,7 +262,7 @@ func (s *Shard) suspend(ctx context.Context, err error, d time.Duration) {
 	defer t.Stop()
 	select {
 	case <-t.C:
-	case <-s.again:
+	case <-s.reloadNow:
 	case <-ctx.Done():
 	}
 	s.enter(opening)
@@ -273,7 +273,7 @@ func (s *Shard) suspend(ctx context.Context, err error, d time.Duration) {
 func (s *Shard) giveBack(items []item, err error) {
 	var kept []item
 	for _, it := range items {
-		if it.wait {
+		if it.waitsForLoad {
 			kept = append(kept, it)
 			continue
 		}

@@ -18,20 +18,20 @@ const (
 	unpackLimit = 256 << 20 // largest size of one batch's records when decompressed, in bytes
 )
 
-// errNotOurs means that [Logs.Open] returned a kerr. The shard does not try again by
+// errOpenRefused means that [Logs.Open] returned a kerr. The shard does not try again by
 // itself; the next operation does.
-var errNotOurs = errors.New("log refused")
+var errOpenRefused = errors.New("log refused")
 
 // load opens the log and replays it. It reports whether the log was empty. Its errors
 // are kerrs.
 func (s *Shard) load(ctx context.Context) (empty bool, err error) {
 	s.mu.Lock()
-	s.stale = false
+	s.reloadRequested = false
 	s.mu.Unlock()
 	log, err := s.cfg.Logs.Open(ctx, s.partition)
 	if err != nil {
 		if _, ok := errors.AsType[*kerr.Error](err); ok {
-			return false, fmt.Errorf("open partition %d: %w: %w", s.partition, errNotOurs, err)
+			return false, fmt.Errorf("open partition %d: %w: %w", s.partition, errOpenRefused, err)
 		}
 		return false, fmt.Errorf("%w: open partition %d: %w", kerr.CoordinatorNotAvailable, s.partition, err)
 	}

@@ -124,10 +124,10 @@ func (r *Runtime[M]) all(op func(m M, done func(error)), done func(error), wait 
 			continue
 		}
 		s.submit(item{
-			op:     func(m Machine) { op(m.(M), c.finish) },
-			refuse: c.finish,
-			empty:  func() { c.finish(nil) },
-			wait:   wait,
+			op:           func(m Machine) { op(m.(M), c.finish) },
+			refuse:       c.finish,
+			onEmpty:      func() { c.finish(nil) },
+			waitsForLoad: wait,
 		})
 	}
 }
@@ -180,7 +180,7 @@ func (r *Runtime[M]) shard(partition int32) *Shard {
 			slots:     r.slots,
 			running:   &r.running,
 			wake:      make(chan struct{}, 1),
-			again:     make(chan struct{}, 1),
+			reloadNow: make(chan struct{}, 1),
 		}
 		r.shards[partition] = s
 	}

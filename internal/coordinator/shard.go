@@ -23,37 +23,37 @@ type Shard struct {
 	slots     chan struct{}
 	running   *sync.WaitGroup
 	wake      chan struct{} // one slot: something was queued
-	again     chan struct{} // one slot: Reload was called; load without further wait
+	reloadNow chan struct{} // one slot: Reload was called; load without further wait
 
-	mu     sync.Mutex // guards the fields below, down to acks
-	state  state
-	reason error // in failed: why operations are refused
-	closed bool
-	blank  bool               // in idle: the partition is known to be empty
-	stale  bool               // Reload was called since load began
-	cancel context.CancelFunc // ends the goroutine
-	items  []item
-	acks   []ack
+	mu              sync.Mutex // guards the fields below, down to acks
+	state           state
+	reason          error // in failed: why operations are refused
+	closed          bool
+	knownEmpty      bool               // in idle: the partition is known to be empty
+	reloadRequested bool               // Reload was called since load began
+	cancel          context.CancelFunc // ends the goroutine
+	items           []item
+	acks            []ack
 
 	// The shard's goroutine owns the fields below.
-	log     Log
-	machine Machine
-	serving bool // machine.Loaded was called
-	timers  timers
-	pending []*pending // the appends from the first that is not durable, in order
-	broken  error      // why the shard must be given up; nil if it need not
+	log      Log
+	machine  Machine
+	serving  bool // machine.Loaded was called
+	timers   timers
+	unsynced []*unsyncedAppend // the appends from the first that is not durable, in order
+	broken   error             // why the shard must be given up; nil if it need not
 }
 
-// pending is an append that is not known to be durable, and the callbacks that wait for
+// unsyncedAppend is an append that is not known to be durable, and the callbacks that wait for
 // it.
-type pending struct {
+type unsyncedAppend struct {
 	durable bool
 	waiting []func(error)
 }
 
 // ack says how an append ended.
 type ack struct {
-	p   *pending
+	p   *unsyncedAppend
 	err error
 }
 
@@ -75,7 +75,7 @@ func (s *Shard) Append(records []KeyValue, done func(error)) error {
 	}
 	batch := record.Build(s.Now().UnixMilli(), records...)
 	batch.SetProducer(record.NoProducer, -1, 0) // Kafka's coordinators write sequence 0 here
-	p := &pending{}
+	p := &unsyncedAppend{}
 	base, err := s.log.Append(batch, func(err error) { s.acknowledge(ack{p, err}) })
 	if err != nil {
 		err = fmt.Errorf("append %d records to partition %d: %w", len(records), s.partition, err)
@@ -84,7 +84,7 @@ func (s *Shard) Append(records []KeyValue, done func(error)) error {
 		}
 		return s.breakDown(err)
 	}
-	s.pending = append(s.pending, p)
+	s.unsynced = append(s.unsynced, p)
 	for i, r := range records {
 		if err := s.machine.Apply(Record{Offset: base + int64(i), ProducerID: record.NoProducer, Key: r.Key, Value: r.Value}); err != nil {
 			return s.breakDown(fmt.Errorf("apply what was appended at %d: %w", base, err))
@@ -102,10 +102,10 @@ func (s *Shard) Settled(done func(error)) {
 	switch {
 	case s.broken != nil:
 		done(s.broken)
-	case len(s.pending) == 0:
+	case len(s.unsynced) == 0:
 		done(nil)
 	default:
-		last := s.pending[len(s.pending)-1]
+		last := s.unsynced[len(s.unsynced)-1]
 		last.waiting = append(last.waiting, done)
 	}
 }
@@ -164,29 +164,29 @@ func (s *Shard) work(ctx context.Context) {
 // ack of a log that was given up already has no effect.
 func (s *Shard) settle(a ack) {
 	if a.err != nil {
-		if slices.Contains(s.pending, a.p) {
+		if slices.Contains(s.unsynced, a.p) {
 			_ = s.breakDown(fmt.Errorf("make durable in partition %d: %w", s.partition, a.err))
 		}
 		return
 	}
 	a.p.durable = true
-	for s.broken == nil && len(s.pending) > 0 && s.pending[0].durable {
-		waiting := s.pending[0].waiting
-		s.pending[0] = nil
-		s.pending = s.pending[1:]
+	for s.broken == nil && len(s.unsynced) > 0 && s.unsynced[0].durable {
+		waiting := s.unsynced[0].waiting
+		s.unsynced[0] = nil
+		s.unsynced = s.unsynced[1:]
 		for _, done := range waiting {
 			done(nil)
 		}
 	}
-	if len(s.pending) == 0 {
-		s.pending = nil
+	if len(s.unsynced) == 0 {
+		s.unsynced = nil
 	}
 }
 
 // drop gives up the state and answers all waiting callbacks and parked requests.
 func (s *Shard) drop(err error) {
 	s.broken = err
-	for _, p := range s.pending {
+	for _, p := range s.unsynced {
 		for _, done := range p.waiting {
 			done(err)
 		}
@@ -201,5 +201,5 @@ func (s *Shard) drop(err error) {
 		t.place = 0
 	}
 	s.log, s.machine, s.serving = nil, nil, false
-	s.timers, s.pending, s.broken = nil, nil, nil
+	s.timers, s.unsynced, s.broken = nil, nil, nil
 }

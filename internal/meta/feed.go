@@ -9,16 +9,16 @@ import (
 // Feed keeps the newest changes of a store for the watches in the same process. A watch
 // that needs an older change gets a Resync.
 //
-//	floor <= revision of each of events <= revision
+//	keptFrom <= revision of each of events <= revision
 type Feed struct {
-	mu       sync.Mutex    // guards the fields below
-	events   []Event       // in the order of their revisions
-	floor    int64         // events has all published changes from this revision on
-	revision int64         // of the last Publish
-	lost     int           // how often Lost was called
-	lostNow  bool          // Lost was called since the last Publish
-	moved    chan struct{} // closed and replaced at every change of the feed
-	closed   bool
+	mu               sync.Mutex    // guards the fields below
+	events           []Event       // in the order of their revisions
+	keptFrom         int64         // events has all published changes from this revision on
+	revision         int64         // of the last Publish
+	losses           int           // how often Lost was called
+	lostSincePublish bool          // Lost was called since the last Publish
+	changed          chan struct{} // closed and replaced at every change of the feed
+	closed           bool
 }
 
 // feedKeeps is about how many changes a feed keeps when it drops the oldest; it drops
@@ -27,7 +27,7 @@ const feedKeeps = 4096
 
 // NewFeed returns the feed of a store that is at a revision.
 func NewFeed(revision int64) *Feed {
-	return &Feed{floor: revision + 1, revision: revision, moved: make(chan struct{})}
+	return &Feed{keptFrom: revision + 1, revision: revision, changed: make(chan struct{})}
 }
 
 // Publish adds the changes of a transaction. The driver calls it in the order of
@@ -35,8 +35,8 @@ func NewFeed(revision int64) *Feed {
 func (f *Feed) Publish(revision int64, events []Event) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.lostNow { // changes with smaller revisions may be missing
-		f.floor, f.lostNow = revision, false
+	if f.lostSincePublish { // changes with smaller revisions may be missing
+		f.keptFrom, f.lostSincePublish = revision, false
 	}
 	f.events = append(f.events, events...)
 	f.revision = revision
@@ -53,7 +53,7 @@ func (f *Feed) dropLocked(n int) {
 		n++
 	}
 	f.events = append([]Event(nil), f.events[n:]...)
-	f.floor = last + 1
+	f.keptFrom = last + 1
 }
 
 // Lost says that a transaction which is not published may have happened. All watches get
@@ -61,9 +61,9 @@ func (f *Feed) dropLocked(n int) {
 func (f *Feed) Lost() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.events, f.floor = nil, f.revision+1
-	f.lost++
-	f.lostNow = true
+	f.events, f.keptFrom = nil, f.revision+1
+	f.losses++
+	f.lostSincePublish = true
 	f.wakeLocked()
 }
 
@@ -76,16 +76,16 @@ func (f *Feed) Close() {
 }
 
 func (f *Feed) wakeLocked() {
-	close(f.moved)
-	f.moved = make(chan struct{})
+	close(f.changed)
+	f.changed = make(chan struct{})
 }
 
 // Watch implements Store.Watch.
 func (f *Feed) Watch(prefix string, from int64) Events {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	w := &watcher{f: f, prefix: prefix, from: from, lost: f.lost}
-	if f.lostNow { // from may be the revision of a change that nobody will publish: Resync
+	w := &watcher{f: f, prefix: prefix, from: from, lost: f.losses}
+	if f.lostSincePublish { // from may be the revision of a change that nobody will publish: Resync
 		w.lost--
 	}
 	return w
@@ -124,8 +124,8 @@ func (w *watcher) look() (b Batch, ok bool, moved <-chan struct{}, err error) {
 		return b, false, nil, ErrClosed
 	}
 	b.Revision = f.revision
-	if w.lost != f.lost || w.from < f.floor {
-		w.lost, w.from, b.Resync = f.lost, f.revision+1, true
+	if w.lost != f.losses || w.from < f.keptFrom {
+		w.lost, w.from, b.Resync = f.losses, f.revision+1, true
 		return b, true, nil, nil
 	}
 	for _, e := range f.events {
@@ -135,7 +135,7 @@ func (w *watcher) look() (b Batch, ok bool, moved <-chan struct{}, err error) {
 		}
 	}
 	w.from = max(w.from, f.revision+1)
-	return b, len(b.Events) > 0, f.moved, nil
+	return b, len(b.Events) > 0, f.changed, nil
 }
 
 func (w *watcher) Close() {}

@@ -9,20 +9,20 @@ import (
 
 // Leases is the leases of a store that only one process uses.
 type Leases struct {
-	// end deletes the keys of a lease that has ended. It is called without a mutex held.
-	end func(ctx context.Context, id LeaseID) error
+	// deleteKeys deletes the keys of a lease that has ended. It is called without a mutex held.
+	deleteKeys func(ctx context.Context, id LeaseID) error
 
-	mu      sync.Mutex // guards the fields below
-	last    LeaseID
-	live    map[LeaseID]*lease
-	closed  bool
-	running sync.WaitGroup // timers' calls of end that are in progress
+	mu          sync.Mutex // guards the fields below
+	last        LeaseID
+	live        map[LeaseID]*lease
+	closed      bool
+	expirations sync.WaitGroup // timers' calls of end that are in progress
 }
 
 // NewLeases returns a Leases that begins leases with IDs above last. It calls end to
 // delete the keys of a lease, when Alive is false for that lease.
 func NewLeases(last LeaseID, end func(ctx context.Context, id LeaseID) error) *Leases {
-	return &Leases{last: last, live: map[LeaseID]*lease{}, end: end}
+	return &Leases{last: last, live: map[LeaseID]*lease{}, deleteKeys: end}
 }
 
 type lease struct {
@@ -68,7 +68,7 @@ func (l *Leases) Close() {
 		e.timer.Stop()
 	}
 	l.mu.Unlock()
-	l.running.Wait()
+	l.expirations.Wait()
 }
 
 // retryEnd is how long after a failed deletion of a lease's keys it is tried again.
@@ -88,10 +88,10 @@ func (e *lease) expire() {
 		return
 	}
 	delete(l.live, e.id)
-	l.running.Add(1)
+	l.expirations.Add(1)
 	l.mu.Unlock()
-	defer l.running.Done()
-	if err := l.end(context.Background(), e.id); err != nil {
+	defer l.expirations.Done()
+	if err := l.deleteKeys(context.Background(), e.id); err != nil {
 		e.endLater()
 	}
 }
@@ -136,7 +136,7 @@ func (e *lease) End(ctx context.Context) error {
 	e.timer.Stop()
 	delete(e.of.live, e.id)
 	e.of.mu.Unlock()
-	err := e.of.end(ctx, e.id)
+	err := e.of.deleteKeys(ctx, e.id)
 	if err != nil {
 		e.endLater()
 	}

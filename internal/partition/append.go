@@ -77,14 +77,14 @@ func (p *Partition) appendInTurn(b record.Batch, done func(Appended, error)) err
 	// The wait begins before the write: log.Append itself may announce the batch as
 	// durable.
 	end := b.NextOffset()
-	p.await(end, p.bytes+int64(len(b)), func(err error) { done(result, err) })
+	p.await(end, p.appendedBytes+int64(len(b)), func(err error) { done(result, err) })
 	if err := p.log.Append(b); err != nil {
 		if p.withdraw(end) {
 			return asClientError(err)
 		}
 		return nil // fail or End has called done already
 	}
-	p.bytes += int64(len(b))
+	p.appendedBytes += int64(len(b))
 	if b.ProducerID() >= 0 {
 		p.state.add(b)
 	}
@@ -96,7 +96,7 @@ func (p *Partition) appendInTurn(b record.Batch, done func(Appended, error)) err
 // its original.
 func (p *Partition) await(end, bytes int64, done func(error)) {
 	p.mu.Lock()
-	err, settled := p.gone, p.gone != nil || end <= p.high.Load()
+	err, settled := p.gone, p.gone != nil || end <= p.highWatermark.Load()
 	if !settled && p.failed != nil {
 		err, settled = p.failed, true
 	}

@@ -47,16 +47,16 @@ type Partition struct {
 
 	rebuilt atomic.Bool // Open has rebuilt state completely
 
-	high  atomic.Int64 // the high watermark
-	woken atomic.Int64 // how often wakeAll ran
-	bytes int64        // appended since Open; guarded by turn
+	highWatermark atomic.Int64 // the high watermark
+	wakeups       atomic.Int64 // how often wakeAll ran
+	appendedBytes int64        // appended since Open; guarded by turn
 
-	mu       sync.Mutex // guards the fields below
-	pending  []pending  // appends that are not durable yet, by end
-	visible  int64      // the value of bytes at the high watermark
-	watchers watchers
-	gone     error // the reason given to End: the partition serves nobody any more
-	failed   error // the log failed: nothing more will become durable
+	mu           sync.Mutex // guards the fields below
+	pending      []pending  // appends that are not durable yet, by end
+	visibleBytes int64      // the value of bytes at the high watermark
+	watchers     watchers
+	gone         error // the reason given to End: the partition serves nobody any more
+	failed       error // the log failed: nothing more will become durable
 }
 
 // pending is an append, or the repetition of one, that waits for the high
@@ -115,7 +115,7 @@ func Open(ctx context.Context, open Opener, cfg Config) (*Partition, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("rebuild producers from %d: %w", from, err), log.Close())
 	}
-	p.high.Store(log.End())
+	p.highWatermark.Store(log.End())
 	p.stateEnd = log.End()
 	p.rebuilt.Store(true)
 	return p, nil
@@ -134,7 +134,7 @@ func (p *Partition) LogStartOffset() int64 { return p.log.Start() }
 func (p *Partition) LogEndOffset() int64 { return p.log.End() }
 
 // HighWatermark is the first offset that readers may not see.
-func (p *Partition) HighWatermark() int64 { return p.high.Load() }
+func (p *Partition) HighWatermark() int64 { return p.highWatermark.Load() }
 
 // Size is the number of bytes in the log.
 func (p *Partition) Size() int64 { return p.log.Size() }
@@ -143,13 +143,13 @@ func (p *Partition) Size() int64 { return p.log.Size() }
 // order, and tells the watchers. The log calls it.
 func (p *Partition) advance(end int64) {
 	p.mu.Lock()
-	if end <= p.high.Load() {
+	if end <= p.highWatermark.Load() {
 		p.mu.Unlock()
 		return
 	}
-	p.high.Store(end)
+	p.highWatermark.Store(end)
 	n := 0
-	visible := p.visible
+	visible := p.visibleBytes
 	for n < len(p.pending) && p.pending[n].end <= end {
 		visible = max(visible, p.pending[n].bytes)
 		n++
@@ -159,8 +159,8 @@ func (p *Partition) advance(end int64) {
 	if len(p.pending) == 0 {
 		p.pending = nil
 	}
-	more := visible - p.visible
-	p.visible = visible
+	more := visible - p.visibleBytes
+	p.visibleBytes = visible
 	told := p.watchers.walk()
 	p.mu.Unlock()
 	for _, w := range ready {
@@ -222,10 +222,10 @@ type Progress struct {
 // Progress returns how far the partition has come. Nobody is told of a change between
 // a look at the partition and Watch: a caller that does both compares the progress
 // before the look with the progress after Watch.
-func (p *Partition) Progress() Progress { return Progress{p.high.Load(), p.woken.Load()} }
+func (p *Partition) Progress() Progress { return Progress{p.highWatermark.Load(), p.wakeups.Load()} }
 
 func (p *Partition) wakeAll() {
-	p.woken.Add(1)
+	p.wakeups.Add(1)
 	p.mu.Lock()
 	told := p.watchers.walk()
 	p.mu.Unlock()

@@ -37,7 +37,7 @@ func FuzzProducerSnapshot(f *testing.F) {
 		require.NoError(t, second.load(first.encode(), math.MaxInt64))
 		require.Equal(t, first.encode(), second.encode())
 		for _, p := range first.byID {
-			require.LessOrEqual(t, len(p.batches), window)
+			require.LessOrEqual(t, len(p.batches), batchesRemembered)
 			for _, b := range p.batches {
 				require.GreaterOrEqual(t, b.last, int32(0))
 			}

@@ -13,9 +13,9 @@ import (
 	"github.com/botehq/bote/internal/record"
 )
 
-// window is how many batches per producer are remembered. Clients keep at most this
+// batchesRemembered is how many batches per producer are remembered. Clients keep at most this
 // many in flight.
-const window = 5
+const batchesRemembered = 5
 
 // sent describes a batch of a producer that is in the log.
 type sent struct {
@@ -93,7 +93,7 @@ func (s *producers) add(b record.Batch) {
 
 // remember adds the newest batch, and drops the oldest if there are more than window.
 func (p *producer) remember(b sent) {
-	if len(p.batches) == window {
+	if len(p.batches) == batchesRemembered {
 		p.batches = slices.Delete(p.batches, 0, 1)
 	}
 	p.batches = append(p.batches, b)

@@ -12,10 +12,10 @@ const fewWatchers = 16
 //
 //	places == nil || len(places) == len(list) && list[places[w]] == w
 type watchers struct {
-	list   []Watcher
-	places map[Watcher]int // index in list; nil while there are few
-	walked bool            // a caller of walk may still hold this list
-	most   int             // largest length since the last shrink
+	list    []Watcher
+	indexOf map[Watcher]int // index in list; nil while there are few
+	shared  bool            // a caller of walk may still hold this list
+	peak    int             // largest length since the last shrink
 }
 
 // add enters a watcher that is not in the set. It writes after the end of any slice that
@@ -23,10 +23,10 @@ type watchers struct {
 func (s *watchers) add(w Watcher) {
 	s.list = append(s.list, w)
 	n := len(s.list)
-	s.most = max(s.most, n)
+	s.peak = max(s.peak, n)
 	switch {
-	case s.places != nil:
-		s.places[w] = n - 1
+	case s.indexOf != nil:
+		s.indexOf[w] = n - 1
 	case n > fewWatchers:
 		s.index()
 	}
@@ -43,29 +43,29 @@ func (s *watchers) remove(w Watcher) {
 		*s = watchers{}
 		return
 	}
-	delete(s.places, w)
-	if s.walked {
-		s.list, s.walked = slices.Clone(s.list), false
+	delete(s.indexOf, w)
+	if s.shared {
+		s.list, s.shared = slices.Clone(s.list), false
 	}
 	if at != last {
 		s.list[at] = s.list[last]
-		if s.places != nil {
-			s.places[s.list[at]] = at
+		if s.indexOf != nil {
+			s.indexOf[s.list[at]] = at
 		}
 	}
 	s.list[last] = nil
 	s.list = s.list[:last]
-	if s.most > fewWatchers && s.most >= 4*last {
+	if s.peak > fewWatchers && s.peak >= 4*last {
 		s.shrink()
 	}
 }
 
 // find returns the index of w in list, or -1.
 func (s *watchers) find(w Watcher) int {
-	if s.places == nil {
+	if s.indexOf == nil {
 		return slices.Index(s.list, w)
 	}
-	if at, ok := s.places[w]; ok {
+	if at, ok := s.indexOf[w]; ok {
 		return at
 	}
 	return -1
@@ -73,22 +73,22 @@ func (s *watchers) find(w Watcher) int {
 
 // shrink gives memory back. It runs when at most a quarter of most is left.
 func (s *watchers) shrink() {
-	s.list, s.places, s.most = slices.Clone(s.list), nil, len(s.list)
-	if s.most > fewWatchers {
+	s.list, s.indexOf, s.peak = slices.Clone(s.list), nil, len(s.list)
+	if s.peak > fewWatchers {
 		s.index()
 	}
 }
 
 // index builds places.
 func (s *watchers) index() {
-	s.places = make(map[Watcher]int, len(s.list))
+	s.indexOf = make(map[Watcher]int, len(s.list))
 	for i, w := range s.list {
-		s.places[w] = i
+		s.indexOf[w] = i
 	}
 }
 
 // walk returns all watchers. The caller may iterate over them without the mutex.
 func (s *watchers) walk() []Watcher {
-	s.walked = len(s.list) > 0
+	s.shared = len(s.list) > 0
 	return s.list
 }

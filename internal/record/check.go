@@ -207,12 +207,12 @@ type walk struct {
 	// Timestamps outside earliest to latest are refused.
 	earliest, latest int64
 
-	maxTime int64
-	index   int32
-	skipped bool    // offset deltas do not count 0, 1, 2, ...
-	late    bool    // a timestamp is out of range
-	faults  []Fault // the first maxNamed of them
-	count   int     // of all faults
+	maxTime        int64
+	index          int32
+	offsetGap      bool    // offset deltas do not count 0, 1, 2, ...
+	timestampFault bool    // a timestamp is out of range
+	faults         []Fault // the first maxNamed of them
+	count          int     // of all faults
 }
 
 func newWalk(r Rules, base int64) walk {
@@ -226,12 +226,12 @@ const maxNamed = 100
 func (w *walk) note(r Summary) {
 	ts := w.base + r.TimestampDelta
 	w.maxTime = max(w.maxTime, ts)
-	w.skipped = w.skipped || r.OffsetDelta != w.index
+	w.offsetGap = w.offsetGap || r.OffsetDelta != w.index
 	switch {
 	case r.NullKey && w.rules.Compacted:
 		w.fault(Fault{NullKey: true})
 	case (ts < w.earliest || ts > w.latest) && ts != noTimestamp:
-		w.late = true
+		w.timestampFault = true
 		w.fault(Fault{Timestamp: ts, Offset: int64(r.OffsetDelta), Earliest: w.earliest, Latest: w.latest})
 	}
 	w.index++
@@ -251,16 +251,16 @@ func (w *walk) plain(b Batch) error {
 		}
 		w.note(Summary{rec.TimestampDelta, rec.OffsetDelta, rec.Key == nil})
 	}
-	w.skipped = false // Kafka does not look at the offset deltas of plain records
+	w.offsetGap = false // Kafka does not look at the offset deltas of plain records
 	return nil
 }
 
 func (w *walk) packed(b Batch) error {
-	in, err := openInTurn(b.Codec(), b.Payload())
+	in, err := openWithSlot(b.Codec(), b.Payload())
 	if err != nil {
 		return unreadable(b, err)
 	}
-	defer leave()
+	defer releaseSlot()
 	s := newScanner(in, unpackBound(len(b.Payload())))
 	defer s.release()
 	for range b.Count() {
@@ -291,11 +291,11 @@ func unreadable(b Batch, err error) error {
 func (w *walk) refusal() error {
 	r := &RefusedError{Code: kerr.InvalidRecord, Faults: w.faults, FaultCount: w.count}
 	switch {
-	case w.late:
+	case w.timestampFault:
 		r.Code, r.Message = kerr.InvalidTimestamp, "One or more records have been rejected due to invalid timestamp"
 	case w.count > 0:
 		r.Message = "One or more records have been rejected due to"
-	case w.skipped:
+	case w.offsetGap:
 		r.Message = "the offset deltas of a compressed batch must count from 0"
 	default:
 		return nil

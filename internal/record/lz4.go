@@ -40,11 +40,11 @@ var errLZ4 = errors.New("lz4: malformed frame")
 
 // lz4Stream reads the blocks of one frame.
 type lz4Stream struct {
-	p     []byte // the bytes that are not read yet
-	flags byte
-	block []byte // as large as a block of this frame may unpack to
-	room  []byte // the memory of block
-	ended bool
+	p           []byte // the bytes that are not read yet
+	flags       byte
+	block       []byte // as large as a block of this frame may unpack to
+	blockMemory []byte // the memory of block
+	ended       bool
 }
 
 var lz4Streams = sync.Pool{New: func() any { return new(lz4Stream) }}
@@ -86,10 +86,10 @@ func (s *lz4Stream) header() error {
 	}
 	s.p = s.p[size+1:]
 	largestBlock := 1 << (8 + 2*int(code))
-	if cap(s.room) < largestBlock {
-		s.room = make([]byte, largestBlock)
+	if cap(s.blockMemory) < largestBlock {
+		s.blockMemory = make([]byte, largestBlock)
 	}
-	s.block = s.room[:largestBlock]
+	s.block = s.blockMemory[:largestBlock]
 	return nil
 }
 

@@ -24,11 +24,11 @@ func Recode(b Batch, unpacked []byte, c Codec, level int) (Batch, error) {
 // recode packs a batch with the codec that the rules force. It never holds all
 // unpacked records, and stops when the result gets too large.
 func recode(b Batch, r Rules) (Batch, error) {
-	in, err := openInTurn(b.Codec(), b.Payload())
+	in, err := openWithSlot(b.Codec(), b.Payload())
 	if err != nil {
 		return nil, refuse(kerr.UnknownServerError, err.Error())
 	}
-	defer leave()
+	defer releaseSlot()
 	defer in.release()
 	out := bounded{b: append(make(Batch, 0, HeaderSize+len(b.Payload())), b[:HeaderSize]...), most: r.MaxBytes}
 	w, err := packer(r.Force, r.Level, &out)

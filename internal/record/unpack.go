@@ -30,16 +30,16 @@ func open(c Codec, p []byte) (stream, error) {
 	return openWith(c, p, awaitWindow(c, p))
 }
 
-// openInTurn is open for a producer's batch: it also waits for a place in unpacking,
+// openWithSlot is open for a producer's batch: it also waits for a place in unpacking,
 // which leave gives back. The order is: first the large window, then a place. The
 // other way round, batches that wait for the large window would occupy all places, and
 // no other batch could be unpacked.
-func openInTurn(c Codec, p []byte) (stream, error) {
+func openWithSlot(c Codec, p []byte) (stream, error) {
 	large := awaitWindow(c, p)
-	unpacking <- struct{}{}
+	unpackSlots <- struct{}{}
 	in, err := openWith(c, p, large)
 	if err != nil {
-		leave()
+		releaseSlot()
 	}
 	return in, err
 }
@@ -53,8 +53,8 @@ func awaitWindow(c Codec, p []byte) bool {
 	return large
 }
 
-// leave gives a place in unpacking back.
-func leave() { <-unpacking }
+// releaseSlot gives a place in unpacking back.
+func releaseSlot() { <-unpackSlots }
 
 // openWith returns a stream; large says that the caller holds the large window. The
 // stream gives the window back when it is released; after an error, openWith does.
@@ -75,9 +75,9 @@ func openWith(c Codec, p []byte, large bool) (stream, error) {
 	}
 }
 
-// unpacking bounds how many producers' batches are unpacked at the same time. The work
+// unpackSlots bounds how many producers' batches are unpacked at the same time. The work
 // is pure computation: more at once would not be faster, and would need more memory.
-var unpacking = make(chan struct{}, runtime.GOMAXPROCS(0))
+var unpackSlots = make(chan struct{}, runtime.GOMAXPROCS(0))
 
 // plainStream is the stream of bytes that are not packed.
 type plainStream struct{ p []byte }
@@ -133,7 +133,7 @@ type zstdStream struct {
 // zstdKept are the decoders that are reused, one for each place in unpacking. They are
 // made at the start of the program: a decoder has a channel, and a channel that is
 // made in a test's bubble (testing/synctest) belongs to that bubble.
-var zstdKept = keepZstd(cap(unpacking))
+var zstdKept = keepZstd(cap(unpackSlots))
 
 func keepZstd(n int) chan *zstdStream {
 	kept := make(chan *zstdStream, n)
@@ -202,14 +202,14 @@ func wantsLargeWindow(p []byte) bool {
 		if window > usualWindow {
 			return window <= maxWindow
 		}
-		p = behindFrame(p[h.HeaderSize:], h.HasCheckSum)
+		p = skipBlocks(p[h.HeaderSize:], h.HasCheckSum)
 	}
 	return false
 }
 
-// behindFrame returns the bytes after the blocks at the start of p, or nothing if the
+// skipBlocks returns the bytes after the blocks at the start of p, or nothing if the
 // blocks are cut off.
-func behindFrame(p []byte, checksum bool) []byte {
+func skipBlocks(p []byte, checksum bool) []byte {
 	const headerSize, typeRLE, checksumSize = 3, 1, 4
 	for last := false; !last; {
 		if len(p) < headerSize {

@@ -36,25 +36,25 @@ type budget struct {
 	waited  prometheus.Counter // seconds
 	episode *episode
 
-	mu        sync.Mutex // guards what follows
-	queue     []*waiter
-	overdrawn bool // one lease has over set
+	mu       sync.Mutex // guards what follows
+	queue    []*waiter
+	exceeded bool // one lease has over set
 }
 
 // waiter is a request that waits for bytes.
 type waiter struct {
-	lease *lease
-	n     int64
-	begun bool // the lease holds bytes already
-	ready chan struct{}
+	lease     *lease
+	n         int64
+	holdsSome bool // the lease holds bytes already
+	ready     chan struct{}
 }
 
 // lease is the part of a budget that one request or answer holds. One goroutine at a time
 // may write it; release may be called from any goroutine, and more than once.
 type lease struct {
-	of   *budget
-	n    atomic.Int64
-	over bool // may exceed the limit
+	of        *budget
+	n         atomic.Int64
+	mayExceed bool // may exceed the limit
 }
 
 func (b *budget) init(kind string, limit int64, m *metrics, e *episode) {
@@ -89,12 +89,12 @@ func (b *budget) serve() {
 	for len(b.queue) > 0 && b.try(b.queue[0].n) {
 		b.grant(0)
 	}
-	if b.overdrawn {
+	if b.exceeded {
 		return
 	}
 	for i, w := range b.queue {
-		if w.begun {
-			b.overdrawn, w.lease.over = true, true
+		if w.holdsSome {
+			b.exceeded, w.lease.mayExceed = true, true
 			b.used.Add(w.n)
 			b.grant(i)
 			return
@@ -118,11 +118,11 @@ func (b *budget) acquire(done <-chan struct{}, l *lease, n int64) bool {
 		l.n.Add(n)
 		return true
 	}
-	if l.over {
+	if l.mayExceed {
 		l.take(n)
 		return true
 	}
-	w := &waiter{lease: l, n: n, begun: l.n.Load() > 0, ready: make(chan struct{})}
+	w := &waiter{lease: l, n: n, holdsSome: l.n.Load() > 0, ready: make(chan struct{})}
 	b.mu.Lock()
 	b.queue = append(b.queue, w)
 	b.waiting.Store(int32(len(b.queue)))
@@ -181,8 +181,8 @@ const (
 	usualBatch = 1 << 20
 )
 
-// pressed reports whether the budget is more than half used up.
-func (b *budget) pressed() bool { return b.used.Load() > b.limit/2 }
+// halfUsed reports whether the budget is more than half used up.
+func (b *budget) halfUsed() bool { return b.used.Load() > b.limit/2 }
 
 // take adds n bytes to the lease without waiting.
 func (l *lease) take(n int64) {
@@ -218,10 +218,10 @@ func (l *lease) set(n int64) {
 func (l *lease) release() {
 	switch b := l.of; {
 	case b == nil:
-	case l.over:
+	case l.mayExceed:
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		l.over, b.overdrawn = false, false
+		l.mayExceed, b.exceeded = false, false
 		b.used.Add(-l.n.Swap(0))
 		b.serve()
 	default:

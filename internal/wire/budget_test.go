@@ -80,7 +80,7 @@ func TestBudgetOverdraft(t *testing.T) {
 	require.True(t, <-got)
 	second.release()
 	require.Zero(t, b.used.Load())
-	require.False(t, b.overdrawn)
+	require.False(t, b.exceeded)
 }
 
 // TestBudgetNeverStops: whatever the order, every waiter is served in the end, and
@@ -106,7 +106,7 @@ func TestBudgetNeverStops(t *testing.T) {
 	all.Wait()
 	require.Zero(t, b.used.Load())
 	require.Zero(t, b.waiting.Load())
-	require.False(t, b.overdrawn)
+	require.False(t, b.exceeded)
 }
 
 func TestShareShrinks(t *testing.T) {

@@ -18,26 +18,26 @@ import (
 
 // Conn is one client's connection.
 type Conn struct {
-	server   *Server
-	listener *Listener
-	nc       net.Conn
-	raw      syscall.RawConn // of nc; nil unless nc is a plain socket
-	ctx      context.Context //nolint:containedctx // the life of the connection itself, ended by its reader
-	cancel   context.CancelFunc
-	largest  int           // size of the largest frame so far; owned by the reader
-	lastTurn chan struct{} // closed when the last turn given out is over; owned by the reader
+	server       *Server
+	listener     *Listener
+	nc           net.Conn
+	raw          syscall.RawConn // of nc; nil unless nc is a plain socket
+	ctx          context.Context //nolint:containedctx // the life of the connection itself, ended by its reader
+	cancel       context.CancelFunc
+	largestFrame int           // size of the largest frame so far; owned by the reader
+	lastTurn     chan struct{} // closed when the last turn given out is over; owned by the reader
 
-	mu      sync.Mutex // guards what follows
-	queue   []*slot    // requests in order, oldest first
-	held    int        // bytes of unanswered requests and unsent answers
-	unsized int        // unanswered requests whose answers may have any size
+	mu             sync.Mutex // guards what follows
+	queue          []*slot    // requests in order, oldest first
+	heldBytes      int        // bytes of unanswered requests and unsent answers
+	unsizedAnswers int        // unanswered requests whose answers may have any size
 	// hoardsSince is since when finished answers are blocked by an unfinished one while
 	// memory is short; zero if they are not.
-	hoardsSince time.Time
-	broken      bool // set for good: nothing more is read or written
-	sending     int  // number of slots at the head of queue that the writer is sending
-	written     chan struct{}
-	ready       chan struct{}
+	hoardsSince    time.Time
+	broken         bool // set for good: nothing more is read or written
+	slotsBeingSent int  // number of slots at the head of queue that the writer is sending
+	written        chan struct{}
+	ready          chan struct{}
 }
 
 // slot is a request's place in the order of answers.
@@ -169,7 +169,7 @@ func (c *Conn) begin(r *Request) {
 	r.slot.began = time.Now()
 	c.mu.Lock()
 	c.queue = append(c.queue, r.slot)
-	c.held += r.slot.bytes
+	c.heldBytes += r.slot.bytes
 	c.mu.Unlock()
 	c.server.metrics.of(r.Key).requests.Inc()
 	c.server.metrics.inFlight.Inc()
@@ -203,7 +203,7 @@ func (c *Conn) waitForRoom() bool {
 	for {
 		c.mu.Lock()
 		broken := c.broken
-		room := len(c.queue) == 0 || c.held < c.server.cfg.BudgetBytes && len(c.queue) < c.server.cfg.BudgetRequests && c.unsized < maxUnsized
+		room := len(c.queue) == 0 || c.heldBytes < c.server.cfg.BudgetBytes && len(c.queue) < c.server.cfg.BudgetRequests && c.unsizedAnswers < maxUnsized
 		c.mu.Unlock()
 		switch {
 		case broken:
@@ -228,7 +228,7 @@ func (c *Conn) answerUnsized(s *slot) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s.unsized = true
-	c.unsized++
+	c.unsizedAnswers++
 }
 
 func (c *Conn) busy() bool {
@@ -248,7 +248,7 @@ func (c *Conn) finish(s *slot, parts []Part, release func()) {
 	s.parts, s.release = parts, release
 	c.mu.Lock()
 	if s.unsized {
-		c.unsized--
+		c.unsizedAnswers--
 		signal(c.written)
 	}
 	if c.broken {
@@ -258,7 +258,7 @@ func (c *Conn) finish(s *slot, parts []Part, release func()) {
 	}
 	s.done = true
 	s.bytes += size
-	c.held += size
+	c.heldBytes += size
 	next := c.queue[0] == s
 	c.mu.Unlock()
 	if next {
@@ -306,7 +306,7 @@ func (c *Conn) sendReady() bool {
 		batch := c.queue[:n:n]
 		broken := c.broken
 		if !broken {
-			c.sending = n
+			c.slotsBeingSent = n
 		}
 		c.mu.Unlock()
 		if broken {
@@ -323,14 +323,14 @@ func (c *Conn) sendReady() bool {
 			s.free()
 		}
 		c.mu.Lock()
-		c.sending = 0
+		c.slotsBeingSent = 0
 		if !c.broken {
 			clear(c.queue[:n])
 			c.queue = c.queue[n:]
 			if len(c.queue) == 0 {
 				c.queue = nil
 			}
-			c.held -= sent
+			c.heldBytes -= sent
 		}
 		broken = c.broken
 		c.mu.Unlock()
@@ -350,8 +350,8 @@ func (c *Conn) fail() {
 		return
 	}
 	c.broken = true
-	queue := c.queue[c.sending:] // the writer frees those that it is sending
-	c.queue, c.held = nil, 0
+	queue := c.queue[c.slotsBeingSent:] // the writer frees those that it is sending
+	c.queue, c.heldBytes = nil, 0
 	c.mu.Unlock()
 	_ = c.nc.Close() // there is nobody to report an error to
 	c.cancel()

@@ -38,9 +38,9 @@ const (
 	smallFrame = 4 << 10
 	// smallestFrame is a frame with a header of version 0 and no body.
 	smallestFrame = 8
-	// slowest is the minimum rate of a frame in bytes per second. Every step is also
+	// minRate is the minimum rate of a frame in bytes per second. Every step is also
 	// allowed the FrameTimeout.
-	slowest = 64 << 10
+	minRate = 64 << 10
 	// otherWeight is how many times its size a decoded request needs if it consists of
 	// tiny elements. Measured: 25 times for a fetch of topics without partitions, and
 	// 55 times, including the answer, for metadata of topics without names.
@@ -100,17 +100,17 @@ func (c *Conn) awaitByte(in *bufio.Reader) error {
 	}
 }
 
-// allow sets the deadline for the next n bytes, if they are not here yet.
-func (c *Conn) allow(in *bufio.Reader, n int) error {
+// setFrameDeadline sets the deadline for the next n bytes, if they are not here yet.
+func (c *Conn) setFrameDeadline(in *bufio.Reader, n int) error {
 	if in.Buffered() >= n {
 		return nil
 	}
-	return c.nc.SetReadDeadline(time.Now().Add(c.server.cfg.FrameTimeout + time.Duration(n)*time.Second/slowest))
+	return c.nc.SetReadDeadline(time.Now().Add(c.server.cfg.FrameTimeout + time.Duration(n)*time.Second/minRate))
 }
 
 // readHead reads the size of a frame and peeks at its API key.
 func (c *Conn) readHead(in *bufio.Reader) (n int, key uint16, err error) {
-	if err := c.allow(in, 4+2); err != nil {
+	if err := c.setFrameDeadline(in, 4+2); err != nil {
 		return 0, 0, err
 	}
 	var size [4]byte
@@ -181,7 +181,7 @@ func (c *Conn) readBody(in *bufio.Reader, f *frame, n int, key uint16) error {
 			return net.ErrClosed
 		}
 		f.grow(got, step, n)
-		if err := c.allow(in, step); err != nil {
+		if err := c.setFrameDeadline(in, step); err != nil {
 			return err
 		}
 		if _, err := io.ReadFull(in, (*f.buf)[got:got+step]); err != nil {
@@ -190,7 +190,7 @@ func (c *Conn) readBody(in *bufio.Reader, f *frame, n int, key uint16) error {
 		got += step
 	}
 	f.p = (*f.buf)[:n]
-	c.largest = max(c.largest, n)
+	c.largestFrame = max(c.largestFrame, n)
 	c.server.metrics.received.Add(float64(n))
 	return nil
 }
@@ -202,7 +202,7 @@ func (c *Conn) readBody(in *bufio.Reader, f *frame, n int, key uint16) error {
 // that needs no wait for memory.
 func (c *Conn) nextStep(f *frame, got, n int, key uint16) (step int, ok bool) {
 	step = min(n-got, firstRead)
-	if key == produceKey && n <= 2*c.largest {
+	if key == produceKey && n <= 2*c.largestFrame {
 		if got > 0 && f.slot.request.takeWithin(int64(n-got)) {
 			return n - got, true
 		}

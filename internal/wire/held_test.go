@@ -13,17 +13,17 @@ func TestAnsweredBeforeReleaseFrame(t *testing.T) {
 	c := &Conn{server: s, written: make(chan struct{}, 1), ready: make(chan struct{}, 1)}
 	sl := &slot{bytes: 1000}
 	sl.request.of, sl.answer.of = &s.records, &s.answers
-	c.queue, c.held = []*slot{sl}, 1000
+	c.queue, c.heldBytes = []*slot{sl}, 1000
 	r := &Request{Conn: c, slot: sl}
 	r.HoldFrame()
 	r.finish([]Part{{Bytes: make([]byte, 100)}}, nil) // the timeout of a Produce request has passed
 	c.mu.Lock()                                       // what sendReady does once the answer is sent
-	c.held -= sl.bytes
+	c.heldBytes -= sl.bytes
 	c.queue = nil
 	c.mu.Unlock()
 	r.ReleaseFrame() // the appends have returned
-	if c.held != 0 {
-		t.Fatalf("the connection holds %d bytes", c.held)
+	if c.heldBytes != 0 {
+		t.Fatalf("the connection holds %d bytes", c.heldBytes)
 	}
 }
 

@@ -19,7 +19,7 @@ func (s *Server) closeHoards() {
 	for {
 		select {
 		case now := <-look.C:
-			pressed := s.answers.pressed()
+			pressed := s.answers.halfUsed()
 			for _, c := range s.open() {
 				if c.hoards(now, pressed) {
 					s.metrics.stalled.Inc()

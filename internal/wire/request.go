@@ -21,10 +21,10 @@ type Request struct {
 	Body kmsg.Request
 	Conn *Conn
 
-	frame    *[]byte
-	held     bool        // the handler has the frame until ReleaseFrame; set before anybody can answer
-	answered atomic.Bool // or skipped
-	slot     *slot
+	frame     *[]byte
+	frameHeld bool        // the handler has the frame until ReleaseFrame; set before anybody can answer
+	answered  atomic.Bool // or skipped
+	slot      *slot
 }
 
 // header is what precedes a request's body.
@@ -170,7 +170,7 @@ func (r *Request) finish(parts []Part, release func()) {
 	}
 	r.Conn.server.metrics.finished(r.Key, r.slot.began)
 	r.Conn.finish(r.slot, parts, release)
-	if r.held {
+	if r.frameHeld {
 		return // ReleaseFrame does the rest, before or after this
 	}
 	frame := r.frame
@@ -183,7 +183,7 @@ func (r *Request) finish(parts []Part, release func()) {
 // calls ReleaseFrame. Without HoldFrame, the buffer is reused as soon as the request is
 // answered. Serve calls HoldFrame before it starts anything that may answer, such as a
 // timer.
-func (r *Request) HoldFrame() { r.held = true }
+func (r *Request) HoldFrame() { r.frameHeld = true }
 
 // ReleaseFrame gives back the buffer that HoldFrame kept, whether or not the request is
 // answered already. Afterwards neither Body nor anything taken from it may be used.
@@ -192,7 +192,7 @@ func (r *Request) ReleaseFrame() {
 	r.frame, r.Body = nil, nil
 	c.mu.Lock()
 	if !c.broken && !r.slot.done { // else the bytes are released with the answer
-		c.held -= r.slot.bytes
+		c.heldBytes -= r.slot.bytes
 		r.slot.bytes = 0
 	}
 	c.mu.Unlock()

@@ -16,10 +16,10 @@ const leastProgress = 4 << 10
 // pace measures how fast a client takes what is being sent: the bytes that it took in
 // the current window. It belongs to the writer.
 type pace struct {
-	window  time.Duration // a StallTimeout, or the rest of the IdleTimeout if that is shorter
-	taken   int64
-	pressed bool          // memory for answers was short when the window began
-	stalled time.Duration // length of all windows since the client last took leastProgress
+	window     time.Duration // a StallTimeout, or the rest of the IdleTimeout if that is shorter
+	taken      int64
+	pressed    bool          // memory for answers was short when the window began
+	stalledFor time.Duration // length of all windows since the client last took leastProgress
 }
 
 // send writes answers in order: runs of bytes in one call, parts of files in steps.
@@ -73,8 +73,8 @@ func (c *Conn) persist(run *net.Buffers, file *Part, p *pace) error {
 
 // openWindow begins the next window. A write returns at its end at the latest.
 func (c *Conn) openWindow(p *pace) error {
-	p.window = min(c.server.cfg.StallTimeout, c.server.cfg.IdleTimeout-p.stalled)
-	p.taken, p.pressed = 0, c.server.answers.pressed()
+	p.window = min(c.server.cfg.StallTimeout, c.server.cfg.IdleTimeout-p.stalledFor)
+	p.taken, p.pressed = 0, c.server.answers.halfUsed()
 	return c.nc.SetWriteDeadline(time.Now().Add(p.window))
 }
 
@@ -94,18 +94,18 @@ func (c *Conn) openWindow(p *pace) error {
 func (c *Conn) tooSlow(p *pace) bool {
 	stalled := p.taken < leastProgress
 	if stalled {
-		p.stalled += p.window
+		p.stalledFor += p.window
 	} else {
-		p.stalled = 0
+		p.stalledFor = 0
 	}
-	if p.stalled >= c.server.cfg.IdleTimeout {
+	if p.stalledFor >= c.server.cfg.IdleTimeout {
 		return true
 	}
-	if !c.server.answers.pressed() {
+	if !c.server.answers.halfUsed() {
 		return false
 	}
 	holds := c.holds()
-	wanted := min(holds, int64(p.window.Seconds()*slowest))
+	wanted := min(holds, int64(p.window.Seconds()*minRate))
 	return holds > leastProgress && (stalled || p.pressed && p.taken < wanted)
 }
 

@@ -148,16 +148,16 @@ type Server struct {
 
 	// resuming counts the goroutines that Resume starts. Close waits for those that began
 	// before drained was set; one that begins later finds its connection closed.
-	resuming sync.WaitGroup
-	waking   sync.Mutex // guards drained
-	drained  bool
+	resuming     sync.WaitGroup
+	resumeMu     sync.Mutex // guards drained
+	resumeClosed bool
 
-	mu        sync.Mutex // guards what follows
-	listeners []*Listener
-	conns     map[*Conn]struct{}
-	perHost   map[string]int
-	looking   bool // closeHoards is running
-	closed    bool
+	mu            sync.Mutex // guards what follows
+	listeners     []*Listener
+	conns         map[*Conn]struct{}
+	perHost       map[string]int
+	hoardsWatched bool // closeHoards is running
+	closed        bool
 }
 
 // NewServer returns a server that accepts nothing yet.
@@ -189,8 +189,8 @@ func (s *Server) Serve(l *Listener) {
 	if l.Handler == nil {
 		l.Handler = s.handler
 	}
-	if s.listeners = append(s.listeners, l); !s.looking {
-		s.looking = true
+	if s.listeners = append(s.listeners, l); !s.hoardsWatched {
+		s.hoardsWatched = true
 		s.wg.Go(s.closeHoards)
 	}
 	s.wg.Go(func() { s.accept(l) })
@@ -335,18 +335,18 @@ func (s *Server) Close() {
 		c.fail()
 	}
 	s.wg.Wait()
-	s.waking.Lock()
-	s.drained = true
-	s.waking.Unlock()
+	s.resumeMu.Lock()
+	s.resumeClosed = true
+	s.resumeMu.Unlock()
 	s.resuming.Wait()
 	s.episodes.stop()
 }
 
 // resumed runs f on a new goroutine, for which Close waits unless drained is set.
 func (s *Server) resumed(f func()) {
-	s.waking.Lock()
-	defer s.waking.Unlock()
-	if s.drained {
+	s.resumeMu.Lock()
+	defer s.resumeMu.Unlock()
+	if s.resumeClosed {
 		go f()
 		return
 	}

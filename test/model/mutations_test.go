@@ -31,7 +31,7 @@ var mutations = []mutation{
 	},
 	{
 		"high watermark past the synced end", "internal/partition/partition.go",
-		"func (p *Partition) HighWatermark() int64 { return p.high.Load() }",
+		"func (p *Partition) HighWatermark() int64 { return p.highWatermark.Load() }",
 		"func (p *Partition) HighWatermark() int64 { return p.log.End() }",
 	},
 	{

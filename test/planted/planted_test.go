@@ -148,7 +148,7 @@ var bugs = []bug{
 	},
 	{
 		"the high watermark is a batch early", "internal/partition/append.go",
-		"p.bytes += int64(len(b))\n", "p.bytes += int64(len(b))\n\tp.advance(base)\n",
+		"p.appendedBytes += int64(len(b))\n", "p.appendedBytes += int64(len(b))\n\tp.advance(base)\n",
 		"./internal/partition", "TestAnAppendMakesNothingBeforeItVisible",
 	},
 	{

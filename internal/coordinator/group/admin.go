@@ -39,7 +39,7 @@ func (c *Coordinator) DescribeGroups(req *kmsg.DescribeGroupsRequest, reply func
 			s.groups[id].describe(out, req.Version)
 			s.Settled(func(err error) {
 				if err != nil {
-					refuse(code(err))
+					refuse(clientCode(err))
 					return
 				}
 				finish()
@@ -98,7 +98,7 @@ func (c *Coordinator) ListGroups(req *kmsg.ListGroupsRequest, reply func(*kmsg.L
 			done(err)
 		})
 	}, func(err error) {
-		resp.ErrorCode = code(err)
+		resp.ErrorCode = clientCode(err)
 		slices.SortFunc(resp.Groups, func(a, b kmsg.ListGroupsResponseGroup) int { return strings.Compare(a.Group, b.Group) })
 		reply(resp)
 	})
@@ -134,7 +134,7 @@ func (s *shard) deleteGroup(id string, answer func(int16)) {
 	case g == nil:
 		s.Settled(func(err error) {
 			if err != nil {
-				answer(code(err))
+				answer(clientCode(err))
 				return
 			}
 			answer(kerr.GroupIDNotFound.Code)
@@ -145,15 +145,15 @@ func (s *shard) deleteGroup(id string, answer func(int16)) {
 		return
 	}
 	records := append(g.tombstones(g.everyPartition()), groupTombstone(g.id))
-	if err := s.append(func(err error) { answer(code(err)) }, records...); err != nil {
-		answer(code(err))
+	if err := s.append(func(err error) { answer(clientCode(err)) }, records...); err != nil {
+		answer(clientCode(err))
 	}
 }
 
 // everyPartition returns the partitions with an offset, committed or pending, in order.
 func (g *group) everyPartition() []partition {
 	list := g.committed()
-	for _, held := range g.pending {
+	for _, held := range g.txnOffsets {
 		for p := range held {
 			list = append(list, p)
 		}
@@ -224,16 +224,16 @@ func (s *shard) deleteOffsets(id string, topics []kmsg.OffsetDeleteResponseTopic
 			case out.ErrorCode != 0:
 			case g.subscribes(t.Topic):
 				out.ErrorCode = kerr.GroupSubscribedToTopic.Code
-			case ok || g.isHeld(p):
+			case ok || g.hasPending(p):
 				doomed = append(doomed, p)
 			}
 		}
 	}
 	if len(doomed) == 0 {
-		s.Settled(func(err error) { answer(code(err)) })
+		s.Settled(func(err error) { answer(clientCode(err)) })
 		return
 	}
-	if err := s.append(func(err error) { answer(code(err)) }, g.tombstones(doomed)...); err != nil {
-		answer(code(err))
+	if err := s.append(func(err error) { answer(clientCode(err)) }, g.tombstones(doomed)...); err != nil {
+		answer(clientCode(err))
 	}
 }

@@ -145,7 +145,7 @@ func (s *shard) commit(req *kmsg.OffsetCommitRequest, slots []commitSlot, answer
 	now := s.Now().UnixMilli()
 	for _, slot := range slots {
 		metadata := value(slot.request.Metadata)
-		if utf16Len(metadata) > s.c.cfg.OffsetMetadataMaxBytes || !fits(metadata) {
+		if utf16Len(metadata) > s.c.cfg.OffsetMetadataMaxBytes || !fitsRecord(metadata) {
 			*slot.code = kerr.OffsetMetadataTooLarge.Code
 			continue
 		}
@@ -166,8 +166,8 @@ func (s *shard) commit(req *kmsg.OffsetCommitRequest, slots []commitSlot, answer
 		answer(nil, 0)
 		return
 	}
-	if err := s.append(func(err error) { answer(stored, code(err)) }, records...); err != nil {
-		answer(stored, code(err))
+	if err := s.append(func(err error) { answer(stored, clientCode(err)) }, records...); err != nil {
+		answer(stored, clientCode(err))
 	}
 }
 

@@ -19,13 +19,13 @@ import (
 // caller must not change the request, or the buffer that its strings point into. The
 // coordinator copies what it keeps longer.
 type Coordinator struct {
-	cfg     Config
-	topics  Topics
-	log     *slog.Logger
-	newID   func() string
-	metrics *metrics
-	shards  *coordinator.Runtime[*shard]
-	held    atomic.Int64 // bytes that members and promises occupy, see memory.go
+	cfg              Config
+	topics           Topics
+	log              *slog.Logger
+	newID            func() string
+	metrics          *metrics
+	shards           *coordinator.Runtime[*shard]
+	memberBytesInUse atomic.Int64 // bytes that members and promises occupy, see memory.go
 }
 
 // New returns a coordinator that has loaded nothing.
@@ -78,17 +78,17 @@ func (c *Coordinator) Close() { c.shards.Close() }
 // do runs op on the shard of a group, or calls refuse. It refuses a group whose name
 // is too long for a record.
 func (c *Coordinator) do(group string, op func(*shard), refuse func(code int16)) {
-	if !fits(group) {
+	if !fitsRecord(group) {
 		refuse(kerr.InvalidGroupID.Code)
 		return
 	}
-	c.shards.Do(c.Partition(group), op, func(err error) { refuse(code(err)) })
+	c.shards.Do(c.Partition(group), op, func(err error) { refuse(clientCode(err)) })
 }
 
-// code translates an error of the runtime into the code that a client sees. A batch
+// clientCode translates an error of the runtime into the code that a client sees. A batch
 // that is too large is UNKNOWN_SERVER_ERROR, because the client cannot make it
 // smaller.
-func code(err error) int16 {
+func clientCode(err error) int16 {
 	var e *kerr.Error
 	switch {
 	case err == nil:

@@ -19,7 +19,7 @@ func (s *shard) expireOffsets() {
 		old := g.expired(now, s.c.cfg.OffsetsRetention.Milliseconds())
 		records = append(records, g.tombstones(old)...)
 		s.c.metrics.expired.WithLabelValues("offset").Add(float64(len(old)))
-		if g.state == Empty && g.membership == nil && len(old) == len(g.offsets) && len(g.pending) == 0 {
+		if g.state == Empty && g.membership == nil && len(old) == len(g.offsets) && len(g.txnOffsets) == 0 {
 			records = append(records, groupTombstone(g.id))
 			s.c.log.Info("group expired", slog.String("group", g.id))
 		}
@@ -34,7 +34,7 @@ func (g *group) expired(now, retention int64) []partition {
 	var old []partition
 	for p, o := range g.offsets {
 		base, may := g.ageFrom(p, o)
-		if may && !g.isHeld(p) && o.isOld(base, now, retention) {
+		if may && !g.hasPending(p) && o.isOld(base, now, retention) {
 			old = append(old, p)
 		}
 	}
@@ -49,8 +49,8 @@ func (g *group) ageFrom(p partition, o offset) (base int64, may bool) {
 		return 0, false
 	case g.protocolType == "":
 		return o.committedAt, true
-	case g.state == Empty && g.since >= 0:
-		return g.since, true
+	case g.state == Empty && g.stateSince >= 0:
+		return g.stateSince, true
 	case g.state == Empty:
 		return o.committedAt, true
 	default:

@@ -19,7 +19,7 @@ func (c *Coordinator) Check(done func(error)) {
 		}
 		done(nil)
 	}, func(err error) {
-		if sum, counted := held.Load(), c.held.Load(); err == nil && sum != counted {
+		if sum, counted := held.Load(), c.memberBytesInUse.Load(); err == nil && sum != counted {
 			err = fmt.Errorf("members hold %d bytes, counted %d", sum, counted)
 		}
 		done(err)
@@ -43,7 +43,7 @@ func (s *shard) weight() (n int64) {
 }
 
 // Held returns the bytes that are counted for all members and pending IDs.
-func (c *Coordinator) Held() int64 { return c.held.Load() }
+func (c *Coordinator) Held() int64 { return c.memberBytesInUse.Load() }
 
 func (g *group) check() error {
 	if g.membership == nil {

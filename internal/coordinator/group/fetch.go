@@ -94,7 +94,7 @@ func (c *Coordinator) fetchGroup(version int16, req *kmsg.OffsetFetchRequestGrou
 		}
 		s.Settled(func(err error) {
 			if err != nil {
-				refuse(code(err))
+				refuse(clientCode(err))
 				return
 			}
 			reply(out)
@@ -182,7 +182,7 @@ func (g *group) fetch(p partition, id [16]byte, exists, stable bool) kmsg.Offset
 	if g == nil {
 		return noOffset(p.id, 0)
 	}
-	if stable && g.isHeld(p) {
+	if stable && g.hasPending(p) {
 		return noOffset(p.id, kerr.UnstableOffsetCommit.Code)
 	}
 	o, ok := g.offsets[p]

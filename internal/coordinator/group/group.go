@@ -44,10 +44,10 @@ type group struct {
 	generation   int32
 	protocol     string
 	leader       string
-	since        int64 // when the state began, Unix time in ms; -1 if unknown
+	stateSince   int64 // when the state began, Unix time in ms; -1 if unknown
 
-	offsets map[partition]offset
-	pending map[int64]map[partition]offset // by producer ID, until its transaction ends
+	offsets    map[partition]offset
+	txnOffsets map[int64]map[partition]offset // by producer ID, until its transaction ends
 
 	*membership // may be nil while the group has no members and no pending IDs
 }
@@ -57,14 +57,14 @@ type membership struct {
 	members    map[string]*member
 	static     map[string]string // instance ID to member ID
 	support    support           // how many members offer each protocol
-	pendingIDs map[string]*promise
+	pendingIDs map[string]*pendingID
 	joining    int // number of members with a parked join
 	nextOrder  int // member.order of the next member
 
-	fromEmpty bool // PreparingRebalance began in Empty, so the initial delay applies
-	newcomer  bool // a member joined since the initial delay was last armed
-	joinTimer coordinator.Timer
-	syncTimer coordinator.Timer
+	fromEmpty        bool // PreparingRebalance began in Empty, so the initial delay applies
+	joinedSinceDelay bool // a member joined since the initial delay was last armed
+	joinTimer        coordinator.Timer
+	syncTimer        coordinator.Timer
 
 	topics      map[string]struct{} // subscriptions of the generation's members
 	topicsKnown bool                // all their metadata could be read
@@ -79,9 +79,9 @@ type member struct {
 	rebalanceTimeout int32 // ms
 	sessionTimeout   int32 // ms
 	protocols        []protocol
-	found            int // index in protocols that find returned last
+	lastFound        int // index in protocols that find returned last
 	assignment       []byte
-	weighed          int64 // bytes that it contributes to Coordinator.held
+	countedBytes     int64 // bytes that it contributes to Coordinator.held
 
 	order   int  // members that came earlier have a smaller one
 	isNew   bool // its first join is not answered yet

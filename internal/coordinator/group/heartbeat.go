@@ -76,7 +76,7 @@ func (c *Coordinator) LeaveGroup(req *kmsg.LeaveGroupRequest, reply func(*kmsg.L
 	}
 	c.do(req.Group, func(s *shard) {
 		members := s.leave(req.Group, leaving)
-		s.Settled(func(err error) { answer(code(err), members) })
+		s.Settled(func(err error) { answer(clientCode(err), members) })
 	}, func(code int16) { answer(code, nil) })
 }
 
@@ -106,7 +106,7 @@ func (s *shard) leaveOne(g *group, l kmsg.LeaveGroupRequestMember) int16 {
 	case id == "" && l.InstanceID != nil:
 		id = g.staticID(*l.InstanceID)
 	case g.isPending(id):
-		s.withdraw(g, id)
+		s.dropPendingID(g, id)
 		return 0
 	}
 	if code := g.validate(id, l.InstanceID); code != 0 {

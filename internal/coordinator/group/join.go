@@ -60,13 +60,13 @@ func (c *Coordinator) JoinGroup(caller Caller, req *kmsg.JoinGroupRequest, reply
 // writable reports whether the strings of the join's member, and the member ID that it
 // would get, fit into a record.
 func (j *join) writable() bool {
-	if !fits(j.req.ProtocolType, value(j.req.InstanceID), j.caller.ClientID, j.caller.ClientHost) {
+	if !fitsRecord(j.req.ProtocolType, value(j.req.InstanceID), j.caller.ClientID, j.caller.ClientHost) {
 		return false
 	}
 	if j.req.MemberID == "" && j.newIDBytes() > maxString {
 		return false
 	}
-	return !slices.ContainsFunc(j.req.Protocols, func(p kmsg.JoinGroupRequestProtocol) bool { return !fits(p.Name) })
+	return !slices.ContainsFunc(j.req.Protocols, func(p kmsg.JoinGroupRequestProtocol) bool { return !fitsRecord(p.Name) })
 }
 
 // newIDBytes returns the length of the ID that a new member would get.
@@ -90,7 +90,7 @@ func (s *shard) join(j *join) {
 		return
 	}
 	if g == nil {
-		if g = s.found(j); g == nil {
+		if g = s.createGroup(j); g == nil {
 			return
 		}
 	}
@@ -110,9 +110,9 @@ func (s *shard) join(j *join) {
 	}
 }
 
-// found creates the group of a first join and records it. It returns nil if it refused
+// createGroup creates the group of a first join and records it. It returns nil if it refused
 // the join.
-func (s *shard) found(j *join) *group {
+func (s *shard) createGroup(j *join) *group {
 	switch {
 	case j.req.MemberID != "":
 		j.refuse(kerr.UnknownMemberID.Code)
@@ -122,7 +122,7 @@ func (s *shard) found(j *join) *group {
 		return nil
 	}
 	if err := s.append(nil, groupRecord(j.req.Group, "", 0, "", "", s.Now().UnixMilli(), nil)); err != nil {
-		j.refuse(code(err))
+		j.refuse(clientCode(err))
 		return nil
 	}
 	return s.groups[j.req.Group]
@@ -157,30 +157,30 @@ func (s *shard) joinNew(g *group, j *join) {
 		s.admit(g, id, j)
 		return
 	}
-	s.promise(g, id, j)
+	s.givePendingID(g, id, j)
 }
 
-// promise gives out a member ID and makes it a pending ID of the group.
-func (s *shard) promise(g *group, id string, j *join) {
+// givePendingID gives out a member ID and makes it a pending ID of the group.
+func (s *shard) givePendingID(g *group, id string, j *join) {
 	g.ensureMembership()
 	if g.pendingIDs == nil {
-		g.pendingIDs = make(map[string]*promise)
+		g.pendingIDs = make(map[string]*pendingID)
 	}
-	p := s.newPromise(id)
+	p := s.newPendingID(id)
 	g.pendingIDs[id] = p
 	s.Schedule(&p.expiry, millis(j.req.SessionTimeoutMillis), func() {
 		s.c.log.Info("member id was not used in time", slog.String("group", g.id), slog.String("member", id))
-		s.withdraw(g, id)
+		s.dropPendingID(g, id)
 		s.completeIfJoined(g)
 		s.shrink(g)
 	})
 	j.answer(refusedJoin(id, kerr.MemberIDRequired.Code))
 }
 
-// withdraw forgets a pending ID, if id is one.
-func (s *shard) withdraw(g *group, id string) {
+// dropPendingID forgets a pending ID, if id is one.
+func (s *shard) dropPendingID(g *group, id string) {
 	if g.isPending(id) {
-		s.breakPromise(g.pendingIDs[id])
+		s.stopPendingID(g.pendingIDs[id])
 		delete(g.pendingIDs, id)
 	}
 }
@@ -188,7 +188,7 @@ func (s *shard) withdraw(g *group, id string) {
 // admit adds a member. It starts a rebalance, or the member takes part in the running
 // one.
 func (s *shard) admit(g *group, id string, j *join) {
-	s.withdraw(g, id)
+	s.dropPendingID(g, id)
 	m := &member{
 		id:         strings.Clone(id),
 		instance:   cloned(j.req.InstanceID),
@@ -204,7 +204,7 @@ func (s *shard) admit(g *group, id string, j *join) {
 	s.weigh(g, m)
 	g.insert(m)
 	s.c.metrics.members.Inc()
-	g.newcomer = g.newcomer || g.state == PreparingRebalance && g.fromEmpty
+	g.joinedSinceDelay = g.joinedSinceDelay || g.state == PreparingRebalance && g.fromEmpty
 	g.park(m, j.answer)
 	// A new member cannot send heartbeats before it is answered, and the group does not
 	// notice if its connection breaks while its join is parked. So this wait has a
@@ -230,19 +230,19 @@ func (s *shard) rejoin(g *group, j *join) {
 	m := g.members[id]
 	switch g.state {
 	case PreparingRebalance:
-		s.takePart(g, m, j, "")
+		s.parkInJoinPhase(g, m, j, "")
 	case CompletingRebalance:
 		if m.matches(j.req.Protocols) {
 			j.answer(g.joined(m))
 			return
 		}
-		s.takePart(g, m, j, "a member changed its metadata")
+		s.parkInJoinPhase(g, m, j, "a member changed its metadata")
 	case Stable:
 		switch {
 		case g.leader == m.id:
-			s.takePart(g, m, j, "the leader joined again")
+			s.parkInJoinPhase(g, m, j, "the leader joined again")
 		case !m.matches(j.req.Protocols):
-			s.takePart(g, m, j, "a member changed its metadata")
+			s.parkInJoinPhase(g, m, j, "a member changed its metadata")
 		default:
 			j.answer(g.joined(m))
 		}
@@ -251,8 +251,8 @@ func (s *shard) rejoin(g *group, j *join) {
 	}
 }
 
-// takePart parks a known member in the join phase, and starts one if none is running.
-func (s *shard) takePart(g *group, m *member, j *join, reason string) {
+// parkInJoinPhase parks a known member in the join phase, and starts one if none is running.
+func (s *shard) parkInJoinPhase(g *group, m *member, j *join, reason string) {
 	m.timeouts(j.req)
 	g.offer(m, cloneProtocols(j.req.Protocols))
 	s.weigh(g, m)
@@ -332,6 +332,6 @@ func (s *shard) keepGeneration(g *group, m *member, j *join, leader string) {
 		s.startSession(g, m, m.sessionTimeout)
 	}, g.snapshot(nil))
 	if err != nil {
-		g.answerJoin(m, refusedJoin("", code(err)))
+		g.answerJoin(m, refusedJoin("", clientCode(err)))
 	}
 }

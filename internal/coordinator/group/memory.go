@@ -84,34 +84,34 @@ func (j *join) bytes() int64 {
 // weigh updates the bytes that are counted for a member.
 func (s *shard) weigh(g *group, m *member) {
 	n := g.bytes(m)
-	s.c.held.Add(n - m.weighed)
-	m.weighed = n
+	s.c.memberBytesInUse.Add(n - m.countedBytes)
+	m.countedBytes = n
 }
 
 // unweigh ends the counting of a member that was removed.
 func (s *shard) unweigh(m *member) {
-	s.c.held.Add(-m.weighed)
-	m.weighed = 0
+	s.c.memberBytesInUse.Add(-m.countedBytes)
+	m.countedBytes = 0
 }
 
-// promise is a pending ID: a member ID that was given out with MEMBER_ID_REQUIRED and
+// pendingID is a pending ID: a member ID that was given out with MEMBER_ID_REQUIRED and
 // has not joined yet.
-type promise struct {
+type pendingID struct {
 	expiry  coordinator.Timer // forgets the ID
 	weighed int64             // bytes that it contributes to Coordinator.held
 }
 
-// newPromise makes the promise of an ID and counts its bytes.
-func (s *shard) newPromise(id string) *promise {
-	p := &promise{weighed: int64(memberBytes + len(id))}
-	s.c.held.Add(p.weighed)
+// newPendingID makes the promise of an ID and counts its bytes.
+func (s *shard) newPendingID(id string) *pendingID {
+	p := &pendingID{weighed: int64(memberBytes + len(id))}
+	s.c.memberBytesInUse.Add(p.weighed)
 	return p
 }
 
-// breakPromise stops the promise's timer and ends its counting.
-func (s *shard) breakPromise(p *promise) {
+// stopPendingID stops the promise's timer and ends its counting.
+func (s *shard) stopPendingID(p *pendingID) {
 	s.Cancel(&p.expiry)
-	s.c.held.Add(-p.weighed)
+	s.c.memberBytesInUse.Add(-p.weighed)
 	p.weighed = 0
 }
 
@@ -125,13 +125,13 @@ func (s *shard) affords(g *group, j *join) bool {
 			id = g.static[*j.req.InstanceID]
 		}
 		if m := g.members[id]; m != nil {
-			more -= m.weighed - int64(len(m.assignment))
+			more -= m.countedBytes - int64(len(m.assignment))
 		}
 		if p := g.pendingIDs[id]; p != nil {
 			more -= p.weighed
 		}
 	}
-	return more <= 0 || s.c.held.Load()+more <= s.c.cfg.MembersMaxBytes
+	return more <= 0 || s.c.memberBytesInUse.Load()+more <= s.c.cfg.MembersMaxBytes
 }
 
 // affordsAssignments reports whether there is memory for a leader's assignments. The
@@ -144,5 +144,5 @@ func (s *shard) affordsAssignments(g *group, list []kmsg.SyncGroupRequestGroupAs
 	for i := range list {
 		more += int64(len(list[i].MemberAssignment))
 	}
-	return more <= 0 || s.c.held.Load()+more <= s.c.cfg.MembersMaxBytes
+	return more <= 0 || s.c.memberBytesInUse.Load()+more <= s.c.cfg.MembersMaxBytes
 }

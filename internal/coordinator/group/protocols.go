@@ -119,21 +119,21 @@ func (g *group) selectProtocol() string {
 // offer replaces the protocols that a member of the group offers.
 func (g *group) offer(m *member, list []protocol) {
 	g.support.remove(m.protocols)
-	m.protocols, m.found = list, 0
+	m.protocols, m.lastFound = list, 0
 	g.support.add(m.protocols)
 }
 
 // find returns the first of a member's protocols with the name, or nil. It tries the
 // last one found first, because callers mostly ask for the group's protocol.
 func (m *member) find(name string) *protocol {
-	if m.found < len(m.protocols) && m.protocols[m.found].name == name {
-		return &m.protocols[m.found]
+	if m.lastFound < len(m.protocols) && m.protocols[m.lastFound].name == name {
+		return &m.protocols[m.lastFound]
 	}
 	i := slices.IndexFunc(m.protocols, func(p protocol) bool { return p.name == name })
 	if i < 0 {
 		return nil
 	}
-	m.found = i
+	m.lastFound = i
 	return &m.protocols[i]
 }
 

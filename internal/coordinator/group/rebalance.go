@@ -33,7 +33,7 @@ func (s *shard) prepare(g *group, reason string) {
 	s.Cancel(&g.syncTimer)
 	s.c.metrics.rebalances.Inc()
 	s.c.log.Info("rebalance", slog.String("group", g.id), slog.Int("generation", int(g.generation)), slog.String("reason", reason))
-	g.fromEmpty, g.newcomer = g.state == Empty, false
+	g.fromEmpty, g.joinedSinceDelay = g.state == Empty, false
 	g.enter(PreparingRebalance, s.Now())
 	switch {
 	case g.fromEmpty:
@@ -55,7 +55,7 @@ func clearIf(yes bool, p []byte) []byte {
 
 // enter changes the state.
 func (g *group) enter(next State, now time.Time) {
-	g.state, g.since = next, now.UnixMilli()
+	g.state, g.stateSince = next, now.UnixMilli()
 }
 
 // awaitNewcomers gives the first members of a group time to arrive together. It waits
@@ -67,11 +67,11 @@ func (s *shard) awaitNewcomers(g *group, delay, remaining time.Duration) {
 		return
 	}
 	s.Schedule(&g.joinTimer, delay, func() {
-		if !g.newcomer || remaining == 0 {
+		if !g.joinedSinceDelay || remaining == 0 {
 			s.completeJoin(g)
 			return
 		}
-		g.newcomer = false
+		g.joinedSinceDelay = false
 		s.awaitNewcomers(g, min(s.c.cfg.InitialRebalanceDelay, remaining), max(remaining-delay, 0))
 	})
 }
@@ -216,7 +216,7 @@ func (g *group) snapshot(assignments map[string][]byte) coordinator.KeyValue {
 		}
 		list = append(list, v)
 	}
-	return groupRecord(g.id, g.protocolType, g.generation, g.protocol, g.leader, g.since, list)
+	return groupRecord(g.id, g.protocolType, g.generation, g.protocol, g.leader, g.stateSince, list)
 }
 
 // append writes records as one batch, see [coordinator.Shard.Append]. If one of them is

@@ -29,7 +29,7 @@ const (
 // there either.
 const maxString = math.MaxInt16
 
-func fits(list ...string) bool {
+func fitsRecord(list ...string) bool {
 	return !slices.ContainsFunc(list, func(s string) bool { return len(s) > maxString })
 }
 
@@ -66,7 +66,7 @@ func topicPartition(topic string, id int32) partition {
 
 // offsetKey returns nil if a string does not fit.
 func offsetKey(group string, p partition) []byte {
-	if !fits(group, p.topic.Value()) {
+	if !fitsRecord(group, p.topic.Value()) {
 		return nil
 	}
 	k := kmsg.OffsetCommitKey{Version: offsetKeyVersion, Group: group, Topic: p.topic.Value(), Partition: p.id}
@@ -76,7 +76,7 @@ func offsetKey(group string, p partition) []byte {
 // offsetRecord returns the record of a commit with a value of the given version. If there
 // is an explicit expiry time the version is 1, the only one that has it.
 func offsetRecord(group string, p partition, o offset, version int16) coordinator.KeyValue {
-	if !fits(o.metadata) {
+	if !fitsRecord(o.metadata) {
 		return unwritable
 	}
 	v := kmsg.NewOffsetCommitValue()
@@ -116,7 +116,7 @@ func readOffset(value []byte) (offset, error) {
 
 // groupKey returns nil if the name does not fit.
 func groupKey(group string) []byte {
-	if !fits(group) {
+	if !fitsRecord(group) {
 		return nil
 	}
 	k := kmsg.GroupMetadataKey{Version: groupKeyVersion, Group: group}
@@ -129,10 +129,10 @@ func groupTombstone(group string) coordinator.KeyValue {
 
 // groupRecord returns the record of a generation. An empty protocol or leader is null.
 func groupRecord(id, protocolType string, generation int32, protocol, leader string, since int64, members []kmsg.GroupMetadataValueMember) coordinator.KeyValue {
-	ok := fits(protocolType, protocol, leader)
+	ok := fitsRecord(protocolType, protocol, leader)
 	for i := range members {
 		m := &members[i]
-		ok = ok && fits(m.MemberID, value(m.InstanceID), m.ClientID, m.ClientHost)
+		ok = ok && fitsRecord(m.MemberID, value(m.InstanceID), m.ClientID, m.ClientHost)
 	}
 	if !ok {
 		return unwritable

@@ -109,7 +109,7 @@ func FuzzApply(f *testing.F) {
 		require.NoError(t, s.Apply(coordinator.Record{Offset: 2, ProducerID: -1, Key: key}))
 		for _, g := range s.groups {
 			require.Empty(t, g.offsets)
-			require.Empty(t, g.pending)
+			require.Empty(t, g.txnOffsets)
 		}
 		require.Empty(t, s.open)
 	})
@@ -119,7 +119,7 @@ func FuzzApply(f *testing.F) {
 func describeShard(s *shard) []string {
 	var out []string
 	for id, g := range s.groups {
-		out = append(out, fmt.Sprintf("%q %q %s %d %d %d %d", id, g.id, g.state, g.generation, len(g.offsets), len(g.pending), g.size()))
+		out = append(out, fmt.Sprintf("%q %q %s %d %d %d %d", id, g.id, g.state, g.generation, len(g.offsets), len(g.txnOffsets), g.size()))
 		for p, o := range g.offsets {
 			out = append(out, fmt.Sprintf("%q %v %v", id, p, o))
 		}

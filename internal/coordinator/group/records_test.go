@@ -183,7 +183,7 @@ func TestStringsThatDoNotFit(t *testing.T) {
 	s := &shard{}
 	err := s.append(nil, groupTombstone("g"), unwritable)
 	require.ErrorIs(t, err, errUnwritable)
-	require.Equal(t, kerr.UnknownServerError.Code, code(err))
+	require.Equal(t, kerr.UnknownServerError.Code, clientCode(err))
 }
 
 func TestSubscribed(t *testing.T) {

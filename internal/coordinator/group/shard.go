@@ -60,7 +60,7 @@ func (s *shard) applyOffset(r coordinator.Record) error {
 	o.record = r.Offset
 	g := s.ensure(k.Group)
 	if r.Transactional() {
-		s.hold(g, r.ProducerID, p, o)
+		s.addPending(g, r.ProducerID, p, o)
 		return nil
 	}
 	g.commit(p, o)
@@ -77,7 +77,7 @@ func (g *group) commit(p partition, o offset) {
 // forget removes the offset of a partition, and its pending ones.
 func (s *shard) forget(g *group, p partition) {
 	delete(g.offsets, p)
-	for producer, held := range g.pending {
+	for producer, held := range g.txnOffsets {
 		delete(held, p)
 		if len(held) == 0 {
 			s.release(g, producer)
@@ -85,15 +85,15 @@ func (s *shard) forget(g *group, p partition) {
 	}
 }
 
-// hold keeps an offset as pending until its transaction ends.
-func (s *shard) hold(g *group, producer int64, p partition, o offset) {
-	if g.pending == nil {
-		g.pending = make(map[int64]map[partition]offset)
+// addPending keeps an offset as pending until its transaction ends.
+func (s *shard) addPending(g *group, producer int64, p partition, o offset) {
+	if g.txnOffsets == nil {
+		g.txnOffsets = make(map[int64]map[partition]offset)
 	}
-	if g.pending[producer] == nil {
-		g.pending[producer] = make(map[partition]offset)
+	if g.txnOffsets[producer] == nil {
+		g.txnOffsets[producer] = make(map[partition]offset)
 	}
-	g.pending[producer][p] = o
+	g.txnOffsets[producer][p] = o
 	if s.open[producer] == nil {
 		s.open[producer] = make(map[*group]struct{})
 	}
@@ -101,16 +101,16 @@ func (s *shard) hold(g *group, producer int64, p partition, o offset) {
 }
 
 func (s *shard) release(g *group, producer int64) {
-	delete(g.pending, producer)
+	delete(g.txnOffsets, producer)
 	delete(s.open[producer], g)
 	if len(s.open[producer]) == 0 {
 		delete(s.open, producer)
 	}
 }
 
-// isHeld reports whether a transaction has a pending offset for the partition.
-func (g *group) isHeld(p partition) bool {
-	for _, held := range g.pending {
+// hasPending reports whether a transaction has a pending offset for the partition.
+func (g *group) hasPending(p partition) bool {
+	for _, held := range g.txnOffsets {
 		if _, ok := held[p]; ok {
 			return true
 		}
@@ -122,7 +122,7 @@ func (g *group) isHeld(p partition) bool {
 // record came after the pending one's stays.
 func (s *shard) EndTransaction(producer int64, commit bool) {
 	for g := range s.open[producer] {
-		for p, o := range g.pending[producer] {
+		for p, o := range g.txnOffsets[producer] {
 			if old, ok := g.offsets[p]; commit && (!ok || old.record < o.record) {
 				g.commit(p, o)
 			}
@@ -145,7 +145,7 @@ func (s *shard) applyGroup(r coordinator.Record) error {
 		return err
 	}
 	g := s.ensure(k.Group)
-	g.protocolType, g.generation, g.since = v.ProtocolType, v.Generation, v.CurrentStateTimestamp
+	g.protocolType, g.generation, g.stateSince = v.ProtocolType, v.Generation, v.CurrentStateTimestamp
 	g.protocol, g.leader = value(v.Protocol), value(v.Leader)
 	g.state = Empty
 	if len(v.Members) > 0 {
@@ -213,7 +213,7 @@ func (s *shard) ensure(id string) *group {
 	g := s.groups[id]
 	if g == nil {
 		id = strings.Clone(id)
-		g = &group{id: id, since: -1}
+		g = &group{id: id, stateSince: -1}
 		s.groups[id] = g
 		s.c.metrics.groups.Inc()
 	}
@@ -232,13 +232,13 @@ func (s *shard) removeGroup(id string) {
 			s.discard(g, m)
 		}
 		for _, p := range g.pendingIDs {
-			s.breakPromise(p)
+			s.stopPendingID(p)
 		}
 		s.Cancel(&g.joinTimer)
 		s.Cancel(&g.syncTimer)
 	}
-	if len(g.offsets)+len(g.pending) > 0 {
-		*g = group{id: g.id, since: -1, offsets: g.offsets, pending: g.pending}
+	if len(g.offsets)+len(g.txnOffsets) > 0 {
+		*g = group{id: g.id, stateSince: -1, offsets: g.offsets, txnOffsets: g.txnOffsets}
 		return
 	}
 	delete(s.groups, id)
@@ -261,7 +261,7 @@ func (s *shard) Loaded() {
 // Unloaded answers all parked requests, and takes the shard's groups and members out of
 // the metrics and the memory count.
 func (s *shard) Unloaded(err error) {
-	c := code(err)
+	c := clientCode(err)
 	for _, g := range s.groups {
 		for _, m := range g.ordered() {
 			g.answerJoin(m, refusedJoin(m.id, c))
@@ -270,7 +270,7 @@ func (s *shard) Unloaded(err error) {
 		}
 		if g.membership != nil {
 			for _, p := range g.pendingIDs {
-				s.breakPromise(p)
+				s.stopPendingID(p)
 			}
 		}
 		s.c.metrics.members.Sub(float64(g.size()))

@@ -121,7 +121,7 @@ func (s *shard) assign(g *group, list []kmsg.SyncGroupRequestGroupAssignment) {
 		}
 	}, g.snapshot(assignments))
 	if err != nil {
-		s.refuseAssignment(g, code(err))
+		s.refuseAssignment(g, clientCode(err))
 	}
 }
 

@@ -324,7 +324,7 @@ func (f *boltFile) tree(id uint64, of string) ([]leaf, error) {
 	var all []leaf
 	for i := range count {
 		e := p[pageHead+i*elementSize:]
-		key, ok := within(e, uint64(order.Uint32(e)), uint64(order.Uint32(e[4:])))
+		key, ok := subslice(e, uint64(order.Uint32(e)), uint64(order.Uint32(e[4:])))
 		if !ok {
 			return nil, fmt.Errorf("%w: element %d of page %d lies outside of it", ErrDamaged, i, id)
 		}
@@ -350,8 +350,8 @@ func leaves(p []byte, count int, of string) ([]leaf, error) {
 		e := p[pageHead+i*elementSize:]
 		flags, pos := order.Uint32(e), uint64(order.Uint32(e[4:]))
 		ksize, vsize := uint64(order.Uint32(e[8:])), uint64(order.Uint32(e[12:]))
-		key, ok := within(e, pos, ksize)
-		value, okValue := within(e, pos+ksize, vsize)
+		key, ok := subslice(e, pos, ksize)
+		value, okValue := subslice(e, pos+ksize, vsize)
 		if !ok || !okValue || flags > flagBucket || ksize == 0 {
 			return nil, fmt.Errorf("%w: element %d of %s lies outside of it", ErrDamaged, i, of)
 		}
@@ -363,9 +363,9 @@ func leaves(p []byte, count int, of string) ([]leaf, error) {
 	return all, nil
 }
 
-// within returns n bytes of p, from position at. It reports false if they begin inside of
+// subslice returns n bytes of p, from position at. It reports false if they begin inside of
 // the element itself or do not end in p.
-func within(p []byte, at, n uint64) ([]byte, bool) {
+func subslice(p []byte, at, n uint64) ([]byte, bool) {
 	if at < elementSize || at+n > uint64(len(p)) {
 		return nil, false
 	}

@@ -135,7 +135,7 @@ func (s *Store) Get(ctx context.Context, key string) (e meta.Entry, err error) {
 		e, err = entry([]byte(key), raw)
 		return err
 	})
-	return e, translate(err)
+	return e, asMetaError(err)
 }
 
 // List returns entries in key order.
@@ -161,7 +161,7 @@ func (s *Store) List(ctx context.Context, prefix, after string, n int) (out []me
 		}
 		return nil
 	})
-	return out, revision, translate(err)
+	return out, revision, asMetaError(err)
 }
 
 // Txn applies the operations if the conditions hold.
@@ -214,9 +214,9 @@ func (s *Store) update(ctx context.Context, decide func(tx *bbolt.Tx) ([]meta.Op
 		return revision, nil
 	case applied:
 		s.feed.Lost()
-		return 0, fmt.Errorf("%w: %w", meta.ErrUnclear, translate(err))
+		return 0, fmt.Errorf("%w: %w", meta.ErrUnclear, asMetaError(err))
 	default:
-		return 0, translate(err)
+		return 0, asMetaError(err)
 	}
 }
 
@@ -348,7 +348,7 @@ func (s *Store) Close() error {
 	return s.db.Close()
 }
 
-func translate(err error) error {
+func asMetaError(err error) error {
 	if errors.Is(err, bolterrors.ErrDatabaseNotOpen) {
 		return meta.ErrClosed
 	}

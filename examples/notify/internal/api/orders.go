@@ -12,8 +12,8 @@ import (
 	"github.com/botehq/bote/examples/notify/message"
 )
 
-// Placed is the answer to an order.
-type Placed struct {
+// OrderAnswer is the answer to an order.
+type OrderAnswer struct {
 	OrderID message.Identifier `json:"orderId"`
 }
 
@@ -60,7 +60,7 @@ func (a *API) postOrder(w http.ResponseWriter, r *http.Request) {
 	}
 	a.view.AcceptOrder(o, accepted(id, message.KindOrder, res))
 	w.Header().Set("Location", "/api/orders/"+id)
-	writeJSON(w, http.StatusCreated, "application/json", Placed{OrderID: o.OrderID})
+	writeJSON(w, http.StatusCreated, "application/json", OrderAnswer{OrderID: o.OrderID})
 }
 
 func (a *API) getOrder(w http.ResponseWriter, r *http.Request) {
