@@ -174,10 +174,10 @@ func (s *Shard) run(ctx context.Context) {
 // for calmAfter. An episode logs at most two lines: that the shard failed, and that it
 // serves again.
 type failedShard struct {
-	s     *Shard
-	wait  time.Duration // the last wait; 0 before the first failure
-	since time.Time     // when the shard began to serve; zero after a failure
-	recoveryLogged  bool          // the line that it serves again is logged
+	s              *Shard
+	wait           time.Duration // the last wait; 0 before the first failure
+	since          time.Time     // when the shard began to serve; zero after a failure
+	recoveryLogged bool          // the line that it serves again is logged
 }
 
 // failed notes a failure and returns how long to wait before the shard is loaded again.
