@@ -17,8 +17,8 @@ func Markdown() string {
 		if a.accepts > a.min {
 			remark = fmt.Sprintf("%d-%d are advertised for old clients and closed", a.min, a.accepts-1)
 		}
-		if a.key == 8 || a.key == 9 {
-			remark = "10 with `offsets.topic.ids.enable=true`"
+		if a.topicIDs > 0 {
+			remark = fmt.Sprintf("%d with `offsets.topic.ids.enable=true`", a.topicIDs)
 		}
 		listeners := "clients"
 		if a.onController {

@@ -70,6 +70,9 @@ type shape struct {
 	fields   []field
 }
 
+// layout returns a shape whose first version with compact lengths is flexible.
+func layout(flexible int16, fields ...field) shape { return shape{flexible, fields} }
+
 // step is one step of the walk, in one version of one API.
 type step struct {
 	kind   kind
