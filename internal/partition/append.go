@@ -59,7 +59,7 @@ func (p *Partition) appendInTurn(b record.Batch, done func(Appended, error)) err
 			return err
 		}
 		if duplicate {
-			result := Appended{BaseOffset: seen.lastOffset - int64(seen.delta), AppendTime: -1}
+			result := Appended{BaseOffset: seen.lastOffset - int64(seen.lastOffsetDelta), AppendTime: -1}
 			if b.LogAppendTime() {
 				result.AppendTime = seen.timestamp
 			}
@@ -96,11 +96,11 @@ func (p *Partition) appendInTurn(b record.Batch, done func(Appended, error)) err
 // its original.
 func (p *Partition) await(end, bytes int64, done func(error)) {
 	p.mu.Lock()
-	err, settled := p.gone, p.gone != nil || end <= p.highWatermark.Load()
-	if !settled && p.failed != nil {
-		err, settled = p.failed, true
+	durable, err := end <= p.highWatermark.Load(), p.service.writable()
+	if durable {
+		err = p.service.readable() // a failed log keeps what it has
 	}
-	if settled {
+	if durable || err != nil {
 		p.mu.Unlock()
 		done(err)
 		return

@@ -53,10 +53,27 @@ type Partition struct {
 
 	mu           sync.Mutex // guards the fields below
 	pending      []pending  // appends that are not durable yet, by end
-	visibleBytes int64      // the value of bytes at the high watermark
+	visibleBytes int64      // the value of appendedBytes at the high watermark
 	watchers     watchers
-	gone         error // the reason given to End: the partition serves nobody any more
-	failed       error // the log failed: nothing more will become durable
+	service      service
+}
+
+// service is whom a partition serves: readers and writers, readers only once its log has
+// failed, and nobody after End.
+type service struct {
+	logFailed error // nothing more will become durable
+	ended     error // the reason given to End
+}
+
+// readable returns why nothing can be read, or nil.
+func (s service) readable() error { return s.ended }
+
+// writable returns why nothing can be appended, or nil.
+func (s service) writable() error {
+	if s.ended != nil {
+		return s.ended
+	}
+	return s.logFailed
 }
 
 // pending is an append, or the repetition of one, that waits for the high
@@ -177,7 +194,7 @@ func (p *Partition) advance(end int64) {
 func (p *Partition) fail(cause error) {
 	err := asClientError(cause)
 	p.mu.Lock()
-	p.failed = err
+	p.service.logFailed = err
 	waiting := p.pending
 	p.pending = nil
 	p.mu.Unlock()
@@ -238,8 +255,8 @@ func (p *Partition) wakeAll() {
 // reads, get reason, and watchers are woken. It does not close the log.
 func (p *Partition) End(reason error) {
 	p.mu.Lock()
-	if p.gone == nil {
-		p.gone = reason
+	if p.service.ended == nil {
+		p.service.ended = reason
 	}
 	waiting := p.pending
 	p.pending = nil
@@ -254,17 +271,14 @@ func (p *Partition) End(reason error) {
 func (p *Partition) Writable() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.gone != nil {
-		return p.gone
-	}
-	return p.failed
+	return p.service.writable()
 }
 
 // alive returns the reason given to End, or nil.
 func (p *Partition) alive() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.gone
+	return p.service.readable()
 }
 
 // asClientError turns an error of a log into one that a client may see.

@@ -14,9 +14,9 @@ import (
 // it.
 func FuzzProducerSnapshot(f *testing.F) {
 	s := newProducers()
-	s.byID[7] = &producer{epoch: 3, batches: []sent{{first: 4, last: 9, lastOffset: 100, delta: 5, timestamp: 1000}}, timestamp: 1000, coordinatorEpoch: -1, txnFirst: -1}
+	s.byID[7] = &producer{epoch: 3, batches: []sentBatch{{firstSequence: 4, lastSequence: 9, lastOffset: 100, lastOffsetDelta: 5, timestamp: 1000}}, timestamp: 1000, coordinatorEpoch: -1, txnFirst: -1}
 	s.byID[9] = &producer{epoch: 1, timestamp: 5, coordinatorEpoch: 2, txnFirst: 50}
-	s.byID[11] = &producer{epoch: 2, batches: []sent{{last: 0, timestamp: 8}, {first: 1, last: 1, lastOffset: 3, timestamp: 9}}, timestamp: 9, coordinatorEpoch: -1, txnFirst: -1}
+	s.byID[11] = &producer{epoch: 2, batches: []sentBatch{{lastSequence: 0, timestamp: 8}, {firstSequence: 1, lastSequence: 1, lastOffset: 3, timestamp: 9}}, timestamp: 9, coordinatorEpoch: -1, txnFirst: -1}
 	f.Add(s.encode())
 	f.Add([]byte{0, 1, 0, 0, 0, 0, 0, 0, 0, 0})
 	f.Fuzz(func(t *testing.T, raw []byte) {
@@ -39,7 +39,7 @@ func FuzzProducerSnapshot(f *testing.F) {
 		for _, p := range first.byID {
 			require.LessOrEqual(t, len(p.batches), batchesRemembered)
 			for _, b := range p.batches {
-				require.GreaterOrEqual(t, b.last, int32(0))
+				require.GreaterOrEqual(t, b.lastSequence, int32(0))
 			}
 		}
 	})

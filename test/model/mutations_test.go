@@ -39,7 +39,7 @@ var mutations = []mutation{
 		"&& end <= l.End() {", "{",
 	},
 	{
-		"producer snapshot without all that is in flight", "internal/partition/producers.go",
+		"producer snapshot without all that is in flight", "internal/partition/snapshot.go",
 		"batches := p.batches\n", "batches := p.batches[max(0, len(p.batches)-1):]\n",
 	},
 	{
