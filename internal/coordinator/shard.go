@@ -35,7 +35,11 @@ type Shard struct {
 	items           []item
 	acks            []ack
 
-	// The shard's goroutine owns the fields below.
+	loaded // owned by the shard's goroutine
+}
+
+// loaded is what a shard has from its load until drop.
+type loaded struct {
 	log      Log
 	machine  Machine
 	serving  bool // machine.Loaded was called
@@ -200,6 +204,5 @@ func (s *Shard) drop(err error) {
 	for _, t := range s.timers {
 		t.place = 0
 	}
-	s.log, s.machine, s.serving = nil, nil, false
-	s.timers, s.unsynced, s.broken = nil, nil, nil
+	s.loaded = loaded{}
 }
