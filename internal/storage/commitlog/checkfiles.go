@@ -236,7 +236,8 @@ func (r *PartitionReport) count(f Finding, n int64) {
 	r.Remarks += n
 }
 
-// finish puts the segments together and compares them with what the checkpoints say.
+// finish puts the results of the segments together and compares them with the
+// checkpoints.
 func (p *partitionCheck) finish() *PartitionReport {
 	r := p.report
 	if len(p.segments) > 0 {

@@ -94,7 +94,7 @@ func (c *offsetCheck) batch(s *segmentCheck, h record.Batch, at int64) {
 }
 
 // batch compares the entries up to a batch with it: each must have the largest
-// timestamp so far, and the last offset of the batch that has it.
+// timestamp so far, and an offset of the batch that has it.
 func (c *timeCheck) batch(s *segmentCheck, h record.Batch) {
 	for ; c.at < c.x.Len(); c.at++ {
 		e := c.x.At(c.at)

@@ -98,8 +98,8 @@ func (s *segmentCheck) check(ctx context.Context, buf *[]byte) error {
 	return nil
 }
 
-// look proves the batch at a position. The header is a copy; why tells what is
-// wrong, and then the header is nil if there is no room for one.
+// look checks the batch at a position and returns a copy of its header. why says
+// what is wrong, "" if nothing is. The header is nil if there is no room for one.
 func (s *segmentCheck) look(ctx context.Context, r *segment.Reader, at int64) (header record.Batch, why string, err error) {
 	h, flaw, err := r.Header(ctx, at)
 	if err != nil {
