@@ -24,7 +24,7 @@ func readCached(f *os.File, p []byte, at int64) (n int, err error) {
 		systemReads.unknown.Store(true)
 	}
 	if err != nil || n < len(p) {
-		return 0, ErrWouldWait // the caller's next read returns an error, if it was one
+		return 0, ErrWouldWait // a read that waits returns the error, if it was one
 	}
 	return n, nil
 }

@@ -84,7 +84,7 @@ func createFile(name string, content []byte) error {
 		err = again(func() (err error) { n, err = unix.Write(fd, content); return err })
 		content = content[max(n, 0):]
 	}
-	if cerr := unix.Close(fd); err == nil && !errors.Is(cerr, unix.EINTR) { // EINTR closes it too
+	if cerr := unix.Close(fd); err == nil && !errors.Is(cerr, unix.EINTR) { // an interrupted close has closed the file too
 		err = cerr
 	}
 	return pathError("write", name, err)
