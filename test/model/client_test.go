@@ -45,8 +45,8 @@ func dial(d *doors) (*client, error) {
 	return c, nil
 }
 
-// versions are the newest versions that name topics instead of using IDs; other
-// requests use their newest version.
+// versions are the versions for some APIs that name topics instead of using IDs;
+// other requests use their newest version.
 var versions = map[int16]int16{0: 9, 1: 12, 3: 9, 8: 8, 9: 5, 11: 5, 14: 3, 12: 3, 13: 2}
 
 func (c *client) send(req kmsg.Request) *call {
