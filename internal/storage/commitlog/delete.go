@@ -47,7 +47,8 @@ func (s *Store) DeleteEach(logs []*Log) []error {
 }
 
 // takeAway ends a log in its append turn, since an append under way might roll. It
-// then takes the directory, so that no other goroutine works in it, and renames it.
+// then takes the token of the directory, so that no other goroutine works there, and
+// renames the directory.
 func (s *Store) takeAway(l *Log) error {
 	l.inTurn(l.retire)
 	release, _ := l.takeDir()
