@@ -152,7 +152,7 @@ func (c *Chunk) Release() {
 // Range bounds a read.
 type Range struct {
 	From int64 // the first offset wanted
-	To   int64 // batches that begin at or above this offset are not read
+	To   int64 // exclusive end: no batch that begins at or above it is returned
 	// MaxBytes bounds the result. With AtLeastOne, the first batch is returned even if it
 	// is larger.
 	MaxBytes   int

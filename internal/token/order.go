@@ -17,7 +17,7 @@ type order struct {
 	held  *holding
 }
 
-// holding is one time that a token is held.
+// holding is one period in which a token is held.
 type holding struct {
 	class     string
 	goroutine uint64

@@ -12,7 +12,7 @@ import (
 type cleaner struct {
 	s    *Store
 	wake chan struct{}
-	much chan struct{} // many bytes were appended since the last checkpoint
+	much chan struct{} // receives when many bytes were appended since the last checkpoint
 	stop chan struct{}
 	done chan struct{}
 

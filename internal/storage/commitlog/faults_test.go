@@ -99,7 +99,7 @@ func (p *probe) values(t *testing.T) []string {
 		c, err := p.Read(t.Context(), storage.Range{From: from, To: math.MaxInt64, MaxBytes: 1 << 20, AtLeastOne: true})
 		require.NoError(t, err)
 		if c.Len() == 0 {
-			break // a log that failed ends before its End
+			break // a failed log may end before its End
 		}
 		for data := c.Data; len(data) > 0; {
 			b, rest, err := record.Split(data)

@@ -199,7 +199,7 @@ func (l *Log) retire() {
 	l.store.forget(l)
 }
 
-// closeIdle gives back what an idle log does not need.
+// closeIdle closes the files and drops the indexes that nobody has used since a time.
 func (l *Log) closeIdle(since time.Time) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()

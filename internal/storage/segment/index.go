@@ -51,8 +51,7 @@ func (x OffsetIndex) Append(e OffsetEntry) OffsetIndex {
 	return binary.BigEndian.AppendUint32(x, uint32(e.Position))
 }
 
-// First returns the first n entries. What is appended to them does not overwrite the
-// others.
+// First returns the first n entries. Appending to them does not overwrite the others.
 func (x OffsetIndex) First(n int) OffsetIndex { return x[: n*OffsetEntrySize : n*OffsetEntrySize] }
 
 // Used returns the whole entries up to the last that is not all zeros: Kafka
@@ -75,8 +74,8 @@ func (x OffsetIndex) Sane(size int64) bool {
 	return first.Relative >= 0 && first.Position >= 0 && int64(last.Position) < size
 }
 
-// CountBelow is the number of entries up to the last whose relative offset is below
-// one.
+// CountBelow returns how many entries there are up to the last whose relative offset is
+// below relative.
 func (x OffsetIndex) CountBelow(relative int64) int {
 	for n := x.Len(); n > 0; n-- {
 		if int64(x.At(n-1).Relative) < relative {
@@ -146,8 +145,7 @@ func (x TimeIndex) Append(e TimeEntry) TimeIndex {
 	return binary.BigEndian.AppendUint32(x, uint32(e.Relative))
 }
 
-// First returns the first n entries. What is appended to them does not overwrite the
-// others.
+// First returns the first n entries. Appending to them does not overwrite the others.
 func (x TimeIndex) First(n int) TimeIndex { return x[: n*TimeEntrySize : n*TimeEntrySize] }
 
 // Used returns the whole entries up to the last that is not zero.
@@ -164,8 +162,8 @@ func (x TimeIndex) Sane() bool {
 	return true
 }
 
-// CountBelow is the number of entries up to the last whose relative offset is below
-// one.
+// CountBelow returns how many entries there are up to the last whose relative offset is
+// below relative.
 func (x TimeIndex) CountBelow(relative int64) int {
 	for n := x.Len(); n > 0; n-- {
 		if int64(x.At(n-1).Relative) < relative {

@@ -75,7 +75,7 @@ type Volume interface {
 	io.Closer
 }
 
-// Info is what is known of a directory entry.
+// Info describes a directory entry.
 type Info struct {
 	Name    string
 	Size    int64
