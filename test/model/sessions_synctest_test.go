@@ -24,9 +24,9 @@ func limitSessions(slots int) (undo func()) {
 	return func() { properties = before }
 }
 
-// Fetches with new sessions wait for their turn to read, since 1024 others wait for the
-// disk, and their clients leave. The sessions must be given back, and must make room for
-// others when they are stale.
+// TestSessionsOfClientsThatLeft: fetches with new sessions wait for their turn to read,
+// since 1024 others wait for the disk, and their clients leave. The sessions must be
+// given back, and must make room for others when they are stale.
 func TestSessionsOfClientsThatLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		defer limitSessions(10)()
@@ -79,8 +79,8 @@ func TestSessionsOfClientsThatLeft(t *testing.T) {
 	})
 }
 
-// A read that panics, in any of a fetch's goroutines, ends the connection that asked and
-// nothing else. What the fetch held is given back.
+// TestPanicWhileReading: a read that panics, in any of a fetch's goroutines, ends the
+// connection that asked and nothing else. What the fetch held is given back.
 func TestPanicWhileReading(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		defer limitSessions(1)()

@@ -6,8 +6,8 @@ package commitlog
 //	syncedTo <= Log.end
 //	indexesSyncedTo <= indexesSavedTo, once a checkpoint or a flush has moved them
 //
-// A batch is announced once syncedTo has passed it; in [FlushInterval] and [FlushOS]
-// batches are announced before that.
+// A batch is announced once syncedTo has passed it or, where batches do not wait for
+// syncs ([FlushInterval] and [FlushOS], unless the topic has AlwaysSync), at once.
 type diskState struct {
 	syncedTo        int64 // batches
 	indexesSavedTo  int64 // index entries have been written to the files; -1 after a crash, until they are saved
@@ -17,8 +17,8 @@ type diskState struct {
 	unsyncedNames bool           // names in the directory, or bytes in the index files, are not synced
 	unsyncedFiles []unsyncedFile // snapshots
 
-	// base is the base offset of the first segment that could be there after a crash: base
-	// <= Log.segments[0].base.
+	// base is the base offset of the first segment that could be there after a crash. It
+	// is at most Log.segments[0].base.
 	base int64
 }
 
@@ -28,6 +28,6 @@ func (d *diskState) recoveryPoint() int64 { return min(d.syncedTo, d.indexesSync
 
 // foundAtOpen is what the last process left of a log.
 type foundAtOpen struct {
-	recoveryPoint int64 // from the checkpoint; after a clean stop the end. Used only by load
+	recoveryPoint int64 // from the checkpoint; after a clean stop the end. Used only while the log is opened
 	end           int64 // -1 after a crash: the next clean stop has to save everything
 }

@@ -12,7 +12,8 @@
 // flusher. The flusher syncs all registered logs in one round and then announces each
 // log's new end. Appends that come during a round are served by the next one, so many
 // appends share one fsync. In [FlushInterval] and [FlushOS] appends are announced at
-// once, and a timer or the operating system writes them to the disk.
+// once, and a timer or the operating system writes them to the disk; topics with
+// AlwaysSync are treated as in FlushCommit.
 //
 // An idle log costs only the memory for its segments' bookkeeping. Files are opened on
 // first use, and the cleaner closes them again. Indexes of closed segments are read on

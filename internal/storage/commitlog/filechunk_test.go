@@ -12,8 +12,9 @@ import (
 	"github.com/botehq/bote/internal/storage/commitlog"
 )
 
-// A read that returns part of a file returns whole batches: those that a copy would
-// begin with, and never one that ends at or above the bound.
+// TestPartsOfFilesAreWholeBatches: a read that returns part of a file returns whole
+// batches: those that a copy would begin with, and never one that ends at or above the
+// bound.
 func TestPartsOfFilesAreWholeBatches(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -83,7 +83,7 @@ func (p flushPoint) syncFiles() error {
 			return fmt.Errorf("sync directory %s: %w", p.log.dir, err)
 		}
 	}
-	p.log.failuresSeen.Store(p.failures) // not the count of now: if the volume has failed since, the next round must sync file by file too
+	p.log.failuresSeen.Store(p.failures) // not the current count: a failure since makes the next round sync files too
 	return nil
 }
 

@@ -151,8 +151,9 @@ func TestAVolumeThatDoesNotSyncIsSyncedFileByFile(t *testing.T) {
 	}
 }
 
-// A log waits for a round, is flushed by somebody else, and is then appended to. It
-// must be queued only once: the round would otherwise wait for itself.
+// TestALogIsOnceInARound: a log waits for a round, is flushed by somebody else, and
+// is then appended to. It must be queued only once: the round would otherwise wait
+// for itself.
 func TestALogIsOnceInARound(t *testing.T) {
 	t.Parallel()
 	faulty := vfs.NewFaulty(vfs.NewStrictMem())
@@ -183,8 +184,8 @@ func TestALogIsOnceInARound(t *testing.T) {
 	require.NoError(t, s.Close())
 }
 
-// A checkpoint syncs logs that wait for a round at the same time. No log may be in
-// one round twice.
+// TestCheckpointsDuringRounds: a checkpoint syncs logs that wait for a round at the
+// same time. No log may be in one round twice.
 func TestCheckpointsDuringRounds(t *testing.T) {
 	t.Parallel()
 	s, err := commitlog.Open(commitlog.Config{FS: vfs.NewStrictMem(), Dir: "/data"})

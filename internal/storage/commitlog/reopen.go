@@ -112,7 +112,7 @@ func (l *Log) Mend(ctx context.Context) error {
 
 // mendOnce mends the log unless that is done.
 func (l *Log) mendOnce(ctx context.Context) error {
-	if err := l.flushing.TakeContext(ctx); err != nil { // wait for a flush under way, which may still announce something
+	if err := l.flushing.TakeContext(ctx); err != nil { // a flush under way may still announce something
 		return err //nolint:wrapcheck // it is the context's
 	}
 	defer l.flushing.Give()

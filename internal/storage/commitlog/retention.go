@@ -196,7 +196,7 @@ func (l *Log) dropOneByOne(start int64, set storage.Settings) (err error) {
 		if err := l.hide(segments[i], set); err != nil {
 			return err
 		}
-		err = l.dropSegments(s.base, set) // an error may be that of writing the epochs, which may have no space either
+		err = l.dropSegments(s.base, set) // an error may only mean that the epochs have no space
 		l.mu.RLock()
 		base := l.disk.base
 		l.mu.RUnlock()

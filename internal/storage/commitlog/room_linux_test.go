@@ -32,8 +32,8 @@ func (p *probe) grow(t *testing.T, bytes int) {
 	}
 }
 
-// Space is reserved ahead of a growing log. It is given back when the log rests,
-// when it is rolled or closed, and after a crash.
+// TestReservedSpaceIsGivenBack: space is reserved ahead of a growing log. It is
+// given back when the log rests, when it is rolled or closed, and after a crash.
 func TestReservedSpaceIsGivenBack(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -88,7 +88,8 @@ func TestReservedSpaceIsGivenBack(t *testing.T) {
 	require.NoError(t, p.store.Close())
 }
 
-// A disk that has no space to reserve may still have enough to write.
+// TestSpaceThatCannotBeReserved: a disk without space to reserve may still have
+// enough to write.
 func TestSpaceThatCannotBeReserved(t *testing.T) {
 	t.Parallel()
 	faulty := vfs.NewFaulty(vfs.NewMem())
