@@ -83,9 +83,9 @@ func (s *logSegment) headerAt(ctx context.Context, offset int64) (h record.Batch
 }
 
 // proveEpochs compares the leader epochs with the batches and rebuilds them if they do
-// not agree. After a crash, those from the recovery point on come from the batches
-// already; but the file may have been older, so it must not lack epochs below the
-// recovery point.
+// not agree. After a crash, the epochs from the recovery point on come from the batches
+// already. The file may be older than the batches, so it is checked that it lacks none
+// below that.
 func (l *Log) proveEpochs(ctx context.Context, clean bool) error {
 	if clean && len(l.epochs) > 0 && !l.epochsProven() || l.epochsLate() {
 		return l.findEpochs(ctx)
@@ -205,8 +205,8 @@ func errDamagedBatch(name string, position, offset, end int64, check batchCheck)
 		name, position, offset, what, recoveryPointFile, offset)
 }
 
-// errOtherTopic refuses a directory that after a clean stop has the ID of another topic
-// than that of its name. A crash can leave such a directory, a clean stop cannot, so
+// errOtherTopic refuses a directory whose topic ID, after a clean stop, is not that of
+// the topic of its name. A crash can leave such a directory, a clean stop cannot, so
 // the file is damaged.
 func errOtherTopic(dir string, says, is topic.ID) error {
 	return fmt.Errorf("%s says in %s that it belongs to topic ID %s, but that of the topic is %s: correct the file, or move the directory away", dir, metadataFile, says, is)

@@ -129,11 +129,12 @@ func (l *Log) mendOnce(ctx context.Context) error {
 
 // mend makes the files of a failed log, on the disk, agree with what was announced.
 //
-// After a failed sync the kernel counts the pages as written that it could not write. A
-// process that finds them in the cache and syncs would write nothing, and succeed. So mend
-// cuts off what lies above announcedTo, writes the rest above syncedTo again, and syncs
-// it. If that sync fails too, mend writes the rest once more: if the process is restarted
-// before the machine is, the new process must find these pages unsynced.
+// After a failed sync the kernel counts pages as written that it could not write. A
+// process that finds them in its cache and syncs would write nothing, and its sync would
+// succeed. So mend cuts off what lies above announcedTo, writes the rest above syncedTo
+// again, and syncs it. If that sync fails too, mend writes the rest once more: if the
+// process is restarted before the machine is, the new process must find these pages
+// unsynced.
 //
 // The caller holds Log.flushing and the append turn: an append that was under way when the
 // log failed may still have announced its batch.
