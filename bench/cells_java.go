@@ -86,7 +86,7 @@ func producedRate(out string) (float64, error) {
 	if len(found) == 0 {
 		return 0, errors.New("no rate in its output")
 	}
-	return strconv.ParseFloat(found[len(found)-1][1], 64) // digits, since they matched
+	return strconv.ParseFloat(found[len(found)-1][1], 64) //nolint:wrapcheck // digits, since they matched
 }
 
 // consumedRate finds the records per second of fetching. That is the last field in

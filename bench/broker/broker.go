@@ -197,7 +197,7 @@ func freePorts() (int, error) {
 		if err != nil {
 			return 0, fmt.Errorf("find a port: %w", err)
 		}
-		port := first.Addr().(*net.TCPAddr).Port // a TCP listener's
+		port := first.Addr().(*net.TCPAddr).Port //nolint:forcetypeassert // a TCP listener's
 		second, err := config.Listen(context.Background(), "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port+1)))
 		_ = first.Close() // it was only a probe
 		if err != nil {

@@ -96,7 +96,7 @@ func receive(ctx context.Context, consumer *kgo.Client, want int64) received {
 			return got
 		}
 		fetches.EachRecord(func(rec *kgo.Record) {
-			sent := int64(binary.BigEndian.Uint64(rec.Value)) // as it was written
+			sent := int64(binary.BigEndian.Uint64(rec.Value)) //nolint:gosec // as it was written
 			got.latency = append(got.latency, float64(now-sent)/1e6)
 			got.bytes += int64(len(rec.Value))
 		})

@@ -98,7 +98,7 @@ func serve(t *testing.T, addr string, command ...string) (stop func()) {
 		var d net.Dialer
 		conn, err := d.DialContext(t.Context(), "tcp", addr)
 		if err != nil {
-			return false, nil // it does not listen yet.
+			return false, nil //nolint:nilerr // it does not listen yet.
 		}
 		return true, conn.Close()
 	})

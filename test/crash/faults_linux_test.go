@@ -65,9 +65,9 @@ func allStopped(pid int) bool {
 	return true
 }
 
-// noFiles lowers the process's limit so that it can open no more files, while
-// connections, topics and segments need some. Afterwards everything works, the new
-// topic too.
+// noFiles lowers the process's limit so that it can open at most three more files,
+// while connections, topics and segments need some. Afterwards everything works, the
+// new topic too.
 func noFiles(l *lab) *progress {
 	pid := l.d.cmd.Process.Pid
 	var old unix.Rlimit

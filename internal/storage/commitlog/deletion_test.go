@@ -42,8 +42,8 @@ func openLogs(t *testing.T, store *commitlog.Store, p storage.Partition, n int32
 	return logs
 }
 
-// movedNames returns the directories that end in a suffix, and requires that none has a
-// name longer than file systems allow.
+// movedNames returns the directories that end in a suffix, and requires that their names
+// are a topic name, maybe cut, a partition and a unique ID.
 func movedNames(t *testing.T, dir, suffix string) (names []string) {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
@@ -96,7 +96,7 @@ func TestDeleteTwice(t *testing.T) {
 	require.NoError(t, store.Close())
 }
 
-// TestDeletionOfWhichHalfFailed: one of two partitions cannot be renamed, and a new
+// TestDeletionOfWhichHalfFailed: one of several partitions cannot be renamed, and a new
 // topic with one partition takes the name. The next start sets aside what is left.
 func TestDeletionOfWhichHalfFailed(t *testing.T) {
 	t.Parallel()

@@ -174,8 +174,8 @@ func (l *Log) proveFound(ctx context.Context, clean, epochsOK bool) error {
 	return nil
 }
 
-// dropLeftovers removes segments that end at or below the log start. Retention was
-// removing them, and it is left to chance which of them a crash brought back.
+// dropLeftovers removes segments that end at or below the log start. Retention removed
+// them or was about to; which of them are there after a crash is left to chance.
 func (l *Log) dropLeftovers(segments []*logSegment, start int64) ([]*logSegment, error) {
 	n := 0
 	for n+1 < len(segments) && segments[n+1].base <= start {

@@ -62,7 +62,7 @@ func (o *Opening) OpenLog(ctx context.Context, p storage.Partition, hooks storag
 }
 
 // load opens a log whose directory exists, or which needs more care than create
-// takes: there was a log of this name before.
+// takes: there may have been a log of this name before.
 func (o *Opening) load(ctx context.Context, l *Log) (storage.Recovered, error) {
 	s, name := o.s, dirName(l.part.Topic, l.part.Index)
 	failures := s.volume.failures.Load()
