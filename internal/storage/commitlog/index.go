@@ -46,7 +46,7 @@ func (x *index[Entries]) load() error {
 	if err != nil {
 		return fmt.Errorf("read index: %w", err)
 	}
-	x.raw, x.saved, x.loaded = bytes.Clone(raw), len(raw), true // the copy has no spare capacity
+	x.raw, x.saved, x.loaded = bytes.Clone(raw), len(raw), true // a copy: raw may have much spare capacity
 	return nil
 }
 
