@@ -9,7 +9,7 @@ import (
 	"github.com/botehq/bote/bench/proc"
 )
 
-// Prefixes of the names in a result of a cell that does several things.
+// Prefixes of the names in the result of a cell that does several things.
 const (
 	producePrefix = "produce_"
 	consumePrefix = "consume_"
@@ -20,14 +20,14 @@ type sizes struct {
 	records   int64         // of 1 KiB
 	latency   time.Duration // of each latency cell
 	starts    int
-	idle      time.Duration // from the start until the idle memory is read
+	idle      time.Duration // from the start until idle memory is read
 	conns     int
 	groups    int
-	partition int // many of them
+	partition int // number of partitions where there are many
 	gigabytes int64
 }
 
-// groups are all cells.
+// groups returns all cells.
 func groups(quick bool) []group {
 	z := sizes{records: 1_250_000, latency: 12 * time.Second, starts: 5, idle: 5 * time.Second, conns: 1000, groups: 5000, partition: 10_000, gigabytes: 10}
 	if quick {
@@ -54,8 +54,8 @@ func groups(quick bool) []group {
 	}
 }
 
-// throughputCells vary one thing at a time around 1 KiB, 6 partitions, no
-// compression, acks=all.
+// throughputCells change one setting at a time from 1 KiB, 6 partitions, no
+// compression and acks=all.
 func throughputCells(z sizes) []cell {
 	variant := func(name, about string, records int64, vary func(*load.Options)) cell {
 		return cell{name: name, about: "produce and consume: " + about, within: 3 * time.Minute, run: func(ctx context.Context, s *session) (load.Result, error) {
@@ -105,7 +105,8 @@ func produceConsume(ctx context.Context, s *session, vary func(*load.Options)) (
 	return all, err
 }
 
-// consumeCold produces, has everything written out and forgotten, then reads.
+// consumeCold produces, writes everything to the disk, drops it from the page
+// cache, and then reads.
 func consumeCold(ctx context.Context, s *session, records int64) (load.Result, error) {
 	b, err := s.ready(ctx)
 	if err != nil {
@@ -127,7 +128,7 @@ func consumeCold(ctx context.Context, s *session, records int64) (load.Result, e
 	return consumed, err
 }
 
-// latencyCells send at an even rate.
+// latencyCells send at a constant rate.
 func latencyCells(z sizes) []cell {
 	var cells []cell
 	for _, rate := range []int{200, 2000, 20_000} {

@@ -13,8 +13,8 @@ import (
 	"github.com/botehq/bote/bench/proc"
 )
 
-// javaTools runs Kafka's own performance tools. They time themselves, without the
-// start of their virtual machine; the broker's CPU time is that of the whole run.
+// javaTools runs Kafka's own performance tools. They measure their own time, without
+// the start of their virtual machine. The broker's CPU time covers the whole run.
 func javaTools(ctx context.Context, s *session, records int64) (load.Result, error) {
 	tools, err := s.tools()
 	if err != nil {
@@ -45,8 +45,8 @@ func javaTools(ctx context.Context, s *session, records int64) (load.Result, err
 	return all, err
 }
 
-// tools are those of the Kafka that is measured too, or of the installation that
-// the compatibility tests use.
+// tools returns those of the Kafka that is also measured, or else of the
+// installation for the compatibility tests.
 func (s *session) tools() (broker.Kafka, error) {
 	for _, c := range s.columns {
 		if k, ok := c.kind.(broker.Kafka); ok {
@@ -56,8 +56,8 @@ func (s *session) tools() (broker.Kafka, error) {
 	return broker.Kafka{}, errors.New("kafka's tools are there only when kafka is measured too")
 }
 
-// runTool runs a tool that moves records of 1 KiB and finds in its output how many
-// seconds it took for them.
+// runTool runs a tool that moves records of 1 KiB, and finds in its output how many
+// seconds that took.
 func runTool(ctx context.Context, b *broker.Broker, tools broker.Kafka, records int64, rate func(string) (float64, error), class string, args ...string) (load.Result, error) {
 	before, err := proc.CPUSeconds(b.PID())
 	if err != nil {
@@ -79,17 +79,18 @@ func runTool(ctx context.Context, b *broker.Broker, tools broker.Kafka, records 
 	return load.Result{load.RecordsPerS: perSecond, load.MBPerS: perSecond * 1024 / 1e6, load.BrokerCPU: after - before, load.CPUPerGB: (after - before) / gigabytes}, nil
 }
 
-// producedRate finds the records per second in the last line of the producer's tool.
+// producedRate finds the records per second in the last line of the producer tool's
+// output.
 func producedRate(out string) (float64, error) {
 	found := regexp.MustCompile(`records sent, ([0-9.]+) records/sec`).FindAllStringSubmatch(out, -1)
 	if len(found) == 0 {
 		return 0, errors.New("no rate in its output")
 	}
-	return strconv.ParseFloat(found[len(found)-1][1], 64) //nolint:wrapcheck // digits, as matched
+	return strconv.ParseFloat(found[len(found)-1][1], 64) //nolint:wrapcheck // digits, since they matched
 }
 
-// consumedRate finds the records per second of fetching, the last of the fields of
-// the consumer's tool, in which waiting for the group is not counted.
+// consumedRate finds the records per second of fetching. That is the last field in
+// the consumer tool's output, and does not count the wait for the group.
 func consumedRate(out string) (float64, error) {
 	for line := range strings.Lines(out) {
 		fields := strings.Split(strings.TrimSpace(line), ", ")

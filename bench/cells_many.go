@@ -11,10 +11,10 @@ import (
 	"github.com/botehq/bote/bench/proc"
 )
 
-// The names of what only these cells report.
+// Names of what only these cells report.
 const (
 	answeredMS   = "answered_ms"   // from exec to the first answered request
-	idleMB       = "idle_rss_mb"   // some seconds after the start
+	idleMB       = "idle_rss_mb"   // resident memory some seconds after the start
 	createS      = "create_s"      // until all partitions answer
 	cleanMS      = "clean_ms"      // start after a clean stop, to the first answer
 	cleanServed  = "clean_all_ms"  // likewise, until all partitions answer
@@ -23,18 +23,18 @@ const (
 	stopS        = "stop_s"        // a clean stop
 	partsMB      = "partitions_mb" // resident with all partitions, at rest
 	partKB       = "partition_kb"  // growth per partition
-	killedCPU    = "killed_cpu_s"  // of such a start
-	loadPrefix   = "load_"         // of a load with all partitions
-	manyTopics   = 10              // that share the partitions
+	killedCPU    = "killed_cpu_s"  // CPU time of that start
+	loadPrefix   = "load_"         // prefix of a load on all partitions
+	manyTopics   = 10              // topics that share the partitions
 	manyRate     = 10_000          // records per second
-	partsOfTopic = "partitions_n"  // how many there were
-	settle       = 2 * time.Second // before memory is read
-	heavyParts   = 100             // of the recovery
-	recoveredGB  = "recovered_gb"  // what was there
-	lostRecords  = "lost_records"  // of those that were acknowledged
+	partsOfTopic = "partitions_n"  // how many partitions there were
+	settle       = 2 * time.Second // wait before memory is read
+	heavyParts   = 100             // partitions in the recovery cell
+	recoveredGB  = "recovered_gb"  // how much data there was
+	lostRecords  = "lost_records"  // acknowledged records that are missing
 )
 
-// smallCells are what costs little to measure: start, connections, groups.
+// smallCells are cells that cost little to measure: start, connections, groups.
 func smallCells(z sizes) []cell {
 	return []cell{
 		{name: "start", about: "exec to first answer with an empty directory, memory when idle", within: 3 * time.Minute, run: func(ctx context.Context, s *session) (load.Result, error) {
@@ -49,8 +49,8 @@ func smallCells(z sizes) []cell {
 	}
 }
 
-// starts starts brokers on empty directories and reports the median time. The last
-// one is left alone until its memory is read.
+// starts starts brokers on empty directories and reports the median time. It leaves
+// the last one idle and then reads its memory.
 func starts(ctx context.Context, s *session, z sizes) (load.Result, error) {
 	var took []float64
 	var idle proc.Memory
@@ -94,9 +94,9 @@ func (s *session) many(ctx context.Context, mode string, n int) (load.Result, er
 	return s.load(ctx, o)
 }
 
-// manyPartitions creates them, measures a load on all of them, and restarts the
-// broker, cleanly and after kill -9. What was measured before an error is returned
-// with it.
+// manyPartitions creates many partitions, measures a load on all of them, and
+// restarts the broker, cleanly and after kill -9. If it fails, it also returns what
+// it measured before.
 func manyPartitions(ctx context.Context, s *session, z sizes) (load.Result, error) {
 	b, err := s.ready(ctx)
 	if err != nil {
@@ -127,7 +127,7 @@ func manyPartitions(ctx context.Context, s *session, z sizes) (load.Result, erro
 	return r, err
 }
 
-// createMany creates the topics and reports how long that took and how much memory
+// createMany creates the topics. It reports how long that took and how much memory
 // they need.
 func createMany(ctx context.Context, b *broker.Broker, o load.Options, r load.Result) error {
 	before, err := proc.MemoryOf(b.PID())
@@ -151,10 +151,11 @@ func createMany(ctx context.Context, b *broker.Broker, o load.Options, r load.Re
 	return nil
 }
 
-// restart starts a broker that has data, and reports how long it took to the first
-// answer and until all partitions answer. It returns how many records there are.
+// restart starts a broker that has data. It reports how long the broker took to
+// answer first, and until all partitions answered, and returns how many records
+// there are.
 func (s *session) restart(ctx context.Context, b *broker.Broker, o load.Options, r load.Result, answered, served string) (int64, error) {
-	if err := proc.Sync(b.Dir()); err != nil { // the disk is not to be busy with what was before
+	if err := proc.Sync(b.Dir()); err != nil { // earlier writes must not keep the disk busy
 		return 0, err //nolint:wrapcheck // says what it did
 	}
 	began := time.Now()
@@ -171,8 +172,8 @@ func (s *session) restart(ctx context.Context, b *broker.Broker, o load.Options,
 	return records, nil
 }
 
-// recover10GB fills 100 partitions, kills the broker, and starts it again. All that
-// was acknowledged has to be there.
+// recover10GB fills 100 partitions, kills the broker, and starts it again.
+// Everything that was acknowledged must be there.
 func recover10GB(ctx context.Context, s *session, z sizes) (load.Result, error) {
 	b, err := s.ready(ctx)
 	if err != nil {
@@ -201,7 +202,7 @@ func recover10GB(ctx context.Context, s *session, z sizes) (load.Result, error) 
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-// pause waits for a time that is part of what is measured.
+// pause waits for a time that is part of the measurement.
 func pause(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

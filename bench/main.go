@@ -1,8 +1,9 @@
 // Command bench measures bote and Apache Kafka on this machine, in turn and with
-// the same clients, and writes a table of both.
+// the same clients, and writes a table of the results.
 //
-// It owns the list of what is measured (cells), the order of the measurements and
-// the targets. Starting brokers is broker's, load is load's, the table report's.
+// It owns the list of what is measured (cells), the order of the measurements, and
+// the targets. Package broker starts the brokers, load puts load on them, and
+// report writes the tables.
 package main
 
 import (
@@ -78,7 +79,7 @@ func main() {
 	os.Exit(code)
 }
 
-// run is main with everything passed in; it returns the exit code.
+// run is main with all its inputs as arguments; it returns the exit code.
 func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 	if len(args) > 0 && args[0] == "load" {
 		return load.Main(ctx, args[1:], out, errOut)
@@ -150,8 +151,8 @@ func (o *options) measure(ctx context.Context, out, errOut io.Writer) error {
 	return report.Markdown(out, data, sections()) //nolint:wrapcheck // says it all
 }
 
-// columns makes the brokers that were asked for, and the report that has a column
-// for each.
+// columns makes the brokers that were asked for, and a report with a column for
+// each.
 func (o *options) columns(ctx context.Context, work string) (*report.Data, []column, error) {
 	data := &report.Data{Began: time.Now().UTC().Truncate(time.Second), Machine: proc.Describe(work), Quick: o.quick, Versions: map[string]string{"bote": broker.Revision(ctx)}}
 	binary := o.bote
@@ -189,7 +190,7 @@ func (o *options) columns(ctx context.Context, work string) (*report.Data, []col
 	return data, columns, nil
 }
 
-// write leaves table.md and result.json, and the table in the documentation if
+// write writes table.md and result.json, and also the table in the documentation if
 // that was asked for.
 func (o *options) write(data *report.Data) error {
 	data.Took = time.Since(data.Began).Round(time.Second)

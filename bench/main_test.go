@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// names are the cells of groups.
+// names returns the names of the cells of groups.
 func names(all []group) []string {
 	var names []string
 	for _, g := range all {
@@ -54,7 +54,7 @@ func TestHeavyCells(t *testing.T) {
 	require.NotContains(t, measured(true, true), "partitions10000")
 }
 
-// Every row shows a cell that exists, and every cell has a row.
+// TestRowsAndCells: every row shows an existing cell, and every cell has a row.
 func TestRowsAndCells(t *testing.T) {
 	t.Parallel()
 	shown := map[string]bool{}

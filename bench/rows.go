@@ -5,7 +5,7 @@ import (
 	"github.com/botehq/bote/bench/report"
 )
 
-// least and most are targets relative to Kafka; under is one that is absolute.
+// least and most are targets relative to Kafka; under is an absolute target.
 func least(column string, factor float64) report.Target {
 	return report.Target{Column: column, Than: kafka, Limit: factor}
 }
@@ -18,7 +18,7 @@ func under(limit float64) []report.Target {
 	return []report.Target{{Column: boteOS, Most: true, Limit: limit}, {Column: boteCommit, Most: true, Limit: limit}}
 }
 
-// sections are the tables, row by row, with the targets.
+// sections returns the tables, row by row, with the targets.
 func sections() []report.Section {
 	return []report.Section{
 		{Title: "Produce and consume", Note: "MB/s of values (10^6 bytes); CPU seconds of the broker per 10^9 bytes; memory of the broker in MB of 2^20 bytes. One Go client, but for the rows of Kafka's own tools.", Rows: throughputRows()},

@@ -37,22 +37,22 @@ type column struct {
 // cell is one measurement of one broker.
 type cell struct {
 	name, about string
-	within      time.Duration // it fails if it takes longer
+	within      time.Duration // the cell fails if it takes longer
 	run         func(ctx context.Context, s *session) (load.Result, error)
 }
 
 // group is cells that are measured one after the other on the same broker process,
-// warmed up if that is said.
+// after a warm-up if warmUp is set.
 type group struct {
 	name   string
-	heavy  bool // measured in one round only, and in a quick pass only if it is asked for
+	heavy  bool // measured in one round only, and in a quick pass only if asked for
 	warmUp bool
 	cells  []cell
 }
 
-// selected are the cells whose name, or the name of whose group, is matched by one
-// of the patterns, in the order of all. Without a pattern it is all of them, in a
-// quick pass without the heavy ones, and recovery only if that is wanted.
+// selected returns, in their order, the cells whose name or whose group's name
+// matches one of the patterns. Without a pattern it returns all cells, except the
+// heavy ones in a quick pass, and recovery unless it is wanted.
 func selected(all []group, only string, quick, recovery bool) ([]group, error) {
 	if only == "" {
 		return slices.DeleteFunc(all, func(g group) bool { return (quick && g.heavy) || (!recovery && g.name == "large") }), nil
@@ -84,7 +84,8 @@ func selected(all []group, only string, quick, recovery bool) ([]group, error) {
 	return some, nil
 }
 
-// matches says whether a pattern matches a name; a malformed one matches none.
+// matches reports whether a pattern matches a name; a malformed pattern matches
+// none.
 func matches(pattern, name string) bool {
 	ok, err := path.Match(pattern, name)
 	return err == nil && ok
@@ -97,9 +98,9 @@ type runner struct {
 	columns    []column
 	data       *report.Data
 	remarks    io.Writer
-	save       func() error // after each group, so that nothing measured is lost
+	save       func() error // called after each group, so that nothing measured is lost
 
-	sessions int // so far, for the names of directories
+	sessions int // count so far, for the names of directories
 }
 
 // run measures the groups, round by round: each group on each broker in turn.
@@ -124,7 +125,7 @@ func (r *runner) run(ctx context.Context, groups []group) error {
 }
 
 // measure measures the cells of a group on one broker. A cell that fails is
-// reported as such; the next one gets a fresh broker.
+// reported as failed, and the next one gets a fresh broker.
 func (r *runner) measure(ctx context.Context, g group, c column) error {
 	s := &session{runner: r, column: c, warmUp: g.warmUp}
 	defer s.remove()
@@ -149,14 +150,14 @@ func (r *runner) remark(format string, args ...any) {
 	_, _ = fmt.Fprintf(r.remarks, format+"\n", args...)
 }
 
-// session is one broker of a column while cells are measured on it.
+// session is one broker of a column, while cells are measured on it.
 type session struct {
 	*runner
 	column column
 	warmUp bool
 
 	broker *broker.Broker // nil before it is needed
-	topics int            // so far, for their names
+	topics int            // count so far, for their names
 }
 
 func (s *session) measure(ctx context.Context, c cell) (load.Result, error) {
@@ -175,8 +176,9 @@ func (s *session) fresh(ctx context.Context) (*broker.Broker, error) {
 	return broker.New(ctx, s.column.kind, filepath.Join(s.work, fmt.Sprintf("%s-%d", s.column.name, s.sessions))) //nolint:wrapcheck // says what it did
 }
 
-// ready returns the broker of the session, started and at rest: warmed up if need
-// be, with nothing to be written to the disk, its peak memory counted from now on.
+// ready returns the session's broker, started and at rest: warmed up if need be,
+// with nothing left to be written to the disk, and with its peak memory counted
+// from now on.
 func (s *session) ready(ctx context.Context) (*broker.Broker, error) {
 	if s.broker != nil && !s.broker.Alive() {
 		s.remove()
@@ -200,7 +202,7 @@ func (s *session) ready(ctx context.Context) (*broker.Broker, error) {
 	return s.broker, proc.ResetPeak(s.broker.PID()) //nolint:wrapcheck // says what it did
 }
 
-// warm has the broker do a little of everything, so that a virtual machine has
+// warm makes the broker do a little of everything, so that a virtual machine has
 // compiled what is measured.
 func (s *session) warm(ctx context.Context) error {
 	if !s.warmUp {
@@ -221,7 +223,7 @@ func (s *session) warm(ctx context.Context) error {
 	return err
 }
 
-// options are those of a load on a new topic of the session's broker.
+// options returns the options of a load on a new topic of the session's broker.
 func (s *session) options(mode string) load.Options {
 	s.topics++
 	o := load.Defaults()
@@ -230,7 +232,7 @@ func (s *session) options(mode string) load.Options {
 	return o
 }
 
-// load runs a load in a process of its own.
+// load runs a load in its own process.
 func (s *session) load(ctx context.Context, o load.Options) (load.Result, error) {
 	var out, remarks bytes.Buffer
 	command := exec.CommandContext(ctx, s.self, append([]string{"load"}, o.Args()...)...) //nolint:gosec // this program
@@ -245,7 +247,7 @@ func (s *session) load(ctx context.Context, o load.Options) (load.Result, error)
 	return result, nil
 }
 
-// remove ends the broker and removes its data; the next cell gets another one.
+// remove ends the broker and removes its data; the next cell gets a new broker.
 func (s *session) remove() {
 	if s.broker == nil {
 		return
@@ -256,7 +258,7 @@ func (s *session) remove() {
 	s.broker = nil
 }
 
-// prefixed adds a result to another, each name behind a prefix.
+// prefixed adds a result to another, with a prefix before each name.
 func prefixed(to load.Result, prefix string, result load.Result) {
 	for name, value := range maps.All(result) {
 		to[prefix+name] = value

@@ -10,13 +10,13 @@ import (
 	"strings"
 )
 
-// Bote is a bote program with one setting of log.flush.
+// Bote is a bote program with a setting of log.flush.
 type Bote struct {
 	Binary string
 	Flush  string
 }
 
-// Prepare has nothing to do: an empty directory is formatted at the start.
+// Prepare does nothing: bote formats an empty directory when it starts.
 func (Bote) Prepare(context.Context, string, int) error { return nil }
 
 // Command serves the directory data in dir.
@@ -25,7 +25,7 @@ func (b Bote) Command(dir string, port int) *exec.Cmd {
 		"--set", "log.flush="+b.Flush, "--set", "group.initial.rebalance.delay.ms=0")
 }
 
-// Build compiles the bote of the module in the current directory into a file.
+// Build compiles bote from the module in the current directory into a file.
 func Build(ctx context.Context, file string) error {
 	out, err := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", file, "github.com/botehq/bote/cmd/bote").CombinedOutput() //nolint:gosec // a file of ours
 	if err != nil {
@@ -34,7 +34,7 @@ func Build(ctx context.Context, file string) error {
 	return nil
 }
 
-// Revision says which state of the tree is measured.
+// Revision returns which state of the tree is measured.
 func Revision(ctx context.Context) string {
 	out, err := exec.CommandContext(ctx, "git", "describe", "--tags", "--always", "--dirty").Output()
 	if err != nil {

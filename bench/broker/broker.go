@@ -1,8 +1,7 @@
-// Package broker starts and ends the brokers that are measured, Apache Kafka and
-// bote, each with a data directory of its own, and measures how long they take
-// until they answer.
+// Package broker starts and stops the brokers that are measured, Apache Kafka and bote,
+// each with its own data directory, and measures how long they take to answer.
 //
-// It owns their settings and Kafka's installation. It puts no load on them.
+// It owns their settings and Kafka's installation. It does not put load on them.
 package broker
 
 import (
@@ -29,13 +28,13 @@ const (
 
 // Kind makes the processes of one kind of broker.
 type Kind interface {
-	// Prepare lays out a directory for a broker that will listen on a port, and the one after it.
+	// Prepare makes a directory for a broker that will listen on a port and the one after it.
 	Prepare(ctx context.Context, dir string, port int) error
-	// Command is the broker's process.
+	// Command returns the broker's process, not started yet.
 	Command(dir string, port int) *exec.Cmd
 }
 
-// Broker is a directory and the process that serves it, if one does. It is not safe
+// Broker is a directory and the process that serves it, if there is one. It is not safe
 // for concurrent use.
 type Broker struct {
 	kind Kind
@@ -46,7 +45,7 @@ type Broker struct {
 	ended   chan struct{} // closed when the process has ended
 }
 
-// New prepares a directory, which must not be there yet, for a broker of a kind.
+// New prepares a directory, which must not exist yet, for a broker of a kind.
 func New(ctx context.Context, kind Kind, dir string) (*Broker, error) {
 	port, err := freePorts()
 	if err != nil {
@@ -61,17 +60,17 @@ func New(ctx context.Context, kind Kind, dir string) (*Broker, error) {
 	return &Broker{kind: kind, dir: dir, port: port}, nil
 }
 
-// Address is where the broker listens.
+// Address returns where the broker listens.
 func (b *Broker) Address() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(b.port)) }
 
-// PID is the process that was started last.
+// PID returns the ID of the process that was started last.
 func (b *Broker) PID() int { return b.process.Process.Pid }
 
-// Dir is the directory that was given to New.
+// Dir returns the directory that was given to New.
 func (b *Broker) Dir() string { return b.dir }
 
-// Start starts the process and returns how long it took from exec until it answered
-// a first request.
+// Start starts the process and returns how long it took from exec until it answered a
+// first request.
 func (b *Broker) Start(ctx context.Context) (time.Duration, error) {
 	log, err := os.OpenFile(b.logFile(), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
@@ -89,7 +88,7 @@ func (b *Broker) Start(ctx context.Context) (time.Duration, error) {
 	b.ended = ended
 	go func() {
 		defer close(ended)
-		_ = process.Wait() // how it ended is of no interest: it is killed
+		_ = process.Wait() // how it ended does not matter: it is killed
 	}()
 	if err := b.waitAnswer(ctx, began.Add(answerWithin)); err != nil {
 		b.Kill()
@@ -98,7 +97,7 @@ func (b *Broker) Start(ctx context.Context) (time.Duration, error) {
 	return time.Since(began), nil
 }
 
-// waitAnswer returns when a request has been answered.
+// waitAnswer waits until a request has been answered.
 func (b *Broker) waitAnswer(ctx context.Context, deadline time.Time) error {
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
@@ -118,7 +117,7 @@ func (b *Broker) waitAnswer(ctx context.Context, deadline time.Time) error {
 	}
 }
 
-// answers asks once.
+// answers sends one request and reports whether it was answered.
 func (b *Broker) answers(ctx context.Context, deadline time.Time) bool {
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(ctx, "tcp", b.Address())
@@ -130,7 +129,7 @@ func (b *Broker) answers(ctx context.Context, deadline time.Time) bool {
 	return conn.SetDeadline(deadline) == nil && load.Ask(conn) == nil
 }
 
-// Alive says whether the process runs.
+// Alive reports whether the process runs.
 func (b *Broker) Alive() bool {
 	if b.process == nil {
 		return false
@@ -143,7 +142,7 @@ func (b *Broker) Alive() bool {
 	}
 }
 
-// Stop has the process end by itself and returns how long that took.
+// Stop asks the process to end and returns how long that took.
 func (b *Broker) Stop(ctx context.Context) (time.Duration, error) {
 	began := time.Now()
 	if err := b.process.Process.Signal(syscall.SIGTERM); err != nil {
@@ -181,7 +180,7 @@ func (b *Broker) Remove() error {
 
 func (b *Broker) logFile() string { return filepath.Join(b.dir, "broker.log") }
 
-// lastWords are the last lines that the process wrote.
+// lastWords returns the last lines that the process wrote.
 func (b *Broker) lastWords() string {
 	text, err := os.ReadFile(b.logFile())
 	if err != nil {
@@ -190,7 +189,7 @@ func (b *Broker) lastWords() string {
 	return strings.TrimSpace(string(text[max(0, len(text)-500):]))
 }
 
-// freePorts returns a port that is free, as is the next one.
+// freePorts returns a port that is free, and whose next port is free too.
 func freePorts() (int, error) {
 	for range 100 {
 		var config net.ListenConfig
@@ -198,9 +197,9 @@ func freePorts() (int, error) {
 		if err != nil {
 			return 0, fmt.Errorf("find a port: %w", err)
 		}
-		port := first.Addr().(*net.TCPAddr).Port //nolint:forcetypeassert // as it was asked for
+		port := first.Addr().(*net.TCPAddr).Port //nolint:forcetypeassert // a TCP listener's
 		second, err := config.Listen(context.Background(), "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port+1)))
-		_ = first.Close() // it was a question
+		_ = first.Close() // it was only a probe
 		if err != nil {
 			continue
 		}

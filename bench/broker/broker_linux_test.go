@@ -10,7 +10,8 @@ import (
 	"github.com/botehq/bote/bench/broker"
 )
 
-// A bote is started, stopped, started on what is there, killed and removed.
+// TestLifeOfABroker starts a bote, stops it, starts it again on its data, kills it and
+// removes it.
 func TestLifeOfABroker(t *testing.T) {
 	t.Parallel()
 	binary := filepath.Join(t.TempDir(), "bote")
@@ -38,7 +39,8 @@ func TestLifeOfABroker(t *testing.T) {
 	require.NoDirExists(t, dir)
 }
 
-// A process that ends instead of answering is an error with its last words.
+// TestABrokerThatDoesNotStart: if a process ends instead of answering, the error has
+// its last words.
 func TestABrokerThatDoesNotStart(t *testing.T) {
 	t.Parallel()
 	binary := filepath.Join(t.TempDir(), "broken")

@@ -10,17 +10,17 @@ import (
 	"strings"
 )
 
-// Kafka is an installation of Apache Kafka: a directory with its libraries in libs.
+// Kafka is an installation of Apache Kafka: a directory with the libraries in libs.
 type Kafka struct {
 	Home string
-	Heap string // as java's -Xmx, for example 1g
+	Heap string // maximum heap, as in java's -Xmx, for example 1g
 }
 
 // clusterID is what storage is formatted with; any 16 bytes in base64 would do.
 const clusterID = "AAAAAAAAAAAAAAAAAAAAAQ"
 
-// FindKafka returns the installation in home. Without one it returns that of the
-// compatibility tests, which is fetched with Maven if it is not there.
+// FindKafka returns the installation in home. If home is empty, it returns that of
+// the compatibility tests, and downloads it with Maven if it is missing.
 func FindKafka(ctx context.Context, home, heap string) (Kafka, error) {
 	if home == "" {
 		cache, err := compatCache()
@@ -44,7 +44,7 @@ func FindKafka(ctx context.Context, home, heap string) (Kafka, error) {
 	return k, nil
 }
 
-// compatCache is where the scripts of test/compat keep what they install.
+// compatCache returns where the scripts of test/compat keep what they install.
 func compatCache() (string, error) {
 	if dir := os.Getenv("BOTE_COMPAT_CACHE"); dir != "" {
 		return dir, nil
@@ -71,7 +71,7 @@ func moduleRoot(ctx context.Context) (string, error) {
 	return filepath.Dir(file), nil
 }
 
-// Version is the version of the libraries, or nothing if there are none.
+// Version returns the version of the libraries, or "" if there are none.
 func (k Kafka) Version() string {
 	files, err := filepath.Glob(filepath.Join(k.Home, "libs", "kafka-clients-*.jar"))
 	if err != nil || len(files) == 0 {
@@ -80,7 +80,7 @@ func (k Kafka) Version() string {
 	return strings.TrimSuffix(strings.TrimPrefix(filepath.Base(files[0]), "kafka-clients-"), ".jar")
 }
 
-// serverProperties are Kafka's defaults but for what one node needs.
+// serverProperties are Kafka's defaults, except for what a single node needs.
 const serverProperties = `process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:%[2]d
@@ -99,8 +99,8 @@ group.initial.rebalance.delay.ms=0
 num.partitions=1
 `
 
-// loggingProperties have only warnings written, to the log that the process is
-// given: what an unmeasured broker would log is no part of the measurement.
+// loggingProperties write only warnings, to the process's log: logging is not part
+// of the measurement.
 const loggingProperties = `status=error
 rootLogger.level=warn
 rootLogger.appenderRef.e.ref=e
@@ -131,14 +131,14 @@ func (k Kafka) Prepare(ctx context.Context, dir string, port int) error {
 	return nil
 }
 
-// Command is the broker with the flags of Kafka's own start script.
+// Command returns the broker with the flags of Kafka's own start script.
 func (k Kafka) Command(dir string, _ int) *exec.Cmd {
 	return exec.Command("java", "-Xmx"+k.Heap, "-Xms"+k.Heap, "-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-XX:InitiatingHeapOccupancyPercent=35", //nolint:gosec,noctx // it lives from Start to Kill
 		"-XX:+ExplicitGCInvokesConcurrent", "-Djava.awt.headless=true", "-Dlog4j2.configurationFile="+filepath.Join(dir, "log4j2.properties"),
 		"-cp", k.classPath(), "kafka.Kafka", filepath.Join(dir, "server.properties"))
 }
 
-// Tool is one of Kafka's tools by the name of its class, with a heap of its own.
+// Tool returns one of Kafka's tools, by the name of its class, with its own heap.
 func (k Kafka) Tool(ctx context.Context, class string, args ...string) *exec.Cmd {
 	return exec.CommandContext(ctx, "java", append([]string{"-Xmx512m", "-cp", k.classPath(), class}, args...)...) //nolint:gosec // Kafka's tool
 }

@@ -12,10 +12,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// payloads is how many different values there are; records take turns with them.
+// payloads is how many different values there are; the records use them in turn.
 const payloads = 64
 
-// producerOptions are the client options of the options.
+// producerOptions returns the client options for a producer with these options.
 func (o *Options) producerOptions() ([]kgo.Opt, error) {
 	opts := []kgo.Opt{
 		kgo.SeedBrokers(o.seeds()...), kgo.DefaultProduceTopic(o.Topic), kgo.ProducerLinger(o.Linger), kgo.ProducerBatchMaxBytes(int32(o.Batch)), //nolint:gosec // a batch is far smaller
@@ -38,8 +38,8 @@ func (o *Options) producerOptions() ([]kgo.Opt, error) {
 	return append(opts, kgo.ProducerBatchCompression(codec)), nil
 }
 
-// values are payloads of text that is as random as text of 48 letters can be: a
-// codec finds little in one of them, and the same one again 64 records later.
+// values returns payloads of random text of 48 letters. A codec finds little to
+// compress in one of them, and finds the same one again 64 records later.
 func values(size int) [][]byte {
 	const letters = "abcdefghijklmnopqrstuvwxyz0123456789 {}:\",ABCDEF"
 	all := make([][]byte, payloads)
@@ -52,8 +52,8 @@ func values(size int) [][]byte {
 	return all
 }
 
-// createTopics deletes the topics if they are there, creates them, and returns when
-// every partition answers where its log ends.
+// createTopics deletes the topics if they exist, creates them, and returns when
+// every partition answers with its log end offset.
 func (o *Options) createTopics(ctx context.Context) error {
 	client, err := kgo.NewClient(kgo.SeedBrokers(o.seeds()...))
 	if err != nil {
@@ -66,12 +66,12 @@ func (o *Options) createTopics(ctx context.Context) error {
 	if _, err := admin.DeleteTopics(ctx, names...); err != nil {
 		return fmt.Errorf("delete topics: %w", err)
 	}
-	for _, name := range names { // one request each: a request for thousands of partitions is more than a controller takes
+	for _, name := range names { // one request each: a request for thousands of partitions is too large for a controller
 		create := func() error {
 			_, err := admin.CreateTopic(ctx, int32(o.Partitions), 1, nil, name) //nolint:gosec // a small number
 			return err
 		}
-		if err := again(ctx, create, kerr.TopicAlreadyExists); err != nil { // its deletion is still going on
+		if err := again(ctx, create, kerr.TopicAlreadyExists); err != nil { // the deletion is not finished yet
 			return fmt.Errorf("create topic %s: %w", name, err)
 		}
 	}
@@ -79,11 +79,12 @@ func (o *Options) createTopics(ctx context.Context) error {
 	return err
 }
 
-// Create creates the topics of the options anew, as every load does that has Fresh.
+// Create creates the topics of the options, and first deletes existing ones, as
+// every load with Fresh does.
 func Create(ctx context.Context, o Options) error { return o.createTopics(ctx) }
 
-// Served returns when every partition of the topics of the options answers where
-// its log ends, and how many records these ends stand for.
+// Served waits until every partition of the options' topics answers with its log
+// end offset. It returns the sum of those offsets, which is the number of records.
 func Served(ctx context.Context, o Options) (int64, error) {
 	client, err := kgo.NewClient(kgo.SeedBrokers(o.seeds()...))
 	if err != nil {
@@ -117,8 +118,8 @@ func waitServed(ctx context.Context, client *kgo.Client, topics []string, partit
 	return records, err
 }
 
-// again calls f every 20 ms until it has no error, or one that time does not heal:
-// any that Kafka does not call retriable, but for the one given.
+// again calls f every 20 ms until it returns no error, or an error that Kafka does
+// not call retriable and that is not the given one.
 func again(ctx context.Context, f func() error, but error) error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -135,7 +136,7 @@ func again(ctx context.Context, f func() error, but error) error {
 	}
 }
 
-// rootOf returns the Kafka error in err, or err.
+// rootOf returns the Kafka error in err, or else err.
 func rootOf(err error) error {
 	if known, ok := errors.AsType[*kerr.Error](err); ok {
 		return known
@@ -143,7 +144,7 @@ func rootOf(err error) error {
 	return err
 }
 
-// pause waits for a time that is part of what is measured or lets it begin at rest.
+// pause waits for a time that is part of the measurement or lets it begin at rest.
 func pause(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
 		return nil

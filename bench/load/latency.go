@@ -15,8 +15,8 @@ import (
 // arriveWithin is how long the last records may take to arrive.
 const arriveWithin = 20 * time.Second
 
-// endToEnd sends records at an even rate, each with the time of its sending, and
-// measures when a consumer that polls all the while has it in hand.
+// endToEnd sends records at a constant rate, each with its time of sending, and
+// measures when a consumer that polls continuously has received it.
 func endToEnd(ctx context.Context, o *Options) (Result, error) {
 	opts, err := o.producerOptions()
 	if err != nil {
@@ -51,7 +51,7 @@ func endToEnd(ctx context.Context, o *Options) (Result, error) {
 	}
 	m := newMeter(o.PID)
 	err = paced(ctx, want, o.Rate, func(i int64) {
-		value := slices.Clone(all[i%payloads]) // the client keeps it until it is answered
+		value := slices.Clone(all[i%payloads]) // the client uses it until it is answered
 		binary.BigEndian.PutUint64(value, uint64(time.Now().UnixNano()))
 		producer.Produce(ctx, &kgo.Record{Value: value}, func(_ *kgo.Record, err error) {
 			if err != nil {
@@ -77,7 +77,7 @@ func endToEnd(ctx context.Context, o *Options) (Result, error) {
 	return r, nil
 }
 
-// received is what a consumer saw: how long each record took, in milliseconds, in
+// received is what a consumer saw: the latency of each record, in milliseconds, in
 // the order of arrival.
 type received struct {
 	latency []float64
@@ -85,7 +85,7 @@ type received struct {
 	err     error
 }
 
-// receive polls until that many records have come.
+// receive polls until the wanted number of records has come.
 func receive(ctx context.Context, consumer *kgo.Client, want int64) received {
 	got := received{latency: make([]float64, 0, want)}
 	for int64(len(got.latency)) < want {
@@ -96,7 +96,7 @@ func receive(ctx context.Context, consumer *kgo.Client, want int64) received {
 			return got
 		}
 		fetches.EachRecord(func(rec *kgo.Record) {
-			sent := int64(binary.BigEndian.Uint64(rec.Value)) //nolint:gosec // as it was put
+			sent := int64(binary.BigEndian.Uint64(rec.Value)) //nolint:gosec // as it was written
 			got.latency = append(got.latency, float64(now-sent)/1e6)
 			got.bytes += int64(len(rec.Value))
 		})
@@ -104,8 +104,8 @@ func receive(ctx context.Context, consumer *kgo.Client, want int64) received {
 	return got
 }
 
-// partitions sends one record to each partition in turn at an even rate, so that
-// each is a batch of its own, and measures when the broker has answered it.
+// partitions sends one record to each partition in turn at a constant rate, so that
+// each is its own batch, and measures when the broker has answered it.
 func partitions(ctx context.Context, o *Options) (Result, error) {
 	opts, err := o.producerOptions()
 	if err != nil {
@@ -126,7 +126,7 @@ func partitions(ctx context.Context, o *Options) (Result, error) {
 
 	s := spread{o: o, producer: producer, all: values(o.Size), names: o.names(), failed: cancel}
 	every := int64(o.Partitions * len(s.names))
-	for i := range every { // each partition once, so that the client knows them all and the broker has them open
+	for i := range every { // each partition once, so that the client knows all of them and the broker has them open
 		s.send(ctx, i)
 	}
 	if err := producer.Flush(ctx); err != nil {
@@ -149,7 +149,7 @@ func partitions(ctx context.Context, o *Options) (Result, error) {
 	return r, nil
 }
 
-// spread sends to all partitions of some topics in turn.
+// spread sends to all partitions of several topics in turn.
 type spread struct {
 	o        *Options
 	producer *kgo.Client
@@ -177,8 +177,8 @@ func (s *spread) send(ctx context.Context, i int64) {
 	})
 }
 
-// addQuantiles adds the distribution of latencies without the first tenth, in which
-// both sides warm up.
+// addQuantiles adds the distribution of latencies, without the first tenth, in
+// which both sides warm up.
 func (r Result) addQuantiles(latency []float64) {
 	sorted := slices.Sorted(slices.Values(latency[len(latency)/10:]))
 	if len(sorted) == 0 {

@@ -1,10 +1,10 @@
-// Package load is the client of the measurements: it produces to, consumes from,
-// connects to and joins groups of any broker that speaks Kafka's protocol, in one
-// way for all of them, and reports what that cost the broker.
+// Package load is the client of the measurements. It produces to, consumes from,
+// connects to and joins groups of any broker that speaks Kafka's protocol, in the
+// same way for all, and reports what that cost the broker.
 //
-// It runs as a process of its own, so that its CPU time is not that of the one that
-// starts the brokers, and says its numbers as one JSON object. It starts no broker
-// and compares nothing.
+// It runs as its own process, so that its CPU time is separate from that of the
+// process that starts the brokers, and prints its results as one JSON object. It
+// starts no broker and compares nothing.
 package load
 
 import (
@@ -21,7 +21,7 @@ import (
 	"github.com/botehq/bote/bench/proc"
 )
 
-// The names of what a run reports. A run leaves out what it does not measure.
+// Names of what a run reports. A run leaves out what it does not measure.
 const (
 	Records     = "records"
 	MB          = "mb"      // megabytes of 10^6 bytes of values
@@ -32,7 +32,7 @@ const (
 	CPUPerGB    = "broker_cpu_s_per_gb" // per 10^9 bytes of values
 	Cores       = "broker_cores"        // CPU seconds per second
 	ClientCPU   = "client_cpu_s"
-	Resident    = "broker_rss_mb" // afterwards
+	Resident    = "broker_rss_mb" // resident memory after the run
 	Peak        = "broker_peak_rss_mb"
 	Growth      = "broker_growth_kb" // of resident memory per connection or group
 	GrowthMB    = "broker_growth_mb" // of resident memory in all
@@ -46,13 +46,13 @@ const (
 // Result is what a run reports, by name.
 type Result map[string]float64
 
-// Options say what to do. The zero value of a field that a mode needs is an error
-// or the default of AddFlags.
+// Options say what to do. If a field that a mode needs is zero, that is an error or
+// the default of AddFlags.
 type Options struct {
 	Mode        string
 	Bootstrap   string
 	Topic       string
-	Topics      int // partitions: how many topics, named Topic-0 and so on, if more than one
+	Topics      int // mode partitions: how many topics, named Topic-0 and so on, if more than one
 	Partitions  int // of each topic
 	Records     int64
 	Size        int
@@ -87,7 +87,7 @@ func (o *Options) AddFlags(f *flag.FlagSet) {
 	f.BoolVar(&o.Fresh, "fresh", true, "create the topic anew")
 }
 
-// Args are the options as arguments that AddFlags understands.
+// Args returns the options as arguments that AddFlags understands.
 func (o *Options) Args() []string {
 	return []string{
 		"-mode", o.Mode, "-bootstrap", o.Bootstrap, "-topic", o.Topic, "-topics", fmt.Sprint(o.Topics), "-partitions", fmt.Sprint(o.Partitions),
@@ -97,15 +97,15 @@ func (o *Options) Args() []string {
 	}
 }
 
-// Defaults are the options without arguments.
+// Defaults returns the options without any arguments.
 func Defaults() Options {
 	var o Options
 	o.AddFlags(flag.NewFlagSet("", flag.ContinueOnError))
 	return o
 }
 
-// Main runs the load that the arguments say and writes its result as one line of
-// JSON. It returns the exit code.
+// Main runs the load that the arguments describe, and writes its result as one line
+// of JSON. It returns the exit code.
 func Main(ctx context.Context, args []string, out, errOut io.Writer) int {
 	flags := flag.NewFlagSet("load", flag.ContinueOnError)
 	flags.SetOutput(errOut)
@@ -144,7 +144,7 @@ func Run(ctx context.Context, o Options) (Result, error) {
 	return result, nil
 }
 
-// names are the topics.
+// names returns the names of the topics.
 func (o *Options) names() []string {
 	if o.Topics <= 1 {
 		return []string{o.Topic}
@@ -156,10 +156,10 @@ func (o *Options) names() []string {
 	return names
 }
 
-// seeds are the addresses to begin with.
+// seeds returns the bootstrap addresses.
 func (o *Options) seeds() []string { return strings.Split(o.Bootstrap, ",") }
 
-// meter measures what happens between its making and done: time, and the CPU time
+// meter measures what happens from its creation until done: time, and the CPU time
 // of the broker and of this process.
 type meter struct {
 	pid            int
@@ -184,7 +184,7 @@ func (m *meter) read() (broker, client, disk float64) {
 	return broker, client, disk
 }
 
-// done returns what was used for so many records and bytes of values.
+// done returns what was used for that many records and bytes of values.
 func (m *meter) done(records, bytes int64) Result {
 	seconds := time.Since(m.began).Seconds()
 	broker, client, disk := m.read()

@@ -15,8 +15,8 @@ import (
 	"github.com/botehq/bote/bench/load"
 )
 
-// small are options against a broker that is a double, measured as if it were this
-// process.
+// small returns options for a load on a fake broker, measured as if the broker were
+// this process.
 func small(t *testing.T, mode string) load.Options {
 	t.Helper()
 	double, err := kfake.NewCluster(kfake.NumBrokers(1))
@@ -93,7 +93,7 @@ func TestTheCommand(t *testing.T) {
 	require.Contains(t, remarks.String(), `no mode "none"`)
 }
 
-// The options survive being arguments.
+// TestArgs: options are the same after they were turned into arguments and parsed.
 func TestArgs(t *testing.T) {
 	t.Parallel()
 	o := load.Options{

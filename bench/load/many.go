@@ -18,8 +18,8 @@ import (
 	"github.com/botehq/bote/bench/proc"
 )
 
-// Ask sends an ApiVersions request, the first one of every client, and returns when
-// it has been answered without an error.
+// Ask sends an ApiVersions request, the first request of every client, and returns
+// when it was answered without an error.
 func Ask(conn net.Conn) error {
 	req := kmsg.NewPtrApiVersionsRequest()
 	req.Version = 0
@@ -42,8 +42,8 @@ func Ask(conn net.Conn) error {
 	return kerr.ErrorForCode(int16(binary.BigEndian.Uint16(answer[4:]))) //nolint:gosec // an error code
 }
 
-// connections opens that many, asks once on each, and measures how much memory the
-// broker needs for them while they are idle.
+// connections opens that many connections, sends one request on each, and measures
+// how much memory the broker needs for them while they are idle.
 func connections(ctx context.Context, o *Options) (Result, error) {
 	all := make([]net.Conn, 0, o.Count)
 	defer func() {
@@ -87,8 +87,8 @@ func (r Result) addGrowth(ctx context.Context, o *Options, before proc.Memory) e
 	return nil
 }
 
-// groups makes that many consumer groups, each of one member that joins, gets its
-// assignment and commits one offset, over eight clients.
+// groups makes that many consumer groups over eight clients. Each group has one
+// member, which joins, gets its assignment and commits one offset.
 func groups(ctx context.Context, o *Options) (Result, error) {
 	if err := o.createTopics(ctx); err != nil {
 		return nil, err
@@ -108,7 +108,7 @@ func groups(ctx context.Context, o *Options) (Result, error) {
 	join := func(client *kgo.Client, group string) error {
 		return again(ctx, func() error { return joinAndCommit(ctx, client, group, o.Topic) }, nil)
 	}
-	for i, client := range all { // the first group makes the topic of offsets
+	for i, client := range all { // the first group makes the broker create the offsets topic
 		if err := join(client, fmt.Sprintf("%s-first-%d", o.Topic, i)); err != nil {
 			return nil, err
 		}
@@ -137,7 +137,7 @@ func groups(ctx context.Context, o *Options) (Result, error) {
 	return r, r.addGrowth(ctx, o, before)
 }
 
-// joinAndCommit takes one member through a classic group's life up to its commit.
+// joinAndCommit makes one member join a classic group, sync, and commit an offset.
 func joinAndCommit(ctx context.Context, client *kgo.Client, group, topic string) error {
 	joined, err := join(ctx, client, group, topic)
 	if err != nil {
@@ -169,8 +169,8 @@ func joinAndCommit(ctx context.Context, client *kgo.Client, group, topic string)
 	return nil
 }
 
-// join joins, a second time if the broker wants the member to come back with the
-// name that it gives it.
+// join joins a group. If the broker gives the member an ID and wants it to join
+// again with that, it does.
 func join(ctx context.Context, client *kgo.Client, group, topic string) (*kmsg.JoinGroupResponse, error) {
 	req := kmsg.NewPtrJoinGroupRequest()
 	req.Group, req.SessionTimeoutMillis, req.RebalanceTimeoutMillis, req.ProtocolType = group, 300_000, 300_000, "consumer"

@@ -10,8 +10,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// produce sends records as fast as the broker answers them, as far as the client's
-// buffer of 200,000 records allows it to run ahead.
+// produce sends records as fast as the broker answers them. The client's buffer
+// lets it run ahead by up to 200,000 records.
 func produce(ctx context.Context, o *Options) (Result, error) {
 	opts, err := o.producerOptions()
 	if err != nil {
@@ -54,7 +54,7 @@ func produce(ctx context.Context, o *Options) (Result, error) {
 	return m.done(records.Load(), bytes.Load()), nil
 }
 
-// consume reads that many records from the beginning of the topic.
+// consume reads the wanted number of records from the beginning of the topic.
 func consume(ctx context.Context, o *Options) (Result, error) {
 	m := newMeter(o.PID)
 	client, err := kgo.NewClient(kgo.SeedBrokers(o.seeds()...), kgo.ConsumeTopics(o.Topic), kgo.FetchMaxBytes(50<<20), kgo.FetchMaxPartitionBytes(4<<20),
@@ -80,8 +80,8 @@ func consume(ctx context.Context, o *Options) (Result, error) {
 	return m.done(records, bytes), nil
 }
 
-// paced calls send for 0 up to n at an even rate. A call that is late is followed
-// by those that are due without a pause.
+// paced calls send for 0 up to n at a constant rate. After a late call, the calls
+// that are due follow without a pause.
 func paced(ctx context.Context, n int64, rate int, send func(i int64)) error {
 	began := time.Now()
 	timer := time.NewTimer(time.Hour)

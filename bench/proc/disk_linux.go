@@ -10,22 +10,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Sync writes out all that is dirty on the file system of a directory, so that one
-// measurement does not pay for the one before.
+// Sync writes everything that is dirty on a directory's file system to the disk, so
+// that one measurement does not pay for the one before.
 func Sync(dir string) error {
 	f, err := os.Open(dir) //nolint:gosec // the directory of the measurement
 	if err != nil {
 		return fmt.Errorf("sync file system: %w", err)
 	}
-	defer func() { _ = f.Close() }() // it was opened to be named
+	defer func() { _ = f.Close() }() // opened only for its descriptor
 	if err := unix.Syncfs(int(f.Fd())); err != nil {
 		return fmt.Errorf("sync file system: %w", err)
 	}
 	return nil
 }
 
-// Evict has the page cache forget every file below a directory, after they have
-// been written out. Pages that a process has mapped stay.
+// Evict writes every file below a directory to the disk and makes the page cache
+// forget it. Pages that a process has mapped stay.
 func Evict(dir string) error {
 	if err := Sync(dir); err != nil {
 		return err
@@ -44,7 +44,7 @@ func Evict(dir string) error {
 		if err != nil {
 			return fmt.Errorf("evict: %w", err)
 		}
-		defer func() { _ = f.Close() }() // it was opened to be named
+		defer func() { _ = f.Close() }() // opened only for its descriptor
 		if err := unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED); err != nil {
 			return fmt.Errorf("evict %s: %w", d.Name(), err)
 		}
@@ -52,8 +52,8 @@ func Evict(dir string) error {
 	})
 }
 
-// RaiseFileLimit lets this process and those that it starts open as many files as
-// the system allows, and returns how many that is.
+// RaiseFileLimit lets this process, and those that it starts, open as many files as
+// the system allows, and returns that number.
 func RaiseFileLimit() (uint64, error) {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Machine is where a measurement was made, in words.
+// Machine describes the machine of a measurement.
 type Machine struct {
 	System     string  `json:"system"`
 	Cores      int     `json:"cores"`
@@ -16,10 +16,10 @@ type Machine struct {
 	MemoryGB   float64 `json:"memory_gb"`
 	Kernel     string  `json:"kernel"`
 	FileSystem string  `json:"file_system"`
-	Load       float64 `json:"load"` // average of the last minute, that is, before the measurement
+	Load       float64 `json:"load"` // average of the last minute, that is, of the time before the measurement
 }
 
-// Describe returns the machine with the file system of a directory. What cannot be
+// Describe returns the machine, with the file system of a directory. What cannot be
 // found out is left empty.
 func Describe(dir string) Machine {
 	m := Machine{System: runtime.GOOS + "/" + runtime.GOARCH, Cores: runtime.NumCPU(), FileSystem: fileSystem(dir)}
@@ -31,12 +31,12 @@ func Describe(dir string) Machine {
 		m.Kernel = strings.TrimSpace(string(text))
 	}
 	if text, err := os.ReadFile("/proc/loadavg"); err == nil {
-		m.Load, _ = strconv.ParseFloat(strings.Fields(string(text))[0], 64) // what is no number is left out
+		m.Load, _ = strconv.ParseFloat(strings.Fields(string(text))[0], 64) // zero if it is no number
 	}
 	return m
 }
 
-// String is one sentence.
+// String returns one sentence about the machine.
 func (m Machine) String() string {
 	return fmt.Sprintf("%d cores (%s), %.0f GB of memory, %s, kernel %s, data on %s, load average %.1f before the start", m.Cores, m.Processor, m.MemoryGB, m.System, m.Kernel, m.FileSystem, m.Load)
 }
@@ -55,8 +55,8 @@ func lineOf(path, key string) string {
 	return ""
 }
 
-// fileSystem returns the type of the file system that holds a directory: that of
-// the longest mount point above it.
+// fileSystem returns the type of a directory's file system: that of the longest
+// mount point above it.
 func fileSystem(dir string) string {
 	text, err := os.ReadFile("/proc/self/mounts")
 	if err != nil {

@@ -1,10 +1,10 @@
-// Package proc reads what the kernel knows of a process and of the machine: CPU
-// time, memory, bytes read from disk, and the words that describe the machine of a
-// measurement. It also does the two things that a measurement of a cold disk needs:
-// to write everything out, and to have the page cache forget it.
+// Package proc reads what the kernel knows about a process and the machine: CPU
+// time, memory, bytes read from disk, and the description of the machine. It also
+// does the two things that a measurement of a cold disk needs: write everything to
+// the disk, and make the page cache forget it.
 //
-// It starts and ends nothing. It reads /proc, so it is for Linux; elsewhere its
-// functions return errors.
+// It starts and ends no process. It reads /proc, so it works only on Linux;
+// elsewhere its functions return errors.
 package proc
 
 import (
@@ -48,8 +48,8 @@ type Memory struct {
 	Resident, Peak float64
 }
 
-// MemoryOf returns the memory of a process: now, and at its highest since the start
-// or the last ResetPeak.
+// MemoryOf returns the memory of a process: now, and at its peak since the start or
+// the last ResetPeak.
 func MemoryOf(pid int) (Memory, error) {
 	resident, err := field(pid, "status", "VmRSS")
 	if err != nil {
@@ -59,7 +59,7 @@ func MemoryOf(pid int) (Memory, error) {
 	return Memory{Resident: resident / 1024, Peak: peak / 1024}, err
 }
 
-// ResetPeak makes the peak of MemoryOf begin anew.
+// ResetPeak makes the peak of MemoryOf begin again.
 func ResetPeak(pid int) error {
 	if err := os.WriteFile(file(pid, "clear_refs"), []byte("5"), 0o600); err != nil {
 		return fmt.Errorf("reset peak memory: %w", err)
@@ -67,7 +67,7 @@ func ResetPeak(pid int) error {
 	return nil
 }
 
-// DiskReadMB returns the megabytes of 10^6 bytes that a process has had read from
+// DiskReadMB returns how many megabytes of 10^6 bytes were read for a process from
 // the disk, not from the page cache.
 func DiskReadMB(pid int) (float64, error) {
 	n, err := field(pid, "io", "read_bytes")

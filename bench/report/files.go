@@ -14,7 +14,7 @@ const (
 	endMark   = "<!-- bench: end -->\n"
 )
 
-// Write leaves table.md and result.json in a directory, which is made if need be.
+// Write writes table.md and result.json to a directory, and creates it if need be.
 func Write(dir string, d *Data, sections []Section) error {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return fmt.Errorf("make directory of results: %w", err)

@@ -1,8 +1,8 @@
-// Package report keeps what was measured and writes it: as JSON with every round,
+// Package report stores what was measured and writes it: as JSON with every round,
 // and as a table of medians, spread and targets for people.
 //
-// It knows columns, cells, rounds and numbers by name; what they mean is said by
-// the sections that it is given. It measures nothing.
+// It knows columns, cells, rounds and numbers by name; the sections that it is
+// given say what they mean. It measures nothing.
 package report
 
 import (
@@ -39,7 +39,7 @@ type Cell struct {
 	Medians map[string]float64 `json:"medians,omitempty"` // of the rounds that have the value
 }
 
-// Round is what one round measured, and why not everything.
+// Round is what one round measured, and the error if it did not measure everything.
 type Round struct {
 	Values map[string]float64 `json:"values,omitempty"`
 	Error  string             `json:"error,omitempty"`
@@ -72,7 +72,7 @@ func (d *Data) cell(name, column string) *Cell {
 	return nil
 }
 
-// values returns a value of a cell in all rounds that have it.
+// values returns the values of a name in a cell, from all rounds that have it.
 func (d *Data) values(cell, column, name string) sample {
 	c := d.cell(cell, column)
 	if c == nil {
@@ -81,7 +81,7 @@ func (d *Data) values(cell, column, name string) sample {
 	return c.values(name)
 }
 
-// failed says how many rounds of a cell have an error, and one of them.
+// failed returns how many rounds of a cell have an error, and one of the errors.
 func (d *Data) failed(cell, column string) (rounds int, why string) {
 	c := d.cell(cell, column)
 	if c == nil {
@@ -116,15 +116,17 @@ func (c *Cell) values(name string) sample {
 	return all
 }
 
-// sample is sorted values of the same thing.
+// sample is sorted values of the same measurement.
 type sample []float64
 
-// median is the middle, or the mean of the two in the middle. There must be one.
+// median returns the middle value, or the mean of the two in the middle. The sample
+// must not be empty.
 func (s sample) median() float64 {
 	return (s[(len(s)-1)/2] + s[len(s)/2]) / 2
 }
 
-// text is the median, with the least and the greatest of several.
+// text returns the median, with the least and the greatest value if there are
+// several.
 func (s sample) text() string {
 	switch len(s) {
 	case 0:
@@ -135,7 +137,7 @@ func (s sample) text() string {
 	return fmt.Sprintf("%s (%s–%s)", number(s.median()), number(s[0]), number(s[len(s)-1]))
 }
 
-// number writes about three digits.
+// number formats a number with about three digits.
 func number(x float64) string {
 	abs := max(x, -x)
 	switch {

@@ -15,7 +15,7 @@ import (
 	"github.com/botehq/bote/bench/report"
 )
 
-// measured is two columns, three rounds of one, one of them failed.
+// measured returns two columns; one has three rounds, of which one failed.
 func measured() *report.Data {
 	d := &report.Data{
 		Began: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Took: 90 * time.Second, Versions: map[string]string{"kafka": "4.2.0"},
@@ -86,7 +86,7 @@ func TestUpdateDocs(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "page.md")
 	require.NoError(t, os.WriteFile(file, []byte("# Page\n\n<!-- bench: begin -->\nold\n<!-- bench: end -->\n\nrest\n"), 0o600))
-	for range 2 { // it finds its own marks again
+	for range 2 { // the second time it finds its own marks
 		require.NoError(t, report.UpdateDocs(file, measured(), sections))
 		text, err := os.ReadFile(file)
 		require.NoError(t, err)

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Section is a table of its own.
+// Section is one table of the report.
 type Section struct {
 	Title string
 	Note  string // below the title, may be empty
@@ -23,16 +23,16 @@ type Row struct {
 	Targets     []Target
 }
 
-// Target is what a column's value has to be.
+// Target is what a column's value must be.
 type Target struct {
 	Column string  // whose value
 	Than   string  // the column that it is compared with; empty if Limit is the value itself
 	Most   bool    // at most Limit, not at least
-	Limit  float64 // a factor of Than's value, or a value
+	Limit  float64 // a factor of Than's value, or a value itself
 }
 
-// outcome says what is asked, what was measured, and whether that is enough. It is
-// empty if a value is missing.
+// outcome says what is required, what was measured, and whether that is enough. It
+// is empty if a value is missing.
 func (t Target) outcome(d *Data, row Row) string {
 	own := d.values(row.Cell, t.Column, row.Value)
 	if len(own) == 0 {
@@ -57,7 +57,7 @@ func (t Target) outcome(d *Data, row Row) string {
 	return fmt.Sprintf("%s %s %s%s: %s%s %s", short(t.Column), sign, number(t.Limit), unit, number(got), unit, verdict)
 }
 
-// short is what follows the dash of a column's name.
+// short returns what follows the dash in a column's name.
 func short(column string) string {
 	if _, after, ok := strings.Cut(column, "-"); ok {
 		return after
@@ -95,7 +95,7 @@ func Markdown(out io.Writer, d *Data, sections []Section) error {
 	return nil
 }
 
-// heading says where and when, and what of what.
+// heading writes where, when and what was measured.
 func heading(b *strings.Builder, d *Data) {
 	how := ""
 	if d.Quick {
@@ -131,7 +131,7 @@ func line(b *strings.Builder, d *Data, row Row) {
 	fmt.Fprintf(b, "| %s | %s | %s |\n", row.Label, strings.Join(texts, " | "), strings.Join(outcomes, "; "))
 }
 
-// failures lists what failed and why.
+// failures lists what failed, and why.
 func failures(b *strings.Builder, d *Data) {
 	first := true
 	for _, c := range d.Cells {
@@ -147,7 +147,7 @@ func failures(b *strings.Builder, d *Data) {
 	}
 }
 
-// Summary is one line of the values of a cell that have a row.
+// Summary returns one line with the values of a cell that have a row.
 func Summary(cell string, values map[string]float64, sections []Section) string {
 	var parts []string
 	for _, s := range sections {

@@ -2,21 +2,22 @@
 // keeps its batches. The promises below hold for every engine and are checked by
 // package storagetest.
 //
-// A [Log] keeps whole record batches under the offsets they carry. It decides
-// nothing: offsets, epochs, sequences and who may see what are the partition's.
+// A [Log] keeps whole record batches under the offsets they carry. It decides nothing:
+// offsets, epochs, sequences and who may see what are the partition's business.
 //
-//   - Append is two steps. When Append returns, the order is fixed and readers of
-//     this process could read the batch. That it survives a crash is announced
-//     later and once, by Hooks.Durable with the offset behind the last durable
-//     batch, or by Hooks.Failed. After Failed nothing is ever announced again and
-//     every Append fails, until the log is opened anew.
-//   - What Durable announced is there after any crash, byte for byte. What it did
-//     not announce may be there or not, but never partly and never out of order.
-//   - Offsets grow. Start <= End, and both never go back while the log lives.
-//   - A log stores opaque snapshots of the partition's state and gives the newest
-//     usable one back when it is opened, with the headers of the batches after it.
+//   - Append is two steps. When Append returns, the order is fixed and readers of this
+//     process could read the batch. Whether it survives a crash is announced later,
+//     once: by Hooks.Durable with the offset behind the last durable batch, or by
+//     Hooks.Failed. After Failed nothing is ever announced again and every Append
+//     fails, until the log is opened again.
+//   - What Durable announced is there after any crash, byte for byte. What it did not
+//     announce may be there or not, but never in part and never out of order.
+//   - Offsets grow. Start <= End, and neither goes back while the log lives.
+//   - A log stores opaque snapshots of the partition's state. When it is opened, it
+//     returns the newest usable snapshot; Headers gives the headers of the batches
+//     after it.
 //
-// One goroutine at a time may append; everything else may be called at any time.
+// Only one goroutine at a time may append; everything else may be called at any time.
 package storage
 
 import (
@@ -34,16 +35,16 @@ var ErrOutOfRange = errors.New("offset out of range")
 // ErrClosed is returned by every method of a log that was closed or deleted.
 var ErrClosed = errors.New("log is closed")
 
-// ErrFailed is wrapped by what a log returns after its disk failed it.
+// ErrFailed is wrapped by the errors of a log whose disk has failed it.
 var ErrFailed = errors.New("log failed")
 
-// ErrWouldWait is returned by Read for a Range with NoWait whose batches are not known
-// to be in memory.
+// ErrWouldWait is returned by Read for a Range with NoWait if the batches are not
+// known to be in memory.
 var ErrWouldWait = errors.New("the read would wait")
 
-// ErrFenced is wrapped by what a log returns, and Hooks.Failed gets, after another broker
-// took its partition over: nothing is wrong with the log, it is not this broker's any
-// more. The other reason why a log fails is a disk that failed it.
+// ErrFenced is wrapped by the errors of a log, and by what Hooks.Failed gets, after
+// another broker has taken over the partition: nothing is wrong with the log, but it
+// is not this broker's any more. The other reason why a log fails is its disk.
 var ErrFenced = errors.New("log belongs to another broker")
 
 // ErrTooLarge is returned by Append for a batch that does not fit a segment.
@@ -62,8 +63,8 @@ type Epoch struct {
 	Start int64
 }
 
-// Settings are a topic's configs that an engine acts upon. Times are in
-// milliseconds, sizes in bytes; -1 is no limit for the two retentions.
+// Settings are a topic's configs that an engine uses. Times are in milliseconds, sizes
+// in bytes; -1 is no limit for the two retentions.
 type Settings struct {
 	SegmentBytes    int64
 	SegmentMs       int64
@@ -74,56 +75,56 @@ type Settings struct {
 	RetentionBytes  int64
 	FileDeleteMs    int64
 	DeleteByPolicy  bool // cleanup.policy has delete
-	// AlwaysSync makes every batch durable before it is announced, whatever the
-	// engine's mode.
+	// AlwaysSync makes every batch durable before it is announced, whatever the engine's
+	// flush mode.
 	AlwaysSync bool
 }
 
-// Hooks are how a log reaches its partition. They are called without any mutex of the
-// log held, Durable and Failed from any goroutine. Whoever calls Durable or Failed may be
-// appending, or hold up a flush: they must not wait.
+// Hooks are how a log calls its partition. They are called without any mutex of the
+// log held, Durable and Failed from any goroutine. Durable and Failed must not block:
+// the goroutine that calls them may be appending, or may hold up a flush.
 type Hooks struct {
-	// Settings returns the configs in force; it is called at each append.
+	// Settings returns the current configs; it is called at each append.
 	Settings func() Settings
-	// Durable says that everything below end survives a crash. A smaller end may come
-	// after a larger one.
+	// Durable says that everything below end survives a crash. A call with a smaller end
+	// may come after one with a larger end.
 	Durable func(end int64)
 	// Failed says that the log takes no more batches.
 	Failed func(err error)
 	// Snapshot returns the partition's state, nil if it has none, and the offset that it
-	// describes: all batches below it, and no other. It is called in the partition's
-	// turn, by the goroutine that appends or within Turn.
+	// describes: the state has all batches below it, and no other. It is called in the
+	// partition's append turn, by the goroutine that appends or within Turn.
 	Snapshot func() (state []byte, end int64)
-	// Rebuilt reports whether the partition has its whole state, which it has not
-	// while it is being opened. Until then no snapshot is taken. Without it, it has.
+	// Rebuilt reports whether the partition has its whole state; while it is being
+	// opened, it has not. Until then the log takes no snapshot. Nil means always.
 	Rebuilt func() bool
-	// ValidSnapshot reports whether a stored snapshot is whole and can be used: a
-	// crash may have torn it. Without it every snapshot is.
+	// ValidSnapshot reports whether a stored snapshot is whole and can be used: a crash
+	// may have torn it. Nil means always.
 	ValidSnapshot func(snapshot []byte) bool
-	// Deletable is the offset that retention may not pass: the high watermark.
+	// Deletable is the offset that retention must not pass: the high watermark.
 	Deletable func() int64
-	// Turn runs f while the partition appends nothing.
+	// Turn runs f in the partition's append turn: nothing is appended meanwhile.
 	Turn func(f func() error) error
 	// StartMoved says that the log start offset grew.
 	StartMoved func(start int64)
 }
 
-// Chunk is whole batches as they are stored, in ascending order: bytes, or a part
-// of a file for who sends it on without looking at it.
+// Chunk is whole batches as they are stored, in ascending order: bytes, or a part of a
+// file for a caller that sends it on without reading it.
 type Chunk struct {
 	// Data is valid until Release.
 	Data []byte
-	// File, if not nil, has the batches in Size bytes from At on; Data is then
-	// empty. It may be read until Release.
+	// File, if not nil, has the batches, in Size bytes from At on; Data is then empty. It
+	// may be read until Release.
 	File *os.File
 	At   int64
 	Size int
-	// Readable is how many bytes a read with the same bounds could have found if it
-	// might end within a batch: at least Len, and MaxBytes where that was what ended the
-	// read. What is not known to be below Range.To does not count.
+	// Readable is how many bytes a read with the same bounds could have returned if a
+	// read might end within a batch. It is at least Len, and it is MaxBytes if MaxBytes
+	// ended the read. Bytes not known to be below Range.To do not count.
 	Readable int
-	// Sealed says that the batches are in a part of the log that does not grow any
-	// more, and that there are others behind it: a reader has no reason to wait here.
+	// Sealed says that the batches are in a part of the log that no longer grows, and
+	// that there are others behind them: a reader has no reason to wait here.
 	Sealed  bool
 	release func()
 }
@@ -151,19 +152,19 @@ func (c *Chunk) Release() {
 // Range bounds a read.
 type Range struct {
 	From int64 // the first offset wanted
-	To   int64 // the offset that must not be reached
-	// MaxBytes bounds the result; a first batch that is larger is returned all
-	// the same if AtLeastOne.
+	To   int64 // exclusive end: no batch that begins at or above it is returned
+	// MaxBytes bounds the result. With AtLeastOne, the first batch is returned even if it
+	// is larger.
 	MaxBytes   int
 	AtLeastOne bool
-	// FileWanted lets the result be part of a file, if it is worth that.
+	// FileWanted lets the result be part of a file, if that is worth it.
 	FileWanted bool
-	// NoWait has the read return ErrWouldWait where it may have to wait for a disk or a
-	// network. An engine that cannot tell always returns that.
+	// NoWait makes the read return ErrWouldWait where it may have to wait for a disk or a
+	// network. An engine that cannot tell always returns that error.
 	NoWait bool
 }
 
-// Stamp is where a timestamp was found.
+// Stamp is a record that a search by time found.
 type Stamp struct {
 	Offset    int64
 	Timestamp int64
@@ -172,24 +173,25 @@ type Stamp struct {
 
 // Recovered is what opening a log found.
 type Recovered struct {
-	// Snapshot is the newest usable state of the partition, and SnapshotEnd the
-	// offset it was taken at; nil and Start if there is none.
+	// Snapshot is the newest usable state of the partition, and SnapshotEnd the offset
+	// that it describes. If there is none, Snapshot is nil; SnapshotEnd is then Start, or
+	// End if a clean stop found no state to save.
 	Snapshot    []byte
 	SnapshotEnd int64
 }
 
 // Log is the log of one partition.
 type Log interface {
-	// Append writes a batch, whose base offset must be End or above it.
+	// Append writes a batch; its base offset must be End or above.
 	Append(b record.Batch) error
-	// Start is the first offset that may be read.
+	// Start is the log start offset: the first that may be read.
 	Start() int64
 	// End is the next offset to be written.
 	End() int64
 	// Size is the number of bytes in the log.
 	Size() int64
-	// Read returns batches from the one that holds r.From on; it may return
-	// fewer than there are, and no bytes if r.From is r.To or the end.
+	// Read returns batches, beginning with the one that holds r.From. It may return fewer
+	// than there are, and no bytes if r.From is r.To or the end.
 	Read(ctx context.Context, r Range) (Chunk, error)
 	// Headers calls visit with the header of each batch that ends above from,
 	// in order. The header is valid during the call and has no records.
@@ -212,14 +214,14 @@ type Log interface {
 	Close() error
 }
 
-// NewStart is a log and the offset below which it is to forget everything.
+// NewStart is a log and the offset that SetStarts is to move its start to.
 type NewStart struct {
 	Log   Log
 	Start int64
 }
 
-// StartsSetter is a log whose engine can move the starts of many logs together, all of
-// them its own.
+// StartsSetter is a log whose engine can move the starts of many of its own logs
+// together.
 type StartsSetter interface {
 	SetStarts(ctx context.Context, moves []NewStart) []error
 }

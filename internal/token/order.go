@@ -11,13 +11,13 @@ import (
 	"sync"
 )
 
-// order knows which goroutine holds the token, and its class.
+// order knows the class of a token and the goroutine that holds it.
 type order struct {
 	class string
 	held  *holding
 }
 
-// holding is one time that a token is held.
+// holding is one period in which a token is held.
 type holding struct {
 	class     string
 	goroutine uint64
@@ -32,13 +32,13 @@ var watch = struct {
 	after map[string]map[string]bool // after[a][b]: b was taken while a was held
 }{holds: map[uint64][]*holding{}, after: map[string]map[string]bool{}}
 
-// wanted notes what a goroutine holds that is about to wait for the token, and panics if
-// another may wait the other way round.
+// wanted is called before a goroutine waits for the token. It notes which tokens the
+// goroutine holds, and panics if another goroutine may wait the other way round.
 func (o *order) wanted() {
 	watch.Lock()
 	defer watch.Unlock()
 	for _, h := range watch.holds[goroutine()] {
-		if h.class == o.class { // several of a class are taken in an order of their own
+		if h.class == o.class { // tokens of one class are taken in an order of their own
 			continue
 		}
 		if reaches(o.class, h.class, map[string]bool{}) {
@@ -51,7 +51,8 @@ func (o *order) wanted() {
 	}
 }
 
-// reaches reports whether b was taken, directly or through others, while a was held.
+// reaches reports whether b was ever taken while a was held, directly or through
+// others.
 func reaches(a, b string, seen map[string]bool) bool {
 	if a == b {
 		return true
@@ -82,7 +83,7 @@ func (o *order) given() {
 	}
 }
 
-// goroutine is the number of the calling goroutine, which only its stack tells.
+// goroutine returns the number of the calling goroutine. Only a stack trace has it.
 func goroutine() uint64 {
 	var buf [64]byte
 	text := bytes.TrimPrefix(buf[:runtime.Stack(buf[:], false)], []byte("goroutine "))

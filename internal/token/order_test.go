@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Two tokens that are taken in both orders are told before anything hangs; so are three
-// that go round.
+// TestOrder: two tokens that are taken in both orders panic before anything hangs, and
+// so do three in a circle.
 func TestOrder(t *testing.T) {
 	a, b, c := New("test a"), New("test b"), New("test c")
 	both := func(first, second *Token) {
@@ -25,7 +25,8 @@ func TestOrder(t *testing.T) {
 	require.Panics(t, func() { both(&b, &a) })
 }
 
-// A token may be given back by another goroutine. Several of a class may be held.
+// TestOrderOfOthers: another goroutine may give a token back, and a goroutine may hold
+// several of a class.
 func TestOrderOfOthers(t *testing.T) {
 	a, more, b := New("test of a class"), New("test of a class"), New("test other")
 	a.Take()
@@ -38,7 +39,7 @@ func TestOrderOfOthers(t *testing.T) {
 	}()
 	<-done
 	b.Take()
-	a.Take() // which was not held when b was taken
+	a.Take() // nobody held it when b was taken
 	a.Give()
 	b.Give()
 }

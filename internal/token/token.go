@@ -1,15 +1,15 @@
-// Package token has what is held where a mutex must not be: across syncs, network calls
-// and the work of others.
+// Package token has locks for where a mutex must not be held: during syncs, network
+// calls and other waits.
 //
-// A [Token] is a channel with one slot. A goroutine can stop waiting for it, and a
-// synctest bubble sees that a goroutine waits. Another goroutine may give it back than
-// the one that took it.
+// A [Token] is a channel with one slot. So a goroutine can stop waiting for it, and a
+// synctest bubble sees that a goroutine waits. One goroutine may take a token and
+// another may give it back.
 //
-// Built with the tag invariants, tokens watch the order in which they are taken. Each
-// belongs to a class, such as the append turns of all partitions. If a goroutine takes B
-// while it holds A, and elsewhere A was taken while B was held, two goroutines can wait
-// for each other: the second of them panics, even if nothing has hung yet. The race
-// detector's run of the tests is built with that tag.
+// In builds with the tag invariants, tokens watch the order in which they are taken.
+// Each token belongs to a class, such as the append turns of all partitions. If a
+// goroutine takes B while it holds A, and A was ever taken while B was held, two
+// goroutines can wait for each other. The later of the two panics, even if nothing has
+// hung yet. The tests that run with the race detector are built with that tag.
 package token
 
 import "context"
@@ -20,7 +20,7 @@ type Token struct {
 	order
 }
 
-// New returns a token of a class that nobody holds.
+// New returns a token of a class. Nobody holds it yet.
 func New(class string) Token { return Token{make(chan struct{}, 1), newOrder(class)} }
 
 // Take waits for the token.
@@ -30,8 +30,8 @@ func (t *Token) Take() {
 	t.taken()
 }
 
-// TakeContext waits for the token until ctx ends, and returns why it ended. A token that
-// nobody holds is taken even then.
+// TakeContext waits for the token until ctx ends, and then returns ctx's error. It takes
+// a free token even if ctx has ended.
 func (t *Token) TakeContext(ctx context.Context) error {
 	t.wanted()
 	select {

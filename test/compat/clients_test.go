@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestLibrdkafka runs confluent-kafka for Python, which is librdkafka.
+// TestLibrdkafka runs confluent-kafka for Python, which uses librdkafka.
 func TestLibrdkafka(t *testing.T) {
 	needCompat(t)
 	install(t, "python")

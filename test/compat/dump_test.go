@@ -11,8 +11,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// TestDumpLog lets Kafka's DumpLogSegments read the files that bote leaves behind:
-// it must find nothing to complain of, and bote's own tool must print the same.
+// TestDumpLog runs Kafka's DumpLogSegments on the files that bote leaves behind. It
+// must find nothing wrong, and bote's own tool must print the same.
 func TestDumpLog(t *testing.T) {
 	needCompat(t)
 	install(t, "java")
@@ -53,7 +53,7 @@ func TestDumpLog(t *testing.T) {
 	})
 }
 
-// segmentFiles are the log and the indexes of the topic.
+// segmentFiles returns the log and the indexes of the topic.
 func segmentFiles(t *testing.T, data string) []string {
 	t.Helper()
 	var files []string
@@ -66,7 +66,7 @@ func segmentFiles(t *testing.T, data string) []string {
 	return files
 }
 
-// offsetsFile is the log of the partition of the offsets topic that has records.
+// offsetsFile returns the log of the offsets topic's partition that has records.
 func offsetsFile(t *testing.T, data string) string {
 	t.Helper()
 	var file string

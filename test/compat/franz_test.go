@@ -11,7 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// client is a client of franz-go that is closed when the test ends.
+// client returns a franz-go client that is closed when the test ends.
 func client(t *testing.T, b broker, opts ...kgo.Opt) *kgo.Client {
 	t.Helper()
 	cl, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(b.addr)}, opts...)...)
@@ -27,7 +27,7 @@ func createTopic(t *testing.T, cl *kgo.Client, topic string, partitions int32) {
 	require.NoError(t, r.Err)
 }
 
-// fill sends the values 0 to n-1, a second apart by their timestamps.
+// fill sends the values 0 to n-1, with timestamps a second apart.
 func fill(t *testing.T, cl *kgo.Client, topic string, n int) {
 	t.Helper()
 	for i := range n {
@@ -40,7 +40,7 @@ func write(t *testing.T, file, text string) {
 	require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
 }
 
-// fillBatch sends n records in as few batches as the client makes of them.
+// fillBatch sends n records in as few batches as the client makes.
 func fillBatch(t *testing.T, cl *kgo.Client, topic string, n int) {
 	t.Helper()
 	records := make([]*kgo.Record, n)
@@ -53,7 +53,7 @@ func fillBatch(t *testing.T, cl *kgo.Client, topic string, n int) {
 	require.NoError(t, cl.ProduceSync(t.Context(), records...).FirstErr())
 }
 
-// TestFranzGo runs franz-go itself, which our library and tools are made of.
+// TestFranzGo runs franz-go itself, on which our library and tools are built.
 func TestFranzGo(t *testing.T) {
 	needCompat(t)
 	onEach(t, nil, func(t *testing.T, b broker) {
@@ -93,7 +93,7 @@ func franzGroup(t *testing.T, b broker, topic string, opts ...kgo.Opt) {
 	}
 }
 
-// franzRebalance has two members share what is there; each record is read once.
+// franzRebalance makes two members share a topic; each record is read once.
 func franzRebalance(t *testing.T, b broker, balancer kgo.GroupBalancer) {
 	t.Helper()
 	topic := "franz-two-" + balancer.ProtocolName()

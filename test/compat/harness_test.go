@@ -25,7 +25,7 @@ type broker struct {
 	name string // bote or kafka
 	addr string
 	data string // its log.dirs
-	stop func() // ends it and waits for that
+	stop func() // ends it and waits until it has ended
 }
 
 // needCompat skips the test unless the suites are switched on.
@@ -36,7 +36,8 @@ func needCompat(t *testing.T) {
 	}
 }
 
-// brokers are what a suite runs against: bote, and Apache Kafka on demand.
+// brokers returns the kinds of broker that a suite runs against: bote, and Apache
+// Kafka on demand.
 func brokers() []string {
 	if os.Getenv("BOTE_COMPAT_KAFKA") == "1" {
 		return []string{"bote", "kafka"}
@@ -64,7 +65,7 @@ func start(t *testing.T, name string, settings ...string) broker {
 	return startBote(t, t.TempDir(), settings)
 }
 
-// startBote runs the broker the way its users do, with a file of settings.
+// startBote runs the broker as its users do, with a properties file.
 func startBote(t *testing.T, dir string, settings []string) broker {
 	t.Helper()
 	data, port := filepath.Join(dir, "data"), freePort(t)
@@ -86,7 +87,7 @@ func startKafka(t *testing.T, settings []string) broker {
 	return broker{name: "kafka", addr: addr, data: filepath.Join(dir, "data"), stop: serve(t, addr, command...)}
 }
 
-// serve starts a broker and waits until it takes connections.
+// serve starts a broker and waits until it accepts connections.
 func serve(t *testing.T, addr string, command ...string) (stop func()) {
 	t.Helper()
 	p := startProcess(t, nil, command...)
@@ -104,7 +105,7 @@ func serve(t *testing.T, addr string, command ...string) (stop func()) {
 	return p.stop
 }
 
-// eventually asks until the answer is true. An error ends the test.
+// eventually calls ask until it returns true. An error ends the test.
 func eventually(t *testing.T, limit time.Duration, ask func() (bool, error)) {
 	t.Helper()
 	deadline := time.NewTimer(limit)
@@ -142,8 +143,8 @@ func (p *process) hasEnded() bool {
 	}
 }
 
-// startProcess starts a program, which is interrupted when the test ends if it
-// runs still.
+// startProcess starts a program. If it still runs when the test ends, it is
+// interrupted.
 func startProcess(t *testing.T, env []string, command ...string) *process {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
@@ -159,7 +160,7 @@ func startProcess(t *testing.T, env []string, command ...string) *process {
 	require.NoError(t, c.Start())
 	go func() {
 		defer close(p.ended)
-		_ = c.Wait() // how it ended is for the log to say
+		_ = c.Wait() // the log shows how it ended
 	}()
 	p.stop = func() { cancel(); <-p.ended }
 	t.Cleanup(func() {
@@ -171,7 +172,7 @@ func startProcess(t *testing.T, env []string, command ...string) *process {
 	return p
 }
 
-// cacheDir is where the install scripts keep what they fetch.
+// cacheDir returns where the install scripts keep what they download.
 func cacheDir(t *testing.T) string {
 	t.Helper()
 	if dir := os.Getenv("BOTE_COMPAT_CACHE"); dir != "" {
@@ -182,16 +183,16 @@ func cacheDir(t *testing.T) string {
 	return filepath.Join(dir, "bote-compat")
 }
 
-// environment is that of the programs: the cache is settled and nothing of the
-// test's own switches changes what they do.
+// environment returns the programs' environment: with the cache's directory, and
+// without what would change Java's behaviour.
 func environment(t *testing.T) []string {
 	t.Helper()
 	env := slices.DeleteFunc(os.Environ(), func(kv string) bool { return strings.HasPrefix(kv, "JAVA_TOOL_OPTIONS=") })
 	return append(env, "BOTE_COMPAT_CACHE="+cacheDir(t))
 }
 
-// install runs the install script of a suite. A tool that cannot be had fails the
-// test: once the suites are on, nothing is skipped.
+// install runs the install script of a suite. A tool that cannot be installed fails
+// the test: once the suites are switched on, nothing is skipped.
 func install(t *testing.T, suite string) {
 	t.Helper()
 	c := exec.CommandContext(t.Context(), "bash", filepath.Join(suite, "install.sh")) //nolint:gosec // a suite of ours.
@@ -213,7 +214,7 @@ type result struct {
 	code     int
 }
 
-// run runs a program to its end. It may take four minutes.
+// run runs a program to its end, for four minutes at most.
 func run(t *testing.T, p program) result {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
@@ -231,8 +232,8 @@ func run(t *testing.T, p program) result {
 	return result{out: out.String(), err: err.String(), code: c.ProcessState.ExitCode()}
 }
 
-// notYet are checks of what bote does not speak yet. They hold on Kafka, and the
-// one that begins to hold on bote has to leave this list.
+// notYet lists checks of what bote does not support yet. They hold on Kafka. A
+// check that begins to hold on bote must leave this list.
 var notYet = map[string]string{
 	"group-consumer-read-all":             "the group protocol of KIP-848",
 	"group-consumer-resumes":              "the group protocol of KIP-848",
@@ -243,8 +244,9 @@ var notYet = map[string]string{
 	"admin-list-transactions":             "transactions",
 }
 
-// checks runs a program that prints a line for each of its checks, ok NAME or
-// FAIL NAME why, and reports each. It fails if there are fewer than it should have.
+// checks runs a program that prints a line for each of its checks, "ok NAME" or
+// "FAIL NAME why", and reports each. It fails if there are fewer than the least
+// number.
 func checks(t *testing.T, on broker, least int, p program) {
 	t.Helper()
 	r := run(t, p)
@@ -287,10 +289,10 @@ func boteProgram(t *testing.T) string {
 	return path
 }
 
-// buildDir is where TestMain lets the program be built.
+// buildDir is the directory from TestMain in which the program is built.
 var buildDir string
 
-// buildBote belongs to no one test, hence no context.
+// buildBote is not part of any one test, so it has no context.
 var buildBote = sync.OnceValues(func() (string, error) {
 	path := filepath.Join(buildDir, "bote")
 	out, err := exec.Command("go", "build", "-o", path, "github.com/botehq/bote/cmd/bote").CombinedOutput()
@@ -315,7 +317,7 @@ func withBuildDir(m *testing.M) int {
 	return m.Run()
 }
 
-// freePort is a port that was free a moment ago, and so was the one after it.
+// freePort returns a port that was free a moment ago, as was the next one.
 func freePort(t *testing.T) int {
 	t.Helper()
 	var listen net.ListenConfig
@@ -339,7 +341,7 @@ func tail(s string, lines int) string {
 	return strings.Join(all[max(0, len(all)-lines):], "\n")
 }
 
-// lockedBuffer takes what a process prints while the test may read it.
+// lockedBuffer collects what a process prints while the test may read it.
 type lockedBuffer struct {
 	mu  sync.Mutex
 	buf bytes.Buffer

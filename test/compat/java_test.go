@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// java is the command line of a class of Apache Kafka's or of ours.
+// java returns the command line of a class of Apache Kafka's or ours.
 func java(t *testing.T, class string, args ...string) program {
 	t.Helper()
 	cache := cacheDir(t)

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestKcat types what people type into kcat.
+// TestKcat runs what people type with kcat.
 func TestKcat(t *testing.T) {
 	needCompat(t)
 	install(t, "kcat")

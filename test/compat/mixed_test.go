@@ -17,8 +17,8 @@ import (
 	"github.com/botehq/bote/delivery/codec"
 )
 
-// goMailer is the Spring service's listener again, with our library: the same
-// topics, the same groups, the same rules of what fails.
+// goMailer is the listener of the Spring service, written with our library: the
+// same topics, the same groups, and the same rules of what fails.
 type goMailer struct {
 	mu   sync.Mutex
 	seen []delivery
@@ -92,7 +92,7 @@ func TestSpringAndGo(t *testing.T) {
 		t.Logf("%s: of 40 that failed once, Spring finished %d and Go %d", b.name,
 			len(spring.deliveries(handledWith("once-"))), len(ours.deliveries(handledWith("once-"))))
 
-		// what keeps failing in Spring ends in Go once Spring is gone, wherever it waits
+		// once Spring is gone, Go finishes what kept failing in Spring, wherever it waits
 		sent = sendMails(t, cl, "spring-fails-", 40)
 		spring.await(t, 1, func(d delivery) bool { return d.verdict == "failed" && strings.HasPrefix(d.value, "spring-fails-") })
 		spring.stop()
@@ -115,7 +115,7 @@ func handledWith(prefix string) func(delivery) bool {
 	}
 }
 
-// awaitBoth waits until the two together have handled n records.
+// awaitBoth waits until the two have handled n records together.
 func awaitBoth(t *testing.T, spring *process, ours *goMailer, prefix string, n int) []delivery {
 	t.Helper()
 	keep := handledWith(prefix)
@@ -124,7 +124,7 @@ func awaitBoth(t *testing.T, spring *process, ours *goMailer, prefix string, n i
 	return both()
 }
 
-// awaitMembers waits until all groups of the chain have n members, and each of them
+// awaitMembers waits until all groups of the chain have n members, each with
 // partitions.
 func awaitMembers(t *testing.T, cl *kgo.Client, n int) {
 	t.Helper()

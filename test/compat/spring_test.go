@@ -15,14 +15,14 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// mailTiers are the topics of the service's chain and when a record that always
-// fails is delivered there, after the first delivery.
+// mailTiers are the topics of the service's chain. at is when a record that always
+// fails is delivered there, counted from the first delivery.
 var mailTiers = []struct {
 	topic string
 	at    time.Duration
 }{{"mail", 0}, {"mail-retry-1000", 1 * time.Second}, {"mail-retry-2000", 3 * time.Second}, {"mail-retry-4000", 7 * time.Second}, {"mail-retry-8000", 15 * time.Second}}
 
-// delivery is one line of the service: what a listener was given.
+// delivery is one line that the service printed: a record that a listener got.
 type delivery struct {
 	verdict, group, topic, value string
 	at                           time.Time
@@ -38,7 +38,7 @@ func startSpring(t *testing.T, b broker) *process {
 		"--spring.kafka.consumer.properties.heartbeat.interval.ms=300", "--logging.level.root=WARN", "--spring.main.banner-mode=off")
 }
 
-// deliveries are what the service was given so far, those for which keep is true.
+// deliveries returns what the service got so far, as far as keep returns true.
 func (p *process) deliveries(keep func(delivery) bool) []delivery {
 	var all []delivery
 	for line := range strings.Lines(p.log.String()) {
@@ -57,7 +57,7 @@ func (p *process) deliveries(keep func(delivery) bool) []delivery {
 	return all
 }
 
-// await waits until the service was given n deliveries of a kind.
+// await waits until the service got n deliveries of a kind.
 func (p *process) await(t *testing.T, n int, keep func(delivery) bool) []delivery {
 	t.Helper()
 	eventually(t, time.Minute, func() (bool, error) {
@@ -73,7 +73,8 @@ func handledBy(group string) func(delivery) bool {
 	return func(d delivery) bool { return d.verdict == "handled" && d.group == group }
 }
 
-// sendMails sends n records, prefix0 and on, over all partitions.
+// sendMails sends n records, with the values prefix0, prefix1 and so on, over all
+// partitions.
 func sendMails(t *testing.T, cl *kgo.Client, prefix string, n int) []string {
 	t.Helper()
 	var values []string
@@ -149,8 +150,8 @@ func checkDeadLetter(t *testing.T, b broker) {
 	require.Equal(t, recordedDeadLetter(t), names)
 }
 
-// recordedDeadLetter are the header names of the dead letter of the case tutorial,
-// without the type header of JSON, which our service does not use.
+// recordedDeadLetter returns the header names of the dead letter in the recorded
+// case "tutorial", without JSON's type header, which our service does not use.
 func recordedDeadLetter(t *testing.T) []string {
 	t.Helper()
 	data, err := os.ReadFile("../../delivery/testdata/spring/3.3/tutorial.json")

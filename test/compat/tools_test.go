@@ -24,9 +24,9 @@ var classes = map[string]string{
 	"kafka-topics":              "org.apache.kafka.tools.TopicCommand",
 }
 
-// toolSteps is a session that is typed twice, once with Kafka's tools and once with
-// bote's, on the same broker. A word that begins with % gets its own name for each:
-// %orders is j-orders and b-orders. What is behind < is typed on standard input.
+// toolSteps is a session that is run twice on the same broker, with Kafka's tools
+// and with bote's. A word that begins with % becomes a different name for each:
+// %orders is j-orders and b-orders. What follows < is the standard input.
 const toolSteps = `
 kafka-topics --create --topic %orders --partitions 1 --config retention.ms=86400000
 kafka-topics --create --topic %orders --partitions 1
@@ -92,7 +92,7 @@ func steps() []step {
 	return all
 }
 
-// as is the step as one side types it: j for Kafka's tools, b for bote's.
+// as returns the step for one side: j is Kafka's tools, b is bote's.
 func (s step) as(side, addr string, files map[string]string) step {
 	args := []string{"--bootstrap-server", addr}
 	for _, a := range s.args {
@@ -122,7 +122,7 @@ func (s step) bote(t *testing.T) program {
 	return program{args: append([]string{boteProgram(t), s.tool}, s.args...), stdin: s.stdin}
 }
 
-// masks take out what two runs of one tool do not share either.
+// masks remove what differs even between two runs of one tool.
 var masks = []struct {
 	what *regexp.Regexp
 	with string
@@ -141,14 +141,14 @@ func masked(s string) string {
 		s = m.what.ReplaceAllString(s, m.with)
 	}
 	lines := strings.Split(s, "\n")
-	for i, l := range lines { // columns are as wide as the widest name
+	for i, l := range lines { // columns are as wide as the longest name
 		lines[i] = strings.TrimRight(l, " ")
 	}
 	return strings.Join(lines, "\n")
 }
 
-// TestTools types one session with Kafka's tools and with bote's: both must print
-// the same and end the same.
+// TestTools runs one session with Kafka's tools and with bote's. Both must print
+// the same and exit with the same code.
 func TestTools(t *testing.T) {
 	needCompat(t)
 	install(t, "java")
@@ -168,8 +168,8 @@ func TestTools(t *testing.T) {
 	})
 }
 
-// recordFiles makes a topic of five records for each side, and the files that
-// kafka-delete-records is called with.
+// recordFiles makes a topic with five records for each side, and the files for
+// kafka-delete-records.
 func recordFiles(t *testing.T, b broker) map[string]string {
 	t.Helper()
 	files, dir := map[string]string{}, t.TempDir()

@@ -36,14 +36,14 @@ func exceptions(t *testing.T) []exception {
 	return out
 }
 
-// TestBroker runs every case against a broker in this process. Those that wait
-// for timeouts run only with BOTE_COMPAT=1.
-// Excepted cases are in testdata/exceptions.txt.
+// TestBroker runs every case against a broker in this process, except those in
+// testdata/exceptions.txt. Cases that wait for timeouts run only with
+// BOTE_COMPAT=1.
 func TestBroker(t *testing.T) {
 	b := botetest.New(t, botetest.WithProperty("offsets.topic.ids.enable", "true"))
 	flags = Flags{Bootstrap: b.Addr(), Golden: "testdata/apiversions.json", Slow: os.Getenv("BOTE_COMPAT") != ""}
 	excepted := exceptions(t)
-	cases, err := selectCases("", "^(sasl|acl)/") // need a listener and an authorizer of their own
+	cases, err := selectCases("", "^(sasl|acl)/") // these need a listener and an authorizer of their own
 	require.NoError(t, err)
 	var run []Case
 	for _, c := range cases {

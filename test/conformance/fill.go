@@ -11,9 +11,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// This file writes the data of internal/storage/commitlog/testdata through an empty broker and notes what a reader of its files must find.
+// This file writes the data of internal/storage/commitlog/testdata through an empty broker, and records what a reader of its
+// files must find.
 
-// Found is the expectation of one data directory.
+// Found is what must be found in one data directory.
 type Found struct {
 	Partitions   []FoundPartition
 	Offsets      []FoundOffset
@@ -60,7 +61,7 @@ type FoundOffset struct {
 	Offset       int64
 	LeaderEpoch  int32
 	Metadata     string
-	Unstable     bool // a transaction has an offset pending: OffsetFetch with require_stable answers 88
+	Unstable     bool // a transaction has a pending offset: OffsetFetch with require_stable answers 88
 }
 
 // FoundGroup is a group's state after loading.
@@ -78,13 +79,13 @@ type FoundTransaction struct {
 	Topics        []string
 }
 
-const fillTime = 1700000000000 // of the first record; all times are fixed except those of markers and LogAppendTime
+const fillTime = 1700000000000 // time of the first record; all times are fixed except those of markers and LogAppendTime
 
 func at(i int, key, value []byte) Record {
 	return Record{Key: key, Value: value, Timestamp: fillTime + int64(i)*1000}
 }
 
-// goldenLogs runs a step with a T of its own.
+// goldenLogs runs a step with its own T.
 func goldenLogs(step func(t *T)) error {
 	t := &T{id: "golden-logs", serial: 1}
 	defer t.closeConns()
@@ -105,7 +106,7 @@ func (t *T) fill() {
 	t.fillOpenTransaction()
 }
 
-// findAll notes what the broker serves from what fill wrote, before or after a restart.
+// findAll records what the broker serves of what fill wrote, before or after a restart.
 func (t *T) findAll(path string) {
 	t.offsetsTopic()
 	t.transactionTopic()
@@ -166,7 +167,7 @@ func (t *T) fillTopics() {
 	}
 	t.deleteRecords(deleted, 5)
 
-	// A batch an hour after the previous one starts a new segment.
+	// A batch that is an hour later than the previous one starts a new segment.
 	segments, pid := t.topicNamed("segments", 1, keep("segment.ms=1800000", "index.interval.bytes=100")...), t.producerID()
 	for i := range 24 {
 		when := i%4 + i/4*3600
@@ -206,7 +207,7 @@ func (t *T) fillTransactions() {
 	}
 }
 
-// fillOpenTransaction leaves a transaction with records and offsets open.
+// fillOpenTransaction leaves a transaction open, with records and offsets.
 func (t *T) fillOpenTransaction() {
 	topic := t.topicNamed("open-transaction", 1, "retention.ms=-1")
 	t.put(topic, batchFrom(at(0, nil, []byte("stable"))))

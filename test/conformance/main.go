@@ -1,7 +1,7 @@
 // Conformance asks a broker what Apache Kafka 4.2 would answer.
 //
-// Every case sends raw requests over its own TCP connections and asserts the response as real Kafka 4.2.0 gives it.
-// A case that fails against Kafka is wrong; a case that fails against another broker names what that broker does differently.
+// Every case sends raw requests over its own TCP connections and asserts the response that Kafka 4.2.0 gives. A case that
+// fails against Kafka is wrong. A case that fails against another broker names what that broker does differently.
 package main
 
 import (
@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// Flags are what the cases need to know about the broker under test.
+// Flags say what the cases need to know about the broker under test.
 type Flags struct {
 	Bootstrap string
 	SASL      string // HOST:PORT of a SASL_PLAINTEXT listener, empty: none
@@ -100,7 +100,7 @@ func selectCases(run, skip string) ([]Case, error) {
 	return out, nil
 }
 
-// runAll runs the cases, slow ones first, and gives the results in the order of cases.
+// runAll runs the cases, slow ones first, and returns the results in the order of cases.
 func runAll(cases []Case, parallel int) []Result {
 	results := make([]Result, len(cases))
 	work := make(chan int)
@@ -159,7 +159,7 @@ func report(cases []Case, results []Result, asJSON, verbose bool) (failed int) {
 	return failed
 }
 
-// Result is what became of one case.
+// Result is the result of one case.
 type Result struct {
 	Status  string // PASS, FAIL, SKIP
 	Details []string

@@ -6,7 +6,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// What is named twice in one request, within a topic and in a topic listed again.
+// Cases that name something twice in one request: within a topic, or in a topic that is
+// listed again.
 func init() {
 	check("repeated/listoffsets", "a partition twice: 42, once in the answer; others of the request are answered", func(t *T) {
 		topic, other := t.Topic(2), t.Topic(1)

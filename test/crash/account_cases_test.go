@@ -7,9 +7,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// sound is an account without a fault: two partitions, a plain producer (0) with
-// an allowed retry, an idempotent one (1) with a record that was not acknowledged,
-// and a group that was set back once.
+// sound returns an account without a fault: two partitions; a plain producer (0)
+// with an allowed retry; an idempotent one (1) with a record that was not
+// acknowledged; and a group that was set back once.
 func sound() *account {
 	even := []entry{{0, 0, 0}, {1, 1, 0}, {2, 0, 0}, {3, 0, 2}, {5, 1, 2}, {6, 1, 4}}
 	odd := []entry{{0, 1, 1}, {1, 0, 1}, {2, 1, 3}}
@@ -32,14 +32,14 @@ func TestCheckFindsNothingInASoundAccount(t *testing.T) {
 	require.Equal(t, 1, v.retries)
 }
 
-// remove takes an entry out of the final read and of what the consumer saw.
+// remove removes an entry from the final read and from what the consumer saw.
 func (a *account) remove(p, i int) {
 	e := a.log[p][i]
 	a.log[p] = slices.Delete(slices.Clone(a.log[p]), i, i+1)
 	a.tails[0].seen[p] = slices.DeleteFunc(slices.Clone(a.tails[0].seen[p]), func(s entry) bool { return s == e })
 }
 
-// put writes an entry over what was read at its place, and over what was seen there.
+// put replaces what was read at a place, and what was seen there, by an entry.
 func (a *account) put(p, i int, e entry) {
 	old := a.log[p][i]
 	a.log[p] = slices.Clone(a.log[p])

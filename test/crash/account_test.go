@@ -8,21 +8,21 @@ import (
 	"strings"
 )
 
-// entry is a record where a client found it: an offset and what its value says.
+// entry is a record as a client read it: its offset and what its value says.
 type entry struct {
 	offset        int64
-	producer, seq int32 // producer is an index of account.producers, -1 for a value nobody could have sent
+	producer, seq int32 // producer is an index of account.producers, -1 for a value that no producer can have sent
 }
 
-// ack is an acknowledgement. The partition is that of the sequence, see home.
+// ack is an acknowledgement. Its partition is the home of its sequence.
 type ack struct {
 	seq    int32
-	round  int32 // how many faults there had been
+	round  int32 // how many faults there had been before
 	offset int64
 }
 
-// producer is what one producer did. It sent the sequences from 0 to sent-1, each
-// as one value, in order.
+// producer is what one producer did. It sent the sequences from 0 to sent-1 in order,
+// each as one value.
 type producer struct {
 	name       string
 	idempotent bool
@@ -30,15 +30,15 @@ type producer struct {
 	acked      []ack
 }
 
-// tail is what a consumer of a group saw, in its order, again and again where it
-// was set back to its commits.
+// tail is what a consumer of a group saw, in order. It saw records again when it was
+// set back to its commits.
 type tail struct {
 	name string
 	seen [][]entry // by partition
 }
 
-// observation is a committed offset that was asked for; floor is the highest that
-// was acknowledged before.
+// observation is a committed offset as it was found; floor is the highest that had been
+// acknowledged before the question.
 type observation struct {
 	group        string
 	partition    int
@@ -46,7 +46,7 @@ type observation struct {
 	round        int
 }
 
-// account is all that clients were told. check judges it.
+// account is everything that clients were told. check judges it.
 type account struct {
 	partitions   int
 	producers    []producer
@@ -55,7 +55,7 @@ type account struct {
 	observations []observation
 }
 
-// home is the partition of a sequence.
+// home returns the partition of a sequence.
 func (a *account) home(seq int32) int { return int(seq) % a.partitions }
 
 // kind is a promise that can be broken.
@@ -63,24 +63,24 @@ type kind string
 
 const (
 	lost       kind = "lost"       // acknowledged but not there
-	moved      kind = "moved"      // acknowledged at another offset than it is found at
-	duplicated kind = "duplicated" // of an idempotent producer, there more than once
+	moved      kind = "moved"      // acknowledged at one offset and found at another
+	duplicated kind = "duplicated" // from an idempotent producer, and there more than once
 	reordered  kind = "reordered"  // behind a record that was sent later
 	phantom    kind = "phantom"    // there, but never sent, or not to this partition
-	unseen     kind = "unseen"     // there, but a consumer of a group passed it by
+	unseen     kind = "unseen"     // there, but a consumer of a group skipped it
 	vanished   kind = "vanished"   // a consumer saw it, but it is not there
 	wentBack   kind = "went back"  // a committed offset is lower than one that was acknowledged
 )
 
-// violation is a broken promise. round is that of the acknowledgement or of the
-// question, -1 where there is none.
+// violation is a broken promise. round is the round of the acknowledgement or of the
+// question, -1 if there is none.
 type violation struct {
 	kind  kind
 	round int
 	text  string
 }
 
-// verdict is what check found. retries are second copies of records of plain
+// verdict is the result of check. retries are second copies of records of plain
 // producers, which are allowed.
 type verdict struct {
 	acked, retries int
@@ -100,7 +100,7 @@ func (v *verdict) count(k kind) (n int) {
 	return n
 }
 
-// String names the violations, the first of them in full.
+// String lists the violations, up to twenty.
 func (v *verdict) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d acknowledged, %d retries of plain producers, %d violations", v.acked, v.retries, len(v.violations))
@@ -114,7 +114,7 @@ func (v *verdict) String() string {
 	return b.String()
 }
 
-// check judges an account. It is a function of it and changes nothing.
+// check judges an account. It is a pure function of it.
 func check(a *account) *verdict {
 	v := &verdict{}
 	there := v.checkLog(a)
@@ -170,9 +170,9 @@ func (v *verdict) checkLog(a *account) []map[int32]bool {
 	return there
 }
 
-// checkAcks compares the acknowledgements of a producer with the final read. Those
-// of a plain producer too have to be in its order: it had one request in flight,
-// and it is only of records that were given up that a copy may come late.
+// checkAcks compares the acknowledgements of a producer with the final read. Those of a
+// plain producer must be in its order too: it had one request in flight, and only
+// copies of records that were given up may come late.
 func (v *verdict) checkAcks(a *account, index int32, there map[int32]bool) {
 	p := a.producers[index]
 	v.acked += len(p.acked)
@@ -222,7 +222,7 @@ func (a *account) name(e entry) string {
 	return fmt.Sprintf("%s/%d", a.producers[e.producer].name, e.seq)
 }
 
-// position is the index of the entry at an offset.
+// position returns the index of the entry at an offset.
 func position(log []entry, offset int64) (int, bool) {
 	return sort.Find(len(log), func(i int) int { return cmp.Compare(offset, log[i].offset) })
 }

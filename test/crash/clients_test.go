@@ -25,14 +25,14 @@ const (
 	partitions = 4
 )
 
-// patient are the options of clients that come back soon after a restart.
+// patient adds the options of clients that come back soon after a restart.
 func patient(addr string, opts ...kgo.Opt) []kgo.Opt {
 	return append(opts, kgo.SeedBrokers(addr), kgo.MetadataMinAge(20*time.Millisecond),
 		kgo.RetryBackoffFn(func(int) time.Duration { return 20 * time.Millisecond }))
 }
 
-// produce writes unique values, some every few milliseconds, until stop is closed,
-// and waits for all to be answered. ctx ends it in any case.
+// produce writes unique values, some every few milliseconds, until stop is closed. Then it
+// waits until all are answered. It also ends when ctx does.
 func (h *history) produce(ctx context.Context, stop <-chan struct{}, addr string, number int32, opts ...kgo.Opt) error {
 	client, err := kgo.NewClient(patient(addr, append(opts, kgo.DefaultProduceTopic(topic), kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.MaxBufferedRecords(500), kgo.ProducerLinger(0))...)...)
@@ -71,11 +71,12 @@ func (h *history) produce(ctx context.Context, stop <-chan struct{}, addr string
 	return nil
 }
 
-// follow reads in a group, commits what it read, and remembers both, until ctx ends.
+// follow reads in a group and commits what it read until ctx ends. It records both.
 func (h *history) follow(ctx context.Context, addr string, number int, group string) error {
 	client, err := kgo.NewClient(patient(addr, kgo.ConsumerGroup(group), kgo.ConsumeTopics(topic), kgo.DisableAutoCommit(),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchMaxWait(100*time.Millisecond),
-		// A commit that is given up while the broker is stopped could be done after a later one.
+		// A commit that was given up while the broker was stopped could take effect after a
+		// later one.
 		kgo.RequestTimeoutOverhead(3*time.Minute))...)
 	if err != nil {
 		return fmt.Errorf("client: %w", err)
@@ -97,8 +98,8 @@ func (h *history) follow(ctx context.Context, addr string, number int, group str
 	return nil
 }
 
-// observe asks for the committed offsets of a group, until the coordinator has
-// loaded, and notes what was acknowledged before.
+// observe asks for the committed offsets of a group until the coordinator has loaded. It
+// records them with what had been acknowledged before.
 func (h *history) observe(ctx context.Context, client *kgo.Client, group string) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -177,7 +178,7 @@ func endOffsets(ctx context.Context, client *kgo.Client) ([]int64, error) {
 	return ends, nil
 }
 
-// prober asks, in the middle of a fault, whether records are taken and given.
+// prober finds out, during a fault, whether the broker accepts and returns records.
 type prober struct {
 	h      *history
 	number int32
@@ -187,15 +188,15 @@ type prober struct {
 
 func newProber(t *testing.T, h *history, addr string) *prober {
 	t.Helper()
-	client, err := kgo.NewClient(patient(addr, kgo.MaxVersions(kversion.V3_0_0()))...) // names of topics, not IDs
+	client, err := kgo.NewClient(patient(addr, kgo.MaxVersions(kversion.V3_0_0()))...) // requests name topics, not IDs
 	require.NoError(t, err)
 	t.Cleanup(client.Close)
 	return &prober{h: h, number: h.producer("probe", false), name: "probe", client: client}
 }
 
-// untilRefused writes until each partition has answered KAFKA_STORAGE_ERROR, which
-// is the only refusal there may be, and returns how many of them there were. The
-// requests are its own: a client might try again.
+// untilRefused writes until each partition has answered KAFKA_STORAGE_ERROR, the only
+// error that is allowed, and returns how many such answers there were. It sends its own
+// requests, since a client might retry.
 func (p *prober) untilRefused(t *testing.T) (refused int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -209,7 +210,7 @@ func (p *prober) untilRefused(t *testing.T) (refused int) {
 				p.h.acked(p.number, seq, offset)
 				continue
 			}
-			if broken < 2 && errors.Is(err, io.EOF) { // a connection to the process before
+			if broken < 2 && errors.Is(err, io.EOF) { // a connection to the previous process
 				broken++
 				continue
 			}
@@ -242,7 +243,7 @@ func batch(value []byte) []byte {
 	now := time.Now().UnixMilli()
 	r := kmsg.NewRecord()
 	r.Value = value
-	r.Length = int32(len(r.AppendTo(nil)) - 1) // all but the length, which is one byte while it is 0
+	r.Length = int32(len(r.AppendTo(nil)) - 1) // without the length, which is one byte while it is 0
 	b := kmsg.NewRecordBatch()
 	b.Magic, b.FirstTimestamp, b.MaxTimestamp, b.ProducerID, b.ProducerEpoch, b.FirstSequence = 2, now, now, -1, -1, -1
 	b.NumRecords, b.Records = 1, r.AppendTo(nil)
@@ -252,7 +253,7 @@ func batch(value []byte) []byte {
 	return raw
 }
 
-// reads reads the first records of every partition that has some.
+// reads reads the first records of every partition that has any.
 func (p *prober) reads(t *testing.T, addr string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)

@@ -1,17 +1,18 @@
-// Package crash does harm to the real broker, as a process, while real clients
-// write and read, and judges afterwards what they were told. The faults are kill -9,
-// a stopped process, no more open files, a full disk, a read-only disk, a disk that
-// fails, and a power cut.
+// Package crash harms the real broker, as a process, while real clients write and
+// read, and then judges what they were told. The faults are kill -9, a stopped
+// process, no more open files, a full disk, a read-only disk, a disk that fails, and
+// a power cut.
 //
-// account_test.go is the judge, a pure function: nothing acknowledged may be lost,
-// moved or reordered, nothing of an idempotent producer be there twice, no consumer
-// of a group pass a record by or see one that is not there, no committed offset go
-// back. It does not own what a single write can do to a log; that is tested at every
-// point in storage/commitlog.
+// account_test.go is the judge, a pure function. Nothing acknowledged may be lost,
+// moved or reordered. Nothing of an idempotent producer may be there twice. No
+// consumer of a group may skip a record or see one that is not there. No committed
+// offset may go back. What a crash at a single write can do to a log is not tested
+// here: storage/commitlog tests it at every point.
 //
-// BOTE_CRASH_TIME is how long it runs (default some seconds, with BOTE_COMPAT=1
-// three minutes), BOTE_CRASH_SEED chooses faults and pauses, BOTE_CRASH_ROUNDS is
-// the least number of kills, and BOTE_COMPAT=1 adds disks and the Java client.
+// BOTE_CRASH_TIME is how long the test runs (by default some seconds, with
+// BOTE_COMPAT=1 three minutes). BOTE_CRASH_SEED determines faults and pauses.
+// BOTE_CRASH_ROUNDS is the least number of kills. BOTE_COMPAT=1 adds the faults of
+// disks and the Java client.
 package crash_test
 
 import (
@@ -29,7 +30,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// plan is what the environment asks for.
+// plan is what the environment variables ask for.
 type plan struct {
 	limit time.Duration
 	seed  uint64
@@ -58,11 +59,11 @@ func newPlan(t *testing.T) plan {
 	return p
 }
 
-// longestEpisode bounds what one history takes of memory and disk.
+// longestEpisode bounds the memory and disk space that one history needs.
 const longestEpisode = 3 * time.Minute
 
-// TestFaults runs an episode of each fault, and then such with all of them by seed,
-// until the time is over.
+// TestFaults runs an episode of each fault, and then episodes that mix all of them
+// by the seed, until the time is up.
 func TestFaults(t *testing.T) {
 	p, began := newPlan(t), time.Now()
 	t.Logf("BOTE_CRASH_SEED=%d", p.seed)
@@ -73,7 +74,7 @@ func TestFaults(t *testing.T) {
 	episode := func(name string, faults []fault, least int, limit time.Duration) (goOn bool) {
 		seed++
 		ok := t.Run(name, func(t *testing.T) {
-			goOn = true // nobody asked for others only
+			goOn = true // unless only others were asked for
 			if faults[0].reason != "" {
 				t.Skip(faults[0].reason)
 			}
@@ -107,7 +108,7 @@ func TestFaults(t *testing.T) {
 	t.Logf("BOTE_CRASH_SEED=%d, %v\n%s", p.seed, time.Since(began).Round(time.Second), sum)
 }
 
-// row is what a kind of fault led to.
+// row is the results of one kind of fault.
 type row struct {
 	rounds, acked, lost int
 	gap, all            time.Duration
@@ -119,8 +120,9 @@ type summary struct {
 	refused, retries, duplicates, rest int
 }
 
-// add counts an episode. What was acknowledged before a fault is counted with it,
-// and with it is it lost; what is left at the end, with the last kill.
+// add counts an episode. What was acknowledged before a fault, and what of it was
+// lost, counts for that fault; what comes after the last one counts for the last
+// kill.
 func (s *summary) add(r result) {
 	at := func(name string) *row {
 		if s.rows[name] == nil {

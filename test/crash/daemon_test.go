@@ -24,7 +24,7 @@ type daemon struct {
 	ended             chan struct{} // closed when the process is gone
 }
 
-// newDaemon builds the broker and its configuration.
+// newDaemon builds the broker and writes its configuration.
 func newDaemon(t *testing.T, data string) *daemon {
 	t.Helper()
 	dir := t.TempDir()
@@ -36,7 +36,7 @@ func newDaemon(t *testing.T, data string) *daemon {
 		"listeners=PLAINTEXT://" + d.addr + ",CONTROLLER://" + controller,
 		"advertised.listeners=PLAINTEXT://" + d.addr, "controller.listener.names=CONTROLLER",
 		"controller.quorum.voters=1@" + controller, "log.dirs=" + filepath.ToSlash(data),
-		// Small and quick, so that what happens seldom happens in every round.
+		// Small and quick, so that rare events happen in every round.
 		"log.segment.bytes=1048576", "log.flush.offset.checkpoint.interval.ms=500", "log.cleaner.backoff.ms=500",
 		"offsets.topic.num.partitions=4", "offsets.topic.segment.bytes=1048576", "group.initial.rebalance.delay.ms=0",
 	}, "\n")
@@ -82,19 +82,20 @@ func compile() (string, error) {
 func TestMain(m *testing.M) {
 	code := m.Run()
 	if built.path != "" {
-		_ = os.RemoveAll(filepath.Dir(built.path)) // a directory of the system for such things
+		_ = os.RemoveAll(filepath.Dir(built.path)) // it is in the system's temporary directory
 	}
 	os.Exit(code)
 }
 
-// freePort finds one below those that the system gives to outgoing connections: a
-// client that reconnects to a broker that is down could else meet itself there.
+// freePort finds a port below those that the system gives to outgoing connections.
+// Otherwise a client that reconnects while the broker is down could connect to
+// itself.
 func freePort(t *testing.T) int {
 	t.Helper()
 	ports.Lock()
 	defer ports.Unlock()
 	for range 100 {
-		port := 19600 + (os.Getpid()+ports.next)%100 // another run has others
+		port := 19600 + (os.Getpid()+ports.next)%100 // another run uses others
 		ports.next++
 		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err == nil {
@@ -111,7 +112,7 @@ var ports struct {
 	next int
 }
 
-// start starts the broker and returns how long it took until it answered.
+// start starts the broker and returns how long it took to answer.
 func (d *daemon) start(t *testing.T) time.Duration {
 	t.Helper()
 	began := time.Now()
@@ -132,7 +133,7 @@ func (d *daemon) launch(t *testing.T) {
 	d.cmd, d.ended = cmd, ended
 	go func() {
 		defer close(ended)
-		_ = cmd.Wait() // killed, or its output tells
+		_ = cmd.Wait() // it was killed, or its output says why
 	}()
 }
 
@@ -159,7 +160,7 @@ func (d *daemon) answers() bool {
 	if err != nil {
 		return false
 	}
-	defer func() { _ = c.Close() }() // what it was for is done
+	defer func() { _ = c.Close() }() // it has served its purpose
 	// A Metadata request of version 1 for no topics.
 	if _, err = c.Write([]byte{0, 0, 0, 15, 0, 3, 0, 1, 0, 0, 0, 1, 0, 1, 'x', 0, 0, 0, 0}); err != nil {
 		return false
@@ -172,12 +173,12 @@ func (d *daemon) answers() bool {
 // kill ends the process with kill -9, if there is one.
 func (d *daemon) kill() {
 	if d.cmd != nil {
-		_ = d.cmd.Process.Kill() // it may have ended
+		_ = d.cmd.Process.Kill() // it may have ended already
 		<-d.ended
 	}
 }
 
-// running says whether the process is there still.
+// running reports whether the process still runs.
 func (d *daemon) running() bool {
 	select {
 	case <-d.ended:
@@ -187,7 +188,7 @@ func (d *daemon) running() bool {
 	}
 }
 
-// output is the end of what the broker printed.
+// output returns the end of what the broker printed.
 func (d *daemon) output(n int) string {
 	text, err := os.ReadFile(d.log)
 	if err != nil {
@@ -196,7 +197,7 @@ func (d *daemon) output(n int) string {
 	return string(text[max(0, len(text)-n):])
 }
 
-// panicked says whether any of the processes printed a panic.
+// panicked reports whether any of the broker's processes printed a panic.
 func (d *daemon) panicked(t *testing.T) bool {
 	t.Helper()
 	text, err := os.ReadFile(d.log)

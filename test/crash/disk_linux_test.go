@@ -15,12 +15,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// disk is an ext4 file system in an image in a tmpfs that is a little larger. So it
-// can be harmed in four ways: a file fills it; the kernel is told that it is damaged
-// and makes it read-only; a file fills the tmpfs, so that what is written to new
-// blocks is refused underneath, which ext4 learns when it writes back (EIO from
-// fsync, and a page cache that says otherwise); and it is shut down without its
-// journal, which is what a power cut leaves: all that was not synced is gone.
+// disk is an ext4 file system in an image on a tmpfs that is a little larger than
+// the image. It can be harmed in four ways:
+//
+//   - A file fills it.
+//   - The kernel is told that it is damaged, and makes it read-only.
+//   - A file fills the tmpfs, so that writes to new blocks are refused underneath.
+//     ext4 finds out when it writes back: fsync returns EIO, and the page cache
+//     still has the bytes.
+//   - It is shut down without its journal. That is what a power cut leaves:
+//     everything that was not synced is gone.
 type disk struct {
 	t                *testing.T
 	memory, image    string
@@ -33,7 +37,7 @@ const (
 	memorySize = 544 << 20
 )
 
-// diskReason says why there can be no such disk.
+// diskReason returns why there can be no such disk here, "" if there can.
 func diskReason() string {
 	if os.Getenv("BOTE_COMPAT") == "" {
 		return "mounts disks: set BOTE_COMPAT=1"
@@ -66,8 +70,8 @@ func newDisk(t *testing.T) *disk {
 	require.NoError(t, os.WriteFile(d.image, nil, 0o600))
 	require.NoError(t, os.Truncate(d.image, diskSize))
 	d.must("mkfs.ext4", "-q", "-b", "4096", "-E", "lazy_itable_init=0,lazy_journal_init=0", d.image)
-	// Every block is given memory and the free ones lose it again, so that writes to
-	// the metadata go on when the memory is full.
+	// Every block is given memory, and the free blocks lose it again. So writes to the
+	// metadata still succeed when the memory is full.
 	d.touch()
 	d.mount()
 	t.Cleanup(d.umount)
@@ -75,7 +79,7 @@ func newDisk(t *testing.T) *disk {
 	return d
 }
 
-// run runs a program; what it printed is for the error.
+// run runs a program and returns what it printed, for error messages.
 func run(args ...string) (string, error) {
 	out, err := exec.Command(args[0], args[1:]...).CombinedOutput()
 	return strings.TrimSpace(string(out)), err
@@ -88,7 +92,7 @@ func (d *disk) must(args ...string) string {
 	return out
 }
 
-// touch writes the image over with itself.
+// touch overwrites the image with its own content.
 func (d *disk) touch() {
 	d.t.Helper()
 	f, err := os.OpenFile(d.image, os.O_RDWR, 0)
@@ -108,8 +112,8 @@ func (d *disk) mount() {
 	d.must("mount", "-o", "loop,errors=remount-ro,discard", d.image, d.dir)
 	device := d.must("losetup", "-n", "-O", "NAME", "-j", d.image)
 	d.loop = filepath.Base(strings.TrimSpace(device))
-	// A write of several pages of which the tmpfs takes only some is a success to the
-	// loop device: it would lie, as no disk should. So it gets one page at a time.
+	// If the tmpfs accepts only some pages of a write, the loop device reports
+	// success: it would lie, as no disk should. So it gets one page at a time.
 	require.NoError(d.t, os.WriteFile(filepath.Join("/sys/block", d.loop, "queue/max_sectors_kb"), []byte("4"), 0))
 }
 
@@ -118,7 +122,7 @@ func (d *disk) umount() {
 	d.must("umount", d.dir)
 }
 
-// repair mounts the disk anew, from what is on it.
+// repair repairs the disk and mounts it again.
 func (d *disk) repair() {
 	d.t.Helper()
 	if out, err := run("e2fsck", "-p", d.image); err != nil {
@@ -129,7 +133,7 @@ func (d *disk) repair() {
 	d.mount()
 }
 
-// fill takes all the room there is.
+// fill fills the disk completely.
 func (d *disk) fill() {
 	d.t.Helper()
 	f, err := os.Create(d.filler)
@@ -147,7 +151,7 @@ func (d *disk) fill() {
 	}
 }
 
-// fail lets what is written to new blocks fail underneath the file system.
+// fail makes writes to new blocks fail underneath the file system.
 func (d *disk) fail() {
 	d.t.Helper()
 	d.must("fstrim", d.dir)
@@ -160,7 +164,7 @@ func (d *disk) fail() {
 	require.ErrorIs(d.t, err, unix.ENOSPC)
 }
 
-// cut ends the disk as a power cut does: nothing that is not on it will be.
+// cut ends the disk as a power cut does: what has not reached it never will.
 func (d *disk) cut() {
 	d.t.Helper()
 	f, err := os.Open(d.dir)
@@ -181,7 +185,7 @@ func diskFaults() []fault {
 	return out
 }
 
-// fullDisk fills the disk and frees it; the broker stays up.
+// fullDisk fills the disk and frees it again; the broker stays up.
 func fullDisk(l *lab) *progress {
 	l.disk.fill()
 	l.refuses()
@@ -190,10 +194,10 @@ func fullDisk(l *lab) *progress {
 	return p
 }
 
-// readOnlyDisk has the kernel take the disk for damaged; a restart on a repaired
-// one ends that. No sync is under way meanwhile: ext4 (Linux 6.18) lets some of
-// those succeed that are, without their bytes on the disk, and no second sync,
-// sync of the volume or change of a time finds that out.
+// readOnlyDisk makes the kernel take the disk for damaged; a restart on the
+// repaired disk ends that. No sync may be under way at that moment: ext4 (Linux
+// 6.18) lets some of them succeed although their bytes are not on the disk, and no
+// second sync, sync of the volume or change of a time finds that out.
 func readOnlyDisk(l *lab) *progress {
 	l.halt(func() {
 		require.NoError(l.t, os.WriteFile(filepath.Join("/sys/fs/ext4", l.disk.loop, "trigger_fs_error"), []byte("1"), 0))
@@ -205,12 +209,13 @@ func readOnlyDisk(l *lab) *progress {
 	return l.restart()
 }
 
-// failingDisk loses what is written; a restart on one that does not ends that.
+// failingDisk makes the disk lose what is written; a restart on a sound disk ends
+// that.
 func failingDisk(l *lab) *progress {
 	l.disk.fail()
 	l.refuses()
 	l.d.kill()
-	if l.rng.IntN(2) == 0 { // what the kernel has still in memory is lost too
+	if l.rng.IntN(2) == 0 { // what the kernel still has in memory is lost too
 		l.disk.umount()
 		require.NoError(l.t, os.Remove(l.disk.overfill))
 	} else {
@@ -221,8 +226,8 @@ func failingDisk(l *lab) *progress {
 	return l.restart()
 }
 
-// refuses makes sure that nothing is taken and everything given while the disk is
-// harmed, for a while.
+// refuses checks, for a while, that a broker on a harmed disk accepts nothing and
+// still returns everything.
 func (l *lab) refuses() {
 	l.t.Helper()
 	l.refused += l.probe.untilRefused(l.t)
@@ -233,10 +238,10 @@ func (l *lab) refuses() {
 	require.True(l.t, l.d.running())
 }
 
-// powerCut takes the disk from under the broker, or the broker just before. Who is
-// still there meets a disk that is gone, but no sync may be under way when it goes:
-// ext4 lets some of those succeed, which the machine of a real power cut cannot
-// tell anybody any more.
+// powerCut shuts the disk down, before or after it kills the broker. A broker that
+// still runs meets a disk that is gone. But no sync may be under way when the disk
+// goes: ext4 lets some of them succeed, which after a real power cut the machine
+// could not report to anybody.
 func powerCut(l *lab) *progress {
 	if l.rng.IntN(2) == 0 {
 		l.d.kill()

@@ -22,7 +22,7 @@ func processFaults() []fault {
 	return []fault{{name: "SIGSTOP", run: freeze}, {name: "no open files", run: noFiles}}
 }
 
-// freeze stops the process for a while; it knows nothing of it afterwards.
+// freeze stops the process for a while; the process does not notice.
 func freeze(l *lab) *progress {
 	require.NoError(l.t, l.d.cmd.Process.Signal(syscall.SIGSTOP))
 	most := 1500 * time.Millisecond
@@ -35,8 +35,8 @@ func freeze(l *lab) *progress {
 	return p
 }
 
-// halt stops the process, waits until each of its threads has come back from the
-// system, and lets it go on when something was done.
+// halt stops the process, waits until no thread is in a system call, calls do, and
+// lets the process go on.
 func (l *lab) halt(do func()) {
 	l.t.Helper()
 	pid := l.d.cmd.Process.Pid
@@ -50,7 +50,7 @@ func (l *lab) halt(do func()) {
 	require.NoError(l.t, l.d.cmd.Process.Signal(syscall.SIGCONT))
 }
 
-// allStopped says whether the kernel counts each thread of a process as stopped.
+// allStopped reports whether the kernel counts every thread of a process as stopped.
 func allStopped(pid int) bool {
 	stats, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
 	if err != nil || len(stats) == 0 {
@@ -65,8 +65,9 @@ func allStopped(pid int) bool {
 	return true
 }
 
-// noFiles takes the process the right to open one more file, while connections,
-// topics and segments want some. Afterwards all of it works, the new topic too.
+// noFiles lowers the process's limit so that it can open at most three more files,
+// while connections, topics and segments need some. Afterwards everything works, the
+// new topic too.
 func noFiles(l *lab) *progress {
 	pid := l.d.cmd.Process.Pid
 	var old unix.Rlimit
@@ -79,7 +80,7 @@ func noFiles(l *lab) *progress {
 	crowd := "crowd-" + strconv.Itoa(l.rng.Int())
 	ctx, cancel := context.WithTimeout(l.t.Context(), patience)
 	defer cancel()
-	_, err = kadm.NewClient(l.admin).CreateTopic(ctx, 8, 1, nil, crowd) // an answer, whichever
+	_, err = kadm.NewClient(l.admin).CreateTopic(ctx, 8, 1, nil, crowd) // any answer will do
 	var refusal *kerr.Error
 	if err != nil {
 		require.ErrorAs(l.t, err, &refusal, "topics are refused in Kafka's words")
@@ -100,7 +101,8 @@ func noFiles(l *lab) *progress {
 	return p
 }
 
-// useTopic makes sure that a topic that was created in need can be used and deleted.
+// useTopic checks that a topic that was created when files were short can be used
+// and deleted.
 func (l *lab) useTopic(ctx context.Context, name string) {
 	l.t.Helper()
 	admin := kadm.NewClient(l.admin)

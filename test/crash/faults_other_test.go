@@ -4,7 +4,7 @@ package crash_test
 
 import "testing"
 
-// disk is a disk that can be harmed; there is none here.
+// disk is a disk that can be harmed; this system has none.
 type disk struct{ dir string }
 
 func newDisk(t *testing.T) *disk {

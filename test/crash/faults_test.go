@@ -2,8 +2,8 @@ package crash_test
 
 import "time"
 
-// faults are all of them, in the order of the table. Those that a system cannot do
-// have their reason.
+// faults returns all faults, in the order of the table. Those that are impossible on
+// this system say why.
 func faults() []fault {
 	all := []fault{{name: "kill -9", run: kill}}
 	all = append(all, processFaults()...)
@@ -12,7 +12,7 @@ func faults() []fault {
 
 func kill(l *lab) *progress {
 	l.d.kill()
-	if l.rng.IntN(4) == 0 { // and once more while it recovers
+	if l.rng.IntN(4) == 0 { // once more during recovery
 		l.d.launch(l.t)
 		l.pause(time.Millisecond, 80*time.Millisecond)
 		l.d.kill()

@@ -18,9 +18,10 @@ import (
 )
 
 // TestFrozenDisk freezes the file system under the broker, so that every write to it
-// hangs and nothing fails. Only those wait who need it: a producer is told when its
-// time is over, what is in memory is read, groups and metadata are answered as before,
-// and /readyz says so within a second. What was acknowledged is there afterwards.
+// hangs and none fails. Only requests that need the disk wait: a producer is answered
+// when its time is over, what is in memory can be read, groups and metadata are served
+// as before, and /readyz reports the trouble within a second. What was acknowledged is
+// there afterwards.
 func TestFrozenDisk(t *testing.T) {
 	disk := newDisk(t)
 	d := newDaemon(t, filepath.Join(disk.dir, "data"))
@@ -92,7 +93,7 @@ type produceResult struct {
 	took time.Duration
 }
 
-// startProducing sends a record, and returns what waits for the answer.
+// startProducing sends a record and returns a function that waits for the answer.
 func (c *plainConn) startProducing(topic string, timeout time.Duration) func() produceResult {
 	c.t.Helper()
 	req, rt, rp := kmsg.NewPtrProduceRequest(), kmsg.NewProduceRequestTopic(), kmsg.NewProduceRequestTopicPartition()
@@ -105,7 +106,7 @@ func (c *plainConn) startProducing(topic string, timeout time.Duration) func() p
 	arrived := make(chan time.Time, 1)
 	c.send(req)
 	go func() {
-		_, _ = c.in.Peek(1) // what there is, or an error, is read below
+		_, _ = c.in.Peek(1) // bytes, or an error, are read below
 		arrived <- time.Now()
 	}()
 	return func() produceResult {
@@ -135,7 +136,7 @@ func fetchAll(c *plainConn, topic string) (offsets []int64) {
 	return offsets
 }
 
-// groupMember joins a group and returns what sends a heartbeat.
+// groupMember joins a group and returns a function that sends a heartbeat.
 func groupMember(t *testing.T, addr string) func() {
 	t.Helper()
 	client, err := kgo.NewClient(kgo.SeedBrokers(addr))

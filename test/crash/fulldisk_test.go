@@ -47,8 +47,8 @@ func smallDisk(t *testing.T) string {
 }
 
 // TestFullDisk fills the disk under the broker and frees it again. Producers get
-// KAFKA_STORAGE_ERROR, readers go on, the broker stays up and takes records again
-// when there is room; what it acknowledged is there, after a kill too.
+// KAFKA_STORAGE_ERROR and readers go on. The broker stays up, and accepts records
+// again when there is room. What it acknowledged is there, after a kill too.
 func TestFullDisk(t *testing.T) {
 	disk := smallDisk(t)
 	filler := filepath.Join(disk, "filler")
@@ -85,7 +85,7 @@ func TestFullDisk(t *testing.T) {
 			require.Contains(t, found[value], offset)
 		}
 	}
-	check() // reads go on
+	check() // reading still works
 	require.NoError(t, os.Remove(filler))
 	for i := range 20 {
 		require.NoError(t, put(fmt.Sprintf("after-%d", i)))
@@ -97,7 +97,8 @@ func TestFullDisk(t *testing.T) {
 	t.Logf("%d acknowledged until the disk was full, %d refused with KAFKA_STORAGE_ERROR, %d acknowledged after it was freed; lost 0", full, refused, len(acked)-full)
 }
 
-// readValues reads the topic from the start to the end: the offsets of each value.
+// readValues reads the topic from start to end and returns the offsets of each
+// value.
 func readValues(t *testing.T, addr string) map[string][]int64 {
 	t.Helper()
 	client, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// history gathers what clients are told, while they are told it.
+// history collects what clients are told, as they are told.
 type history struct {
 	mu      sync.Mutex
 	a       account
@@ -39,7 +39,7 @@ func (h *history) tail(group string) int {
 	return len(h.a.tails) - 1
 }
 
-// send says that a producer is about to send n more values and returns the first.
+// send notes that a producer is about to send n more values, and returns the first.
 func (h *history) send(p int32, n int) (first int32) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -48,7 +48,7 @@ func (h *history) send(p int32, n int) (first int32) {
 	return first
 }
 
-// sentUpTo says that a producer may have sent the sequences below n.
+// sentUpTo notes that a producer may have sent the sequences below n.
 func (h *history) sentUpTo(p int32, n int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -78,7 +78,7 @@ func (h *history) committed(group string, partition int, offset int64) {
 	h.floors[group][partition] = max(h.floors[group][partition], offset)
 }
 
-// floor is what has been committed until now.
+// floor returns what a group has committed so far.
 func (h *history) floor(group string) []int64 {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -92,7 +92,7 @@ func (h *history) observed(o observation) {
 	h.a.observations = append(h.a.observations, o)
 }
 
-// seenUpTo is where a consumer has come to in each partition.
+// seenUpTo returns how far a consumer has read in each partition.
 func (h *history) seenUpTo(tail int) []int64 {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -114,7 +114,7 @@ func (h *history) count() (n int) {
 	return n
 }
 
-// progress waits for an acknowledgement of each of some producers.
+// progress waits until each of some producers gets an acknowledgement.
 type progress struct {
 	since, first time.Time
 	missing      map[int32]bool
@@ -133,8 +133,8 @@ func (p *progress) acked(producer int32, now time.Time) {
 	}
 }
 
-// expect ends a round: what was acknowledged until now is behind the fault that
-// ended at since, and each producer has to get one more acknowledgement.
+// expect ends a round. Acknowledgements from now on come after the fault that ended
+// at since, and each of the producers has to get one.
 func (h *history) expect(since time.Time, producers []int32) *progress {
 	p := &progress{since: since, missing: map[int32]bool{}, done: make(chan struct{})}
 	for _, i := range producers {
@@ -147,7 +147,7 @@ func (h *history) expect(since time.Time, producers []int32) *progress {
 	return p
 }
 
-// names of those that still wait.
+// late returns the names of the producers that still wait.
 func (h *history) late(p *progress) (out []string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -161,12 +161,12 @@ func (h *history) late(p *progress) (out []string) {
 // padding makes a value long enough that segments roll.
 var padding = bytes.Repeat([]byte("."), 60)
 
-// value is what a producer sends as its seq-th record.
+// value returns what a producer sends as its record number seq.
 func value(name string, seq int32) []byte {
 	return append(fmt.Appendf(nil, "%s/%d ", name, seq), padding...)
 }
 
-// reader understands values.
+// reader parses values.
 type reader struct{ numbers map[string]int32 }
 
 func (h *history) reader() reader {
@@ -179,8 +179,8 @@ func (h *history) reader() reader {
 	return r
 }
 
-// entry is the record of a value at an offset; one of nobody if the value is none
-// of ours in every byte.
+// entry returns the entry for a value at an offset. Its producer is -1 unless every
+// byte of the value is as a producer would have sent it.
 func (r reader) entry(offset int64, value []byte) entry {
 	nobody := entry{offset, -1, 0}
 	head, rest, ok := bytes.Cut(value, []byte(" "))

@@ -15,8 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// startJava adds Apache Kafka's client, an idempotent producer and a consumer with
-// a group of its own, if BOTE_COMPAT=1.
+// startJava starts Apache Kafka's client if BOTE_COMPAT=1: an idempotent producer,
+// and a consumer with a group of its own.
 func (l *lab) startJava(ctx, reading context.Context) {
 	l.t.Helper()
 	if os.Getenv("BOTE_COMPAT") != "1" {
@@ -43,7 +43,7 @@ func (l *lab) startJava(ctx, reading context.Context) {
 		case <-l.stop:
 		case <-ctx.Done():
 		}
-		_, _ = io.WriteString(in, "stop\n") // if it has ended, flushed is not closed but heard is
+		_, _ = io.WriteString(in, "stop\n") // if the process has ended, flushed stays open but heard is closed
 		select {
 		case <-flushed:
 		case <-heard:
@@ -60,7 +60,7 @@ func (l *lab) startJava(ctx, reading context.Context) {
 	})
 	l.readers.Go(func() {
 		<-reading.Done()
-		_ = in.Close() // its process may have ended
+		_ = in.Close() // the process may have ended
 		<-heard
 		if err := cmd.Wait(); err != nil && ctx.Err() == nil {
 			text, _ := os.ReadFile(complaints)
@@ -83,7 +83,7 @@ func javaClasses(t *testing.T) string {
 	return filepath.Join(cache, "java", "crash-classes") + string(filepath.ListSeparator) + filepath.Join(cache, "java", "libs", "*")
 }
 
-// witness hears what a client in another process is told.
+// witness records what a client in another process is told.
 type witness struct {
 	h           *history
 	name, group string
@@ -91,7 +91,7 @@ type witness struct {
 	tail        int
 }
 
-// hear reads lines until there are no more.
+// hear reads lines until the end.
 func (w *witness) hear(lines io.Reader, flushed chan<- struct{}) error {
 	read := w.h.reader()
 	scan := bufio.NewScanner(lines)

@@ -15,7 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// lab is one broker, its clients and what they were told.
+// lab is one broker, its clients, and what they were told.
 type lab struct {
 	t       *testing.T
 	d       *daemon
@@ -25,7 +25,7 @@ type lab struct {
 	long    bool // pauses may be long
 	admin   *kgo.Client
 	probe   *prober
-	steady  []int32 // the producers that have to go on after each fault
+	steady  []int32 // producers that must go on after each fault
 	refused int     // probes that were answered with KAFKA_STORAGE_ERROR
 	groups  []string
 	tails   []int
@@ -37,30 +37,30 @@ type lab struct {
 	leave   context.CancelFunc
 }
 
-// patience is how long anything is waited for that has to happen; how long it takes
-// is the machine's affair, and in the table.
+// patience is the limit for everything that must happen. How long it really takes
+// depends on the machine, and is in the table.
 const patience = 5 * time.Minute
 
-// fault does harm and ends it. It returns what waits for the producers to go on;
-// the round is over when they do.
+// fault is a harm to the broker. run does it, ends it, and returns what waits for
+// the producers to go on; the round is over when they do.
 type fault struct {
 	name   string
-	reason string // why it cannot be done here
+	reason string // why it is impossible here, "" if it is possible
 	disk   bool   // needs a disk of its own
 	run    func(l *lab) *progress
 }
 
-// round is what one fault led to.
+// round is the result of one fault.
 type round struct {
 	fault string
 	gap   time.Duration // from the fault's end to the next acknowledgement
 	all   time.Duration // from the fault's end until each producer had one
 }
 
-// result is what an episode led to.
+// result is the result of an episode.
 type result struct {
 	rounds  []round
-	acked   []int // acknowledged since the fault before, by round
+	acked   []int // acknowledged since the previous fault
 	refused int
 	verdict *verdict
 }
@@ -116,18 +116,18 @@ func (l *lab) startClients() {
 	})
 }
 
-// pause lets clients work, or a fault last, for a while by the seed.
+// pause lets clients work, or a fault last, for a time that the seed determines.
 func (l *lab) pause(least, most time.Duration) {
 	timer := time.NewTimer(least + time.Duration(l.rng.Int64N(int64(most-least)+1)))
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-l.d.ended: // await or recover will tell
+	case <-l.d.ended: // await or recover reports it
 	}
 }
 
-// episode runs rounds of faults, chosen by the seed, until the time is over and
-// each had its turn, and judges the history.
+// episode runs rounds of faults, chosen by the seed, until the time is up and each
+// fault had its turn. Then it judges the history.
 func (l *lab) episode(faults []fault, least int, limit time.Duration) result {
 	l.t.Helper()
 	var out result
@@ -142,7 +142,7 @@ func (l *lab) episode(faults []fault, least int, limit time.Duration) result {
 		out.acked = append(out.acked, now-before)
 		before = now
 		if !ok {
-			break // the verdict may say why
+			break // the verdict may show the reason
 		}
 		for _, group := range l.groups {
 			require.NoError(l.t, l.h.observe(l.t.Context(), l.admin, group))
@@ -152,7 +152,7 @@ func (l *lab) episode(faults []fault, least int, limit time.Duration) result {
 	return out
 }
 
-// recover waits until each producer goes on, and says whether they did.
+// recover waits until each producer goes on, and reports whether they did.
 func (l *lab) recover(name string, p *progress) (r round, ok bool) {
 	l.t.Helper()
 	limit := time.NewTimer(patience)
@@ -178,8 +178,8 @@ func (l *lab) restart() *progress {
 	return p
 }
 
-// finish stops the clients when consumers have seen all, kills the broker once
-// more, reads everything and judges.
+// finish stops the clients once the consumers have seen everything, kills the broker
+// once more, reads everything and judges.
 func (l *lab) finish() *verdict {
 	l.t.Helper()
 	close(l.stop)
@@ -204,8 +204,8 @@ func (l *lab) finish() *verdict {
 	return check(&l.h.a)
 }
 
-// catchUp waits for a consumer to come to the end; if it does not, what it did not
-// see is for check to name.
+// catchUp waits until a consumer is at the end. If it does not get there, check
+// names what it did not see.
 func (l *lab) catchUp(number int, ends []int64) {
 	l.t.Helper()
 	limit := time.NewTimer(patience)

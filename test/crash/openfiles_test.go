@@ -15,10 +15,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// TestOpenFileLimit runs the broker with 64 files where topics and connections want
-// more. Topics that it cannot create are refused in Kafka's words, connections wait,
-// what is acknowledged is there, and when connections are closed all goes on; it
-// starts again with as few after a kill.
+// TestOpenFileLimit runs the broker with 64 files where topics and connections need
+// more. Topics that it cannot create are refused with Kafka's errors, connections
+// wait, and what is acknowledged is there. When connections are closed, everything
+// goes on. After a kill the broker starts again with the same limit.
 func TestOpenFileLimit(t *testing.T) {
 	d := newDaemon(t, filepath.Join(t.TempDir(), "log"))
 	d.command = append([]string{"sh", "-c", `ulimit -n 64; exec "$@"`, "sh"}, d.command...)
@@ -27,7 +27,7 @@ func TestOpenFileLimit(t *testing.T) {
 	require.NoError(t, err)
 	defer client.Close()
 	admin := kadm.NewClient(client)
-	acked := map[string]int64{} // topic to the end of what is acknowledged
+	acked := map[string]int64{} // from topic to the end of what is acknowledged
 	write := func(name string) error {
 		r, err := client.ProduceSync(t.Context(), &kgo.Record{Topic: name, Value: []byte(name)}).First()
 		if err == nil {
@@ -42,7 +42,7 @@ func TestOpenFileLimit(t *testing.T) {
 	var crowd []net.Conn
 	for range 80 {
 		c, err := net.DialTimeout("tcp", d.addr, patience)
-		require.NoError(t, err) // the system's queue takes those that the broker does not
+		require.NoError(t, err) // the system queues those that the broker does not accept
 		crowd = append(crowd, c)
 	}
 	refused := 0

@@ -21,9 +21,9 @@ import (
 )
 
 // TestSystemCallsBeforeTheAnswer traces the real binary. Every file that a request
-// wrote to is synced, and so is every directory that got a new name, after that and
-// before the answer is written to the socket. No test in the process can know that:
-// it would still pass if vfs.OS synced nothing.
+// wrote to, and every directory that got a new name, must be synced after that and
+// before the answer is written to the socket. No test inside the process can see
+// that: it would still pass if vfs.OS synced nothing.
 func TestSystemCallsBeforeTheAnswer(t *testing.T) {
 	if os.Getenv("BOTE_COMPAT") == "" {
 		t.Skip("traces the broker: set BOTE_COMPAT=1")
@@ -64,7 +64,7 @@ func TestSystemCallsBeforeTheAnswer(t *testing.T) {
 	}
 }
 
-// manyPartitions are synced together, by one sync of the volume.
+// manyPartitions is so many that one sync of the volume syncs them all.
 const manyPartitions = 64
 
 func installStrace(t *testing.T) {
@@ -92,8 +92,8 @@ func (d *daemon) terminate(t *testing.T) {
 	}
 }
 
-// plainConn asks one thing at a time, so that each answer belongs to what was traced
-// before it.
+// plainConn sends one request at a time, so that each answer belongs to what was
+// traced before it.
 type plainConn struct {
 	t    *testing.T
 	conn net.Conn
@@ -170,13 +170,13 @@ func (c *plainConn) produce(topic string, partitions int32) {
 	}
 }
 
-// event is what the broker asked the system to do, in the order of the trace: "data"
-// is a write to a file and "name" a change of a directory, from when it is done;
-// "sync" counts from when it began to "synced"; "answer" is a write to a socket, from
-// when it began.
+// event is a system call of the broker, in the order of the trace. "data" is a write
+// to a file and "name" a change of a directory, both from when they are done. "sync"
+// is the beginning of a sync and "synced" its end. "answer" is a write to a socket,
+// from when it begins.
 type event struct {
 	call, target string
-	began        int // of synced: the event before which the sync began
+	began        int // for synced: the index at which the sync began
 }
 
 var (
@@ -201,7 +201,7 @@ func readTrace(t *testing.T, file string) []event {
 	end := func(b begun, result string) {
 		m := answered.FindStringSubmatch(result)
 		if m == nil || strings.HasPrefix(m[1], "-") {
-			return // it failed, or the process ended
+			return // the call failed, or the process ended
 		}
 		target := ""
 		if h := handle.FindStringSubmatch(b.args); h != nil {
@@ -251,8 +251,8 @@ func readTrace(t *testing.T, file string) []event {
 	return events
 }
 
-// unsynced lists the files and directories of the broker that have something that a
-// power cut would take back: what no sync covers that began after it.
+// unsynced lists the broker's files and directories of which a power cut would take
+// something back: no sync that began after a change has covered it.
 func unsynced(events []event, data string) []string {
 	dirty := map[string]int{}
 	for i, e := range events {
@@ -278,7 +278,8 @@ func unsynced(events []event, data string) []string {
 	return left
 }
 
-// passing are files that a start proves or makes anew, and that no answer waits for.
+// passing reports whether a file is one that a start proves or rebuilds, and that no
+// answer waits for.
 func passing(target string) bool {
 	for _, suffix := range []string{".index", ".timeindex", ".tmp", ".lock", "-checkpoint"} {
 		if strings.HasSuffix(target, suffix) {

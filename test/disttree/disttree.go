@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Build lays the tree out in a temporary directory, with the binary for the system, and returns its root.
+// Build lays out the tree in a temporary directory, with the binary for the system, and returns its root.
 func Build(tb testing.TB, goos string) string {
 	tb.Helper()
 	_, here, _, ok := runtime.Caller(0)
@@ -36,7 +36,7 @@ func run(tb testing.TB, dir string, env []string, name string, args ...string) {
 	require.NoError(tb, err, "%s %v: %s", name, args, out)
 }
 
-// Needs fails the test if a program is missing: a switch was set, so the test was wanted.
+// Needs fails the test if a program is missing. It does not skip: whoever set the switch wanted the test.
 func Needs(tb testing.TB, programs ...string) {
 	tb.Helper()
 	for _, p := range programs {

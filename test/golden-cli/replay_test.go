@@ -17,7 +17,7 @@ import (
 	"github.com/botehq/bote/test/disttree"
 )
 
-// TestReplay replays all scenarios. The cases that differ must be those of known-differences.txt, no more and no fewer.
+// TestReplay replays all scenarios. The cases that differ must be exactly those of known-differences.txt.
 func TestReplay(t *testing.T) {
 	if os.Getenv("BOTE_COMPAT") != "1" {
 		t.Skip("BOTE_COMPAT=1 switches this on")
@@ -63,8 +63,8 @@ func replay(t *testing.T, root, scenario string) (failed []string, output string
 	return failed, out.String()
 }
 
-// freePorts finds two ports in a row, for clients and for controllers. They have five digits, as replay.py expects of ports
-// that are not 9092.
+// freePorts finds two consecutive ports, for clients and for controllers. They have five digits, as replay.py expects of
+// ports that are not 9092.
 func freePorts(t *testing.T) int {
 	t.Helper()
 	for port := 21092; port < 22092; port += 10 {

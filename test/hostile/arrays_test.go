@@ -25,7 +25,7 @@ import (
 	"github.com/botehq/bote/internal/record"
 )
 
-// headed is a request header and a body, as a frame.
+// headed returns a frame of a request header and a body.
 func headed(req kmsg.Request, version int16, body ...byte) []byte {
 	req.SetVersion(version)
 	p := binary.BigEndian.AppendUint16(nil, uint16(req.Key()))
@@ -37,15 +37,15 @@ func headed(req kmsg.Request, version int16, body ...byte) []byte {
 	return sized(append(p, body...))
 }
 
-// whole is a request as a frame.
+// whole returns a request as a frame.
 func whole(req kmsg.Request, version int16) []byte {
 	req.SetVersion(version)
 	return headed(req, version, req.AppendTo(nil)...)
 }
 
-// TestArraysThatAreNotThere: frames that claim more than they have close their
-// connection before anything is made of them, take no time, and say in the log
-// what they were.
+// TestArraysThatAreNotThere: a frame that claims more elements than it has closes
+// its connection before anything is allocated for them. It costs no time, and the
+// log says what it was.
 func TestArraysThatAreNotThere(t *testing.T) {
 	var log logged
 	reg := prometheus.NewRegistry()
@@ -73,19 +73,20 @@ func TestArraysThatAreNotThere(t *testing.T) {
 	for _, p := range frames {
 		c := dialAt(t, b.Addr())
 		began := time.Now()
-		_, _ = c.Write(p) // it may be cut off
+		_, _ = c.Write(p) // the broker may hang up
 		_, err := c.Read(make([]byte, 1))
 		require.True(t, err != nil && cut(err), "%v", err)
 		require.Less(t, time.Since(began), 5*time.Second)
 	}
 	runtime.ReadMemStats(&after)
-	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(256<<20)) // the frames themselves, twice as they grow
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(256<<20)) // the frames themselves, twice over as buffers grow
 	require.Eventually(t, func() bool { return metric(t, reg, "bote_malformed_frames_total") == len(frames) }, 10*time.Second, time.Millisecond)
 	require.Equal(t, 1, strings.Count(log.text(), "closing a connection"), log.text())
 	require.Contains(t, log.text(), "Heartbeat version 4")
 }
 
-// TestLargeRequestsOfRealClients: what a large cluster's clients send is answered.
+// TestLargeRequestsOfRealClients: what the clients of a large cluster send is
+// answered.
 func TestLargeRequestsOfRealClients(t *testing.T) {
 	b := botetest.New(t, botetest.WithProperty("auto.create.topics.enable", "false"))
 	const partitions = 100_000
@@ -147,9 +148,9 @@ func TestLargeRequestsOfRealClients(t *testing.T) {
 	}
 }
 
-// TestTheSameAgain: what is named a thousand times in a request is answered as if
-// it were named once, or each time with little. Otherwise a few hundred bytes would
-// be answered with a gigabyte.
+// TestTheSameAgain: what a request names a thousand times is answered as if it were
+// named once, or each time with little. Otherwise a few hundred bytes could ask for
+// a gigabyte.
 func TestTheSameAgain(t *testing.T) {
 	b := botetest.New(t)
 	create := kmsg.NewPtrCreateTopicsRequest()
@@ -251,8 +252,8 @@ func TestTheSameAgain(t *testing.T) {
 
 func sizeOf(resp kmsg.Response) int { return len(resp.AppendTo(nil)) }
 
-// TestRecordErrorsAreBounded: an answer names the first records at fault, and a
-// partition once, however many and however often a request has them.
+// TestRecordErrorsAreBounded: an answer names only the first bad records, and each
+// partition once, however many a request has and however often it names them.
 func TestRecordErrorsAreBounded(t *testing.T) {
 	b := botetest.New(t)
 	client, err := kgo.NewClient(kgo.SeedBrokers(b.Addr()), kgo.AllowAutoTopicCreation())
@@ -282,8 +283,8 @@ func TestRecordErrorsAreBounded(t *testing.T) {
 }
 
 // TestDescriptionsAreBounded: configs are described as long as there is memory for
-// the answer; what is left gets an error that says so, and small requests are
-// answered as ever.
+// the answer. The rest get an error that says so, and small requests are answered
+// as usual.
 func TestDescriptionsAreBounded(t *testing.T) {
 	const memory = 4 << 20
 	b := botetest.New(t, botetest.WithProperty("queued.max.response.bytes", strconv.Itoa(memory)))
@@ -297,7 +298,7 @@ func TestDescriptionsAreBounded(t *testing.T) {
 		}
 		return call(t, b.Addr(), q, 4).(*kmsg.DescribeConfigsResponse)
 	}
-	for range 3 { // what an answer has had is given back
+	for range 3 { // memory of an answer is given back
 		resp := describe(20_000)
 		require.Len(t, resp.Resources, 20_000)
 		described := 0
@@ -317,8 +318,8 @@ func TestDescriptionsAreBounded(t *testing.T) {
 	}
 }
 
-// join makes somebody the only member of a group, with so much metadata and as
-// large an assignment.
+// join makes a client the only member of a group, with that many bytes of metadata
+// and as large an assignment.
 func join(t *testing.T, addr, group string, bytes int) *kmsg.JoinGroupResponse {
 	t.Helper()
 	q := kmsg.NewPtrJoinGroupRequest()
@@ -340,7 +341,7 @@ func join(t *testing.T, addr, group string, bytes int) *kmsg.JoinGroupResponse {
 	return member
 }
 
-// call asks and returns the answer.
+// call sends a request and returns the answer.
 func call(t *testing.T, addr string, req kmsg.Request, version int16) kmsg.Response {
 	t.Helper()
 	c := dialAt(t, addr)
@@ -370,7 +371,7 @@ func dialAt(t *testing.T, addr string) net.Conn {
 	return c
 }
 
-// logged is what a broker logs.
+// logged collects what a broker logs.
 type logged struct {
 	mu  sync.Mutex
 	out bytes.Buffer
@@ -388,7 +389,7 @@ func (l *logged) text() string {
 	return l.out.String()
 }
 
-// metric is a counter without labels.
+// metric returns the value of a counter without labels.
 func metric(t *testing.T, g prometheus.Gatherer, name string) int {
 	t.Helper()
 	all, err := g.Gather()
@@ -402,8 +403,8 @@ func metric(t *testing.T, g prometheus.Gatherer, name string) int {
 	return 0
 }
 
-// TestSessionOfALostClient: a client that is lost while its fetch waits leaves its
-// session as it was: it can be used, and in the end makes room for others.
+// TestSessionOfALostClient: a client is lost while its fetch waits. Its session
+// stays as it was: it can be used, and in the end makes room for others.
 func TestSessionOfALostClient(t *testing.T) {
 	b := botetest.New(t)
 	create := kmsg.NewPtrCreateTopicsRequest()
@@ -426,7 +427,7 @@ func TestSessionOfALostClient(t *testing.T) {
 	_, err := c.Write(whole(q, 12))
 	require.NoError(t, err)
 	q.SessionEpoch, q.MaxWaitMillis = 2, 0
-	require.Eventually(t, func() bool { // once the fetch has begun, its epoch is taken; while it waits, so is the session
+	require.Eventually(t, func() bool { // a running fetch holds its epoch, and a waiting one its session
 		return call(t, b.Addr(), q, 12).(*kmsg.FetchResponse).ErrorCode == kerr.InvalidFetchSessionEpoch.Code
 	}, 10*time.Second, time.Millisecond)
 	require.NoError(t, c.Close())
@@ -435,8 +436,8 @@ func TestSessionOfALostClient(t *testing.T) {
 	}, 10*time.Second, 10*time.Millisecond)
 }
 
-// TestAssignmentsAreBounded: partitions that are assigned by hand are as many as
-// others may be.
+// TestAssignmentsAreBounded: as many partitions can be assigned by hand as in any
+// other way, and no more.
 func TestAssignmentsAreBounded(t *testing.T) {
 	b := botetest.New(t)
 	q := kmsg.NewPtrCreateTopicsRequest()

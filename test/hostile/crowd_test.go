@@ -25,13 +25,15 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// crowd is how many clients of each kind there are, and how much is written.
+// crowd is how many clients of each kind there are, and how many megabytes are
+// written.
 type crowd struct {
 	slow, stalled, idle int
 	megabytes           int
 }
 
-// size is the crowd; BOTE_HEAVY=1 makes it a thousand and a thousand.
+// size returns the crowd; with BOTE_HEAVY=1 it is a thousand readers and a thousand
+// idle clients.
 func size() crowd {
 	if os.Getenv("BOTE_HEAVY") != "" {
 		return crowd{slow: 800, stalled: 200, idle: 1000, megabytes: 512}
@@ -39,20 +41,20 @@ func size() crowd {
 	return crowd{slow: 40, stalled: 10, idle: 50, megabytes: 32}
 }
 
-// What the broker of this test may hold, and what its process may have at most:
-// twice that for the garbage collector, 30 KB for each connection, and 100 MiB for
-// the broker itself.
+// Limits of this test's broker. Its process may use at most twice the configured
+// bytes, because of the garbage collector, 30 KB for each connection, and 100 MiB
+// for the broker itself.
 const (
 	answerBytes  = 32 << 20
-	requestBytes = 104857600 // not less than a request may have
+	requestBytes = 104857600 // not less than the largest request
 	rssBound     = 2*answerBytes + 2*requestBytes + 2000*30_000 + 100<<20
-	slowdown     = 6 // the producer may be so much slower in the crowd, which takes its share of the processors
+	slowdown     = 6 // how many times slower the producer may be in the crowd, which needs processor time too
 	readable     = 8 // MiB in the topic that the crowd reads
 )
 
 // TestCrowd: a thousand clients that read slowly or not at all, a thousand that say
-// nothing, and a producer at full speed. The process stays small, the producer is
-// hardly slowed, and in the end every slow consumer has every record, and every
+// nothing, and a producer at full speed. The process stays small and the producer
+// is hardly slowed. In the end every slow consumer has every record, and every
 // stalled one is disconnected or has what it asked for.
 func TestCrowd(t *testing.T) {
 	if runtime.GOOS != "linux" {
@@ -96,7 +98,7 @@ func TestCrowd(t *testing.T) {
 	require.GreaterOrEqual(t, int(complete.Load()), c.slow*9/10, "slow is not stalled")
 }
 
-// cut reports whether the broker hung up, which for a reader is the end of the
+// cut reports whether the broker hung up. A reader sees that as the end of the
 // stream.
 func cut(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || strings.Contains(err.Error(), "reset by peer") || strings.Contains(err.Error(), "broken pipe")
@@ -165,7 +167,7 @@ func (b *process) get(t *testing.T, path string) (int, string, error) {
 	return resp.StatusCode, string(body), err
 }
 
-// memory is what the broker says about its memory.
+// memory returns what the broker reports about its memory.
 func (b *process) memory(t *testing.T) string {
 	t.Helper()
 	_, body, err := b.get(t, "/metrics")
@@ -179,7 +181,7 @@ func (b *process) memory(t *testing.T) string {
 	return out.String()
 }
 
-// peakRSS is the most memory that the process ever had, in bytes.
+// peakRSS returns the process's peak resident memory, in bytes.
 func (b *process) peakRSS(t *testing.T) int {
 	t.Helper()
 	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", b.cmd.Process.Pid))
@@ -195,8 +197,8 @@ func (b *process) peakRSS(t *testing.T) int {
 	return 0
 }
 
-// fill writes records of 1 KiB to a topic as fast as it can and returns the rate in
-// MB/s.
+// fill writes records of 1 KiB to a topic as fast as it can, and returns the rate
+// in MB/s.
 func fill(t *testing.T, addr, topic string, megabytes int) float64 {
 	t.Helper()
 	client, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.AllowAutoTopicCreation(), kgo.DefaultProduceTopic(topic),
@@ -218,11 +220,11 @@ func fill(t *testing.T, addr, topic string, megabytes int) float64 {
 	return float64(megabytes) / time.Since(began).Seconds()
 }
 
-// reader is a consumer that takes its time until it is told to hurry.
+// reader is a consumer that reads slowly until it is told to hurry.
 type reader struct {
 	conn   net.Conn
 	hurry  <-chan struct{}
-	stalls bool // reads nothing at all until then
+	stalls bool // it reads nothing at all until then
 }
 
 // read fetches the topic until it has a number of records.
@@ -300,7 +302,7 @@ func offsetAfter(answer []byte, next int64) (int64, error) {
 	for p := part.RecordBatches; len(p) > 61; {
 		size := 12 + int(binary.BigEndian.Uint32(p[8:]))
 		if size > len(p) {
-			break // the last may be cut short
+			break // the last batch may be cut off
 		}
 		base, last := int64(binary.BigEndian.Uint64(p)), int64(binary.BigEndian.Uint32(p[23:]))
 		if base > next {

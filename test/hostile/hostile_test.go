@@ -1,6 +1,6 @@
-// Package hostile sends a broker what no client would: random bytes, requests cut
-// short and requests with flipped bits, from many connections at once. The broker
-// must stay up, keep its memory bounded and leave nothing behind.
+// Package hostile sends a broker what no client would send: random bytes, requests
+// cut short, and requests with flipped bits, from many connections at once. The
+// broker must stay up, keep its memory bounded, and leave nothing behind.
 package hostile_test
 
 import (
@@ -23,7 +23,8 @@ import (
 	"github.com/botehq/bote/botetest"
 )
 
-// frames is how many frames are sent; BOTE_FRAMES changes it.
+// frames returns how many frames are sent; the environment variable BOTE_FRAMES
+// changes it.
 func frames(t *testing.T) int64 {
 	t.Helper()
 	if text := os.Getenv("BOTE_FRAMES"); text != "" {
@@ -37,7 +38,7 @@ func frames(t *testing.T) int64 {
 const (
 	workers = 8
 	seed    = 42
-	// memoryBound is far above what the broker needs and far below what a length
+	// memoryBound is far above what the broker needs, and far below what a length
 	// field can ask for.
 	memoryBound = 512 << 20
 )
@@ -93,7 +94,7 @@ func (a *attacker) hangUp() {
 	}
 }
 
-// attack sends one frame, on the connection that is there or on a new one.
+// attack sends one frame, on the open connection or on a new one.
 func (a *attacker) attack() error {
 	if a.conn == nil {
 		c, err := net.Dial("tcp", a.addr)
@@ -144,8 +145,8 @@ func (a *attacker) random(n int) []byte {
 
 var names = []string{"kept", "other", "__consumer_offsets", "", "a b"}
 
-// request is a valid request of some API and version, with the fields that matter
-// filled in.
+// request returns a valid request of some API and version, with the important
+// fields filled in.
 func (a *attacker) request() []byte {
 	req := a.message()
 	version := int16(a.rng.IntN(int(req.MaxVersion()) + 1))
@@ -216,7 +217,7 @@ func (a *attacker) message() kmsg.Request {
 	}
 }
 
-// newRand is a source of numbers that are the same in every run.
+// newRand returns a source of numbers that are the same in every run.
 func newRand(stream ...uint64) *rand.Rand {
 	n := uint64(0)
 	for _, s := range stream {

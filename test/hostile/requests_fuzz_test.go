@@ -39,8 +39,8 @@ func (p *panics) Handle(_ context.Context, r slog.Record) error {
 var keys = []int16{0, 1, 2, 3, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 19, 20, 21, 22, 23, 32, 33, 35, 37, 42, 44, 46, 47, 60, 61, 74, 75}
 
 // FuzzRequests: a request of any API and version with any body is answered under
-// its correlation ID, by an answer that kmsg can read, or its connection is closed.
-// No handler panics, and the broker goes on.
+// its correlation ID, with an answer that kmsg can read, or its connection is
+// closed. No handler panics, and the broker goes on.
 func FuzzRequests(f *testing.F) {
 	a := attacker{rng: newRand()}
 	for range 200 {
@@ -54,7 +54,7 @@ func FuzzRequests(f *testing.F) {
 	b.open(f)
 	f.Cleanup(func() { b.close(f) })
 	f.Fuzz(func(t *testing.T, which, version uint8, body []byte) {
-		if b.runs++; b.runs%500 == 0 { // its topics would fill the memory
+		if b.runs++; b.runs%500 == 0 { // otherwise its topics would fill the memory
 			b.close(t)
 			b.open(t)
 		}
@@ -73,7 +73,7 @@ func FuzzRequests(f *testing.F) {
 	})
 }
 
-// broker is one in memory that outlives a test.
+// broker is a broker in memory that outlives a test.
 type broker struct {
 	*bote.Broker
 	log    *panics
@@ -108,7 +108,7 @@ func indexOf(key int16) int {
 	return 0
 }
 
-// tame takes from a request what would only cost time or memory: long waits and
+// tame removes from a request what would only cost time or memory: long waits and
 // thousands of partitions.
 func tame(req kmsg.Request) {
 	switch r := req.(type) {
@@ -159,7 +159,7 @@ func ask(t *testing.T, addr string, req kmsg.Request, version int16, body []byte
 	resp := req.ResponseKind()
 	if req.Key() == 18 {
 		if len(answer) >= 2 && binary.BigEndian.Uint16(answer) != 0 {
-			return // the answer to an unknown version is one of version 0
+			return // the answer to an unknown version has version 0
 		}
 	} else if resp.IsFlexible() {
 		require.NotEmpty(t, answer)

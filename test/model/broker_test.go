@@ -15,18 +15,19 @@ import (
 	"github.com/botehq/bote/internal/wire"
 )
 
-// node is a broker that serves, on a file system and a store of the test's.
+// node is a broker that serves on the test's file system and metadata store.
 type node struct {
 	broker  *broker.Broker
 	doors   *doors
 	serving sync.WaitGroup
 }
 
-// properties are those of all histories: nothing happens because of time alone.
+// properties are the broker's properties in all histories: nothing happens because
+// of time alone.
 var properties = map[string]string{
 	"node.id": "1", "process.roles": "broker,controller", "listeners": "PLAINTEXT://127.0.0.1:9092,CONTROLLER://127.0.0.1:9093",
 	"controller.listener.names": "CONTROLLER", "controller.quorum.voters": "1@localhost:9093",
-	"log.dirs":                     "/var/bote", // it has a parent that has to be made, too
+	"log.dirs":                     "/var/bote", // its parent has to be created too
 	"connections.max.idle.ms":      "86400000",
 	"offsets.retention.minutes":    "1000000",
 	"producer.id.expiration.ms":    "2000000000",
@@ -52,7 +53,7 @@ func startNodeThatLogs(ctx context.Context, set settings, fs vfs.FS, kept meta.S
 			if name == "PLAINTEXT" {
 				return wire.NewListener(name, n.doors), nil
 			}
-			return wire.NewListener(name, newDoors()), nil // nobody comes
+			return wire.NewListener(name, newDoors()), nil // no client connects to it
 		},
 		// Segments are smaller than Kafka allows.
 		Tune: func(s *storage.Settings) { s.SegmentBytes, s.IndexInterval = set.segmentBytes, set.indexInterval },
@@ -60,7 +61,7 @@ func startNodeThatLogs(ctx context.Context, set settings, fs vfs.FS, kept meta.S
 	if err != nil {
 		return nil, err
 	}
-	n.serving.Go(func() { _ = n.broker.Serve(ctx) }) // until it is closed
+	n.serving.Go(func() { _ = n.broker.Serve(ctx) }) // returns when the broker is closed
 	return n, nil
 }
 
@@ -70,7 +71,7 @@ func (n *node) close() error {
 	return err
 }
 
-// doors is a listener that is entered by pipes.
+// doors is a listener whose connections are pipes.
 type doors struct {
 	in   chan net.Conn
 	gone chan struct{}
@@ -108,8 +109,9 @@ func (d *doors) Close() error {
 // Addr implements net.Listener.
 func (d *doors) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9092} }
 
-// lifetime is a store that ends with its broker, as a disk does when the power is
-// cut, and keeps what it has for the next.
+// lifetime is a metadata store that stops taking changes when its broker's life is
+// over, as a disk does when the power is cut. It keeps what it has for the next
+// life.
 type lifetime struct {
 	meta.Store
 	over func() error
@@ -123,5 +125,5 @@ func (l lifetime) Txn(ctx context.Context, conds []meta.Cond, ops []meta.Op) (in
 	return l.Store.Txn(ctx, conds, ops)
 }
 
-// Close keeps the store.
+// Close leaves the store open for the next life.
 func (l lifetime) Close() error { return nil }

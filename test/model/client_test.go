@@ -12,7 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// client is a connection that sends requests as they are, and many at a time.
+// client is a connection that sends requests unchanged, and many at a time.
 type client struct {
 	conn  net.Conn
 	form  *kmsg.RequestFormatter
@@ -24,15 +24,15 @@ type client struct {
 	broken  bool
 }
 
-// call is a request under way.
+// call is a request and, once done is closed, its answer.
 type call struct {
 	resp kmsg.Response
 	err  error
 	done chan struct{}
 }
 
-// errNoAnswer is what a call gets that nobody answers: a broker may end a
-// connection, but not keep silent.
+// errNoAnswer is the error of a call that got no answer: a broker may close a
+// connection, but must not keep silent.
 var errNoAnswer = errors.New("no answer")
 
 func dial(d *doors) (*client, error) {
@@ -45,7 +45,8 @@ func dial(d *doors) (*client, error) {
 	return c, nil
 }
 
-// versions are those that name topics; other requests go in their newest.
+// versions are the versions for some APIs that name topics instead of using IDs;
+// other requests use their newest version.
 var versions = map[int16]int16{0: 9, 1: 12, 3: 9, 8: 8, 9: 5, 11: 5, 14: 3, 12: 3, 13: 2}
 
 func (c *client) send(req kmsg.Request) *call {
@@ -66,7 +67,7 @@ func (c *client) send(req kmsg.Request) *call {
 	c.mu.Unlock()
 	c.next++
 	if _, err := c.conn.Write(c.form.AppendRequest(nil, req, c.next)); err != nil {
-		_ = c.conn.Close() // the reader answers all calls
+		_ = c.conn.Close() // the reader then ends all calls
 	}
 	return k
 }
@@ -116,10 +117,10 @@ func (c *client) readOne() error {
 	return nil
 }
 
-// patience is how long a call may take, by the clock of the bubble.
+// patience is how long a call may take, by the bubble's clock.
 const patience = 10 * time.Minute
 
-// wait returns the answer.
+// wait waits for the answer and returns it.
 func (k *call) wait() (kmsg.Response, error) {
 	limit := time.NewTimer(patience)
 	defer limit.Stop()
@@ -132,6 +133,6 @@ func (k *call) wait() (kmsg.Response, error) {
 }
 
 func (c *client) close() {
-	_ = c.conn.Close() // whoever waits is told
+	_ = c.conn.Close() // the reader tells all waiting calls
 	<-c.ended
 }

@@ -12,23 +12,23 @@ import (
 	"github.com/botehq/bote/internal/storage/vfs"
 )
 
-// disk is a file system that can be cut off at any operation, fail on command and
-// be slow. A cut leaves the next disk behind.
+// disk is a file system that can be cut off at any operation, can fail on command,
+// and can be slow. A cut leaves the next disk behind.
 type disk struct {
 	*vfs.Faulty
 	mem  *vfs.Mem
 	slow time.Duration
 
 	mu      sync.Mutex // guards what follows
-	left    int        // operations until the cut; 0 is none
+	left    int        // operations until the cut; 0 means no cut
 	cut     func(*vfs.Mem) *vfs.Mem
-	kill    bool     // the cut leaves the page cache
+	kill    bool     // the cut is a kill, which leaves the page cache
 	after   *vfs.Mem // what the cut left
 	fault   *faultOn
 	faulted bool // something failed in this life
 }
 
-// faultOn is what fails: so many operations of a kind on files of a kind.
+// faultOn is what fails: the next operations of a kind on files of a kind.
 type faultOn struct {
 	op     vfs.Op
 	suffix string
@@ -44,10 +44,10 @@ func newDisk(mem *vfs.Mem, slow time.Duration) *disk {
 	return d
 }
 
-// before is asked before each operation.
+// before is called before each operation and decides whether it fails.
 func (d *disk) before(op vfs.Op, name string) error {
-	// Only what makes batches durable is slow: checkpoints are written under a
-	// mutex, and a bubble does not see who waits for one.
+	// Only syncs of batches are slow: checkpoints are written under a mutex, and a
+	// bubble does not see a goroutine that waits for a mutex.
 	syncs := op == vfs.OpSync && strings.HasSuffix(name, ".log") || op == vfs.OpSyncFS
 	if syncs && d.slow > 0 && d.over() == nil {
 		time.Sleep(d.slow)
@@ -67,8 +67,8 @@ func (d *disk) before(op vfs.Op, name string) error {
 		f.left--
 		d.faulted = true
 		if d.kill && (op == vfs.OpSync || op == vfs.OpSyncFS) {
-			// Left out: a kill between a sync that fails and the cut that the log
-			// then makes, and after both a power cut.
+			// This case is left out: a kill between a failed sync and the cut that the log
+			// then makes, and a power cut after both.
 			d.left = 0
 		}
 		return f.err
@@ -76,8 +76,8 @@ func (d *disk) before(op vfs.Op, name string) error {
 	return nil
 }
 
-// cutAfter cuts the power, or kills the process, before an operation to come; at
-// once if left is 0. It returns false if that has happened already.
+// cutAfter cuts the power, or kills the process, before a later operation; at once
+// if left is 0. It returns false if that has happened already.
 func (d *disk) cutAfter(left int, cut func(*vfs.Mem) *vfs.Mem, kill bool) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -91,7 +91,7 @@ func (d *disk) cutAfter(left int, cut func(*vfs.Mem) *vfs.Mem, kill bool) bool {
 	return true
 }
 
-// over says that the power is cut.
+// over returns an error once the power is cut.
 func (d *disk) over() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -114,7 +114,8 @@ func (d *disk) fail(f *faultOn) {
 	d.fault = f
 }
 
-// cutOf is a way to end a life: lossy says that what was not synced may be lost.
+// cutOf returns a way to end a life. lossy says that what was not synced may be
+// lost.
 func cutOf(how, seed uint32) (cut func(*vfs.Mem) *vfs.Mem, lossy bool) {
 	switch how % 4 {
 	case 0:
@@ -127,10 +128,11 @@ func cutOf(how, seed uint32) (cut func(*vfs.Mem) *vfs.Mem, lossy bool) {
 	}
 }
 
-// faultOf is what a step makes fail. That a failed sync takes dirty pages with it is
-// left out where batches are announced before they are synced: what was announced is
-// not cut off then, so after a kill the next process finds it whole in the page
-// cache, and no sync of its own writes it. A power cut after all that leaves a hole.
+// faultOf returns what a step makes fail. Where batches are announced before they
+// are synced, a failed sync does not lose dirty pages here. The log does not cut off
+// announced batches then, so after a kill the next process finds them whole in the
+// page cache, and none of its syncs writes them. A power cut after all that leaves a
+// hole.
 func faultOf(s step, forget bool) *faultOn {
 	all := []faultOn{
 		{op: vfs.OpWrite, suffix: ".log"},
@@ -152,8 +154,8 @@ func faultOf(s step, forget bool) *faultOn {
 	return &f
 }
 
-// settle waits until nobody can go on without time going by.
+// settle waits until no goroutine can go on without time passing.
 func settle() { synctest.Wait() }
 
-// pass lets time go by.
+// pass lets time pass.
 func pass(d time.Duration) { time.Sleep(d) }

@@ -15,8 +15,8 @@ import (
 	"github.com/botehq/bote/internal/storage/vfs"
 )
 
-// drain reads a topic from its beginning to an offset, counts the fetches, and says
-// how long they waited.
+// drain reads a topic from its beginning to an offset. It returns the number of
+// fetches, and how long they waited.
 func (w *ward) drain(topic string, to int64, minBytes, maxBytes int32) (fetches int, waited time.Duration) {
 	w.t.Helper()
 	began := time.Now()
@@ -34,9 +34,9 @@ func (w *ward) drain(topic string, to int64, minBytes, maxBytes int32) (fetches 
 	return fetches, time.Since(began)
 }
 
-// TestBacklogIsReadWithoutWaiting: a fetch of which there is more than it may take does
-// not wait for more, whatever min_bytes says; nor does one that begins in an older
-// segment. At the end of the log it waits.
+// TestBacklogIsReadWithoutWaiting: if there are more bytes than a fetch may return, the
+// fetch does not wait for more, whatever min_bytes says. Nor does a fetch that begins
+// in an older segment. At the end of the log it waits.
 func TestBacklogIsReadWithoutWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWard(t, commitlog.FlushOS) // segments of 1 MiB
@@ -52,10 +52,10 @@ func TestBacklogIsReadWithoutWaiting(t *testing.T) {
 			waits              time.Duration
 		}{
 			{1, 100_000, 0},
-			{100_000, 100_000, 0}, // six batches, and a part of the seventh
+			{100_000, 100_000, 0}, // six batches and part of the seventh
 			{99_000, 100_000, 0},  // more than six batches
-			{100_001, 100_000, read / 6 * 500 * time.Millisecond}, // Kafka waits, too
-			{1_000_000, 1_000_000, 500 * time.Millisecond},        // there is not as much
+			{100_001, 100_000, read / 6 * 500 * time.Millisecond}, // Kafka waits too
+			{1_000_000, 1_000_000, 500 * time.Millisecond},        // there are fewer bytes
 		} {
 			fetches, waited := w.drain("t", read, c.minBytes, c.maxBytes)
 			require.Equal(t, c.waits, waited, "min %d max %d", c.minBytes, c.maxBytes)
@@ -71,7 +71,7 @@ func TestBacklogIsReadWithoutWaiting(t *testing.T) {
 	})
 }
 
-// TestMinBytesIsCapped: nobody waits for more than an answer may have.
+// TestMinBytesIsCapped: no fetch waits for more bytes than its answer may have.
 func TestMinBytesIsCapped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWard(t, commitlog.FlushOS)
@@ -87,8 +87,8 @@ func TestMinBytesIsCapped(t *testing.T) {
 	})
 }
 
-// TestFetchHearsWhatHappensWhileItReads: what is told between its read and its
-// registration would otherwise reach it when its time is over.
+// TestFetchHearsWhatHappensWhileItReads: a fetch must not miss an event between its
+// read and its registration; otherwise it would learn of it only when its time is over.
 func TestFetchHearsWhatHappensWhileItReads(t *testing.T) {
 	for name, happen := range map[string]func(w *ward){
 		"deleted": func(w *ward) {
@@ -141,8 +141,8 @@ func TestFetchHearsWhatHappensWhileItReads(t *testing.T) {
 	}
 }
 
-// TestDiskThatFailsRequestsIsToldOnce: clients ask again at once, and the broker's log
-// does not grow with what they ask.
+// TestDiskThatFailsRequestsIsToldOnce: clients repeat failed requests at once, but the
+// broker's log does not grow with each.
 func TestDiskThatFailsRequestsIsToldOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWard(t, commitlog.FlushCommit)

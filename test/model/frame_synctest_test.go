@@ -16,9 +16,10 @@ import (
 	"github.com/botehq/bote/internal/storage/vfs"
 )
 
-// A produce request whose time is over while its batches are being appended: its frame
-// goes back to the pool with the answer, another client's request is read into it, and
-// what is appended is that client's record.
+// TestProduceTimesOutWhileItAppends: the time of a produce request ends while its
+// batches are being appended. If its frame went back to the pool with the answer,
+// another client's request would be read into it, and the append would write that
+// client's record.
 func TestProduceTimesOutWhileItAppends(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWard(t, commitlog.FlushOS)

@@ -12,7 +12,7 @@ func (w *world) commit(s step) error {
 	return w.commitAs(s, "", -1)
 }
 
-// commitAs commits an offset that is larger than all before.
+// commitAs commits an offset that is larger than all earlier ones.
 func (w *world) commitAs(s step, member string, generation int32) error {
 	p := w.part(s.b)
 	if p == nil {
@@ -46,7 +46,7 @@ func (w *world) commitAs(s step, member string, generation int32) error {
 		o.acked = value
 		return nil
 	case kerr.UnknownMemberID.Code, kerr.RebalanceInProgress.Code, kerr.IllegalGeneration.Code:
-		return errSkip // a member that vanished is still in the group
+		return errSkip // a vanished member is still in the group
 	default:
 		return w.explained(code)
 	}
@@ -74,7 +74,7 @@ func (w *world) coordinated(req func() kmsg.Request, code func(kmsg.Response) in
 	}
 }
 
-// session is a member that joins a group, commits and leaves.
+// session is the life of a member that joins a group, commits and leaves.
 func (w *world) session(s step) error {
 	group := groupNames[s.a%uint32(len(groupNames))]
 	join := kmsg.NewPtrJoinGroupRequest()
@@ -83,7 +83,7 @@ func (w *world) session(s step) error {
 	protocol.Name, protocol.Metadata = "range", []byte{0}
 	join.Protocols = append(join.Protocols, protocol)
 	var joined *kmsg.JoinGroupResponse
-	for range 2 { // the first answer is the member ID
+	for range 2 { // the first answer only gives the member ID
 		resp, err := w.coordinated(func() kmsg.Request { return join }, func(resp kmsg.Response) int16 { return resp.(*kmsg.JoinGroupResponse).ErrorCode })
 		if err != nil {
 			return err
@@ -113,7 +113,7 @@ func (w *world) session(s step) error {
 		return err
 	}
 	if s.c%4 == 0 {
-		return nil // it vanishes
+		return nil // the member vanishes without leaving
 	}
 	leave := kmsg.NewPtrLeaveGroupRequest()
 	leave.Group = group
@@ -124,8 +124,8 @@ func (w *world) session(s step) error {
 	return err
 }
 
-// checkOffsets compares the committed offsets with what was acknowledged: each is
-// that or a later one that was tried.
+// checkOffsets compares the committed offsets with the acknowledged ones: each must
+// be the acknowledged offset, or a later one that was tried.
 func (w *world) checkOffsets() error {
 	for key, o := range w.ref.offsets {
 		req := kmsg.NewPtrOffsetFetchRequest()

@@ -18,9 +18,9 @@ import (
 	"github.com/botehq/bote/internal/storage/vfs"
 )
 
-// TestHungDiskHoldsOnlyWhoNeedsIt: a request that waits for a disk which does not answer
-// keeps neither its connection from being read nor other connections from being
-// served. When the disk answers, so does the request.
+// TestHungDiskHoldsOnlyWhoNeedsIt: a request waits for a disk that does not answer. Its
+// connection is still read, and other connections are served. When the disk answers, the
+// request is answered too.
 func TestHungDiskHoldsOnlyWhoNeedsIt(t *testing.T) {
 	reads := func(op vfs.Op, name string) bool { return op == vfs.OpRead && strings.Contains(name, "slow-0") }
 	changes := func(op vfs.Op, name string) bool {
@@ -130,8 +130,8 @@ func TestHungDiskHoldsOnlyWhoNeedsIt(t *testing.T) {
 	}
 }
 
-// TestFetchReadsSideBySide: of many partitions on a slow disk some are read at a time,
-// and a fetch that is at it for long answers with what it has.
+// TestFetchReadsSideBySide: a fetch reads several of its partitions on a slow disk at
+// once. When it has taken too long, it answers with what it has.
 func TestFetchReadsSideBySide(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWard(t, commitlog.FlushOS)
@@ -175,8 +175,8 @@ func TestFetchReadsSideBySide(t *testing.T) {
 	})
 }
 
-// TestDeleteRecordsOfManyPartitions: all of a request cost one write of the file of log
-// starts.
+// TestDeleteRecordsOfManyPartitions: the log start file is written once for all
+// partitions of a request.
 func TestDeleteRecordsOfManyPartitions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWard(t, commitlog.FlushOS)
@@ -215,8 +215,9 @@ func TestDeleteRecordsOfManyPartitions(t *testing.T) {
 	})
 }
 
-// TestProduceHonoursItsTimeout: a batch that is not durable in time is answered
-// REQUEST_TIMED_OUT and goes on. A retry of it shares its outcome; it is there once.
+// TestProduceHonoursItsTimeout: if a batch is not durable in time, the answer is
+// REQUEST_TIMED_OUT, and the append goes on. A retry shares its outcome, and the batch
+// is in the log once.
 func TestProduceHonoursItsTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWard(t, commitlog.FlushCommit)
@@ -260,7 +261,7 @@ func TestProduceHonoursItsTimeout(t *testing.T) {
 	})
 }
 
-// TestProduceThatTimesOutInPart: what is durable is said to be.
+// TestProduceThatTimesOutInPart: batches that are durable are acknowledged.
 func TestProduceThatTimesOutInPart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWard(t, commitlog.FlushCommit)

@@ -31,7 +31,7 @@ type ward struct {
 	log    lines
 }
 
-// lines is what a broker logs.
+// lines collects what a broker logs.
 type lines struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
@@ -43,7 +43,7 @@ func (l *lines) Write(p []byte) (int, error) {
 	return l.buf.Write(p)
 }
 
-// count is how many lines have a text.
+// count returns how many lines have a text.
 func (l *lines) count(text string) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -73,7 +73,8 @@ func (w *ward) close() error {
 	return w.node.close()
 }
 
-// breakDown has every sync fail but those of the topic well, and the kernel forget what it should have written.
+// breakDown makes every sync fail except those of topic well, and makes the kernel forget what it should have
+// written.
 func (w *ward) breakDown() {
 	w.disk.Inject(func(op vfs.Op, name string) error {
 		if op == vfs.OpSync && strings.HasSuffix(name, ".log") && !strings.Contains(name, "well") || op == vfs.OpSyncFS {
@@ -147,7 +148,7 @@ func (w *ward) values(topic string) string {
 	return strings.Join(out, ",")
 }
 
-// epoch is the leader epoch that clients are told.
+// epoch returns the leader epoch that clients see.
 func (w *ward) epoch(topic string) int32 {
 	w.t.Helper()
 	req := kmsg.NewPtrMetadataRequest()
@@ -187,10 +188,10 @@ func (w *ward) committed() (int64, error) {
 	return got.Topics[0].Partitions[0].Offset, nil
 }
 
-// TestDiskThatRecovers: while syncs fail, producers get an error that they try again
-// after, and readers what was acknowledged. When the disk answers again, everything
-// goes on by itself: under a new leader epoch, with nothing lost that was acknowledged
-// and nothing there that was not. The broker's log has a bounded number of lines of it.
+// TestDiskThatRecovers: while syncs fail, producers get a retriable error, and readers get what was
+// acknowledged. When the disk works again, everything goes on by itself, under a new leader epoch: nothing
+// that was acknowledged is lost, and nothing else is there. The broker logs a bounded number of lines about
+// it.
 func TestDiskThatRecovers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWard(t, commitlog.FlushCommit)
@@ -258,8 +259,8 @@ func TestDiskThatRecovers(t *testing.T) {
 	})
 }
 
-// TestEpochAfterRecoveryOutlivesACleanStop: clients know it, and would take an older
-// one for an answer of the past.
+// TestEpochAfterRecoveryOutlivesACleanStop: clients know the new epoch, and would take an answer with an
+// older one for outdated.
 func TestEpochAfterRecoveryOutlivesACleanStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWard(t, commitlog.FlushOS)
@@ -284,7 +285,7 @@ func TestEpochAfterRecoveryOutlivesACleanStop(t *testing.T) {
 	})
 }
 
-// TestDeletedWhileItIsSick: a topic whose log failed can be deleted, and its name used.
+// TestDeletedWhileItIsSick: a topic whose log failed can be deleted, and its name used again.
 func TestDeletedWhileItIsSick(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWard(t, commitlog.FlushCommit)

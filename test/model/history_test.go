@@ -11,17 +11,17 @@ import (
 	"github.com/botehq/bote/internal/storage/commitlog"
 )
 
-// settings are what a history is played under.
+// settings are the settings of a history's broker and clients.
 type settings struct {
 	flush         commitlog.FlushMode
 	segmentBytes  int64
 	indexInterval int64
 	checkpoint    time.Duration
 	retention     time.Duration
-	slowSync      time.Duration // what a sync takes
+	slowSync      time.Duration // how long a sync takes
 	codec         record.Codec
 	partitions    int32
-	hurry         uint32 // one of so many answers is awaited at once
+	hurry         uint32 // one in so many answers is awaited at once
 }
 
 func (s settings) String() string {
@@ -36,7 +36,7 @@ func (s settings) durability() string {
 
 func pick[T any](rng *rand.Rand, of ...T) T { return of[rng.IntN(len(of))] }
 
-// kind is what a step does.
+// kind says what a step does.
 type kind int
 
 const (
@@ -63,14 +63,14 @@ var kindNames = map[kind]string{
 	alter: "alter", deleteRecords: "delete records", advance: "advance", restart: "restart", crash: "crash", fault: "fault", heal: "heal",
 }
 
-// weights are how often steps of a kind come.
+// weights say how often steps of a kind come.
 var weights = map[kind]int{
 	produce: 40, storm: 4, await: 6, fetch: 6, check: 3, commit: 5, session: 1, createTopic: 2, deleteTopic: 1, alter: 1, deleteRecords: 2, advance: 8, restart: 2,
 	crash: 5, fault: 2, heal: 1,
 }
 
 // step is one thing that is done to the broker. Its numbers are taken modulo what
-// there is, so a step makes sense wherever it stands.
+// there is, so a step makes sense in any place.
 type step struct {
 	kind       kind
 	a, b, c, d uint32
@@ -80,7 +80,7 @@ func (s step) String() string {
 	return fmt.Sprintf("%s(%d,%d,%d,%d)", kindNames[s.kind], s.a, s.b, s.c, s.d)
 }
 
-// history is settings and steps; a seed gives both.
+// history is settings and steps; a seed determines both.
 type history struct {
 	seed     uint64
 	settings settings
@@ -129,7 +129,7 @@ func (h history) without(from, to int) history {
 	return h
 }
 
-// shrink looks for a shorter history that fails too, until time is up.
+// shrink looks for a shorter history that also fails, until time is up.
 func shrink(h history, play func(history) error, until time.Time) history {
 	for size := len(h.steps) / 2; size > 0; {
 		shorter := false
@@ -150,7 +150,7 @@ func shrink(h history, play func(history) error, until time.Time) history {
 	return h
 }
 
-// fails plays a history a few times: goroutines take turns as they like.
+// fails plays a history a few times, since goroutines run in any order.
 func fails(h history, play func(history) error) bool {
 	for range 3 {
 		if play(h) != nil {

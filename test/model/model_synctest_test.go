@@ -1,16 +1,16 @@
-// Package model_test plays random histories against a broker and compares what
-// its clients see with what they were promised: no acknowledged record lost, none
-// twice, none that was never sent, offsets that never go back, through restarts,
-// kills, power cuts and disks that fail.
+// Package model_test plays random histories against a broker and compares what its
+// clients see with what they were promised. No acknowledged record is lost or there
+// twice, none is there that was never sent, and offsets never go back: not through
+// restarts, kills, power cuts and disks that fail.
 //
-// A history is made of a seed. It is played inside a bubble of testing/synctest,
+// A history is made from a seed. It is played inside a bubble of testing/synctest,
 // on a file system in memory that forgets what was not synced, by clients that
-// speak Kafka's protocol over pipes. A history that fails is shortened; repeat it
+// speak Kafka's protocol over pipes. A history that fails is shortened. Repeat it
 // with
 //
 //	go test ./test/model -run TestModel -seed N
 //
-// BOTE_MODEL=10m plays new histories for as long.
+// BOTE_MODEL=10m plays new histories for that long.
 package model_test
 
 import (
@@ -63,7 +63,7 @@ func TestModel(t *testing.T) {
 	t.Logf("%d histories, seeds %d to %d", n, first, first+uint64(n)-1)
 }
 
-// tell plays a history, and says how it fails and how a shorter one does.
+// tell plays a history. If it fails, tell reports how, and how a shorter one fails.
 func tell(t *testing.T, h history) {
 	t.Helper()
 	run := playIn(t)

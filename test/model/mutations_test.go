@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// mutation is a bug that is planted: a piece of text that is there once, and what
-// takes its place.
+// mutation is a bug to be planted: a piece of text that occurs once in a file, and
+// the text that replaces it.
 type mutation struct {
 	name, file, old, new string
 }
@@ -56,12 +56,13 @@ var mutations = []mutation{
 	},
 }
 
-// maxSeeds is how many histories a planted bug may survive; without it they all
+// maxSeeds is how many histories a planted bug may survive. Without a bug they all
 // pass.
 const maxSeeds = 800
 
-// TestMutations plants bugs and counts the histories until the model sees them. It
-// needs the go command and minutes, so it runs only with BOTE_MUTATIONS=1.
+// TestMutations plants bugs and counts the histories until the model notices each.
+// It needs the go command and several minutes, so it runs only with
+// BOTE_MUTATIONS=1.
 func TestMutations(t *testing.T) {
 	if os.Getenv("BOTE_MUTATIONS") != "1" {
 		t.Skip("set BOTE_MUTATIONS=1 to plant bugs")
@@ -80,8 +81,8 @@ func TestMutations(t *testing.T) {
 	}
 }
 
-// survives builds this package over the mutation and returns the number of the
-// history that fails, 0 if none does.
+// survives builds this package with the mutation in place and returns the number of
+// the history that fails, 0 if none does.
 func survives(t *testing.T, root string, m *mutation) int {
 	t.Helper()
 	dir := t.TempDir()

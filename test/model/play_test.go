@@ -13,7 +13,7 @@ import (
 	"github.com/botehq/bote/internal/storage/vfs"
 )
 
-// world is a broker through its lives, the clients that use it and what they were
+// world is a broker through all its lives, its clients, and what they were
 // promised.
 type world struct {
 	h         history
@@ -23,8 +23,8 @@ type world struct {
 	clients   []*client
 	ref       *reference
 	producers []*refProducer
-	flying    []*refBatch // produced and not answered
-	lossy     bool        // the cut that is armed takes what was not synced
+	flying    []*refBatch // sent and not yet answered
+	lossy     bool        // the cut to come loses what was not synced
 	rearm     step        // a crash during the next start
 }
 
@@ -45,7 +45,7 @@ func play(h history) error {
 	err := w.run()
 	w.hangUp()
 	if w.node != nil {
-		_ = w.node.close() // what it says was looked at where it matters
+		_ = w.node.close() // errors were checked where they matter
 	}
 	return err
 }
@@ -77,8 +77,8 @@ func (w *world) run() error {
 	return nil
 }
 
-// surviving goes on after a step: if the power was cut meanwhile, the next life
-// begins, and is looked at.
+// surviving goes on after a step. If the power was cut meanwhile, the next life
+// begins and is checked.
 func (w *world) surviving(err error) error {
 	for {
 		if isViolation(err) && w.disk.over() == nil {
@@ -96,7 +96,7 @@ func (w *world) surviving(err error) error {
 	}
 }
 
-// errSkip is a step that could not be done and tells nothing.
+// errSkip says that a step could not be done and proves nothing.
 var errSkip = errors.New("not done")
 
 // nextLife starts the broker on what the cut left.
@@ -111,7 +111,7 @@ func (w *world) nextLife() error {
 			p.lost = true
 		}
 		for _, p := range w.producers {
-			p.startOver() // what it had sent may be lost, so its sequences mean nothing
+			p.startOver() // what it had sent may be lost, so its sequences are worthless
 		}
 	}
 	w.disk = newDisk(w.disk.after, w.h.settings.slowSync)
@@ -130,7 +130,7 @@ func (w *world) arm(s step, left int) {
 	}
 }
 
-// open starts the broker; it must be able to.
+// open starts the broker, which must succeed.
 func (w *world) open() error {
 	d := w.disk
 	n, err := startNode(context.Background(), w.h.settings, d, lifetime{w.kept, d.over})
@@ -148,7 +148,7 @@ func (w *world) open() error {
 	return w.resolveTopics()
 }
 
-// hangUp ends the connections; whoever waits for an answer gets none.
+// hangUp closes the connections; a call under way gets no answer.
 func (w *world) hangUp() {
 	for _, c := range w.clients {
 		c.close()
@@ -243,8 +243,8 @@ func (w *world) part(n uint32) *refPart {
 	return all[n%uint32(len(all))]
 }
 
-// answered turns the end of a call into what it means: an error other than that
-// of a cut or a broken connection is a violation.
+// answered says what the end of a call means. An error is a violation unless a cut
+// or a closed connection explains it.
 func (w *world) answered(err error) error {
 	switch {
 	case err == nil:
@@ -258,8 +258,8 @@ func (w *world) answered(err error) error {
 	}
 }
 
-// explained says which error codes may be answered: those of a disk that failed,
-// and of a coordinator that is not ready.
+// explained says whether an error code is allowed: because the disk failed, or
+// because a coordinator is not ready.
 func (w *world) explained(code int16) error {
 	switch err := kerr.ErrorForCode(code); {
 	case err == nil:

@@ -13,7 +13,7 @@ import (
 	"github.com/botehq/bote/internal/record"
 )
 
-// produce sends a batch, or sends those again that were not acknowledged.
+// produce sends a new batch, or sends those again that were not acknowledged.
 func (w *world) produce(s step, wait bool) error {
 	producer, p := w.producers[s.a%uint32(len(w.producers))], w.part(s.b)
 	if p == nil {
@@ -35,8 +35,8 @@ func (w *world) produce(s step, wait bool) error {
 	return w.resolveUpTo(again[len(again)-1])
 }
 
-// resolveUpTo waits for the answer to a batch and, as they come on one connection,
-// to those that its producer has in flight before it.
+// resolveUpTo waits for the answer to a batch, and for the answers to the earlier
+// batches that its producer has in flight, since all come on one connection.
 func (w *world) resolveUpTo(b *refBatch) error {
 	var err error
 	for _, other := range slices.Clone(w.flying) {
@@ -53,7 +53,7 @@ func (w *world) resolveUpTo(b *refBatch) error {
 	return err
 }
 
-// again returns what a producer has to send again, and readies it to send.
+// again returns the batches that a producer has to send again, ready to be sent.
 func (w *world) again(producer *refProducer, p *refPart, s step) ([]*refBatch, error) {
 	pending := producer.pending[p]
 	if !producer.idempotent {
@@ -77,8 +77,8 @@ func (w *world) again(producer *refProducer, p *refPart, s step) ([]*refBatch, e
 	return nil, nil
 }
 
-// storm has all producers send to one partition, and now and then cuts the power
-// while nothing of it is on the disk yet.
+// storm makes all producers send to one partition, and now and then cuts the power
+// while nothing of that is on the disk yet.
 func (w *world) storm(s step) error {
 	p := w.part(s.b)
 	if p == nil {
@@ -118,7 +118,7 @@ func (w *world) initProducer(p *refProducer) error {
 	return nil
 }
 
-// newBatch makes a batch whose records say which it is.
+// newBatch makes a batch whose records identify it.
 func (w *world) newBatch(producer *refProducer, p *refPart, s step) *refBatch {
 	w.ref.batches++
 	b := &refBatch{id: fmt.Sprintf("%v/%d", p, w.ref.batches), number: w.ref.batches, producer: producer, part: p}
@@ -127,7 +127,7 @@ func (w *world) newBatch(producer *refProducer, p *refPart, s step) *refBatch {
 	for i := range n {
 		records = append(records, record.KeyValue{Value: fmt.Appendf(nil, "%s|%d%s", b.id, i, strings.Repeat("x", int(s.c>>8%8)*20%300))})
 	}
-	// Times do not ascend: a batch may be up to a second older than the clock.
+	// Timestamps do not ascend: a batch may be up to a second older than the clock.
 	batch := record.Build(time.Now().UnixMilli()-int64(s.d>>4%1000), records...)
 	if w.h.settings.codec != record.None {
 		if packed, err := record.Recode(batch, batch.Payload(), w.h.settings.codec, 1); err == nil {
@@ -193,21 +193,21 @@ func (w *world) resolve(b *refBatch) error {
 		if !b.given {
 			b.producer.troubled[b.part] = true
 		}
-		return errSkip // it may or may not be there
+		return errSkip // the batch may be there or not
 	case errors.Is(err, kerr.OutOfOrderSequenceNumber) && b.given:
 		return errSkip
 	case errors.Is(err, kerr.OutOfOrderSequenceNumber) && b.producer.troubled[b.part]:
-		b.producer.startOver() // one before it is not there
+		b.producer.startOver() // an earlier batch is missing
 		return errSkip
 	case errors.Is(err, kerr.OutOfOrderSequenceNumber) && b.attempts > 1 && (b.part.topic.expires || max(b.part.start, b.part.asked) > 0):
-		b.producer.startOver() // it was there and is deleted, and those behind it are not
+		b.producer.startOver() // it was there and is deleted; those behind it are not
 		return errSkip
 	default:
 		return broken("%v: batch %s, sent %d times, is refused: %v", b.part, b.id, b.attempts, err)
 	}
 }
 
-// list asks for an offset of a partition.
+// list looks up an offset of a partition.
 func (w *world) list(p *refPart, replica int32, ts int64) (offset, timestamp int64, err error) {
 	req := kmsg.NewPtrListOffsetsRequest()
 	req.ReplicaID = replica
@@ -237,7 +237,8 @@ func (w *world) look(p *refPart) (v view, err error) {
 	return v, err
 }
 
-// fetchOnce reads batches from an offset; outOfRange says that it is not there.
+// fetchOnce reads batches from an offset; outOfRange says that the offset is not in
+// the log.
 func (w *world) fetchOnce(p *refPart, offset int64, maxBytes int32) (batches []record.Batch, high, start int64, outOfRange bool, err error) {
 	req := kmsg.NewPtrFetchRequest()
 	req.MaxBytes, req.MaxWaitMillis, req.MinBytes, req.SessionEpoch = 1<<20, 0, 0, -1
@@ -312,7 +313,7 @@ func (w *world) checkAll() error {
 }
 
 func (w *world) check(p *refPart) error {
-	for range 5 { // retention may take what is being read
+	for range 5 { // retention may remove what is being read
 		v, err := w.look(p)
 		if err != nil {
 			return err
@@ -370,7 +371,7 @@ func (w *world) checkTimes(p *refPart, v *view) error {
 				return err
 			}
 			if start, _, err := w.list(p, -1, -2); err != nil || start != v.start {
-				return err // retention took something meanwhile
+				return err // retention removed something meanwhile
 			}
 			if want.offset < 0 && offset >= v.high {
 				continue // produced meanwhile

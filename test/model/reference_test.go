@@ -14,7 +14,7 @@ import (
 type reference struct {
 	topics  map[string]*refTopic
 	offsets map[offsetKey]*refOffset
-	counter int64 // of committed offsets; each is larger than all before
+	counter int64 // the last committed offset; each is larger than all earlier ones
 	batches int
 }
 
@@ -23,21 +23,21 @@ type refTopic struct {
 	name    string
 	id      [16]byte
 	parts   []*refPart
-	unsure  bool // a change of it was not answered
-	expires bool // it has, or may have had, a retention
+	unsure  bool // a request to change it was not answered
+	expires bool // it has, or may have had, a retention limit
 }
 
-// refPart is one partition. What is at which offset comes from acknowledgements
-// and from reading; the two must agree forever.
+// refPart is one partition. Acknowledgements and reads both say what is at an offset;
+// they must always agree.
 type refPart struct {
 	topic   *refTopic
 	index   int32
 	batches map[string]*refBatch
 	log     map[int64]*refBatch
-	high    int64 // no high watermark is below
-	start   int64 // no log start is below
+	high    int64 // the high watermark must not go below this
+	start   int64 // the log start must not go below this
 	asked   int64 // an unanswered deletion may have moved the start up to here
-	lost    bool  // a power cut took what was not synced; the next look tells how much
+	lost    bool  // a power cut took what was not synced; the next look shows how much
 }
 
 // refBatch is a batch that was sent.
@@ -47,27 +47,27 @@ type refBatch struct {
 	bytes    record.Batch
 	attempts int
 	refused  bool
-	given    bool // up: its producer went on with another ID
+	given    bool // given up: its producer went on with another ID
 	producer *refProducer
 	part     *refPart
 	call     *call
 }
 
 // refProducer is a producer. An idempotent one has up to window batches of a
-// partition in flight; when it cannot know of one what became of it, it sends all of
-// them again in their order before another. The first batch of a partition travels
-// alone: to a broker that does not know the producer, any may be the first.
+// partition in flight. When it cannot know what became of one of them, it sends all
+// of them again, in order, before any other. The first batch of a partition travels
+// alone: a broker that does not know the producer accepts any batch as its first.
 type refProducer struct {
 	index      int
 	idempotent bool
 	id         int64
 	next       map[*refPart]int32
-	pending    map[*refPart][]*refBatch // not acknowledged, in order; of a plain one the last
-	known      map[*refPart]bool        // something of it is acknowledged
-	troubled   map[*refPart]bool        // the disk refused something of pending in this life
+	pending    map[*refPart][]*refBatch // not acknowledged, in order; of a plain producer only the last
+	known      map[*refPart]bool        // a batch for it was acknowledged
+	troubled   map[*refPart]bool        // in this life the disk refused a batch of pending
 }
 
-// window is how many batches a broker has to remember of a producer.
+// window is how many batches of a producer a broker has to remember.
 const window = 5
 
 func newProducer(index int) *refProducer {
@@ -76,7 +76,8 @@ func newProducer(index int) *refProducer {
 	return p
 }
 
-// startOver gives up the ID and all that is not acknowledged; it may be there or not.
+// startOver gives up the ID and all batches that are not acknowledged, which may be
+// in the log or not.
 func (p *refProducer) startOver() {
 	for _, pending := range p.pending {
 		for _, b := range pending {
@@ -86,7 +87,7 @@ func (p *refProducer) startOver() {
 	p.id, p.next, p.pending, p.known, p.troubled = -1, map[*refPart]int32{}, map[*refPart][]*refBatch{}, map[*refPart]bool{}, map[*refPart]bool{}
 }
 
-// acknowledged is told of the answer to a batch.
+// acknowledged notes that a batch was acknowledged.
 func (p *refProducer) acknowledged(b *refBatch) {
 	if b.given {
 		return
@@ -95,7 +96,8 @@ func (p *refProducer) acknowledged(b *refBatch) {
 	p.pending[b.part] = slices.DeleteFunc(p.pending[b.part], func(other *refBatch) bool { return other == b })
 }
 
-// mustWait says that no batch may be sent to a partition before there are answers.
+// mustWait reports whether answers are needed before another batch is sent to a
+// partition.
 func (p *refProducer) mustWait(part *refPart) bool {
 	flying := 0
 	for _, b := range p.pending[part] {
@@ -152,13 +154,14 @@ func isViolation(err error) bool {
 	return errors.As(err, &v)
 }
 
-// acknowledged enters where a batch is.
+// acknowledged notes the offset of a batch.
 func (p *refPart) acknowledged(b *refBatch, base int64) error {
 	if other := p.log[base]; other != nil && other != b {
 		return broken("%v: batch %s is acknowledged at %d, where %s is", p, b.id, base, other.id)
 	}
 	for at, other := range p.log {
-		// A producer whose batches are all deleted may be forgotten, as in Kafka.
+		// If all batches of a producer are deleted, the broker may forget it, as Kafka
+		// does.
 		deleted := p.topic.expires || at+int64(b.bytes.Count()) <= max(p.start, p.asked)
 		if other == b && at != base && b.producer.idempotent && !deleted {
 			return broken("%v: batch %s is acknowledged at %d and at %d", p, b.id, at, base)
@@ -176,10 +179,10 @@ type view struct {
 	records          []seen
 }
 
-// seen is a record's place.
+// seen is the offset and timestamp of a record.
 type seen struct{ offset, timestamp int64 }
 
-// bounds compares the offsets of a partition with those of before.
+// bounds compares the offsets of a partition with the earlier ones.
 func (p *refPart) bounds(v view) error {
 	if p.lost {
 		p.forget(v.high)
@@ -205,7 +208,7 @@ func (p *refPart) forget(high int64) {
 	for base, b := range p.log {
 		if base+int64(b.bytes.Count()) > high {
 			delete(p.log, base)
-			b.attempts-- // if it is there again, it was sent again
+			b.attempts-- // if the batch is there again, it was sent again
 		}
 	}
 }
@@ -247,8 +250,8 @@ func (p *refPart) contents(v *view) error {
 	return p.order(v)
 }
 
-// sent finds the batch that is read among those that were sent; all bytes but the
-// base offset and the leader epoch must be as they were.
+// sent finds the batch that was read among those that were sent. All bytes but the
+// base offset and the leader epoch must be unchanged.
 func (p *refPart) sent(got record.Batch, v *view) (*refBatch, error) {
 	if !got.ValidCRC() {
 		return nil, broken("%v: the batch at %d has a wrong checksum", p, got.BaseOffset())
@@ -277,8 +280,8 @@ func (p *refPart) sent(got record.Batch, v *view) (*refBatch, error) {
 	return b, nil
 }
 
-// order checks that each producer's batches are in the order in which it sent
-// them. A batch that was sent more than once may be late, unless the producer is
+// order checks that each producer's batches are in the order in which they were sent.
+// A batch that was sent more than once may be late, unless the producer is
 // idempotent.
 func (p *refPart) order(v *view) error {
 	last := map[*refProducer]*refBatch{}
@@ -295,7 +298,7 @@ func (p *refPart) order(v *view) error {
 	return nil
 }
 
-// findTime is where a lookup by time must lead.
+// findTime returns the record that a lookup by time must find.
 func (v *view) findTime(ts int64) (seen, bool) {
 	i := slices.IndexFunc(v.records, func(r seen) bool { return r.offset >= v.start && r.offset < v.high && r.timestamp >= ts })
 	if i < 0 {

@@ -15,7 +15,8 @@ import (
 	"github.com/botehq/bote/internal/storage/vfs"
 )
 
-// limitSessions has the brokers that are started from here on keep so many fetch sessions.
+// limitSessions makes brokers that are started from here on keep at most so many fetch
+// sessions.
 func limitSessions(slots int) (undo func()) {
 	before := properties
 	properties = maps.Clone(properties)
@@ -23,9 +24,9 @@ func limitSessions(slots int) (undo func()) {
 	return func() { properties = before }
 }
 
-// Fetches with new sessions that wait for their turn to read (1024 others wait for the
-// disk), and whose client leaves: their sessions must be given back, and make room for
-// others when they are stale.
+// TestSessionsOfClientsThatLeft: fetches with new sessions wait for their turn to read,
+// since 1024 others wait for the disk, and their clients leave. The sessions must be
+// given back, and must make room for others when they are stale.
 func TestSessionsOfClientsThatLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		defer limitSessions(10)()
@@ -45,7 +46,7 @@ func TestSessionsOfClientsThatLeft(t *testing.T) {
 			}
 			return nil
 		})
-		for range 2 { // these keep all turns
+		for range 2 { // these occupy all turns to read
 			c, err := dial(w.node.doors)
 			require.NoError(t, err)
 			defer c.close()
@@ -78,8 +79,8 @@ func TestSessionsOfClientsThatLeft(t *testing.T) {
 	})
 }
 
-// A read that panics, in whichever of a fetch's goroutines, ends the connection that asked
-// and nothing else; what the fetch held is given back.
+// TestPanicWhileReading: a read that panics, in any of a fetch's goroutines, ends the
+// connection that asked and nothing else. What the fetch held is given back.
 func TestPanicWhileReading(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		defer limitSessions(1)()

@@ -8,7 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// createTopic creates a topic that is not there.
+// createTopic creates a topic that does not exist.
 func (w *world) createTopic(s step) error {
 	name := topicNames[s.a%uint32(len(topicNames))]
 	if w.ref.topics[name] != nil {
@@ -28,7 +28,7 @@ func (w *world) createTopic(s step) error {
 		t.Configs = append(t.Configs, c)
 	}
 	req.Topics = append(req.Topics, t)
-	// Until the answer is there, the topic may or may not be.
+	// Until the answer comes, the topic may exist or not.
 	w.ref.create(name, [16]byte{}, w.h.settings.partitions, expires).unsure = true
 	resp, err := w.clients[0].send(req).wait()
 	if err := w.answered(err); err != nil {
@@ -77,8 +77,8 @@ func (w *world) gone(t *refTopic) {
 	}
 }
 
-// resolveTopics compares the topics that are there with those that should be, and
-// finds out about those that nobody is sure of.
+// resolveTopics compares the existing topics with those that should exist, and
+// finds out about those whose requests were not answered.
 func (w *world) resolveTopics() error {
 	req := kmsg.NewPtrMetadataRequest()
 	req.Topics = nil
@@ -110,7 +110,7 @@ func (w *world) resolveTopics() error {
 	return nil
 }
 
-// alter sets a retention.
+// alter sets a retention limit.
 func (w *world) alter(s step) error {
 	t := w.ref.topics[topicNames[s.a%uint32(len(topicNames))]]
 	if t == nil {

@@ -13,8 +13,9 @@ import (
 	"github.com/botehq/bote/internal/storage/vfs"
 )
 
-// Sync and Truncate fail; the process ends while the log has failed; the next process
-// starts on the same page cache, acknowledges more; then the power is cut.
+// TestFailedSyncThenRestartThenPowerCut: Sync and Truncate fail, and the process ends
+// while the log has failed. The next process starts on the same page cache and
+// acknowledges more. Then the power is cut.
 func TestFailedSyncThenRestartThenPowerCut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWard(t, commitlog.FlushCommit)

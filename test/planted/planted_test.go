@@ -12,14 +12,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// bug is a piece of text that is in a file once, what takes its place, and the test
-// that must fail then.
+// bug is a piece of text that occurs once in a file, the text that replaces it, and
+// the test that must then fail.
 type bug struct {
 	name, file, says, planted string
 	pkg, test                 string
 }
 
-// bugs were all missed by every test of the tree once.
+// bugs are bugs that, at some time, every test of the tree missed.
 var bugs = []bug{
 	{
 		"a file is not synced", "internal/storage/vfs/sync_linux.go",
@@ -208,7 +208,7 @@ var bugs = []bug{
 	},
 }
 
-// TestPlantedTextsAreThere: code that moves takes its planted bugs along.
+// TestPlantedTextsAreThere: when code moves, its planted bugs must move along.
 func TestPlantedTextsAreThere(t *testing.T) {
 	for _, b := range bugs {
 		text, err := os.ReadFile(filepath.Join("../..", filepath.FromSlash(b.file)))
@@ -217,11 +217,11 @@ func TestPlantedTextsAreThere(t *testing.T) {
 	}
 }
 
-// timeLimit is how long a test may run into a bug that makes it wait.
+// timeLimit is how long a test may run if a bug makes it hang.
 const timeLimit = 30 * time.Second
 
 // TestPlantedBugsAreNoticed runs only with BOTE_PLANTED=1: it compiles the tree once
-// for each bug. BOTE_PLANTED=2/7 is the second of seven parts.
+// for each bug. BOTE_PLANTED=2/7 runs the second of seven parts.
 func TestPlantedBugsAreNoticed(t *testing.T) {
 	part := os.Getenv("BOTE_PLANTED")
 	if part == "" {
@@ -241,7 +241,7 @@ func TestPlantedBugsAreNoticed(t *testing.T) {
 	}
 }
 
-// inPart reports whether a bug's turn is in a part "2/7" of all; "1" is everything.
+// inPart reports whether bug i belongs to a part such as "2/7"; "1" is everything.
 func inPart(t *testing.T, part string, i int) bool {
 	t.Helper()
 	of, all, ok := strings.Cut(part, "/")
@@ -260,7 +260,7 @@ func number(t *testing.T, text string) int {
 	return n
 }
 
-// run runs the test over the planted bug.
+// run runs a bug's test with the bug planted.
 func run(t *testing.T, root string, b *bug) (string, error) {
 	t.Helper()
 	file := filepath.Join(root, filepath.FromSlash(b.file))
@@ -274,7 +274,7 @@ func run(t *testing.T, root string, b *bug) (string, error) {
 	require.NoError(t, os.WriteFile(overlay, raw, 0o600))
 	cmd := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-timeout", timeLimit.String(), "-run", "^"+b.test+"$", b.pkg)
 	cmd.Dir = root
-	// In the flags, since a test may build the binary.
+	// In GOFLAGS, since a test may build the binary.
 	cmd.Env = append(os.Environ(), "GOFLAGS="+os.Getenv("GOFLAGS")+" -overlay="+overlay, "BOTE_COMPAT=1")
 	out, err := cmd.CombinedOutput()
 	return string(out), err

@@ -20,7 +20,8 @@ import (
 	"github.com/botehq/bote/test/disttree"
 )
 
-// patience is how long a command may take; none takes so long unless something is wrong.
+// patience is the limit for a command; a command takes that long only if something is
+// wrong.
 const patience = time.Minute
 
 // shell types commands in the root of an unpacked tree.
@@ -31,7 +32,8 @@ type shell struct {
 	env  []string
 }
 
-// unpack builds the tree on a fresh data directory and checks that nobody is in the way.
+// unpack builds the tree with a fresh data directory, and checks that no other broker is in
+// the way.
 func unpack(t *testing.T) *shell {
 	t.Helper()
 	if os.Getenv("BOTE_TUTORIAL") != "1" && os.Getenv("BOTE_COMPAT") != "1" {
@@ -62,11 +64,12 @@ func unpack(t *testing.T) *shell {
 	return s
 }
 
-// stopBroker ends the broker, if there is one, when the test ends; its lock says when it is gone.
+// stopBroker stops the broker, if there is one, when the test ends, and waits until the
+// broker no longer answers.
 func (s *shell) stopBroker() {
 	cmd := exec.CommandContext(context.WithoutCancel(s.t.Context()), "bash", "-c", "bin/kafka-server-stop.sh; while bin/bote health >/dev/null 2>&1; do :; done")
 	cmd.Dir = s.root
-	_ = cmd.Run() // there may be none
+	_ = cmd.Run() // there may be no broker
 }
 
 // set exports a variable for later commands.
@@ -96,7 +99,7 @@ func (s *shell) typed(line string, stdin ...string) (code int, stdout, stderr st
 	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
 }
 
-// prints runs a command that must succeed and print just this.
+// prints runs a command that must succeed and must print exactly this.
 func (s *shell) prints(want, line string, stdin ...string) {
 	s.t.Helper()
 	code, out, errs := s.typed(line, stdin...)
@@ -104,7 +107,7 @@ func (s *shell) prints(want, line string, stdin ...string) {
 	require.Equal(s.t, 0, code, "%s: %s", line, errs)
 }
 
-// running is a command that goes on until Ctrl-C.
+// running is a command that runs until Ctrl-C.
 type running struct {
 	s    *shell
 	line string
@@ -117,17 +120,17 @@ type running struct {
 	seen   chan struct{}
 }
 
-// starts begins a command that goes on.
+// starts begins a command that keeps running.
 func (s *shell) starts(line string) *running {
 	s.t.Helper()
 	r := &running{s: s, line: line, cmd: s.command(line)}
 	r.cmd.Stdout, r.cmd.Stderr = output{r, &r.out}, output{r, &r.errs}
 	require.NoError(s.t, r.cmd.Start(), line)
-	s.t.Cleanup(func() { _ = syscall.Kill(-r.cmd.Process.Pid, syscall.SIGKILL) }) // if it is still there
+	s.t.Cleanup(func() { _ = syscall.Kill(-r.cmd.Process.Pid, syscall.SIGKILL) }) // if it still runs
 	return r
 }
 
-// output collects what a command prints and tells who waits for it.
+// output collects what a command prints, and wakes the test that waits for a text.
 type output struct {
 	r  *running
 	to *bytes.Buffer
@@ -164,7 +167,7 @@ func (r *running) until(text string) {
 	}
 }
 
-// interrupted presses Ctrl-C and returns what the command printed in all.
+// interrupted presses Ctrl-C and returns everything that the command printed.
 func (r *running) interrupted() (code int, stdout, stderr string) {
 	r.s.t.Helper()
 	require.NoError(r.s.t, syscall.Kill(-r.cmd.Process.Pid, syscall.SIGINT))
@@ -175,6 +178,6 @@ func (r *running) interrupted() (code int, stdout, stderr string) {
 func (r *running) ended() (code int, stdout, stderr string) {
 	timer := time.AfterFunc(patience, func() { _ = syscall.Kill(-r.cmd.Process.Pid, syscall.SIGKILL) })
 	defer timer.Stop()
-	_ = r.cmd.Wait() // the exit code says it
+	_ = r.cmd.Wait() // the exit code shows it
 	return r.cmd.ProcessState.ExitCode(), r.out.String(), r.errs.String()
 }

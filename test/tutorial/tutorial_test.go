@@ -25,7 +25,7 @@ const (
 	groups  = `bin/kafka-consumer-groups.sh --bootstrap-server localhost:9092 --list`
 )
 
-// TestTutorials goes through the posts in their order.
+// TestTutorials goes through the tutorials in order.
 func TestTutorials(t *testing.T) {
 	s := unpack(t)
 	for _, chapter := range []struct {
@@ -162,7 +162,7 @@ func produceAndConsume(t *testing.T, s *shell) {
 
 	t.Log("a consumer without --from-beginning sees what comes after it")
 	live := s.starts(`bin/kafka-console-consumer.sh --bootstrap-server localhost:9092 --topic email.send --group latest`)
-	placed := regexp.MustCompile(`email\.send +0 +3 `) // it knows where the end is, and has committed that
+	placed := regexp.MustCompile(`email\.send +0 +3 `) // the group has a committed offset at the end
 	for {
 		_, out, _ := s.typed(`bin/kafka-consumer-groups.sh --bootstrap-server localhost:9092 --group latest --describe`)
 		if placed.MatchString(out) {
@@ -251,7 +251,7 @@ func stop(t *testing.T, s *shell) {
 	log.until("shut down completed (kafka.server.BrokerServer)\n")
 	log.interrupted()
 	code, out, _ := s.typed(`while ! bin/kafka-server-stop.sh; do exit 1; done`)
-	if code == 0 { // it was still ending
+	if code == 0 { // the old process was still stopping
 		return
 	}
 	require.Equal(t, "No kafka server to stop\n", out)

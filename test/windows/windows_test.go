@@ -72,7 +72,7 @@ func (c *console) command(line string) *exec.Cmd {
 	return cmd
 }
 
-// typed runs a command to its end. Line ends are those of Unix.
+// typed runs a command to its end and returns its output with Unix line ends.
 func (c *console) typed(line string, stdin ...string) (code int, stdout, stderr string) {
 	c.t.Helper()
 	cmd := c.command(line)
@@ -80,7 +80,7 @@ func (c *console) typed(line string, stdin ...string) (code int, stdout, stderr 
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(strings.Join(stdin, "")), &out, &errs
 	timer := time.AfterFunc(patience, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
 	defer timer.Stop()
-	_ = cmd.Run() // the exit code says it
+	_ = cmd.Run() // the exit code shows it
 	return cmd.ProcessState.ExitCode(), strings.ReplaceAll(out.String(), "\r\n", "\n"), strings.ReplaceAll(errs.String(), "\r\n", "\n")
 }
 
@@ -91,7 +91,7 @@ func (c *console) prints(want, line string, stdin ...string) {
 	require.Equal(c.t, 0, code, "%s: %s", line, errs)
 }
 
-// watch is a command that goes on; it tells when it has printed a text.
+// watch is a command that keeps running; seen is closed when it has printed a text.
 type watch struct {
 	cmd *exec.Cmd
 
@@ -131,11 +131,11 @@ func (c *console) until(line, want string) *watch {
 }
 
 func (w *watch) kill() {
-	_ = syscall.Kill(-w.cmd.Process.Pid, syscall.SIGKILL) // it may be gone
+	_ = syscall.Kill(-w.cmd.Process.Pid, syscall.SIGKILL) // it may have ended
 	_ = w.cmd.Wait()
 }
 
-// removeDeleted takes away what is left of the deleted topic: Wine 8 cannot remove directory trees as Go does on Windows.
+// removeDeleted removes what is left of the deleted topic: under Wine 8 Go cannot remove directory trees.
 func (c *console) removeDeleted() {
 	c.t.Helper()
 	left, err := filepath.Glob(filepath.Join(c.root, "data", "*-delete"))

@@ -64,8 +64,8 @@ func (l *Log) beforeAppend(b record.Batch) (active *logSegment, epochKnown bool,
 	return l.active(), n > 0 && l.epochs[n-1].Epoch >= b.LeaderEpoch(), nil
 }
 
-// roll seals the active segment and opens one at base. The old segment's bytes
-// and indexes are synced by the flusher, with the directory entry of the new one.
+// roll seals the active segment and creates the next one at base. The flusher syncs
+// the old segment's batches and indexes, and the new one's directory entry.
 func (l *Log) roll(base int64) (*logSegment, error) {
 	l.mu.RLock()
 	old := l.active()
@@ -86,14 +86,14 @@ func (l *Log) roll(base int64) (*logSegment, error) {
 	l.mu.Unlock()
 	l.store.metrics.rolls.Inc()
 	if l.store.cfg.Flush != FlushCommit {
-		l.store.flusher.add(l) // the old segment reaches the disk in the background
+		l.store.flusher.add(l) // sync the old segment in the background
 	}
 	return next, nil
 }
 
-// undoRoll removes what there is of a segment that could not be created: the next
-// start would take its name for the end of the one before, which goes on. If that
-// fails too, the log does not go on.
+// undoRoll removes the files of a segment that could not be created. The old segment
+// grows on past base, and the next start would take the new segment's name for the
+// end of the old one. If the removal fails too, the log fails.
 func (l *Log) undoRoll(base int64, cause error) {
 	s := newSegment(l.store.fs, l.dir, base)
 	if err := l.removeSegments([]*logSegment{s}); err != nil {
@@ -104,8 +104,8 @@ func (l *Log) undoRoll(base int64, cause error) {
 	l.mu.Unlock()
 }
 
-// announceOrQueue tells the partition that the batch is durable, or has the
-// flusher make it so.
+// announceOrQueue announces the batch as durable, or queues the log for the flusher,
+// which syncs first.
 func (l *Log) announceOrQueue(end int64, set storage.Settings) {
 	if l.store.cfg.Flush == FlushCommit || set.AlwaysSync {
 		l.store.flusher.add(l)
@@ -114,10 +114,10 @@ func (l *Log) announceOrQueue(end int64, set storage.Settings) {
 	l.announce(end)
 }
 
-// announce tells the partition that everything below end is durable, unless it has
-// been told of more. Where batches do not wait for syncs, an append and a flush may
-// announce at the same time, and announced must not go back: after a failed sync what
-// lies above it is cut off.
+// announce tells the partition that everything below end is durable, unless
+// announcedTo is already there. In [FlushInterval] and [FlushOS] an append and a
+// flush may announce at the same time. announcedTo must not go back: after a failed
+// sync everything above it is cut off.
 func (l *Log) announce(end int64) {
 	for {
 		told := l.announcedTo.Load()

@@ -17,8 +17,8 @@ import (
 	"github.com/botehq/bote/internal/topic"
 )
 
-// hooksOf are those of a partition that has settings and an append turn, and else
-// does nothing.
+// hooksOf returns the hooks of a partition that has settings and an append turn, and
+// does nothing else.
 func hooksOf(set *storage.Settings) storage.Hooks {
 	turn := make(chan struct{}, 1)
 	return storage.Hooks{
@@ -32,8 +32,8 @@ func hooksOf(set *storage.Settings) storage.Hooks {
 	}
 }
 
-// smallSegments are settings of logs whose segments take a few batches and which
-// retention takes all of but the last.
+// smallSegments are settings with which a segment holds a few batches and retention
+// removes all segments but the last.
 func smallSegments() *storage.Settings {
 	set := storagetest.Settings
 	set.SegmentBytes, set.RetentionBytes = 400, 0
@@ -54,7 +54,7 @@ func openStore(t *testing.T, fs vfs.FS) *commitlog.Store {
 	return store
 }
 
-// batchAt makes a batch of one record; a timestamp of -1 is none.
+// batchAt makes a batch of one record; a timestamp of -1 means none.
 func batchAt(offset, ts int64, value string) record.Batch {
 	b := record.Build(ts, record.KeyValue{Value: []byte(value)})
 	b.SetBaseOffset(offset)
@@ -70,8 +70,8 @@ func fill(t *testing.T, l *commitlog.Log, end int64, value string) {
 	require.NoError(t, l.Sync(t.Context()))
 }
 
-// meanwhile runs f, once, beside whoever calls what it returns, until f is done or
-// waits for that.
+// meanwhile returns begin, which runs f once in a goroutine of its own and returns
+// when f is done or waits for begin's caller.
 func meanwhile(f func()) (begin func(), ended func(t *testing.T)) {
 	done := make(chan struct{})
 	var begun atomic.Bool
@@ -90,7 +90,7 @@ func meanwhile(f func()) (begin func(), ended func(t *testing.T)) {
 		}
 }
 
-// before is an injector that calls begin before an operation.
+// before returns an injector that calls begin before an operation.
 func before(op vfs.Op, suffix string, begin func()) func(vfs.Op, string) error {
 	return func(is vfs.Op, name string) error {
 		if is == op && strings.HasSuffix(name, suffix) {
@@ -100,8 +100,9 @@ func before(op vfs.Op, suffix string, begin func()) func(vfs.Op, string) error {
 	}
 }
 
-// TestRetentionBesideDeleteAndCreate: a topic is deleted and created again when
-// retention has found out what expired in it and removes what expired in another.
+// TestRetentionBesideDeleteAndCreate: retention has found out what expired in a topic
+// and is removing what expired in another one, when the first topic is deleted and
+// created again.
 func TestRetentionBesideDeleteAndCreate(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -136,8 +137,8 @@ func TestRetentionBesideDeleteAndCreate(t *testing.T) {
 	})
 }
 
-// TestDirectoryBesideDeleteAndCreate: a topic is deleted and created again while
-// somebody is at work in its directory. The new one gets none of that.
+// TestDirectoryBesideDeleteAndCreate: a topic is deleted and created again while a
+// goroutine works in its directory. That work must not reach the new topic.
 func TestDirectoryBesideDeleteAndCreate(t *testing.T) {
 	t.Parallel()
 	const second = "00000000000000000005"
@@ -161,7 +162,7 @@ func TestDirectoryBesideDeleteAndCreate(t *testing.T) {
 			require.NoError(t, l.Append(b))
 		}},
 		"checkpoint": {vfs.OpOpen, "00000000000000000000.index", func(_ *testing.T, s *commitlog.Store, _ *commitlog.Log) {
-			_ = s.Checkpoint() // the log may be closed when it is to be synced
+			_ = s.Checkpoint() // the log may be closed before it is synced
 		}},
 		"start": {vfs.OpOpen, "log-start-offset-checkpoint.tmp", func(t *testing.T, _ *commitlog.Store, l *commitlog.Log) {
 			t.Helper()
@@ -184,7 +185,7 @@ func TestDirectoryBesideDeleteAndCreate(t *testing.T) {
 					fill(t, openLog(t, store, p, hooksOf(set)), 1, "new")
 				})
 				faulty.Inject(before(c.op, c.suffix, begin))
-				// As the partition appends: in its turn.
+				// The partition appends in its turn too.
 				if strings.HasPrefix(name, "roll") || name == "new epoch" {
 					require.NoError(t, hooks.Turn(func() error { c.do(t, store, old); return nil }))
 				} else {
@@ -210,8 +211,8 @@ func TestDirectoryBesideDeleteAndCreate(t *testing.T) {
 	}
 }
 
-// TestDeleteRecordsBesideEpochs: the log start moves while somebody else writes the
-// leader epochs. The next start compares the two.
+// TestDeleteRecordsBesideEpochs: the log start moves while another goroutine writes
+// the leader epochs. The next start compares the two.
 func TestDeleteRecordsBesideEpochs(t *testing.T) {
 	t.Parallel()
 	newEpoch := func(t *testing.T, _ *commitlog.Store, l *commitlog.Log) {
@@ -257,8 +258,8 @@ func TestDeleteRecordsBesideEpochs(t *testing.T) {
 	}
 }
 
-// TestReadersBesideRetention: retention takes the first segment when somebody is about
-// to read its index, which nobody has yet.
+// TestReadersBesideRetention: retention removes the first segment when a reader is
+// about to load its index, which is not in memory yet.
 func TestReadersBesideRetention(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -297,8 +298,8 @@ func TestReadersBesideRetention(t *testing.T) {
 				faulty := vfs.NewFaulty(mem)
 				store = openStore(t, faulty)
 				l := openLog(t, store, testPartition, hooksOf(set))
-				// Retention does not need the lock that a reader of an index has: it is
-				// done when the reader goes on.
+				// Retention does not need the mutex that a reader of an index holds: it is done
+				// when the reader goes on.
 				begin, ended := meanwhile(store.Retain)
 				faulty.Inject(before(vfs.OpOpen, "00000000000000000000"+c.suffix, begin))
 				c.do(t, l)

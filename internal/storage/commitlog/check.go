@@ -20,28 +20,29 @@ import (
 	"github.com/botehq/bote/internal/topic"
 )
 
-// CheckConfig says what [Check] looks at.
+// CheckConfig says what [Check] checks.
 type CheckConfig struct {
-	// FS is the file system; nil is the operating system's. It is only read.
+	// FS is the file system; nil is the operating system's. Check only reads it.
 	FS vfs.FS
-	// Dir is the data directory. No broker may be at work on it.
+	// Dir is the data directory. No broker may be using it.
 	Dir string
 	// Topic restricts the check to the partitions of one topic; empty is all.
 	Topic string
-	// Shallow leaves out the records inside the batches: headers, checksums and
-	// everything around them are looked at.
+	// Shallow leaves out the records inside the batches. Headers, checksums and
+	// everything around the batches are still checked.
 	Shallow bool
 	// Workers is how many segments are read at once; 0 is one per processor.
 	Workers int
-	// Metadata returns the topics that the metadata knows, nil if there is none or it
-	// cannot be read, and what is wrong with it. It is called when no broker can be at
-	// work. Nil has no metadata.
+	// Metadata returns the topics that the metadata knows, and findings about the
+	// metadata itself. The topics are nil if there is no metadata or it cannot be
+	// read. Check calls it when no broker can be using the directory. A nil Metadata
+	// is no metadata.
 	Metadata func() (map[string]CheckTopic, []Finding, error)
-	// Progress is told how far the check is; nil is not.
+	// Progress counts how far the check is; it may be nil.
 	Progress *CheckProgress
 }
 
-// CheckTopic is what the metadata says of a topic.
+// CheckTopic is what the metadata says about a topic.
 type CheckTopic struct {
 	ID         topic.ID
 	Partitions int32
@@ -51,11 +52,11 @@ type CheckTopic struct {
 // CheckProgress counts bytes of segments. It may be read at any time.
 type CheckProgress struct{ done, total atomic.Int64 }
 
-// Bytes returns how many bytes were looked at, of how many.
+// Bytes returns how many bytes have been checked, and how many there are.
 func (p *CheckProgress) Bytes() (done, total int64) { return p.done.Load(), p.total.Load() }
 
-// Finding is one thing that a check found. Damage is what no crash can explain;
-// the rest is a remark: what a crash left, and what the next start puts right.
+// Finding is one thing that a check found. Damage is what no crash can explain. The
+// rest are remarks: what a crash left and the next start repairs.
 type Finding struct {
 	Damage    bool   `json:"damage"`
 	Topic     string `json:"topic,omitempty"`
@@ -82,7 +83,7 @@ type PartitionReport struct {
 	Start     int64     `json:"log_start_offset"`
 	End       int64     `json:"log_end_offset"`
 	Epochs    int       `json:"leader_epochs"`
-	Damaged   int64     `json:"damaged"` // findings that are damage, those not listed included
+	Damaged   int64     `json:"damaged"` // findings that are damage, including those not listed
 	Remarks   int64     `json:"remarks"`
 	Findings  []Finding `json:"findings"` // at most maxFindings
 
@@ -112,14 +113,14 @@ func (r *CheckReport) Damaged() int64 {
 	return n
 }
 
-// maxFindings bounds what is kept of a partition, and of a segment.
+// maxFindings bounds how many findings are kept of a partition, and of a segment.
 const maxFindings = 100
 
-// ErrNothingToCheck is wrapped by what [Check] returns if there is no data
+// ErrNothingToCheck is wrapped by the error of [Check] if there is no data
 // directory, or no such topic in it.
 var ErrNothingToCheck = errors.New("nothing to check")
 
-// ErrInUse is wrapped by what [Check] returns if a broker has the directory: what
+// ErrInUse is wrapped by the error of [Check] if a broker uses the directory: what
 // it is about to write would look like damage.
 var ErrInUse = errors.New("a broker is at work")
 
@@ -135,10 +136,10 @@ type checker struct {
 	own      bool // the directory was written by this engine, not by Apache Kafka
 }
 
-// Check reads everything in a data directory that no broker has open and tells
-// what is not as it should be. It writes nothing. Memory does not depend on the
-// size of the directory but for a little for each segment. An error means that
-// it could not be checked; what is damaged is in the report.
+// Check reads everything in a data directory that no broker has open, and reports
+// what is wrong. It writes nothing. The memory that it needs grows only with the
+// number of segments, and by little for each. An error means that the directory
+// could not be checked; damage is in the report.
 func Check(ctx context.Context, cfg CheckConfig) (*CheckReport, error) {
 	if cfg.FS == nil {
 		cfg.FS = vfs.OS{}
@@ -177,9 +178,9 @@ func Check(ctx context.Context, cfg CheckConfig) (*CheckReport, error) {
 	return c.report, nil
 }
 
-// lockOut keeps brokers from starting on the directory during the check, by a lock
-// that does not need to write. A copy of a directory that has no lock file, or one
-// that may not be read, is checked without.
+// lockOut keeps brokers from starting on the directory during the check. Its lock
+// does not need to write. A directory without a lock file, such as a copy, or whose
+// lock file may not be read, is checked without the lock.
 func lockOut(cfg CheckConfig) (unlock func(), err error) {
 	if _, real := cfg.FS.(vfs.OS); !real {
 		return func() {}, nil
@@ -199,7 +200,7 @@ func lockOut(cfg CheckConfig) (unlock func(), err error) {
 	return func() { _ = f.Close() }, nil
 }
 
-// directory looks at the files of the data directory and returns the partition
+// directory checks the files of the data directory and returns the partition
 // directories.
 func (c *checker) directory() (dirs []string, err error) {
 	entries, err := c.fs.ReadDir(c.cfg.Dir)
@@ -232,7 +233,8 @@ func (c *checker) directory() (dirs []string, err error) {
 	return dirs, nil
 }
 
-// whyMissing refuses a directory that has nothing in it by which a data directory is known.
+// whyMissing refuses a directory that has none of the files or directories of a
+// data directory.
 func (c *checker) whyMissing(entries []vfs.Info) error {
 	for _, e := range entries {
 		_, _, ok := splitDir(e.Name)
@@ -325,7 +327,7 @@ func (c *checker) add(f Finding) {
 	c.report.Findings = append(c.report.Findings, f)
 }
 
-// list looks at what is in the partition directories but segments and indexes.
+// list checks what is in the partition directories besides segments and indexes.
 func (c *checker) list(ctx context.Context, dirs []string) ([]*partitionCheck, error) {
 	parts := make([]*partitionCheck, 0, len(dirs))
 	for _, dir := range dirs {

@@ -23,8 +23,8 @@ import (
 	"github.com/botehq/bote/internal/topic"
 )
 
-// flipBed is a stopped data directory in memory with one log: some segments, their
-// indexes, two leader epochs, snapshots, and a log start inside a batch.
+// flipBed is a stopped data directory in memory with one log. The log has several
+// segments, their indexes, two leader epochs, snapshots, and a start inside a batch.
 type flipBed struct {
 	mem   *vfs.Mem
 	part  storage.Partition
@@ -33,7 +33,7 @@ type flipBed struct {
 
 const flipDir = "/data"
 
-// flipView is everything that can be read of a log. An empty text is an error.
+// flipView is everything that can be read of a log. An empty text stands for an error.
 type flipView struct {
 	start, end int64
 	epochs     string
@@ -54,7 +54,7 @@ func (b *flipBed) hooks(state func() ([]byte, int64)) storage.Hooks {
 	}
 }
 
-// flipSnapshot is a producer snapshot, as package partition writes it, of one producer.
+// flipSnapshot is a producer snapshot of one producer, as package partition writes it.
 func flipSnapshot(last int64) []byte {
 	out := binary.BigEndian.AppendUint16(nil, 1)
 	out = append(out, 0, 0, 0, 0, 0, 0, 0, 1)
@@ -67,7 +67,8 @@ func flipSnapshot(last int64) []byte {
 	return out
 }
 
-// flips is how many bits of a file are tried; BOTE_FLIPS changes it.
+// flips is how many bits of a file are tried; the environment variable BOTE_FLIPS
+// changes it.
 func flips(t *testing.T, few int) int {
 	t.Helper()
 	if text := os.Getenv("BOTE_FLIPS"); text != "" {
@@ -113,7 +114,8 @@ func newFlipBed(t *testing.T) *flipBed {
 	return b
 }
 
-// view opens the directory as a broker does and reads everything. An error is a refusal.
+// view opens the directory as a broker does and reads everything. An error means that
+// the broker refuses the directory.
 func (b *flipBed) view(t *testing.T, fs *vfs.Mem) (v flipView, err error) {
 	t.Helper()
 	if _, err := commitlog.ReadIdentity(fs, flipDir); err != nil {
@@ -206,8 +208,9 @@ func (b *flipBed) metadata() (map[string]commitlog.CheckTopic, []commitlog.Findi
 }
 
 // TestFlippedBitIsNotBelieved flips one bit in the files around the batches of a
-// stopped directory: every bit of small ones, random bits of the rest. A broker then
-// refuses to start, and the check names damage, or it finds everything as it was.
+// stopped directory: every bit of small files, random bits of the rest. Either a broker
+// then refuses to start and the check names damage, or the broker finds everything as
+// it was.
 func TestFlippedBitIsNotBelieved(t *testing.T) {
 	t.Parallel()
 	b := newFlipBed(t)
@@ -235,7 +238,7 @@ func TestFlippedBitIsNotBelieved(t *testing.T) {
 				if r.Damaged() > 0 {
 					named++
 				}
-				v.snapshot = b.truth.snapshot // an older one, or none, makes the partition read more
+				v.snapshot = b.truth.snapshot // with an older one, or none, the partition reads more
 				require.Equal(t, b.truth, v, "%s byte %d bit %d", name, i/8, i%8)
 			}
 			t.Logf("%d of %d bits: %d refused, %d named by the check and made good by the broker", min(bits, most), bits, refused, named)
@@ -243,10 +246,10 @@ func TestFlippedBitIsNotBelieved(t *testing.T) {
 	}
 }
 
-// TestFlippedBatch flips random bits in segments. A broker that was stopped cleanly
-// serves all other batches as they were, the damaged one as it is or not at all; one
-// that was killed cuts the log there and serves nothing that its checksum denies.
-// The check names the damaged batch.
+// TestFlippedBatch flips random bits in segments. After a clean stop a broker serves
+// all other batches as they were, and the damaged one as it is or not at all. After a
+// kill it cuts the log there and serves nothing whose checksum is wrong. The check
+// names the damaged batch.
 func TestFlippedBatch(t *testing.T) {
 	t.Parallel()
 	b := newFlipBed(t)
@@ -274,9 +277,9 @@ func TestFlippedBatch(t *testing.T) {
 	}
 }
 
-// TestCleanStopIsNotCut: the end of a log that was stopped cleanly is known, so a batch
-// before it that is not whole is damage and no torn tail. Cutting it off would take it,
-// and the good ones behind it, which were all acknowledged.
+// TestCleanStopIsNotCut: after a clean stop the end of the log is known, so a batch
+// before it that is not whole is damage and no torn write. Cutting the log there would
+// remove it and the good batches behind it, all of which were acknowledged.
 func TestCleanStopIsNotCut(t *testing.T) {
 	t.Parallel()
 	b := newFlipBed(t)
@@ -299,7 +302,7 @@ func TestCleanStopIsNotCut(t *testing.T) {
 	require.Equal(t, before, after)
 }
 
-// flipBatch is where a batch is.
+// flipBatch says where a batch is.
 type flipBatch struct {
 	at, size    int
 	first, last int64
@@ -319,7 +322,8 @@ func batchesOf(t *testing.T, fs vfs.FS, name string) (out []flipBatch) {
 	return out
 }
 
-// mustName proves that the check finds the damaged batch, and what is behind it good.
+// mustName requires that the check finds the damaged batch, and that what is behind it
+// is good.
 func (b *flipBed) mustName(t *testing.T, fs *vfs.Mem, name string, hurt flipBatch, what string) {
 	t.Helper()
 	r, err := commitlog.Check(t.Context(), commitlog.CheckConfig{FS: fs, Dir: flipDir})
@@ -332,14 +336,15 @@ func (b *flipBed) mustName(t *testing.T, fs *vfs.Mem, name string, hurt flipBatc
 	require.GreaterOrEqual(t, r.Partitions[0].Batches, int64(flipBatches-1), what)
 }
 
-// steers are the header bytes that say where a batch lies and which offsets it has. A
-// reader goes by them without taking the checksum, as Apache Kafka's does.
+// steers reports whether a byte of the header says where a batch lies or which offsets
+// it has. Readers use those bytes without verifying the checksum, as Apache Kafka's do.
 func steers(at int) bool { return at < 27 }
 
-// covered is where the checksum, and the bytes that make it impossible to take, begin.
+// covered is the position from which a flipped bit makes the checksum wrong or
+// impossible to compute.
 const covered = 16
 
-// mustServeOthers reads every other batch after a clean stop.
+// mustServeOthers requires that every other batch can be read after a clean stop.
 func (b *flipBed) mustServeOthers(t *testing.T, fs *vfs.Mem, hurt flipBatch, at int, what string) {
 	t.Helper()
 	v, err := b.view(t, fs)
@@ -355,8 +360,8 @@ func (b *flipBed) mustServeOthers(t *testing.T, fs *vfs.Mem, hurt flipBatch, at 
 		case !steers(at):
 			require.Equal(t, want, got, "%s: offset %d", what, offset)
 		default:
-			// A wrong base offset or length has readers that come upon it led astray, but
-			// whatever they get is batches as they were stored.
+			// A wrong base offset or length leads readers astray, but whatever they get is
+			// batches as they were stored.
 			require.True(t, b.stored(got, offset), "%s: offset %d", what, offset)
 		}
 	}
@@ -375,8 +380,8 @@ func (b *flipBed) stored(got string, offset int64) bool {
 	return batch.LastOffset() >= offset
 }
 
-// mustNotServe starts on the directory as after a kill: the flipped batch lies behind
-// the recovery point, which is made 0.
+// mustNotServe starts on the directory as after a kill. The recovery point is made 0,
+// so the flipped batch lies above it.
 func (b *flipBed) mustNotServe(t *testing.T, fs *vfs.Mem, hurt flipBatch, at int, what string) {
 	t.Helper()
 	require.NoError(t, fs.Remove(flipDir+"/recovery-point-offset-checkpoint"))

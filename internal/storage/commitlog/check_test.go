@@ -17,7 +17,7 @@ import (
 	"github.com/botehq/bote/internal/storage/vfs"
 )
 
-// check checks a directory and proves that nothing in it was written.
+// check checks a directory, and requires that nothing in it was written.
 func check(t *testing.T, dir string, change ...func(*commitlog.CheckConfig)) *commitlog.CheckReport {
 	t.Helper()
 	cfg := commitlog.CheckConfig{Dir: dir}
@@ -45,7 +45,7 @@ func fingerprint(t *testing.T, dir string) string {
 	return out.String()
 }
 
-// found lists findings, one a line; damage is marked.
+// found lists findings, one per line; damage is marked.
 func found(r *commitlog.CheckReport, damageOnly bool) []string {
 	out := []string{}
 	add := func(list []commitlog.Finding) {
@@ -66,9 +66,9 @@ func found(r *commitlog.CheckReport, damageOnly bool) []string {
 	return out
 }
 
-// TestCheckKafkasDirectories checks directories that Apache Kafka wrote. The one of
-// a clean stop has nothing wrong; in the one of a kill a byte was changed on
-// purpose, and a batch cut.
+// TestCheckKafkasDirectories checks directories that Apache Kafka wrote. After a
+// clean stop there is nothing wrong. In the directory of a kill, a byte was changed
+// on purpose and a batch was cut.
 func TestCheckKafkasDirectories(t *testing.T) {
 	t.Parallel()
 	clean := check(t, dataDir(t, unpack(t, "testdata/kafka-clean.tar.gz")))
@@ -125,8 +125,8 @@ func TestCheckRefuses(t *testing.T) {
 	require.Len(t, one.Partitions, 1)
 }
 
-// TestCheckAndBroker: a directory that a broker has is not checked, and whoever
-// checks keeps a broker out.
+// TestCheckAndBroker: a directory that a broker uses cannot be checked, and a check
+// keeps brokers out.
 func TestCheckAndBroker(t *testing.T) {
 	t.Parallel()
 	data := dataDir(t, unpack(t, "testdata/kafka-clean.tar.gz"))
@@ -142,9 +142,9 @@ func TestCheckAndBroker(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// TestCheckHole: a segment that is gone with all its files shows by the offsets of
-// its neighbours. In a compacted topic, or in Apache Kafka's directory, there may be
-// another reason.
+// TestCheckHole: if a segment and all its files are gone, the offsets of its
+// neighbours show that. In a compacted topic, or in Apache Kafka's directory, a gap
+// may have another reason.
 func TestCheckHole(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

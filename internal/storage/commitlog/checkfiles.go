@@ -15,7 +15,7 @@ import (
 	"github.com/botehq/bote/internal/topic"
 )
 
-// identity looks at meta.properties.
+// identity checks meta.properties.
 func (c *checker) identity() {
 	id, err := ReadIdentity(c.fs, c.cfg.Dir)
 	switch {
@@ -46,19 +46,19 @@ func (c *checker) readCheckpoint(name, consequence string) checkpoint {
 }
 
 // partitionCheck is a partition directory that is being checked. Segments are
-// checked each by itself; what they have in common is put together by finish.
+// checked independently; finish puts their results together.
 type partitionCheck struct {
 	c        *checker
 	dir      string // below the data directory
 	report   *PartitionReport
 	segments []*segmentCheck
-	starts   int64 // the log start that the checkpoint has, 0 without
-	sealed   int64 // at clean stops the end, else the recovery point; -1 if it is not known
+	starts   int64 // the log start from the checkpoint, 0 if it has none
+	sealed   int64 // after a clean stop the end, else the recovery point; -1 if unknown
 	noEpochs bool  // there is no usable leader-epoch-checkpoint
 	ends     []int64
 }
 
-// openPartition looks at all files but segments and indexes.
+// openPartition checks all files but segments and indexes.
 func (c *checker) openPartition(dir string) (*partitionCheck, error) {
 	name, n, _ := splitDir(dir)
 	p := &partitionCheck{c: c, dir: dir, report: &PartitionReport{Topic: name, Partition: n, Findings: []Finding{}}, sealed: -1}
@@ -114,7 +114,8 @@ func (p *partitionCheck) file(e vfs.Info, sizes map[string]int64) {
 	}
 }
 
-// metadata looks at partition.metadata, which says of which topic the directory is.
+// metadata checks partition.metadata, which says which topic the directory belongs
+// to.
 func (p *partitionCheck) metadata(sizes map[string]int64) {
 	known, inMeta := p.c.topics[p.report.Topic]
 	orphan := p.c.topics != nil && (!inMeta || p.report.Partition >= known.Partitions)
@@ -136,7 +137,7 @@ func (p *partitionCheck) metadata(sizes map[string]int64) {
 	}
 }
 
-// parseMetadata takes partition.metadata exactly as it is written.
+// parseMetadata accepts partition.metadata only exactly as the broker writes it.
 func parseMetadata(raw []byte) (topic.ID, bool) {
 	text, ok := strings.CutPrefix(string(raw), "version: 0\ntopic_id: ")
 	if !ok {
@@ -146,7 +147,8 @@ func parseMetadata(raw []byte) (topic.ID, bool) {
 	return id, err == nil
 }
 
-// readEpochs looks at leader-epoch-checkpoint; finish compares it with the batches.
+// readEpochs checks leader-epoch-checkpoint by itself; finish compares it with the
+// batches.
 func (p *partitionCheck) readEpochs() {
 	raw, err := vfs.ReadFile(p.c.fs, filepath.Join(p.c.cfg.Dir, p.dir, epochFile))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -171,7 +173,7 @@ const (
 	snapshotEntrySize = 46
 )
 
-// snapshot looks at a producer snapshot.
+// snapshot checks a producer snapshot.
 func (p *partitionCheck) snapshot(name string, end int64) {
 	p.ends = append(p.ends, end)
 	raw, err := vfs.ReadFile(p.c.fs, filepath.Join(p.c.cfg.Dir, p.dir, name))
@@ -234,7 +236,8 @@ func (r *PartitionReport) count(f Finding, n int64) {
 	r.Remarks += n
 }
 
-// finish puts the segments together and compares them with what the checkpoints say.
+// finish puts the results of the segments together and compares them with the
+// checkpoints.
 func (p *partitionCheck) finish() *PartitionReport {
 	r := p.report
 	if len(p.segments) > 0 {
@@ -258,8 +261,8 @@ func (p *partitionCheck) finish() *PartitionReport {
 	return r
 }
 
-// hole compares where a segment ends with where the next begins. Only compaction,
-// which was Apache Kafka's, or a crash leaves anything between them.
+// hole compares where a segment ends with where the next begins. Only a crash, or
+// compaction by Apache Kafka, leaves a gap between them.
 func (p *partitionCheck) hole(s *segmentCheck) {
 	if s.next < 0 || s.end >= s.next || len(s.findings) > 0 {
 		return
@@ -275,7 +278,7 @@ func (p *partitionCheck) hole(s *segmentCheck) {
 func (p *partitionCheck) checkpoints() {
 	r, c := p.report, p.c
 	if len(p.segments) == 0 || slices.ContainsFunc(p.segments, func(s *segmentCheck) bool { return s.next < 0 && s.broken }) {
-		return // where the log ends is not known
+		return // it is not known where the log ends
 	}
 	base := p.segments[0].base
 	for _, f := range []struct {
@@ -338,8 +341,8 @@ func (p *partitionCheck) epochs() {
 	p.report.epochs = nil
 }
 
-// lonely reports whether a single batch has another epoch than the batches around
-// it and than the file says.
+// lonely reports whether a single batch has an epoch that differs both from the
+// batches around it and from the file.
 func (p *partitionCheck) lonely(runs []epochRun, i int) bool {
 	run := runs[i]
 	first, _ := epochAt(p.report.epochs, run.first)
@@ -353,9 +356,9 @@ func (p *partitionCheck) lonely(runs []epochRun, i int) bool {
 	return first == last && first >= 0 && first != run.epoch && (i == 0 || runs[i-1].epoch == first)
 }
 
-// logStart compares the log start with the first leader epoch: the epoch in force
-// there begins there. Both are written when the start moves, so it is the check of a
-// file whose numbers have no checksum.
+// logStart compares the log start with the first leader epoch, which begins there:
+// both are written when the start moves. Neither file has a checksum, so each checks
+// the other.
 func (p *partitionCheck) logStart(runs []epochRun) {
 	if len(p.report.epochs) == 0 || !p.c.report.Clean || p.c.starts == nil {
 		return
@@ -368,8 +371,8 @@ func (p *partitionCheck) logStart(runs []epochRun) {
 	}
 }
 
-// epochRun compares batches of one epoch with the file. After a crash the file may
-// lack what came behind the recovery point.
+// epochRun compares a run of batches of one epoch with the file. After a crash the
+// file may lack epochs above the recovery point.
 func (p *partitionCheck) epochRun(run epochRun) {
 	if p.noEpochs {
 		return
@@ -378,7 +381,7 @@ func (p *partitionCheck) epochRun(run epochRun) {
 	first, entry := epochAt(p.report.epochs, from)
 	last, lastEntry := epochAt(p.report.epochs, run.last)
 	if first == run.epoch && last == run.epoch || p.report.epochs != nil && p.report.epochs[0].Start > from && last == run.epoch {
-		return // what the first entry says too little of is a matter of the log start
+		return // logStart reports a first entry that begins too late
 	}
 	if first == run.epoch {
 		entry = lastEntry
@@ -387,7 +390,8 @@ func (p *partitionCheck) epochRun(run epochRun) {
 		"says epoch %d for offset %d and epoch %d for offset %d, but the batches from %d to %d say %d", first, from, last, run.last, run.first, run.last, run.epoch)
 }
 
-// epochAt is the epoch in force at an offset and its entry, -1 if there is none.
+// epochAt returns the epoch in force at an offset and the index of its entry, -1 if
+// there is none.
 func epochAt(epochs []storage.Epoch, offset int64) (epoch int32, entry int) {
 	epoch, entry = -1, -1
 	for i, e := range epochs {

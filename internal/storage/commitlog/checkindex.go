@@ -14,21 +14,22 @@ import (
 	"github.com/botehq/bote/internal/storage/vfs"
 )
 
-// indexCheck is an index whose entries are compared with the batches as these go by.
+// indexCheck is an index whose entries are compared with the batches as those are
+// read.
 type indexCheck struct {
 	suffix string
 	entry  int // bytes of one
 	at     int // the next entry
 }
 
-// offsetCheck is an offset index that is checked.
+// offsetCheck is an offset index that is being checked.
 type offsetCheck struct {
 	indexCheck
 	x       segment.OffsetIndex
 	skipped [][2]int64 // bytes of the segment that could not be read
 }
 
-// timeCheck is a time index that is checked.
+// timeCheck is a time index that is being checked.
 type timeCheck struct {
 	indexCheck
 	x segment.TimeIndex
@@ -43,13 +44,13 @@ func (s *segmentCheck) openIndexes() {
 	s.aborted = s.openAborted()
 }
 
-// readIndex reads an index; one that cannot be used has no entries. A broker that
-// did not stop cleanly may leave zeros behind the entries.
+// readIndex reads an index; one that cannot be used has no entries. A broker that was
+// not stopped cleanly may leave zeros behind the entries.
 func (s *segmentCheck) readIndex(c indexCheck) []byte {
 	x := newIndex[[]byte](s.p.c.fs, nil, filepath.Join(s.p.c.cfg.Dir, s.p.dir, fileName(s.base, c.suffix)))
 	err := x.load()
 	switch {
-	case errors.Is(err, fs.ErrNotExist) && s.size == 0: // it is made with the first batch
+	case errors.Is(err, fs.ErrNotExist) && s.size == 0: // it is created with the first batch
 	case errors.Is(err, fs.ErrNotExist):
 		s.found(s.p.c.report.Clean, c.suffix, -1, -1, -1, "is missing; the next start rebuilds it from the batches")
 	case err != nil:
@@ -60,16 +61,17 @@ func (s *segmentCheck) readIndex(c indexCheck) []byte {
 	return x.raw
 }
 
-// skip notes bytes of the segment that could not be read: what points into them
-// cannot be judged.
+// skip notes bytes of the segment that could not be read: entries that point into
+// them cannot be judged.
 func (c *offsetCheck) skip(from, to int64) { c.skipped = append(c.skipped, [2]int64{from, to}) }
 
 func (c *offsetCheck) unknown(position int64) bool {
 	return slices.ContainsFunc(c.skipped, func(r [2]int64) bool { return position >= r[0] && position < r[1] })
 }
 
-// batch compares the entries up to a batch. An entry that the batch cannot settle yet
-// must not hide those behind it, unless these go on from there.
+// batch compares the entries up to a batch with it. An entry that points behind the
+// batch waits for a later one, unless the next entry does not point further: then the
+// entry is wrong.
 func (c *offsetCheck) batch(s *segmentCheck, h record.Batch, at int64) {
 	for ; c.at < c.x.Len(); c.at++ {
 		e := c.x.At(c.at)
@@ -91,8 +93,8 @@ func (c *offsetCheck) batch(s *segmentCheck, h record.Batch, at int64) {
 	}
 }
 
-// batch compares the entries up to a batch: each is the largest timestamp so far and
-// the batch that has it.
+// batch compares the entries up to a batch with it: each must have the largest
+// timestamp so far, and an offset of the batch that has it.
 func (c *timeCheck) batch(s *segmentCheck, h record.Batch) {
 	for ; c.at < c.x.Len(); c.at++ {
 		e := c.x.At(c.at)
@@ -116,7 +118,7 @@ func (c *timeCheck) batch(s *segmentCheck, h record.Batch) {
 	}
 }
 
-// closeIndexes judges what is left when the segment has been read.
+// closeIndexes judges the entries that are left when the whole segment has been read.
 func (s *segmentCheck) closeIndexes() {
 	for c := s.offsets; c.at < c.x.Len(); c.at++ {
 		if position := int64(c.x.At(c.at).Position); !c.unknown(position) {
@@ -132,25 +134,25 @@ func (s *segmentCheck) closeIndexes() {
 	if n > 0 {
 		last = s.times.x.At(n - 1).Timestamp
 	}
-	// A segment that does not grow any more has its largest timestamp at the end.
+	// A segment that no longer grows has an entry with its largest timestamp at the end.
 	if sealed := s.next >= 0 || s.p.c.report.Clean; sealed && len(s.offsets.skipped) == 0 && s.maxTime > last && s.batches > 0 {
 		s.found(s.p.c.report.Clean, timeSuffix, -1, int64(n)-1, -1, "ends with timestamp %d, but the segment has %d", last, s.maxTime)
 	}
 	s.aborted.close(s)
 }
 
-// found adds a finding on the entry at hand. What the last start found unsettled,
-// the next one rebuilds.
+// found adds a finding on the current entry. It is damage only after a clean stop or
+// below the recovery point: the next start rebuilds the rest.
 func (c *indexCheck) found(s *segmentCheck, format string, args ...any) {
 	damage := s.p.c.report.Clean || s.next >= 0 && s.next <= s.p.sealed
 	s.found(damage, c.suffix, int64(c.at*c.entry), int64(c.at), -1, "entry %d "+format, append([]any{c.at}, args...)...)
 }
 
-// abortedCheck is a transaction index: the aborted transactions whose markers lie
-// in the segment.
+// abortedCheck is a transaction index that is being checked. It has the aborted
+// transactions whose markers are in the segment.
 type abortedCheck struct {
 	x    segment.AbortedIndex
-	open map[int64]int // entries whose marker has not come by, by its offset
+	open map[int64]int // entries whose marker was not read yet, by the marker's offset
 }
 
 func (s *segmentCheck) openAborted() *abortedCheck {
@@ -169,8 +171,8 @@ func (s *segmentCheck) openAborted() *abortedCheck {
 	return a
 }
 
-// batch compares the entry of the transaction that a marker ends. A marker of a
-// transaction that wrote nothing here has none.
+// batch compares a marker with the entry of the transaction that it ends. The marker
+// of a transaction that wrote nothing here has no entry.
 func (a *abortedCheck) batch(ctx context.Context, s *segmentCheck, r *segment.Reader, h record.Batch, at int64, size int) error {
 	i, ok := a.open[h.LastOffset()]
 	if !ok || !h.Control() {
@@ -195,8 +197,8 @@ func (a *abortedCheck) batch(ctx context.Context, s *segmentCheck, r *segment.Re
 	return nil
 }
 
-// abort reports whether a control batch is the marker of an aborted transaction:
-// the key of its record is version and type, two bytes each.
+// abort reports whether a control batch is the marker of an aborted transaction. The
+// key of its record is version and type, two bytes each; type 0 is abort.
 func abort(b record.Batch) bool {
 	for rec, err := range record.Records(b.Payload(), b.Count()) {
 		return err == nil && len(rec.Key) >= 4 && binary.BigEndian.Uint16(rec.Key[2:]) == 0

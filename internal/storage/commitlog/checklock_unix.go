@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lockToRead takes a shared lock on a lock file without writing anything. It is
-// taken unless a broker has the exclusive one, in this broker's way or in that of
-// Apache Kafka, whose locks are of another kind.
+// lockToRead takes a shared lock on a lock file without writing anything. taken is
+// false if a broker has the exclusive lock: this broker by flock, Apache Kafka by a
+// POSIX record lock.
 func lockToRead(f *os.File) (taken bool, err error) {
 	err = unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {

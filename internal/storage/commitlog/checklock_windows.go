@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// lockToRead takes a shared lock on a lock file without writing anything. It is
-// taken unless a broker has the exclusive one.
+// lockToRead takes a shared lock on a lock file without writing anything. taken is
+// false if a broker has the exclusive lock.
 func lockToRead(f *os.File) (taken bool, err error) {
 	err = windows.LockFileEx(windows.Handle(f.Fd()), windows.LOCKFILE_FAIL_IMMEDIATELY, 0, 1, 0, &windows.Overlapped{})
 	if errors.Is(err, windows.ERROR_LOCK_VIOLATION) {

@@ -85,8 +85,9 @@ func parseCheckpoint(raw []byte) (checkpoint, error) {
 	return c, nil
 }
 
-// readCheckpoint returns an empty one if the file is missing. A damaged file is
-// an error that the caller weighs: recovery points only save work.
+// readCheckpoint returns an empty checkpoint if the file is missing. A damaged file
+// is an error; the caller decides whether it matters: recovery points only save
+// work.
 func readCheckpoint(f vfs.FS, dir, name string) (checkpoint, error) {
 	raw, err := vfs.ReadFile(f, filepath.Join(dir, name))
 	if errors.Is(err, fs.ErrNotExist) {

@@ -6,9 +6,9 @@ import (
 	"maps"
 )
 
-// Checkpoint makes what a start after a crash has to look at small: the indexes
-// and, where much came since, the partition's state are saved, everything
-// appended so far is synced, and the recovery points move there.
+// Checkpoint shortens the next start after a crash. It saves the indexes and, for logs
+// that have grown much since the last one, a snapshot of the partition's state. It
+// syncs everything appended so far and moves the recovery points there.
 func (s *Store) Checkpoint() error {
 	s.appended.Store(0)
 	s.updateRoom()
@@ -30,8 +30,9 @@ func (s *Store) Checkpoint() error {
 	return errors.Join(errs...)
 }
 
-// flushInBackground syncs logs. Where appends do not wait for syncs there may be
-// much to write, and nobody else should wait for it: one log at a time.
+// flushInBackground syncs logs. Where appends do not wait for syncs there may be much
+// to write. It then syncs one log at a time, and in no round, so that nobody else
+// waits for it.
 func (s *Store) flushInBackground(logs []*Log) error {
 	if s.cfg.Flush == FlushCommit {
 		return s.flusher.flushNow(logs)
@@ -43,8 +44,9 @@ func (s *Store) flushInBackground(logs []*Log) error {
 	return errors.Join(errs...)
 }
 
-// saveProgress writes what the index files do not have, and a snapshot if the
-// last one is far behind. It reports whether the log has anything to be synced.
+// saveProgress writes the entries that the index files do not have, and a snapshot if
+// much was appended since the last one. It reports whether the log has anything to be
+// synced.
 func (l *Log) saveProgress() (dirty bool, err error) {
 	release, alive := l.takeDir()
 	defer release()
@@ -52,7 +54,7 @@ func (l *Log) saveProgress() (dirty bool, err error) {
 	end := l.End()
 	active, dirty := l.active(), end != l.disk.indexesSavedTo
 	l.mu.RUnlock()
-	if !alive { // its files may be another life's by now
+	if !alive { // the directory may belong to a new log of the name
 		return false, nil
 	}
 	if !dirty {
@@ -74,8 +76,8 @@ func (l *Log) saveProgress() (dirty bool, err error) {
 	return true, err
 }
 
-// giveBackIdle frees what a log reserved that did not grow since the last
-// checkpoint.
+// giveBackIdle frees the space that a log has reserved if the log has not grown since
+// the last checkpoint.
 func (l *Log) giveBackIdle(active *logSegment) error {
 	if active.size.Load() < reserveFrom || l.hooks.Turn == nil {
 		return nil
@@ -90,10 +92,10 @@ func (s *logSegment) saveProgress() error {
 	return s.saveIndexes()
 }
 
-// WriteCheckpoints stores recovery points, log starts and high watermarks. A
-// recovery point never passes what is synced, batches and index entries: those
-// below it are believed. Logs that are not open, because the
-// store is still opening them, keep what was found.
+// WriteCheckpoints writes the recovery points, log starts and high watermarks. A
+// recovery point passes neither syncedTo nor indexesSyncedTo: the next start believes
+// what lies below it. Logs that the store has not opened yet keep the values found at
+// the start.
 func (s *Store) WriteCheckpoints() error {
 	defer s.takeCheckpoints()()
 	s.mu.Lock()
@@ -121,15 +123,15 @@ func (s *Store) WriteCheckpoints() error {
 	return nil
 }
 
-// takeCheckpoints waits until nobody else writes checkpoint files. What it returns
-// lets the next one.
+// takeCheckpoints takes the token Store.writing and returns the function that gives it
+// back.
 func (s *Store) takeCheckpoints() (release func()) {
 	s.writing.Take()
 	return s.writing.Give
 }
 
-// writeStarts stores the log starts that lie above their first segment's base on disk,
-// some as they are about to be. The caller has the checkpoints.
+// writeStarts writes the log starts that lie above diskState.base. For a log in about
+// it writes the start that the log is about to get. The caller holds Store.writing.
 func (s *Store) writeStarts(about map[*Log]int64) error {
 	s.mu.Lock()
 	starts := maps.Clone(s.starts)

@@ -3,7 +3,7 @@ package commitlog
 import "github.com/botehq/bote/internal/storage/vfs"
 
 const (
-	// checkStep is how much of a segment is read at a time.
+	// checkStep is how many bytes of a segment are read at a time.
 	checkStep = 1 << 20
 	// keptBuffer is the size up to which a buffer is kept for the next segment.
 	keptBuffer = 8 << 20
@@ -16,11 +16,11 @@ func kept(buf []byte) []byte {
 	return buf
 }
 
-// told is a file that tells how far it was read.
+// told is a file that reports to progress how far it was read.
 type told struct {
 	r        vfs.File
 	progress *CheckProgress
-	passed   int64 // what progress was told
+	passed   int64 // how far progress knows
 }
 
 // ReadAt implements io.ReaderAt.
@@ -30,7 +30,7 @@ func (t *told) ReadAt(p []byte, at int64) (int, error) {
 	return n, err
 }
 
-// close tells that the rest is not read any more.
+// close counts the rest as read.
 func (t *told) close(size int64) { t.pass(size) }
 
 func (t *told) pass(position int64) {

@@ -7,8 +7,8 @@ import (
 	"github.com/botehq/bote/internal/storage/segment"
 )
 
-// bad reports what is at a position and returns where the next good batch is, or
-// the end.
+// bad reports a damaged batch at a position, and returns where the next good batch
+// is, or the end.
 func (s *segmentCheck) bad(ctx context.Context, r *segment.Reader, h record.Batch, at int64, why string) (int64, error) {
 	next, first, err := s.resync(ctx, r, h, at)
 	if err != nil {
@@ -33,11 +33,12 @@ func (s *segmentCheck) bad(ctx context.Context, r *segment.Reader, h record.Batc
 	return s.size, nil
 }
 
-// maxTries bounds the checksums that a search for the next batch takes.
+// maxTries bounds how many checksums a search for the next batch computes.
 const maxTries = 4096
 
-// resync finds the next good batch: behind the length that the bad one says, or
-// else the first place from where on there is one whose offset fits.
+// resync finds the next good batch. It looks first where the damaged batch ends by
+// its own length, then at every place that looks like the header of a batch whose
+// offset fits.
 func (s *segmentCheck) resync(ctx context.Context, r *segment.Reader, h record.Batch, at int64) (next, offset int64, err error) {
 	if h != nil {
 		if size, serr := record.Size(h); serr == nil && at+int64(size) < s.size {
@@ -62,7 +63,7 @@ func (s *segmentCheck) resync(ctx context.Context, r *segment.Reader, h record.B
 		i := s.candidate(p)
 		at += int64(i)
 		if i+record.HeaderSize > len(p) {
-			continue // the next piece begins with what is left
+			continue // the next read begins with the rest
 		}
 		b, why, err := s.look(ctx, r, at)
 		if err != nil {
@@ -79,7 +80,7 @@ func (s *segmentCheck) resync(ctx context.Context, r *segment.Reader, h record.B
 	return s.size, 0, nil
 }
 
-// fits reports whether a batch may come behind what was read so far.
+// fits reports whether a batch may follow what was read so far.
 func (s *segmentCheck) fits(b record.Batch) bool {
 	limit := s.limit()
 	if limit < 0 {
@@ -88,8 +89,8 @@ func (s *segmentCheck) fits(b record.Batch) bool {
 	return b.BaseOffset() >= s.end && b.LastOffsetDelta() >= 0 && b.NextOffset() <= limit
 }
 
-// candidate is the first place in p that looks like the header of a batch that
-// fits, or where there is no room left for one.
+// candidate returns the first place in p that looks like the header of a batch that
+// fits, or where no header has room any more.
 func (s *segmentCheck) candidate(p []byte) int {
 	i := 0
 	for ; i+record.HeaderSize <= len(p); i++ {

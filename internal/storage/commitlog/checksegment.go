@@ -10,20 +10,20 @@ import (
 	"github.com/botehq/bote/internal/storage/segment"
 )
 
-// segmentCheck is one segment that is being checked. What it finds is its own, so
-// segments may be checked at once.
+// segmentCheck is one segment that is being checked. It keeps its own findings, so
+// several segments may be checked at once.
 type segmentCheck struct {
 	p    *partitionCheck
 	base int64
 	next int64 // base of the segment behind it, -1 for the last
 	size int64
 
-	end      int64 // behind the last good batch
+	end      int64 // offset behind the last good batch
 	batches  int64
 	records  int64
 	maxTime  int64
 	runs     []epochRun
-	broken   bool // where the segment ends is not known
+	broken   bool // it is not known where the segment ends
 	findings []Finding
 
 	moreDamage, moreRemarks int64 // findings that are not kept
@@ -33,7 +33,7 @@ type segmentCheck struct {
 	aborted *abortedCheck
 }
 
-// epochRun is batches, one behind the other, that have the same leader epoch.
+// epochRun is a run of successive batches that have the same leader epoch.
 type epochRun struct {
 	epoch       int32
 	first, last int64 // offsets
@@ -42,7 +42,7 @@ type epochRun struct {
 	position    int64
 }
 
-// maxRuns bounds what is kept of leader epochs in one segment.
+// maxRuns bounds how many runs are kept of one segment.
 const maxRuns = 10_000
 
 // found adds a finding on a file of the segment.
@@ -63,7 +63,7 @@ func (s *segmentCheck) damaged(position, offset int64, format string, args ...an
 	s.found(true, logSuffix, position, -1, offset, format, args...)
 }
 
-// check reads the segment from its beginning to its end, and its indexes.
+// check reads the segment from beginning to end, and its indexes.
 func (s *segmentCheck) check(ctx context.Context, buf *[]byte) error {
 	s.end, s.maxTime = s.base, -1
 	f, err := s.p.c.fs.OpenFile(filepath.Join(s.p.c.cfg.Dir, s.p.dir, fileName(s.base, logSuffix)), os.O_RDONLY)
@@ -98,8 +98,8 @@ func (s *segmentCheck) check(ctx context.Context, buf *[]byte) error {
 	return nil
 }
 
-// look proves the batch at a position. The header is a copy; why tells what is
-// wrong, and then the header is nil if there is no room for one.
+// look checks the batch at a position and returns a copy of its header. why says
+// what is wrong, "" if nothing is. The header is nil if there is no room for one.
 func (s *segmentCheck) look(ctx context.Context, r *segment.Reader, at int64) (header record.Batch, why string, err error) {
 	h, flaw, err := r.Header(ctx, at)
 	if err != nil {
@@ -132,8 +132,9 @@ func (s *segmentCheck) look(ctx context.Context, r *segment.Reader, at int64) (h
 	return header, "", nil
 }
 
-// good enters a batch whose checksum is right, and returns where the next begins.
-// Offset and epoch lie outside of the checksum: its neighbours have to confirm them.
+// good adds a batch whose checksum is right, and returns the position of the next.
+// The checksum does not cover offset and epoch: the batch's neighbours have to
+// confirm them.
 func (s *segmentCheck) good(ctx context.Context, r *segment.Reader, h record.Batch, at int64) (int64, error) {
 	size, _ := record.Size(h)
 	next := at + int64(size)
@@ -149,7 +150,7 @@ func (s *segmentCheck) good(ctx context.Context, r *segment.Reader, h record.Bat
 			return 0, err
 		}
 		if fits := s.placed(h, at, first); !fits {
-			h.SetBaseOffset(s.end) // the header is a copy; what else there is has the offset that it should have
+			h.SetBaseOffset(s.end) // the header is a copy; from here on it has the offset that it should have
 		}
 	} else if limit := s.limit(); limit >= 0 && h.NextOffset() > limit {
 		s.damaged(at, h.BaseOffset(), "the batch ends with offset %d, but the next segment begins with %d", h.LastOffset(), limit)
@@ -168,8 +169,8 @@ func (s *segmentCheck) good(ctx context.Context, r *segment.Reader, h record.Bat
 	return next, s.aborted.batch(ctx, s, r, h, at, size)
 }
 
-// limit is the offset that the segment does not reach, -1 if that is not known: where
-// the next segment begins, or where the log ended at a clean stop.
+// limit is the offset that the segment must stay below, -1 if that is not known:
+// where the next segment begins, or where the log ended at a clean stop.
 func (s *segmentCheck) limit() int64 {
 	if s.next >= 0 || !s.p.c.report.Clean {
 		return s.next
@@ -178,7 +179,7 @@ func (s *segmentCheck) limit() int64 {
 }
 
 // follower is the base offset of what comes next: of the batch at a position if
-// there is a good one, else the limit of the segment.
+// that is a good one, else -1; at the end of the segment, its limit.
 func (s *segmentCheck) follower(ctx context.Context, r *segment.Reader, at int64) (int64, error) {
 	if at >= s.size {
 		return s.limit(), nil
@@ -190,8 +191,8 @@ func (s *segmentCheck) follower(ctx context.Context, r *segment.Reader, at int64
 	return h.BaseOffset(), nil
 }
 
-// placed judges a batch that does not begin where the one before it ended.
-// Compaction leaves gaps, so it may be right.
+// placed judges a batch that does not begin where the one before it ended, and
+// reports whether its offset may be right: compaction leaves gaps.
 func (s *segmentCheck) placed(h record.Batch, at, follower int64) bool {
 	mine := s.end + int64(h.LastOffsetDelta()) + 1
 	limit := s.limit()
@@ -199,7 +200,7 @@ func (s *segmentCheck) placed(h record.Batch, at, follower int64) bool {
 	case h.BaseOffset() < s.base || h.LastOffset() > s.base+segment.MaxSpan:
 		s.damaged(at, s.end, "the batch says base offset %d, which cannot be in this segment; no checksum covers the field", h.BaseOffset())
 	case h.BaseOffset() < s.end && follower >= 0 && follower < s.end:
-		// It is those before that went wrong: this one and the next agree.
+		// The batches before are wrong: this one and the next agree.
 		s.damaged(at, h.BaseOffset(), "the batch says base offset %d, but the one before it ends with %d", h.BaseOffset(), s.end-1)
 		s.end = h.BaseOffset()
 		return true
@@ -215,7 +216,7 @@ func (s *segmentCheck) placed(h record.Batch, at, follower int64) bool {
 	return false
 }
 
-// note enters the leader epoch.
+// note adds the batch's leader epoch to runs.
 func (s *segmentCheck) note(h record.Batch, at int64) {
 	if n := len(s.runs); n > 0 && s.runs[n-1].epoch == h.LeaderEpoch() {
 		s.runs[n-1].last = h.LastOffset()
@@ -232,7 +233,7 @@ func (s *segmentCheck) note(h record.Batch, at int64) {
 // maxUnpacked bounds what one batch may unpack to while it is checked.
 const maxUnpacked = 256 << 20
 
-// inside walks the records of a batch whose checksum is right.
+// inside checks the records of a batch whose checksum is right.
 func (s *segmentCheck) inside(ctx context.Context, r *segment.Reader, h record.Batch, at int64, size int) error {
 	b, err := r.At(ctx, at, size)
 	if err != nil {

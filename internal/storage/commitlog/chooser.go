@@ -2,25 +2,27 @@ package commitlog
 
 import "time"
 
-// chooser picks how a round is synced. One sync of the volume costs less than a
-// handful of files, unless others write much to the volume: then it waits for
-// them too. What the last rounds took decides.
+// chooser picks how a round is synced. One sync of the volume costs less than
+// syncing a handful of files, unless other programs write much to the volume: then
+// the sync waits for their bytes too. The times of the last rounds decide.
 type chooser struct {
-	never   bool          // the system has no such thing
-	perFile time.Duration // smoothed, of the rounds that were synced file by file
-	volume  time.Duration // smoothed, of those that were synced as a volume
+	never   bool          // the system cannot sync a volume
+	perFile time.Duration // smoothed time per file, of rounds synced file by file
+	volume  time.Duration // smoothed time per round, of rounds synced as a volume
 }
 
 const (
-	// manyFiles is from where on a sync of the volume is worth trying.
+	// manyFiles is the number of files from which a sync of the volume is worth
+	// trying.
 	manyFiles = 4
-	// patience is how much longer than the files it may take: it costs the
-	// processor less.
+	// patience is how many times as long as the files a sync of the volume may take.
+	// It is above 1 because a sync of the volume costs less processor time.
 	patience = 2
 )
 
-// takesVolume decides about a round. Each time the volume is thought too slow it
-// is thought a little less so, and so tried again some time.
+// takesVolume reports whether to sync the volume in a round of so many files. Each
+// time that it finds the volume too slow, it lowers the remembered time a little,
+// so that the volume is tried again some time.
 func (c *chooser) takesVolume(files int) bool {
 	if c.never || files < manyFiles {
 		return false

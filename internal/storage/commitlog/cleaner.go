@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// cleaner does what a data directory needs from time to time: checkpoints,
-// retention, removal of deleted files, closing of idle ones, and the syncs of
-// FlushInterval. It owns one goroutine, which sleeps until the next thing is due.
+// cleaner does the periodic work of a data directory: checkpoints, retention,
+// removal of deleted files, closing of idle files, and the syncs of FlushInterval.
+// It owns one goroutine, which sleeps until the next task is due.
 type cleaner struct {
 	s    *Store
 	wake chan struct{}
-	much chan struct{} // many bytes were appended since the last checkpoint
+	much chan struct{} // receives when many bytes were appended since the last checkpoint
 	stop chan struct{}
 	done chan struct{}
 
@@ -87,7 +87,8 @@ func (c *cleaner) checkpoint() {
 	}
 }
 
-// appended counts bytes, and brings a checkpoint on when they are many.
+// appended counts bytes, and wakes the cleaner for a checkpoint when they reach
+// CheckpointBytes.
 func (c *cleaner) appended(n int64) {
 	if total := c.s.appended.Add(n); total >= c.s.cfg.CheckpointBytes && total-n < c.s.cfg.CheckpointBytes {
 		select {
@@ -97,7 +98,7 @@ func (c *cleaner) appended(n int64) {
 	}
 }
 
-// remove removes what is due and returns when the next is.
+// remove removes what is due, and returns how long it is until the next removal.
 func (c *cleaner) remove(now time.Time) time.Duration {
 	c.mu.Lock()
 	var due []string

@@ -21,8 +21,8 @@ import (
 	"github.com/botehq/bote/internal/storage/vfs"
 )
 
-// stopped is a data directory with one log of ten batches, one record each, after a
-// clean stop, and the bytes of its only segment.
+// stopped returns a data directory after a clean stop, with one log of ten batches of
+// one record each, and the bytes of its only segment.
 func stopped(t *testing.T) (mem *vfs.Mem, log []byte) {
 	t.Helper()
 	mem = vfs.NewMem()
@@ -42,7 +42,7 @@ const (
 	stoppedLog = stoppedDir + "/00000000000000000000.log"
 )
 
-// startAgain opens the log of a stopped directory and returns why it cannot.
+// startAgain opens the log of a stopped directory and returns the error if it cannot.
 func startAgain(t *testing.T, mem *vfs.Mem, change ...func(*storage.Hooks)) (rec storage.Recovered, err error) {
 	t.Helper()
 	store, err := commitlog.Open(commitlog.Config{FS: mem, Dir: "/data"})
@@ -59,8 +59,8 @@ func startAgain(t *testing.T, mem *vfs.Mem, change ...func(*storage.Hooks)) (rec
 	return rec, err
 }
 
-// TestCleanStopIsNotShorter: after a clean stop the end of the log is known. A log
-// that ends elsewhere is refused, and what is left of it stays.
+// TestCleanStopIsNotShorter: after a clean stop the end of the log is known. A log that
+// ends elsewhere is refused, and its files stay.
 func TestCleanStopIsNotShorter(t *testing.T) {
 	t.Parallel()
 	for name, damage := range map[string]func(log []byte) []byte{
@@ -97,8 +97,8 @@ func TestCleanStopIsNotShorter(t *testing.T) {
 	})
 }
 
-// TestBytesBehindACleanStop: what lies behind the recorded end was never part of the
-// log; zeros are what Apache Kafka preallocates.
+// TestBytesBehindACleanStop: bytes behind the recorded end were never part of the log;
+// Apache Kafka preallocates zeros.
 func TestBytesBehindACleanStop(t *testing.T) {
 	t.Parallel()
 	mem, log := stopped(t)
@@ -110,8 +110,8 @@ func TestBytesBehindACleanStop(t *testing.T) {
 	require.Len(t, left, len(log))
 }
 
-// TestLogStartBehindTheEnd: a log start that a clean stop cannot have left must not
-// take the whole log away.
+// TestLogStartBehindTheEnd: a clean stop cannot leave a log start above the end. Such a
+// start must not remove the whole log.
 func TestLogStartBehindTheEnd(t *testing.T) {
 	t.Parallel()
 	mem, log := stopped(t)
@@ -123,7 +123,7 @@ func TestLogStartBehindTheEnd(t *testing.T) {
 	require.Equal(t, log, left)
 }
 
-// TestDamagedSnapshotAfterACleanStop: the batches say what it said.
+// TestDamagedSnapshotAfterACleanStop: the batches give the same state.
 func TestDamagedSnapshotAfterACleanStop(t *testing.T) {
 	t.Parallel()
 	mem := vfs.NewMem()
@@ -146,8 +146,8 @@ func TestDamagedSnapshotAfterACleanStop(t *testing.T) {
 	require.Zero(t, rec.SnapshotEnd, "the batches have to be looked at")
 }
 
-// TestDamagedLengthAllocatesLittle: a length field is no reason to take gigabytes. It
-// is not parallel: it counts what the process allocates.
+// TestDamagedLengthAllocatesLittle: a damaged length field must not allocate gigabytes.
+// The test is not parallel: it counts what the process allocates.
 func TestDamagedLengthAllocatesLittle(t *testing.T) {
 	mem := vfs.NewMem()
 	p := openProbe(t, commitlog.Config{FS: mem, Flush: commitlog.FlushOS})
@@ -171,9 +171,10 @@ func TestDamagedLengthAllocatesLittle(t *testing.T) {
 	require.NoError(t, p.store.Close())
 }
 
-// TestDamageBelowTheRecoveryPoint: after a crash, a batch that was on the disk before
-// is damaged and no torn tail. What is behind it is kept: it is served as it is, or
-// the start is refused if nobody can tell where the next one begins.
+// TestDamageBelowTheRecoveryPoint: after a crash, a damaged batch below the recovery
+// point is no torn write, for it was on the disk before. What is behind it is kept: the
+// batch is served as it is, or, if nothing says where the next one begins, the start is
+// refused.
 func TestDamageBelowTheRecoveryPoint(t *testing.T) {
 	t.Parallel()
 	for at := range 10 {
@@ -221,7 +222,7 @@ func TestDamageBelowTheRecoveryPoint(t *testing.T) {
 }
 
 // TestRecoveryPointBehindTheEnd: a log that lost what the disk had confirmed goes on,
-// and its next crash is judged by what it has since.
+// and its next crash is judged by what was appended since.
 func TestRecoveryPointBehindTheEnd(t *testing.T) {
 	t.Parallel()
 	mem := vfs.NewMem()
@@ -248,7 +249,7 @@ func TestRecoveryPointBehindTheEnd(t *testing.T) {
 	require.NoError(t, p.store.Close())
 }
 
-// TestNamesThatAreNoSegments: a sign is no digit, though both may be one to a parser.
+// TestNamesThatAreNoSegments: a sign is no digit, though a number parser may accept it.
 func TestNamesThatAreNoSegments(t *testing.T) {
 	t.Parallel()
 	mem, log := stopped(t)
@@ -259,7 +260,7 @@ func TestNamesThatAreNoSegments(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// TestLastOffsets: the largest offset cannot be a record's, since an end lies behind it.
+// TestLastOffsets: no record can have the largest offset, since the end lies behind it.
 func TestLastOffsets(t *testing.T) {
 	t.Parallel()
 	const most = math.MaxInt64
@@ -291,8 +292,8 @@ func TestLastOffsets(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// TestEpochsOlderThanTheBatches: a crash may bring back a file of leader epochs that
-// lacks those of batches below the recovery point.
+// TestEpochsOlderThanTheBatches: after a crash the file of leader epochs may lack
+// epochs of batches below the recovery point.
 func TestEpochsOlderThanTheBatches(t *testing.T) {
 	t.Parallel()
 	for name, content := range map[string]string{"none": "0\n0\n", "behind the end": "0\n1\n0 50\n"} {
@@ -316,8 +317,8 @@ func TestEpochsOlderThanTheBatches(t *testing.T) {
 	}
 }
 
-// TestWrongOffsetLeadsNobodyAstray: a reader in sequence goes on where the last read
-// ended, which a damaged base offset can make a place before the one that it wants.
+// TestWrongOffsetLeadsNobodyAstray: a sequential reader goes on where the last read
+// ended. A damaged base offset can make that a place before the batch that it wants.
 func TestWrongOffsetLeadsNobodyAstray(t *testing.T) {
 	t.Parallel()
 	mem := vfs.NewMem()
@@ -341,8 +342,8 @@ func TestWrongOffsetLeadsNobodyAstray(t *testing.T) {
 	require.NoError(t, p.store.Close())
 }
 
-// TestMissingSegment: a segment whose records are gone is told of at each start, and
-// readers go on behind it. Indexes that a removal left over are removed.
+// TestMissingSegment: each start reports a segment whose records are gone, and readers
+// go on behind it. Indexes that are leftovers of a removed segment are removed.
 func TestMissingSegment(t *testing.T) {
 	t.Parallel()
 	mem := vfs.NewMem()

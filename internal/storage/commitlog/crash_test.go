@@ -19,10 +19,10 @@ import (
 	"github.com/botehq/bote/internal/storage/vfs"
 )
 
-// story is a log that lives through a scenario, with what it promised.
+// story is a log that lives through scenarios, with what it promised.
 type story struct {
 	*probe
-	values []string     // by offset; what was ever appended
+	values []string     // by offset: everything that was ever appended
 	floor  atomic.Int64 // the log start when the last step was done
 	epoch  int32        // of the batches that are appended
 }
@@ -80,7 +80,7 @@ var scenarios = []struct {
 		s.append(t, 24)
 		s.setStart(t, s.End())
 		s.append(t, 24)
-		s.retain(math.MaxInt64) // what lies below the start goes
+		s.retain(math.MaxInt64) // removes what lies below the start
 		require.NoError(t, s.store.WriteCheckpoints())
 		s.append(t, 4)
 		s.setStart(t, s.End())
@@ -90,11 +90,12 @@ var scenarios = []struct {
 	}},
 }
 
-// cutAt is a file system that crashes before an operation, in one way or many.
+// cutAt is a file system that crashes before an operation, in one way or in many
+// ways.
 type cutAt struct {
 	*vfs.Faulty
 	mem       *vfs.Mem
-	fault     func(op vfs.Op, name string) error // what fails until then, if not nil
+	fault     func(op vfs.Op, name string) error // what fails until then; may be nil
 	mu        sync.Mutex                         // guards what follows
 	left      int                                // operations until the crash
 	crashed   []*vfs.Mem
@@ -120,7 +121,7 @@ func (c *cutAt) arm(s *story, crash func(*vfs.Mem) []*vfs.Mem) {
 	})
 }
 
-// crashesOf gives what several power cuts and a kill would leave.
+// crashesOf returns what several power cuts and a kill would leave.
 func crashesOf(seeds int, point int) func(*vfs.Mem) []*vfs.Mem {
 	return func(m *vfs.Mem) []*vfs.Mem {
 		out := []*vfs.Mem{m.Crash(), m.Fork()}
@@ -131,12 +132,13 @@ func crashesOf(seeds int, point int) func(*vfs.Mem) []*vfs.Mem {
 	}
 }
 
-// TestCrashAtEveryPoint cuts the power before each operation of scenarios that
-// roll segments, delete records and write checkpoints. Whatever was announced must
-// be there, in order, and nothing that was never appended; what is derived from
-// the batches must fit them. Some logs then go on, and are cut off once more.
-// BOTE_CRASH_SEEDS is how many random crashes are looked at for each point; without
-// it, that is one, and the longer scenarios are cut at every third or fifth.
+// TestCrashAtEveryPoint cuts the power before each operation of scenarios that roll
+// segments, delete records and write checkpoints. Everything that was announced
+// must be there, in order, and nothing that was never appended; what is derived
+// from the batches must fit them. Some logs then go on and are crashed once more.
+// BOTE_CRASH_SEEDS is how many random crashes are tried at each point. Without it,
+// that is one, and the longer scenarios are crashed at every third or fifth point
+// only.
 func TestCrashAtEveryPoint(t *testing.T) {
 	t.Parallel()
 	seeds, stride := 1, func(scenario int) int { return 1 + 2*scenario } // the later ones are long
@@ -158,8 +160,8 @@ func TestCrashAtEveryPoint(t *testing.T) {
 	}
 }
 
-// crashAt runs the scenarios up to one, which it cuts off at a point. It returns
-// false if the scenario ended before.
+// crashAt runs the scenarios up to the given one, which it crashes at a point. It
+// returns false if the scenario ended before that point.
 func crashAt(t *testing.T, scenario, point, seeds int) bool {
 	t.Helper()
 	mem := vfs.NewStrictMem()
@@ -209,7 +211,7 @@ func (s *story) check(t *testing.T, announced, floor int64, note string) {
 	}
 	require.Len(t, got, len(want), note)
 	for offset := s.Start(); offset < s.End(); offset++ {
-		at, ok, err := s.FindTime(t.Context(), offset+1, math.MaxInt64) // the time of a record is its offset and one
+		at, ok, err := s.FindTime(t.Context(), offset+1, math.MaxInt64) // a record's time is its offset plus one
 		require.NoError(t, err, note)
 		require.True(t, ok, note)
 		require.Equal(t, offset, at.Offset, note)
@@ -226,8 +228,8 @@ func (s *story) check(t *testing.T, announced, floor int64, note string) {
 	}
 }
 
-// TestTornEpochs cuts the leader epoch file after each of its bytes: what is left
-// is rebuilt or whole, never taken for another epoch.
+// TestTornEpochs cuts the leader epoch file after each of its bytes. What is left
+// is whole or is rebuilt, and is never read as another epoch.
 func TestTornEpochs(t *testing.T) {
 	t.Parallel()
 	const name = "/data/t-0/leader-epoch-checkpoint"

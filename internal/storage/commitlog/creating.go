@@ -13,14 +13,14 @@ import (
 	"github.com/botehq/bote/internal/topic"
 )
 
-// create makes the directory of a log that never was, and its first files, with as few
-// calls as that needs: there may be ten thousand of them. It reports false if there is
-// a directory, or anything is known of an earlier one.
+// create makes the directory and the first files of a log that never existed, with as few
+// system calls as possible: there may be ten thousand logs. It returns false if the
+// directory exists, or the store knows anything of an earlier one of that name.
 func (s *Store) create(l *Log) (made bool, err error) {
 	if s.knows(dirName(l.part.Topic, l.part.Index)) {
 		return false, nil
 	}
-	failures := s.volume.failures.Load() // read first: these cannot concern files that do not exist yet
+	failures := s.volume.failures.Load() // read first: such failures cannot concern files that do not exist yet
 	err = s.fs.Mkdir(l.dir)
 	if errors.Is(err, fs.ErrExist) {
 		return false, nil
@@ -35,8 +35,8 @@ func (s *Store) create(l *Log) (made bool, err error) {
 	return true, nil
 }
 
-// knows reports whether there was a partition directory of a name, which a crash or the
-// checkpoint files may still tell of.
+// knows reports whether there may have been a partition directory of this name: SetAside or
+// a crash left one, or the checkpoint files may still have a line of it.
 func (s *Store) knows(name string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -44,16 +44,16 @@ func (s *Store) knows(name string) bool {
 	return found || s.unseen[name] || s.toldOfLocked(name)
 }
 
-// toldOfLocked reports whether checkpoint files may have a line of an earlier partition of a
-// name.
+// toldOfLocked reports whether the checkpoint files may still have a line of an earlier
+// partition of this name. The caller holds mu.
 func (s *Store) toldOfLocked(name string) bool {
 	_, start := s.starts[name]
 	_, point := s.recovery[name]
 	return start || point || s.settled != s.deleted
 }
 
-// begin makes the files of a log in its new directory, and has the log be as load
-// leaves one without batches.
+// begin makes the files of a log in its new directory, and puts the log into the state in
+// which load leaves one without batches.
 func (l *Log) begin() error {
 	if err := vfs.CreateUnsynced(l.store.fs, filepath.Join(l.dir, metadataFile), l.metadata()); err != nil {
 		return err
@@ -66,13 +66,13 @@ func (l *Log) begin() error {
 	first.times.without()
 	first.latestKnown = true
 	l.segments = []*logSegment{first}
-	l.disk.unsyncedNames = true // the leader epochs come with the first batch
+	l.disk.unsyncedNames = true // the first append writes the leader epochs
 	return nil
 }
 
-// undoCreate takes the name from what is left of a partition that could not be
-// created: the next topic may have it. Removing needs open files, which may be
-// what there is none of, so that is for later.
+// undoCreate renames the directory of a partition that could not be created, so that the
+// next topic may have the name. The cleaner removes the directory later: removing needs
+// open files, and the creation may have failed for lack of those.
 func (s *Store) undoCreate(l *Log) error {
 	gone := filepath.Join(s.cfg.Dir, movedName(l.part.Topic, l.part.Index, deletedDirSuffix))
 	if err := s.fs.Rename(l.dir, gone); err != nil {
@@ -82,9 +82,8 @@ func (s *Store) undoCreate(l *Log) error {
 	return nil
 }
 
-// ensureDir creates the partition directory, or checks that the one that is
-// there belongs to the topic. A directory whose creation a crash interrupted is
-// recreated.
+// ensureDir creates the partition directory, or checks that an existing one belongs to the
+// topic. If a crash interrupted a directory's creation, it is created again.
 func (s *Store) ensureDir(l *Log) (created bool, err error) {
 	name := dirName(l.part.Topic, l.part.Index)
 	id, ok := s.knownTopic(name)
@@ -107,7 +106,7 @@ func (s *Store) ensureDir(l *Log) (created bool, err error) {
 		return false, fmt.Errorf("create %s: %w", l.dir, err)
 	}
 	if err := vfs.WriteUnsynced(s.fs, l.dir, metadataFile, l.metadata()); err != nil {
-		_ = s.fs.Remove(l.dir) // the first error is what matters; with more in it, it stays
+		_ = s.fs.Remove(l.dir) // the first error is what matters; a directory with more in it stays
 		return false, fmt.Errorf("create %s: %w", l.dir, err)
 	}
 	return true, nil
@@ -118,9 +117,10 @@ func (l *Log) metadata() []byte {
 	return []byte("version: 0\ntopic_id: " + l.part.ID.String() + "\n")
 }
 
-// rewriteMetadata writes the file once more as it is. The process that created it may have
-// been killed before it was synced, and the system may have lost it since and told that
-// process: now a sync of the volume proves it.
+// rewriteMetadata writes the metadata file again as it is. The process that created the
+// file may have been killed before it synced the file. The kernel may have lost the bytes
+// since, and may have reported that to that process only. Once the file is written again, a
+// sync of the volume proves that it is durable.
 func (l *Log) rewriteMetadata() error {
 	f, err := l.store.fs.OpenFile(filepath.Join(l.dir, metadataFile), os.O_RDWR)
 	if err != nil {
@@ -133,8 +133,8 @@ func (l *Log) rewriteMetadata() error {
 	return nil
 }
 
-// forgetNamesake drops from the checkpoints a partition that had the name before:
-// a crash, or the disk, may have kept its deletion from doing so.
+// forgetNamesake drops an earlier partition of this name from the checkpoints: a crash, or
+// an error of the disk, may have kept its deletion from doing so.
 func (s *Store) forgetNamesake(name string) error {
 	s.mu.Lock()
 	told := s.toldOfLocked(name)
@@ -183,13 +183,14 @@ func (o *Opening) settleCreated() error {
 	return nil
 }
 
-// madeDurably reports whether a sync of the volume, just done, proves that the directory of
-// the log is durable. That of a log with batches was, before the first of them was appended.
+// madeDurably reports whether the sync of the volume that has just succeeded proves that
+// the log's directory is durable. A log with batches had a durable directory before the
+// first of them was appended.
 func (l *Log) madeDurably() bool {
 	return l.failuresSeen.Load() == l.store.volume.failures.Load() || l.End() > 0
 }
 
-// mustBeEmpty refuses a directory that has batches but does not say whose.
+// mustBeEmpty refuses a directory that has records but does not say of which topic.
 func (l *Log) mustBeEmpty() error {
 	records, err := l.store.hasRecords(l.dir)
 	if err == nil && records {
@@ -198,8 +199,8 @@ func (l *Log) mustBeEmpty() error {
 	return err
 }
 
-// hasRecords reports whether a directory has segments that are not empty. What is
-// missing, or no directory, has none.
+// hasRecords reports whether a directory has segments that are not empty. A missing one, or
+// a name that is no directory, has none.
 func (s *Store) hasRecords(dir string) (bool, error) {
 	if info, err := s.fs.Stat(dir); os.IsNotExist(err) || err == nil && !info.Dir {
 		return false, nil

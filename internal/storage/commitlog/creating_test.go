@@ -88,8 +88,8 @@ func TestCreatedAnew(t *testing.T) {
 	require.NoError(t, s.Close())
 }
 
-// TestCreateFails: a partition of which only some files could be made leaves no name
-// behind.
+// TestCreateFails: if only some files of a partition could be created, its name is free
+// again.
 func TestCreateFails(t *testing.T) {
 	t.Parallel()
 	for _, fails := range []string{"orders-0", "partition.metadata", "00000000000000000000.log"} {
@@ -111,7 +111,7 @@ func TestCreateFails(t *testing.T) {
 	}
 }
 
-// BenchmarkCreatePartitions creates partitions, and deletes them, on the disk.
+// BenchmarkCreatePartitions creates and deletes partitions on the disk.
 func BenchmarkCreatePartitions(b *testing.B) {
 	for _, n := range []int{100, 10_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {

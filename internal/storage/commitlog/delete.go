@@ -12,13 +12,14 @@ import (
 	"github.com/botehq/bote/internal/topic"
 )
 
-// Delete ends logs and removes their directories after their delay. The
-// directories are renamed and the checkpoints forget them first, so that a new
-// topic may have the name at once. One that cannot be renamed keeps no other, and
-// the next stop from being clean: the start after it sets the directory aside.
+// Delete ends logs and removes their directories after their delay. First it renames
+// the directories and removes them from the checkpoints, so that a new topic may
+// have the name at once. A directory that cannot be renamed does not keep the others
+// from being deleted. It keeps the next stop from being clean, and the start after
+// that sets it aside.
 func (s *Store) Delete(logs []*Log) error { return errors.Join(s.DeleteEach(logs)...) }
 
-// DeleteEach is Delete, and returns what went wrong with each log.
+// DeleteEach is Delete, but returns the error of each log.
 func (s *Store) DeleteEach(logs []*Log) []error {
 	errs := make([]error, len(logs))
 	for i, l := range logs {
@@ -45,8 +46,9 @@ func (s *Store) DeleteEach(logs []*Log) []error {
 	return errs
 }
 
-// takeAway ends a log and renames its directory. No append is under way then, which
-// might roll, and nobody else is at work in the directory.
+// takeAway ends a log in its append turn, since an append under way might roll. It
+// then takes the token of the directory, so that no other goroutine works there, and
+// renames the directory.
 func (s *Store) takeAway(l *Log) error {
 	l.inTurn(l.retire)
 	release, _ := l.takeDir()
@@ -66,8 +68,8 @@ func (s *Store) takeAway(l *Log) error {
 	return nil
 }
 
-// forgetCheckpoints drops what was found for a partition whose name may be used
-// by another.
+// forgetCheckpoints drops the recovery point and the log start that are kept for a
+// partition that is not open: another partition may get its name.
 func (s *Store) forgetCheckpoints(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -75,25 +77,26 @@ func (s *Store) forgetCheckpoints(name string) {
 	delete(s.recovery, name)
 }
 
-// What a partition directory ends in that is not to be opened any more. The suffixes
-// reach disk, and are Kafka's.
+// Suffixes of partition directories that must not be opened any more. They reach
+// disk, and are Kafka's.
 const (
 	deletedDirSuffix = "-delete"
 	strayDirSuffix   = "-stray"
 )
 
-// movedName is a name that no directory had before, for one that is not to be opened
-// any more. Of a long topic name the end is missing, as in UnifiedLog of Kafka.
+// movedName is a new, unique name for a directory that must not be opened any more.
+// It cuts the end off a long topic name, as Kafka's UnifiedLog does.
 func movedName(topicName string, index int32, suffix string) string {
 	unique := topic.NewID()
 	end := fmt.Sprintf("-%d.%s%s", index, hex.EncodeToString(unique[:]), suffix)
 	return topicName[:min(len(topicName), maxFileName-len(end))] + end
 }
 
-// maxFileName is what common file systems take.
+// maxFileName is the longest file name, in bytes, that common file systems allow.
 const maxFileName = 255
 
-// removeDeleted removes partition directories whose deletion was under way.
+// removeDeleted removes partition directories whose deletion was under way. After an
+// unclean stop it also notes all partition directories in unseen.
 func (s *Store) removeDeleted() error {
 	names, err := s.fs.Names(s.cfg.Dir)
 	if err != nil {

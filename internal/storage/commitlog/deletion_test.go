@@ -18,8 +18,8 @@ import (
 	"github.com/botehq/bote/internal/topic"
 )
 
-// longest is the longest name that a topic may have: behind it there is no room for
-// what a deleted directory is called.
+// longest is the longest name that a topic may have: it leaves no room for the suffix of
+// a deleted directory.
 var longest = strings.Repeat("x", topic.MaxNameLength)
 
 // openSix opens partitions of the topic with the longest name in a real directory.
@@ -30,7 +30,8 @@ func openSix(t *testing.T, dir string) (store *commitlog.Store, logs []*commitlo
 	return store, openLogs(t, store, storage.Partition{Topic: longest, ID: topic.ID{1}}, 6)
 }
 
-// openLogs opens the first partitions of a topic, which stay long when they are deleted.
+// openLogs opens the first n partitions of a topic; when deleted, their directories stay
+// for an hour.
 func openLogs(t *testing.T, store *commitlog.Store, p storage.Partition, n int32) (logs []*commitlog.Log) {
 	t.Helper()
 	set := storagetest.Settings
@@ -41,8 +42,8 @@ func openLogs(t *testing.T, store *commitlog.Store, p storage.Partition, n int32
 	return logs
 }
 
-// movedNames are the directories that end in a suffix, of which none may be longer
-// than file systems take.
+// movedNames returns the directories that end in a suffix, and requires that their names
+// are a topic name, maybe cut, a partition and a unique ID.
 func movedNames(t *testing.T, dir, suffix string) (names []string) {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
@@ -69,7 +70,8 @@ func TestDeleteLongName(t *testing.T) {
 	require.NoError(t, store.Close())
 }
 
-// TestSetAsideLongName: the broker was killed while it deleted the topic.
+// TestSetAsideLongName: the broker was killed while it deleted a topic with the longest
+// name.
 func TestSetAsideLongName(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -82,9 +84,9 @@ func TestSetAsideLongName(t *testing.T) {
 	require.NoError(t, store.Close())
 }
 
-// TestDeleteTwice: adding a partition failed, since another one could not be opened,
-// and then worked. The directory of the first attempt waits for its removal when the
-// topic is deleted.
+// TestDeleteTwice: adding partitions failed, since one of them could not be opened, and
+// then succeeded. When the topic is deleted, the directory of the first attempt still
+// waits for its removal.
 func TestDeleteTwice(t *testing.T) {
 	t.Parallel()
 	store := openStore(t, vfs.NewStrictMem())
@@ -94,8 +96,8 @@ func TestDeleteTwice(t *testing.T) {
 	require.NoError(t, store.Close())
 }
 
-// TestDeletionOfWhichHalfFailed: one of two partitions cannot be renamed, and a topic of
-// one partition takes the name. What is left is set aside by the next start.
+// TestDeletionOfWhichHalfFailed: one of several partitions cannot be renamed, and a new
+// topic with one partition takes the name. The next start sets aside what is left.
 func TestDeletionOfWhichHalfFailed(t *testing.T) {
 	t.Parallel()
 	for name, refused := range map[string]string{"first": "/data/t-1.", "last": "/data/t-2."} {
@@ -154,8 +156,8 @@ func TestNothingIsLeftOfACreation(t *testing.T) {
 	require.NoError(t, store.Close())
 }
 
-// TestDirectoriesOfNobody: what is called like a partition and has no records keeps no
-// stop after a crash from being clean.
+// TestDirectoriesOfNobody: after a crash, a directory that is named like a partition and
+// has no records does not keep the next stop from being clean.
 func TestDirectoriesOfNobody(t *testing.T) {
 	t.Parallel()
 	mem := vfs.NewStrictMem()
@@ -178,14 +180,15 @@ func TestDirectoriesOfNobody(t *testing.T) {
 	require.NoError(t, vfs.WriteFile(mem, filepath.Dir(records), filepath.Base(records), []byte("x")))
 	stop()
 	require.NoError(t, mem.Remove(records))
-	stop() // since it had records the time before
+	stop() // it had records the last time
 	store := openStore(t, mem)
 	require.True(t, store.Clean())
 	require.NoError(t, store.Close())
 }
 
-// TestDeletionsBesideEverything: topics of one name come and go while all that touches
-// directories is at work. Each has what was appended to it, and nobody waits for ever.
+// TestDeletionsBesideEverything: topics of one name come and go while everything that
+// touches directories is at work. Each topic has exactly what was appended to it, and
+// nothing hangs.
 func TestDeletionsBesideEverything(t *testing.T) {
 	t.Parallel()
 	mem, set := vfs.NewStrictMem(), smallSegments()
@@ -195,10 +198,10 @@ func TestDeletionsBesideEverything(t *testing.T) {
 	stop := make(chan struct{})
 	for _, work := range []func(){
 		store.Retain,
-		func() { _ = store.Checkpoint() }, // a log may be closed when it is to be synced
+		func() { _ = store.Checkpoint() }, // a log may be closed before it is synced
 		func() {
 			if l := current.Load(); l != nil {
-				_ = l.SetStart(t.Context(), l.End()/2) // or closed by now
+				_ = l.SetStart(t.Context(), l.End()/2) // the log may be closed by now
 			}
 		},
 	} {
@@ -243,7 +246,8 @@ func TestDeletionsBesideEverything(t *testing.T) {
 	require.NoError(t, store.Close())
 }
 
-// TestCleanStopAfterDeletion: what was deleted before it was synced needs no recovery.
+// TestCleanStopAfterDeletion: a log that was deleted before it was synced needs no
+// recovery.
 func TestCleanStopAfterDeletion(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []commitlog.FlushMode{commitlog.FlushCommit, commitlog.FlushOS} {

@@ -1,24 +1,24 @@
 package commitlog
 
-// diskState is how much of a log is on the disk and not only in the page cache. Log.mu
-// guards it. Offsets are ends: everything below them is there.
+// diskState is how much of a log is on the disk, and not only in the page cache. Log.mu
+// guards it. Offsets are exclusive ends: everything below them is there.
 //
 //	syncedTo <= Log.end
 //	indexesSyncedTo <= indexesSavedTo, once a checkpoint or a flush has moved them
 //
-// Batches are announced when syncedTo has passed them, or before it where nobody waits for
-// the disk.
+// A batch is announced once syncedTo has passed it or, where batches do not wait for
+// syncs ([FlushInterval] and [FlushOS], unless the topic has AlwaysSync), at once.
 type diskState struct {
 	syncedTo        int64 // batches
-	indexesSavedTo  int64 // index entries are in the files; -1 after a crash, until they are saved
+	indexesSavedTo  int64 // index entries have been written to the files; -1 after a crash, until they are saved
 	indexesSyncedTo int64 // index files are synced
 
 	firstUnsynced int            // index in Log.segments: the segments before it are synced
-	unsyncedNames bool           // the directory has names, or the index files have bytes, that are not synced
+	unsyncedNames bool           // names in the directory, or bytes in the index files, are not synced
 	unsyncedFiles []unsyncedFile // snapshots
 
-	// base is the base offset of the first segment that a crash could bring back; at most
-	// Log.segments[0].base.
+	// base is the base offset of the first segment that could be there after a crash. It
+	// is at most Log.segments[0].base.
 	base int64
 }
 
@@ -28,6 +28,6 @@ func (d *diskState) recoveryPoint() int64 { return min(d.syncedTo, d.indexesSync
 
 // foundAtOpen is what the last process left of a log.
 type foundAtOpen struct {
-	recoveryPoint int64 // as the checkpoint has it; the end, after a clean stop. Used only while the log is loaded
+	recoveryPoint int64 // from the checkpoint; after a clean stop the end. Used only while the log is opened
 	end           int64 // -1 after a crash: the next clean stop has to save everything
 }

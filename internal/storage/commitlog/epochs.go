@@ -12,8 +12,8 @@ import (
 	"github.com/botehq/bote/internal/storage/vfs"
 )
 
-// epochFile holds the leader epochs of a partition, one "epoch start" a line
-// behind a version and a count. It reaches disk.
+// epochFile holds the leader epochs of a partition: a line with the version, one
+// with the count, then a line "epoch start" for each. It reaches disk.
 const epochFile = "leader-epoch-checkpoint"
 
 // Epochs returns the leader epochs, oldest first.
@@ -37,7 +37,8 @@ func (l *Log) addEpoch(e storage.Epoch) error {
 	return nil
 }
 
-// trimEpochs drops what lies below the log start. The next start compares the two.
+// trimEpochs drops the epochs below the log start and writes the file: the next
+// start compares the two.
 func (l *Log) trimEpochs() error {
 	l.changingEpochs.Take()
 	defer l.changingEpochs.Give()
@@ -48,7 +49,7 @@ func (l *Log) trimEpochs() error {
 	return l.writeEpochs(epochs)
 }
 
-// withEpoch appends an epoch, dropping entries that it contradicts. Epochs and
+// withEpoch appends an epoch and drops the entries that contradict it: epochs and
 // starts both grow strictly.
 func withEpoch(epochs []storage.Epoch, e storage.Epoch) []storage.Epoch {
 	for n := len(epochs); n > 0 && (epochs[n-1].Epoch >= e.Epoch || epochs[n-1].Start >= e.Start); n-- {
@@ -57,7 +58,8 @@ func withEpoch(epochs []storage.Epoch, e storage.Epoch) []storage.Epoch {
 	return append(epochs, e)
 }
 
-// epochsFrom drops what lies below start: the epoch in force there begins there.
+// epochsFrom drops the epochs that end at or below start. The epoch in force at
+// start then begins at start.
 func epochsFrom(epochs []storage.Epoch, start int64) []storage.Epoch {
 	i := 0
 	for i+1 < len(epochs) && epochs[i+1].Start <= start {
@@ -71,7 +73,7 @@ func epochsFrom(epochs []storage.Epoch, start int64) []storage.Epoch {
 	return out
 }
 
-// epochsBelow drops epochs that begin at or above end.
+// epochsBelow drops the epochs that begin at or above end.
 func epochsBelow(epochs []storage.Epoch, end int64) []storage.Epoch {
 	for n := len(epochs); n > 0 && epochs[n-1].Start >= end; n-- {
 		epochs = epochs[:n-1]
@@ -79,8 +81,8 @@ func epochsBelow(epochs []storage.Epoch, end int64) []storage.Epoch {
 	return epochs
 }
 
-// writeEpochs does not sync: the batches carry their epochs, and a log whose file
-// is missing or torn is read from its beginning.
+// writeEpochs writes the file without a sync. The batches carry their epochs too: a
+// log whose file is missing or torn is read from its beginning.
 func (l *Log) writeEpochs(epochs []storage.Epoch) error {
 	err := vfs.WriteUnsynced(l.store.fs, l.dir, epochFile, encodeEpochs(epochs))
 	l.epochsStale.Store(err != nil)
@@ -99,8 +101,8 @@ func encodeEpochs(epochs []storage.Epoch) []byte {
 	return out.Bytes()
 }
 
-// readEpochs returns none if the file is missing or makes no sense: they are
-// rebuilt from the batches.
+// readEpochs reads the file. ok is false if the file is missing or makes no sense:
+// the epochs are then rebuilt from the batches.
 func (l *Log) readEpochs() (epochs []storage.Epoch, ok bool) {
 	raw, err := vfs.ReadFile(l.store.fs, filepath.Join(l.dir, epochFile))
 	if err != nil {
@@ -114,7 +116,7 @@ func (l *Log) readEpochs() (epochs []storage.Epoch, ok bool) {
 	return epochs, true
 }
 
-// maxEpochs bounds what a damaged count can allocate.
+// maxEpochs bounds how many epochs a damaged count can make us read.
 const maxEpochs = 1 << 20
 
 func parseEpochs(raw []byte) ([]storage.Epoch, error) {
@@ -135,7 +137,7 @@ func parseEpochs(raw []byte) ([]storage.Epoch, error) {
 		epochs = append(epochs, e)
 	}
 	if !bytes.Equal(raw, encodeEpochs(epochs)) {
-		return nil, fmt.Errorf("%s is not whole", epochFile) // a number may have lost its last digits
+		return nil, fmt.Errorf("%s is not whole", epochFile) // the last number may have lost digits
 	}
 	return epochs, nil
 }

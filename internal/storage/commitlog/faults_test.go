@@ -27,7 +27,7 @@ type probe struct {
 	*commitlog.Log
 	store    *commitlog.Store
 	settings storage.Settings
-	turn     sync.Mutex // held while something is appended
+	turn     sync.Mutex // held during an append
 	durable  atomic.Int64
 	moved    chan struct{}
 	failed   chan error
@@ -68,8 +68,8 @@ func (p *probe) inTurn(f func() error) error {
 	return f()
 }
 
-// Append appends as a partition does: a log that fails meanwhile cuts nothing off before
-// that has ended.
+// Append appends as a partition does: a log that fails during an append cuts nothing off
+// before the append has ended.
 func (p *probe) Append(b record.Batch) error {
 	return p.inTurn(func() error { return p.Log.Append(b) })
 }
@@ -99,7 +99,7 @@ func (p *probe) values(t *testing.T) []string {
 		c, err := p.Read(t.Context(), storage.Range{From: from, To: math.MaxInt64, MaxBytes: 1 << 20, AtLeastOne: true})
 		require.NoError(t, err)
 		if c.Len() == 0 {
-			break // a log that failed ends before its End
+			break // a failed log may end before its End
 		}
 		for data := c.Data; len(data) > 0; {
 			b, rest, err := record.Split(data)
@@ -146,7 +146,7 @@ func TestSyncErrorFailsTheLog(t *testing.T) {
 }
 
 // TestWhatASyncLostIsCutOffForGood: the kernel may count the lost bytes as written, and
-// writes them some time later. The shorter file must reach the disk before that.
+// still write them some time later. The shorter file must reach the disk before that.
 func TestWhatASyncLostIsCutOffForGood(t *testing.T) {
 	t.Parallel()
 	faulty := vfs.NewFaulty(vfs.NewStrictMem())
@@ -170,9 +170,9 @@ func TestWhatASyncLostIsCutOffForGood(t *testing.T) {
 	require.Equal(t, []vfs.Op{vfs.OpSync, vfs.OpTruncate, vfs.OpSync}, ops)
 }
 
-// TestSyncErrorLeavesNoHole: where batches do not wait for syncs, what one fsync lost
-// can still be read after a kill, and the log goes on behind it. A power cut later must
-// not find a hole.
+// TestSyncErrorLeavesNoHole: where batches do not wait for syncs, bytes that an fsync
+// lost can still be read after a kill, and the log goes on behind them. A later power
+// cut must not leave a hole.
 func TestSyncErrorLeavesNoHole(t *testing.T) {
 	t.Parallel()
 	mem := vfs.NewStrictMem()
@@ -280,7 +280,7 @@ func TestRetentionBySizeAndTime(t *testing.T) {
 	p.store.Retain()
 	require.NotEqual(t, p.Start(), p.End(), "nothing is old yet")
 	now = time.UnixMilli(100_000)
-	p.store.Retain() // all but the active segment, then that too
+	p.store.Retain() // removes all but the active segment, then that too
 	p.store.Retain()
 	require.Equal(t, int64(60), p.Start())
 	require.Equal(t, int64(60), p.End())
@@ -328,8 +328,8 @@ func TestDeleteFreesTheName(t *testing.T) {
 	require.NoError(t, store.Close())
 }
 
-// TestDeletionThatTheDiskRefused: the files still name what was deleted. A log that
-// is created under the name must not get its start at the next start.
+// TestDeletionThatTheDiskRefused: the checkpoint files still name a deleted log. A new
+// log of the same name must not get the old one's log start at the next start.
 func TestDeletionThatTheDiskRefused(t *testing.T) {
 	t.Parallel()
 	for _, refused := range []string{"log-start-offset-checkpoint", "recovery-point-offset-checkpoint", "/data"} {
@@ -400,8 +400,8 @@ func TestOneStorePerDirectory(t *testing.T) {
 	require.NoError(t, store.Close())
 }
 
-// TestDamagedFilesAreNotBelieved overwrites index, snapshot and checkpoint files
-// with rubbish: what can be rebuilt is, and the records are all there.
+// TestDamagedFilesAreNotBelieved overwrites index, snapshot and checkpoint files with
+// garbage. What can be rebuilt is rebuilt, and all records are there.
 func TestDamagedFilesAreNotBelieved(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{
@@ -430,9 +430,8 @@ func TestDamagedFilesAreNotBelieved(t *testing.T) {
 	}
 }
 
-// TestCheckpointsOfUnopenedLogs: a checkpoint that is written while logs are still
-// being opened must not forget the starts of the others, or deleted records would
-// come back.
+// TestCheckpointsOfUnopenedLogs: a checkpoint written while logs are still being opened
+// must keep the starts of those not open yet, or deleted records would come back.
 func TestCheckpointsOfUnopenedLogs(t *testing.T) {
 	t.Parallel()
 	mem := vfs.NewStrictMem()

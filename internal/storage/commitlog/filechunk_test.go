@@ -12,8 +12,9 @@ import (
 	"github.com/botehq/bote/internal/storage/commitlog"
 )
 
-// What is given as part of a file is whole batches, those that a copy would begin
-// with, and never one that ends at or above the bound.
+// TestPartsOfFilesAreWholeBatches: a read that returns part of a file returns whole
+// batches: those that a copy would begin with, and never one that ends at or above the
+// bound.
 func TestPartsOfFilesAreWholeBatches(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -60,7 +61,7 @@ func TestPartsOfFilesAreWholeBatches(t *testing.T) {
 	require.Greater(t, files, 300, "the files were hardly used")
 	require.NoError(t, p.store.Close())
 
-	// A file that is gone from the log can be read until it is released.
+	// A file that is no longer in the log can be read until it is released.
 	p = openProbe(t, commitlog.Config{Dir: dir, Flush: commitlog.FlushOS})
 	c, err := p.Read(t.Context(), storage.Range{From: 0, To: p.End(), MaxBytes: 1 << 20, FileWanted: true})
 	require.NoError(t, err)

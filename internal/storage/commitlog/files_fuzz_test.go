@@ -8,8 +8,8 @@ import (
 	"github.com/botehq/bote/internal/storage/vfs"
 )
 
-// FuzzCheckpoint: a checkpoint is refused or understood, and what was understood is
-// written and read the same again.
+// FuzzCheckpoint: a checkpoint is refused or understood. One that was understood is
+// the same when it is written and read again.
 func FuzzCheckpoint(f *testing.F) {
 	f.Add(checkpoint{"a-b-0": 5, "t-1": 0}.encode())
 	f.Add([]byte("0\n1\nt 0 5\n"))
@@ -27,7 +27,7 @@ func FuzzCheckpoint(f *testing.F) {
 	})
 }
 
-// FuzzEpochs: epochs and starts that are read both grow strictly.
+// FuzzEpochs: epochs that are read and their starts both grow strictly.
 func FuzzEpochs(f *testing.F) {
 	f.Add([]byte("0\n2\n0 0\n3 17\n"))
 	f.Fuzz(func(t *testing.T, raw []byte) {
@@ -39,7 +39,7 @@ func FuzzEpochs(f *testing.F) {
 	})
 }
 
-// FuzzIdentity: meta.properties is refused or has a cluster; what is written is
+// FuzzIdentity: meta.properties is refused or has a cluster ID; what is written is
 // read the same again.
 func FuzzIdentity(f *testing.F) {
 	f.Add([]byte("#\nversion=1\ncluster.id=abc\nnode.id=1\ndirectory.id=def\n"))

@@ -25,7 +25,7 @@ func (l *Log) flush() error {
 }
 
 // flushPoint is what a flush of a log has to make durable: everything below end.
-// Whoever has one holds the log's flushing token and must settle it.
+// The goroutine that has it holds Log.flushing and must call settle.
 type flushPoint struct {
 	log            *Log
 	end            int64
@@ -33,11 +33,11 @@ type flushPoint struct {
 	unsyncedNames  bool
 	unsyncedFiles  []unsyncedFile
 	indexesSavedTo int64
-	failures       int64 // of syncs of the volume, before any of the above was noted
+	failures       int64 // volume.failures when the flush began
 }
 
-// beginFlush takes the token and notes what is to be synced. The zero flushPoint
-// says that there is nothing.
+// beginFlush takes Log.flushing and notes what is to be synced. If there is
+// nothing, it gives the token back and returns the zero flushPoint.
 func (l *Log) beginFlush() (flushPoint, error) {
 	l.flushing.Take()
 	l.mu.Lock()
@@ -56,7 +56,7 @@ func (l *Log) beginFlush() (flushPoint, error) {
 	return p, nil
 }
 
-// sync syncs file by file and settles.
+// sync syncs file by file, then settles.
 func (p flushPoint) sync() error {
 	began := time.Now()
 	err := p.syncFiles()
@@ -83,18 +83,20 @@ func (p flushPoint) syncFiles() error {
 			return fmt.Errorf("sync directory %s: %w", p.log.dir, err)
 		}
 	}
-	p.log.failuresSeen.Store(p.failures) // the volume may have lost more since: then the next round goes file by file too
+	p.log.failuresSeen.Store(p.failures) // not the current count: a failure since makes the next round sync files too
 	return nil
 }
 
-// has reports whether a segment is still part of the log, and not on its way out.
+// has reports whether a segment is still in the log, and not removed by retention.
 func (l *Log) has(s *logSegment) bool {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	return slices.Contains(l.segments, s)
 }
 
-// settle gives the token back and announces what was synced, or fails the log.
+// settle announces what was synced. If the sync failed, it fails the log instead
+// and cuts off or rewrites what may be lost; if no file could be opened, it
+// postpones. It gives Log.flushing back.
 func (p flushPoint) settle(err error) {
 	l := p.log
 	defer l.flushing.Give()
@@ -114,7 +116,7 @@ func (p flushPoint) settle(err error) {
 	l.mu.Lock()
 	d := &l.disk
 	d.syncedTo, d.indexesSyncedTo = max(d.syncedTo, p.end), max(d.indexesSyncedTo, p.indexesSavedTo)
-	if i := slices.Index(l.segments, p.segments[len(p.segments)-1]); i >= 0 { // it may grow on
+	if i := slices.Index(l.segments, p.segments[len(p.segments)-1]); i >= 0 { // the last of them may grow
 		d.firstUnsynced = max(d.firstUnsynced, i)
 	}
 	l.mu.Unlock()
@@ -122,13 +124,14 @@ func (p flushPoint) settle(err error) {
 }
 
 // noFiles reports whether a sync failed only because no more files can be opened.
-// Nothing is lost by that, as it is by a sync that the disk failed.
+// Then nothing is lost, unlike after an error of the disk.
 func noFiles(err error) bool { return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) }
 
-// postponeFor is when a sync is tried again that found no file to open.
+// postponeFor is the wait before a sync is tried again for which no file could be
+// opened.
 const postponeFor = 100 * time.Millisecond
 
-// postpone leaves everything to a later round. It is announced then.
+// postpone leaves the sync, and so the announcement, to a later round.
 func (p flushPoint) postpone() {
 	l := p.log
 	for _, s := range p.segments {
@@ -139,17 +142,18 @@ func (p flushPoint) postpone() {
 	d.unsyncedNames = d.unsyncedNames || p.unsyncedNames
 	d.unsyncedFiles = append(p.unsyncedFiles, d.unsyncedFiles...)
 	l.mu.Unlock()
-	time.AfterFunc(postponeFor, func() { l.store.flusher.add(l) }) // by then the store may be closed, which syncs too
+	time.AfterFunc(postponeFor, func() { l.store.flusher.add(l) }) // if the store is closed by then, Close has synced
 }
 
-// inTurn runs f while nothing is appended. An append that was under way when the
-// log failed may still announce its batch, which must then not be cut off.
+// inTurn runs f in the partition's append turn. An append that was under way when
+// the log failed may still announce its batch, which must then not be cut off: f
+// waits for it.
 func (l *Log) inTurn(f func()) {
 	if l.hooks.Turn == nil {
 		f()
 		return
 	}
-	_ = l.hooks.Turn(func() error { // which returns what f does
+	_ = l.hooks.Turn(func() error { // Turn returns the error of its function; f has none
 		f()
 		return nil
 	})
@@ -163,7 +167,7 @@ func (l *Log) Sync(ctx context.Context) error {
 	return l.flush()
 }
 
-// syncFile makes what was saved durable.
+// syncFile makes the content of a file durable.
 func syncFile(fs vfs.FS, name string) error {
 	f, err := fs.OpenFile(name, os.O_RDWR)
 	if err != nil {

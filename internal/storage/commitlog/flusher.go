@@ -11,10 +11,10 @@ import (
 	"github.com/botehq/bote/internal/token"
 )
 
-// flusher makes logs durable, many in one round. Logs register when they have
-// unsynced bytes; all that registered by the time a round begins are synced by
-// it, and those that register meanwhile wait for the next. It owns one goroutine
-// and, during a round, up to syncers more.
+// flusher makes logs durable, many in one round. A log registers when it has unsynced
+// bytes. A round syncs all logs that registered before it began; logs that register
+// meanwhile wait for the next round. The flusher owns one goroutine and, during a round,
+// up to syncers more.
 //
 // A few files are synced one by one, many by one sync of the whole volume; see
 // docs/decisions/0003.
@@ -25,10 +25,11 @@ type flusher struct {
 	done  chan struct{}
 
 	appended atomic.Int64 // appends since the last round began
-	latest   atomic.Int64 // when the last of them was, in nanoseconds since began
+	latest   atomic.Int64 // when the last of them was added, in nanoseconds since began
 	began    time.Time
 
-	// Owned by whoever holds turn: the goroutine, or a caller of flushNow.
+	// The goroutine owns pace. The holder of turn, which is the goroutine or a caller of
+	// flushNow, owns choice and points.
 	turn   token.Token
 	pace   pacer
 	choice chooser
@@ -39,8 +40,8 @@ type flusher struct {
 	spare []*Log
 }
 
-// syncers is how many files are synced at once. Beyond a handful a disk gains
-// nothing from more.
+// syncers is how many files are synced at once. More than a handful gain nothing on a
+// disk.
 const syncers = 8
 
 func newFlusher(s *Store) *flusher {
@@ -105,20 +106,19 @@ func (f *flusher) round() {
 	f.queue = f.spare[:0]
 	f.mu.Unlock()
 	for _, l := range logs {
-		// What is appended from here on may be for the next round. Whoever else
-		// flushes a log leaves it queued, or it could be in a round twice.
+		// An append from here on may queue the log for the next round. No other flush clears
+		// queued: the log could then be queued twice, and be in one round twice.
 		l.queued.Store(false)
 	}
-	_ = f.flushNow(logs) // a log tells its partition
+	_ = f.flushNow(logs) // each log tells its partition
 	clear(logs)
 	f.mu.Lock()
 	f.spare = logs[:0]
 	f.mu.Unlock()
 }
 
-// flushNow syncs logs, each listed once, and returns what went wrong. A log that
-// fails tells its partition itself. A log that has nothing to be synced costs
-// nothing.
+// flushNow syncs logs, each listed once, and returns the errors. A log that fails also
+// tells its partition. A log without anything to sync costs nothing.
 func (f *flusher) flushNow(logs []*Log) error {
 	f.turn.Take()
 	defer f.turn.Give()
@@ -159,9 +159,10 @@ func (f *flusher) doubtVolume() bool {
 	return slices.ContainsFunc(f.points, flushPoint.doubtsVolume)
 }
 
-// syncVolume reports whether one sync made everything durable. A failure does not tell
-// which file lost something, so every file of the round is then synced. The same goes if
-// another sync of the volume has failed since the round began.
+// syncVolume syncs the volume and reports whether that made every log of the round
+// durable. A failed sync does not say which file lost something, so the caller then
+// syncs every file of the round. The same goes if another sync of the volume has failed
+// since the round began.
 func (f *flusher) syncVolume() (durable bool) {
 	began := time.Now()
 	for _, p := range f.points {

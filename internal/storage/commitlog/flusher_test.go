@@ -19,7 +19,7 @@ import (
 	"github.com/botehq/bote/internal/topic"
 )
 
-// outcome is what the hooks of one of several logs saw.
+// outcome is one of several logs, with what its hooks saw.
 type outcome struct {
 	*commitlog.Log
 	durable chan int64
@@ -44,8 +44,8 @@ func openSeveral(t *testing.T, s *commitlog.Store, n int) []outcome {
 	return all
 }
 
-// gate holds the first sync of a kind until it is opened, so that a round can be
-// filled behind it.
+// gate holds the first sync of a kind until it is opened, so that a test can fill
+// the next round meanwhile.
 type gate struct {
 	once   sync.Once
 	inside chan struct{}
@@ -68,8 +68,8 @@ func appendOne(t *testing.T, l *commitlog.Log) {
 	require.NoError(t, l.Append(b))
 }
 
-// fillRound appends to the first log, and to the others while its sync is held,
-// so that they share the next round.
+// fillRound appends to the first log, and to the others while the first log's sync
+// is held, so that the others share the next round.
 func fillRound(t *testing.T, g *gate, logs []outcome) {
 	t.Helper()
 	appendOne(t, logs[0].Log)
@@ -151,8 +151,9 @@ func TestAVolumeThatDoesNotSyncIsSyncedFileByFile(t *testing.T) {
 	}
 }
 
-// A log that is flushed by somebody else while it waits for a round, and then
-// appended to, waits in one place only: the round would otherwise wait for itself.
+// TestALogIsOnceInARound: a log waits for a round, is flushed by somebody else, and
+// is then appended to. It must be queued only once: the round would otherwise wait
+// for itself.
 func TestALogIsOnceInARound(t *testing.T) {
 	t.Parallel()
 	faulty := vfs.NewFaulty(vfs.NewStrictMem())
@@ -183,8 +184,8 @@ func TestALogIsOnceInARound(t *testing.T) {
 	require.NoError(t, s.Close())
 }
 
-// A checkpoint syncs logs that wait for a round at the same time: no log may then
-// be in one round twice.
+// TestCheckpointsDuringRounds: a checkpoint syncs logs that wait for a round at the
+// same time. No log may be in one round twice.
 func TestCheckpointsDuringRounds(t *testing.T) {
 	t.Parallel()
 	s, err := commitlog.Open(commitlog.Config{FS: vfs.NewStrictMem(), Dir: "/data"})
@@ -211,7 +212,7 @@ func TestCheckpointsDuringRounds(t *testing.T) {
 }
 
 // TestLogsAreOpenedDuringACheckpoint: a topic can be created, and appended to, while
-// the disk takes its time with the checkpoint files.
+// the disk is slow to write the checkpoint files.
 func TestLogsAreOpenedDuringACheckpoint(t *testing.T) {
 	t.Parallel()
 	g := newGate()

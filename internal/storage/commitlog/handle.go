@@ -12,18 +12,18 @@ import (
 	"github.com/botehq/bote/internal/storage/vfs"
 )
 
-// handle opens a file when it is first needed and lets it be closed when it has
-// been idle. It may be used by many at once.
+// handle opens a file when it is first needed, and closeIdle closes it when it has been
+// idle. Many goroutines may use it at once.
 type handle struct {
 	fs   vfs.FS
 	mu   sync.Mutex
 	name string
-	file vfs.File // stays as it is while anybody has it
+	file vfs.File // does not change while refs > 0
 	refs int
 	used time.Time
 	gone bool
-	// reading says that the file could be opened for reading only; it is closed by
-	// its last user, since that may change.
+	// reading says that the file could be opened for reading only. Its last user then
+	// closes it, so that the next one tries to open it for writing again.
 	reading bool
 }
 
@@ -31,11 +31,11 @@ var errGone = errors.New("file was deleted")
 
 func newHandle(fs vfs.FS, name string) *handle { return &handle{fs: fs, name: name} }
 
-// acquire returns the open file; release must follow. A file that is not there is not
-// made: what is missing must not look like what is empty.
+// acquire returns the open file; release must follow. It does not create a missing file:
+// missing must not look like empty.
 func (h *handle) acquire() (vfs.File, error) { return h.open(os.O_RDWR) }
 
-// create is acquire for a file that may have to be made.
+// create is acquire, and creates a missing file.
 func (h *handle) create() (vfs.File, error) { return h.open(os.O_RDWR | os.O_CREATE) }
 
 func (h *handle) open(flag int) (vfs.File, error) {
@@ -59,7 +59,7 @@ func (h *handle) open(flag int) (vfs.File, error) {
 	return h.file, nil
 }
 
-// acquireOpen is acquire for a file that is open; ok is false if it is not.
+// acquireOpen acquires the file only if it is open already.
 func (h *handle) acquireOpen() (ok bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -70,10 +70,10 @@ func (h *handle) acquireOpen() (ok bool) {
 	return true
 }
 
-// osFile returns the system's file behind the one that the caller has acquired, or nil.
+// osFile returns the operating system's file behind the acquired one, or nil.
 func (h *handle) osFile() *os.File { return vfs.OSFile(h.file) }
 
-// ReadAt implements [segment.Source]. Whoever reads has acquired the file.
+// ReadAt implements [segment.Source]. The caller has acquired the file.
 func (h *handle) ReadAt(ctx context.Context, p []byte, at int64) (int, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
@@ -81,7 +81,8 @@ func (h *handle) ReadAt(ctx context.Context, p []byte, at int64) (int, error) {
 	return h.file.ReadAt(p, at)
 }
 
-// cachedHandle is a handle of whose file only what the system has in memory can be read.
+// cachedHandle is a handle that reads only what the operating system has in memory of
+// the file.
 type cachedHandle handle
 
 // ReadAt implements [segment.Source].
@@ -122,14 +123,14 @@ func (h *handle) retire() {
 	}
 }
 
-// isGone reports whether the file was given up.
+// isGone reports whether the handle was retired.
 func (h *handle) isGone() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.gone
 }
 
-// path is the file's name for now.
+// path is the file's current name.
 func (h *handle) path() string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -146,8 +147,8 @@ func (h *handle) rename(to string) error {
 	return nil
 }
 
-// closeLocked drops the file. Closing a file that was synced, or only read, has
-// no error that could matter.
+// closeLocked closes the file. The file was synced or only read, so an error of Close
+// does not matter.
 func (h *handle) closeLocked() {
 	if h.file != nil {
 		_ = h.file.Close()

@@ -14,7 +14,7 @@ import (
 	"github.com/botehq/bote/internal/storage/vfs"
 )
 
-// counting is a file system that knows how many files are open.
+// counting is a file system that counts its open files.
 type counting struct {
 	vfs.FS
 	open atomic.Int64
@@ -39,7 +39,7 @@ func (f countedFile) Close() error {
 	return f.File.Close()
 }
 
-// TestSegmentThatCannotBeCreated: it keeps no file open.
+// TestSegmentThatCannotBeCreated: a segment that cannot be created keeps no file open.
 func TestSegmentThatCannotBeCreated(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("broken")
@@ -64,7 +64,8 @@ func TestSegmentThatCannotBeCreated(t *testing.T) {
 	}
 }
 
-// TestReaderMakesNoFile: a segment that vanished is missing, not empty.
+// TestReaderMakesNoFile: reading does not create a file; a segment that vanished is
+// missing, not empty.
 func TestReaderMakesNoFile(t *testing.T) {
 	t.Parallel()
 	mem := vfs.NewMem()
@@ -81,7 +82,7 @@ func TestReaderMakesNoFile(t *testing.T) {
 }
 
 // TestIndexesInUseAreKept: an index of a closed segment is dropped when nobody has used
-// it for a while, not while somebody does.
+// it for a while, and kept while somebody uses it.
 func TestIndexesInUseAreKept(t *testing.T) {
 	t.Parallel()
 	mem := vfs.NewMem()

@@ -16,8 +16,8 @@ import (
 	"github.com/botehq/bote/internal/storage/vfs"
 )
 
-// inBubble runs a test with a log on a disk in memory that forgets what is not
-// synced, and a clock that moves when everything waits.
+// inBubble runs a test in a bubble, whose clock moves when everything waits. The log
+// is on a disk in memory that forgets what is not synced.
 func inBubble(t *testing.T, cfg commitlog.Config, set storage.Settings, f func(t *testing.T, fs *vfs.Mem, store *commitlog.Store, l *commitlog.Log)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -43,7 +43,8 @@ func filesOf(t *testing.T, fs *vfs.Mem, suffix string) (out []string) {
 	return out
 }
 
-// recoveryPoint is the saved one of the test's partition, "" before the first.
+// recoveryPoint returns the saved recovery point of the test's partition, "" if none
+// was saved yet.
 func recoveryPoint(t *testing.T, fs *vfs.Mem) string {
 	t.Helper()
 	raw, err := vfs.ReadFile(fs, "/data/recovery-point-offset-checkpoint")
@@ -162,8 +163,8 @@ func TestSegmentsRollByTheirAge(t *testing.T) {
 	})
 }
 
-// TestACutTailStaysCut: recovery cuts off what is not whole, and a crash right behind
-// it must not bring that back behind records which came in its place.
+// TestACutTailStaysCut: recovery cuts off what is not whole. A crash right after that
+// must not bring it back behind records that were appended in its place.
 func TestACutTailStaysCut(t *testing.T) {
 	fs, set := vfs.NewStrictMem(), storagetest.Settings
 	store := openStore(t, fs)

@@ -12,8 +12,8 @@ import (
 )
 
 // index is the file of an offset index or a time index. The entries of the active
-// segment are in memory; those of a closed one are loaded when they are asked for. It
-// is guarded by the segment's mu.
+// segment are in memory; those of a closed segment are loaded on first use.
+// logSegment.mu guards it.
 //
 //	saved <= len(raw), if the entries are loaded
 type index[Entries ~[]byte] struct {
@@ -22,18 +22,18 @@ type index[Entries ~[]byte] struct {
 	name   string
 	raw    Entries // valid if loaded
 	loaded bool
-	used   time.Time // when it was last asked for
+	used   time.Time // when load was last called
 	saved  int       // bytes of raw that the file has, -1 if that is unknown
-	longer bool      // the file has more than that
-	absent bool      // there is no file, and none is needed before the segment has batches
+	longer bool      // the file may have bytes behind saved, or has yet to be created
+	absent bool      // there is no file, and none is needed until the segment has batches
 }
 
 func newIndex[Entries ~[]byte](fs vfs.FS, log *handle, name string) *index[Entries] {
 	return &index[Entries]{log: log, fs: fs, name: name}
 }
 
-// load reads the file; a missing file is an error, which is errGone once the segment
-// was given up.
+// load reads the file. A missing file is an error; it is errGone if the segment was
+// retired.
 func (x *index[Entries]) load() error {
 	x.used = time.Now()
 	if x.loaded {
@@ -46,32 +46,33 @@ func (x *index[Entries]) load() error {
 	if err != nil {
 		return fmt.Errorf("read index: %w", err)
 	}
-	x.raw, x.saved, x.loaded = bytes.Clone(raw), len(raw), true // what is kept has no room to spare
+	x.raw, x.saved, x.loaded = bytes.Clone(raw), len(raw), true // a copy: raw may have much spare capacity
 	return nil
 }
 
-// reset makes the index empty; the file follows at the next save.
+// reset makes the index empty; the next save empties the file too.
 func (x *index[Entries]) reset() {
 	x.raw, x.saved, x.longer, x.loaded, x.absent = nil, -1, true, true, false
 }
 
-// without says that there is no file, of a segment without batches: most of ten thousand
-// new partitions would have none for a while.
+// without says that there is no file, which a segment without batches does not need.
+// Most of ten thousand new partitions have no batches for a while.
 func (x *index[Entries]) without() {
 	x.raw, x.saved, x.longer, x.loaded, x.absent = nil, 0, false, true, true
 }
 
-// begin has the file made by the next save, for the segment gets its first batch.
+// begin makes the next save create the file: the segment gets its first batch.
 func (x *index[Entries]) begin() { x.longer = x.longer || x.absent }
 
-// drop forgets a loaded index whose file is complete and that nobody used since a time.
+// drop forgets a loaded index if its file is complete and nobody has used it since a
+// time.
 func (x *index[Entries]) drop(since time.Time) {
 	if x.loaded && !x.absent && x.complete() && x.used.Before(since) {
 		x.raw, x.loaded = nil, false
 	}
 }
 
-// keep drops all entries but the first ones.
+// keep drops all entries but the given first ones.
 func (x *index[Entries]) keep(first Entries) {
 	if len(first) < len(x.raw) {
 		x.raw = first
@@ -80,8 +81,8 @@ func (x *index[Entries]) keep(first Entries) {
 	}
 }
 
-// save writes what the file does not have yet, and reports whether that was
-// anything. It does not sync.
+// save writes the entries that the file does not have yet, and reports whether it
+// wrote any. It does not sync.
 func (x *index[Entries]) save() (wrote bool, err error) {
 	if !x.loaded || x.complete() {
 		return false, nil
@@ -95,18 +96,18 @@ func (x *index[Entries]) save() (wrote bool, err error) {
 		err = cerr
 	}
 	if err != nil {
-		x.saved, x.longer = -1, true // what the file holds is unknown: write all of it next time
+		x.saved, x.longer = -1, true // the content is unknown: write all of it next time
 		return false, fmt.Errorf("write index: %w", err)
 	}
 	x.saved, x.longer, x.absent = len(x.raw), false, false
 	return true, nil
 }
 
-// complete reports whether the file is as raw.
+// complete reports whether the file has exactly raw.
 func (x *index[Entries]) complete() bool { return x.saved == len(x.raw) && !x.longer }
 
-// writeTo overwrites in place: entries that the file has are there after a crash
-// too, and a recovery point has those below it trusted.
+// writeTo overwrites in place, so that a crash never takes entries that the file
+// has: those below the recovery point are trusted.
 func (x *index[Entries]) writeTo(f vfs.File) error {
 	if from := max(x.saved, 0); from < len(x.raw) {
 		if _, err := f.WriteAt(x.raw[from:], int64(from)); err != nil {

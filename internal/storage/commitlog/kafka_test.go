@@ -21,8 +21,8 @@ import (
 	"github.com/botehq/bote/internal/topic"
 )
 
-// kafkaPartition is what Apache Kafka 4.2 served from a directory of its own
-// after it was started on it again.
+// kafkaPartition is what Apache Kafka 4.2 served from its own directory after a
+// restart.
 type kafkaPartition struct {
 	Topic                        string
 	TopicID                      string
@@ -82,8 +82,8 @@ func dataDir(t *testing.T, root string) string {
 }
 
 // TestKafkasDirectories opens directories that Apache Kafka wrote, after a clean
-// stop and after a kill, and must find what Kafka found in them: batches, torn
-// and corrupt tails cut at the same offset, starts, and epochs.
+// stop and after a kill. bote must find what Kafka found in them: the same batches,
+// starts and epochs, and torn and corrupt tails cut at the same offset.
 func TestKafkasDirectories(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"clean", "killed"} {

@@ -21,7 +21,7 @@ type dirContents struct {
 	hasIndex  map[string]bool
 }
 
-// list reads the directory and removes what a crash left unfinished.
+// list reads the directory, and removes files that a deletion or a crash left behind.
 func (l *Log) list() (dirContents, error) {
 	o := dirContents{hasIndex: map[string]bool{}}
 	names, err := l.store.fs.Names(l.dir)
@@ -61,17 +61,17 @@ func parseName(name string) (base int64, suffix string) {
 	if len(digits) != 20 {
 		return -1, ""
 	}
-	n, err := strconv.ParseUint(digits, 10, 63) // takes no sign
+	n, err := strconv.ParseUint(digits, 10, 63) // ParseUint accepts no sign
 	if err != nil {
 		return -1, ""
 	}
 	return int64(n), "." + rest
 }
 
-// load brings the log to life. After a clean stop the files are trusted and only
-// the tail behind the last index entry is looked at. Otherwise everything from
-// the recovery point on is checked, and cut at the first batch that is not whole;
-// what is left counts as synced up to the recovery point only.
+// load opens the log from its files. After a clean stop it trusts them and looks only at
+// the tail behind the last index entry. Otherwise it checks everything from the recovery
+// point on, and cuts the log at the first batch that is not whole; what is left counts as
+// synced only up to the recovery point.
 func (l *Log) load(ctx context.Context, clean bool, recoveryPoint, start int64) (rec storage.Recovered, err error) {
 	o, err := l.list()
 	if err != nil {
@@ -87,7 +87,8 @@ func (l *Log) load(ctx context.Context, clean bool, recoveryPoint, start int64) 
 	epochs, epochsOK := l.readEpochs()
 	l.epochs = slices.Clone(epochs)
 	if !clean {
-		// The file may be older than the batches; what they say counts from here on.
+		// The file may be older than the batches. From the recovery point on, the batches say
+		// which epochs there are.
 		l.epochs = epochsBelow(l.epochs, recoveryPoint)
 		if o.segments, err = l.dropLeftovers(o.segments, start); err != nil {
 			return storage.Recovered{}, err
@@ -137,9 +138,9 @@ func (l *Log) load(ctx context.Context, clean bool, recoveryPoint, start int64) 
 	return rec, err
 }
 
-// noteOnDisk notes how much of the log is on the disk. After a clean stop that is all of
-// it. What lies above the recovery point after a crash may be in the page cache only, and
-// a killed process may not have synced the names.
+// noteOnDisk sets diskState. After a clean stop all of the log is on the disk. After a
+// crash, what lies above the recovery point may be in the page cache only, and a killed
+// process may not have synced the names.
 func (l *Log) noteOnDisk(clean bool, recoveryPoint int64) {
 	d, end := &l.disk, l.End()
 	d.base = l.segments[0].base
@@ -155,8 +156,8 @@ func (l *Log) noteOnDisk(clean bool, recoveryPoint int64) {
 	}
 }
 
-// proveFound compares the log start and the leader epochs with the batches. Epochs that
-// could not be read have been rebuilt from the batches.
+// proveFound checks the log start and the leader epochs against the batches. Epochs that
+// could not be read have already been rebuilt from the batches.
 func (l *Log) proveFound(ctx context.Context, clean, epochsOK bool) error {
 	l.epochs = epochsBelow(l.epochs, l.End())
 	if clean && epochsOK {
@@ -173,8 +174,8 @@ func (l *Log) proveFound(ctx context.Context, clean, epochsOK bool) error {
 	return nil
 }
 
-// dropLeftovers removes segments that lie below the log start: retention was about
-// to, and which of them a crash brought back is left to chance.
+// dropLeftovers removes segments that end at or below the log start. Retention removed
+// them or was about to; which of them are there after a crash is left to chance.
 func (l *Log) dropLeftovers(segments []*logSegment, start int64) ([]*logSegment, error) {
 	n := 0
 	for n+1 < len(segments) && segments[n+1].base <= start {
@@ -183,8 +184,8 @@ func (l *Log) dropLeftovers(segments []*logSegment, start int64) ([]*logSegment,
 	return segments[n:], l.removeSegments(segments[:n])
 }
 
-// openSegments opens, and if need be recovers, segments from the oldest on. It
-// reports whether segments were removed.
+// openSegments opens the segments from the oldest on, and recovers those that need it. It
+// reports whether it removed segments.
 func (l *Log) openSegments(ctx context.Context, o dirContents, clean bool, recoveryPoint int64, epochsOK bool) (removed bool, err error) {
 	check := checkChecksums
 	if clean {
@@ -197,8 +198,8 @@ func (l *Log) openSegments(ctx context.Context, o dirContents, clean bool, recov
 		if !last {
 			ends = o.segments[i+1].base
 		}
-		// A recovery point at the very end of a segment may be older than the last
-		// entries of its indexes, which it got when the next one began.
+		// If the recovery point is exactly the segment's end, it may be older than the last
+		// entries of the indexes: the segment got those when the next one began.
 		if !last && indexed && epochsOK && (clean || ends < recoveryPoint) {
 			l.segments = append(l.segments, s)
 			l.end.Store(ends)
@@ -220,7 +221,7 @@ func (l *Log) openSegments(ctx context.Context, o dirContents, clean bool, recov
 			return false, err
 		}
 		l.segments = append(l.segments, s)
-		// A power cut may take a segment, or its bytes, and leave the next one.
+		// A power cut may take a segment, or its bytes, and leave the next segment.
 		if hole := !clean && !last && ends > recoveryPoint && l.End() != ends; torn || hole {
 			return !last, l.removeSegments(o.segments[i+1:])
 		}
@@ -234,7 +235,8 @@ func (l *Log) openSegments(ctx context.Context, o dirContents, clean bool, recov
 	return false, nil
 }
 
-// removeSegments deletes segments behind an incomplete one, or below the start.
+// removeSegments removes the files of segments that do not belong to the log: they lie
+// behind an incomplete segment or below the start, or could not be created.
 func (l *Log) removeSegments(gone []*logSegment) error {
 	for _, s := range gone {
 		l.log.Warn("removed a segment that is not of the log any more", slog.Int64("segment", s.base))
@@ -259,8 +261,8 @@ func removeIfThere(fs vfs.FS, name string) error {
 	return nil
 }
 
-// startOver begins an empty log at start, because there is none yet or because
-// all of it lies below start.
+// startOver begins an empty log at start, because there is no segment yet or because
+// everything lies below start.
 func (l *Log) startOver(start int64) error {
 	if err := l.removeSegments(l.segments); err != nil {
 		return err

@@ -17,7 +17,7 @@ import (
 //
 //	segments[0].base <= start <= end; segments ascend and are never empty.
 //
-// Only the goroutine that has the partition's append turn appends and rolls.
+// Only the goroutine that holds the partition's append turn appends and rolls.
 type Log struct {
 	store *Store
 	part  storage.Partition
@@ -25,27 +25,28 @@ type Log struct {
 	hooks storage.Hooks
 	log   *slog.Logger
 
-	// flushing is held by whoever syncs: what one flush found new must be on disk
-	// before another announces what lies behind it.
+	// flushing is held during a flush: what one flush took to sync must be on the disk
+	// before another flush announces a higher end.
 	flushing token.Token
 
-	// inside is held by whoever changes files of the directory by their names, from
-	// seeing that the log is alive on: a log that was deleted may have a namesake.
-	// Appends do not take it, since Delete ends a log in their turn.
+	// inside is held by a goroutine that changes files of the directory by name. It takes
+	// inside first and then checks that the log is alive: a new log of the same name may
+	// own the directory of a deleted one. Appends do not take it, since Delete ends the
+	// log in its append turn.
 	inside token.Token
 
-	queued atomic.Bool // waits for the flusher
-	// failuresSeen is how often syncing the volume had failed before a flush last synced the
-	// log's own files, or before the log was made; neverSeen if it was found in files that
-	// another process may have left unsynced.
+	queued atomic.Bool // waits for a round of the flusher
+	// failuresSeen is volume.failures as it was before a flush last synced the log's own
+	// files, or before the log was created. It is neverSeen if another process may have
+	// left the log's files unsynced.
 	failuresSeen atomic.Int64
-	// sinceSnapshot is the bytes appended since the last snapshot.
+	// sinceSnapshot counts the bytes appended since the last snapshot.
 	sinceSnapshot atomic.Int64
 
-	// changingEpochs is held by whoever changes the leader epochs, until the file has
-	// them: it must not go back to older ones.
+	// changingEpochs is held by a goroutine that changes the leader epochs, until the
+	// file has them too: an older write of the file must not replace a newer one.
 	changingEpochs token.Token
-	// epochsStale says that the file of the leader epochs could not be written.
+	// epochsStale says that the last write of the leader epoch file failed.
 	epochsStale atomic.Bool
 
 	end atomic.Int64
@@ -59,15 +60,15 @@ type Log struct {
 	atOpen    foundAtOpen
 	snapshots []int64 // the offsets of the snapshot files, ascending
 	epochs    []storage.Epoch
-	err       error // why the log takes no more batches
+	err       error // why the log takes no more batches; nil while it does
 	mended    bool  // mend has succeeded since the log failed
 	closed    bool
 	hints     [4]hint
 	nextHint  int
 }
 
-// takeDir waits until nobody else changes files of the directory. What it returns
-// lets the next one. If the log has ended, the directory may be another's by now.
+// takeDir takes the token Log.inside and returns the function that gives it back.
+// alive is false if the log has ended: the directory may then belong to another log.
 func (l *Log) takeDir() (release func(), alive bool) {
 	l.inside.Take()
 	l.mu.RLock()
@@ -75,7 +76,8 @@ func (l *Log) takeDir() (release func(), alive bool) {
 	return l.inside.Give, l.aliveLocked() == nil
 }
 
-// waitForDir is takeDir for whoever may stop waiting.
+// waitForDir is takeDir for a caller that may stop waiting. It does not look whether
+// the log is alive.
 func (l *Log) waitForDir(ctx context.Context) (release func(), err error) {
 	if err := l.inside.TakeContext(ctx); err != nil {
 		return nil, err //nolint:wrapcheck // it is the context's
@@ -124,9 +126,9 @@ func (l *Log) aliveLocked() error {
 	return nil
 }
 
-// fail ends the log's writing life. What the kernel could not write may be gone
-// from its cache, so trying again would prove nothing. Opening it anew does: see
-// [Opening.ReopenLog].
+// fail makes the log take no more batches. The kernel may have dropped from its cache
+// what it could not write, so a second sync that succeeds would prove nothing.
+// Opening the log again does prove what is there: see [Opening.ReopenLog].
 func (l *Log) fail(err error) {
 	l.mu.Lock()
 	first := l.err == nil && !l.closed
@@ -140,8 +142,8 @@ func (l *Log) fail(err error) {
 	}
 }
 
-// Close saves the indexes and a snapshot, syncs, and ends the log. One that was never
-// open is only given up: the next start has to recover it.
+// Close saves the indexes and a snapshot, syncs, and ends the log. A log that was
+// never completely opened is only given up: the next start has to recover it.
 func (l *Log) Close() error {
 	if l.halfOpen() {
 		l.store.giveUp(l)
@@ -158,14 +160,14 @@ func (l *Log) Close() error {
 	return err
 }
 
-// prepareClose writes what a clean start wants to find. What the last snapshot of
-// an earlier life said stays until this one's is there.
+// prepareClose writes what a start after a clean stop expects. The snapshot of an
+// earlier process stays until the new one is written.
 func (l *Log) prepareClose() error {
 	l.mu.RLock()
 	err, active, clean := l.aliveLocked(), l.active(), l.end.Load() == l.atOpen.end
 	l.mu.RUnlock()
 	if err == nil && l.epochsStale.Load() {
-		err = l.trimEpochs() // the next start compares them with the log start
+		err = l.trimEpochs() // the next start compares the file with the log start
 	}
 	if err != nil || clean {
 		return err
@@ -182,7 +184,7 @@ func (l *Log) prepareClose() error {
 	return err
 }
 
-// retire marks the log closed and lets go of its files.
+// retire marks the log closed and releases its files.
 func (l *Log) retire() {
 	l.mu.Lock()
 	if l.err != nil && !l.closed {
@@ -197,7 +199,7 @@ func (l *Log) retire() {
 	l.store.forget(l)
 }
 
-// closeIdle gives back what an idle log does not need.
+// closeIdle closes the files and drops the indexes that nobody has used since a time.
 func (l *Log) closeIdle(since time.Time) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()

@@ -30,12 +30,12 @@ func benchLog(b *testing.B) *commitlog.Log {
 	return l
 }
 
-// kibibyte is a batch of two records and about that size.
+// kibibyte returns a batch of two records and about a kibibyte.
 func kibibyte(ts int64) record.Batch {
 	return record.Build(ts, record.KeyValue{Value: make([]byte, 900)}, record.KeyValue{Value: make([]byte, 50)})
 }
 
-// filled is a log of such batches, one a second.
+// filled returns a log of such batches, one a second.
 func filled(b *testing.B, batches int) *commitlog.Log {
 	b.Helper()
 	l := benchLog(b)
@@ -59,7 +59,7 @@ func BenchmarkAppend(b *testing.B) {
 	}
 }
 
-// BenchmarkRead reads what a fetch reads: one behind the other, and from any offset.
+// BenchmarkRead reads as fetches do: sequentially, and from any offset.
 func BenchmarkRead(b *testing.B) {
 	const batches = 20_000
 	l, size := filled(b, batches), len(kibibyte(0))

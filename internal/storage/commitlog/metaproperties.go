@@ -11,8 +11,8 @@ import (
 	"github.com/botehq/bote/internal/storage/vfs"
 )
 
-// metaFile says whose a data directory is. It reaches disk, and Kafka's tools
-// read it.
+// metaFile says which cluster and node a data directory belongs to. It reaches
+// disk, and Kafka's tools read it.
 const metaFile = "meta.properties"
 
 // Identity is the content of meta.properties.
@@ -22,11 +22,11 @@ type Identity struct {
 	DirectoryID string
 }
 
-// ErrNotFormatted is returned by ReadIdentity for an empty directory or none.
+// ErrNotFormatted is returned by ReadIdentity for an empty or missing directory.
 var ErrNotFormatted = errors.New("data directory is not formatted")
 
-// ErrForeign is wrapped by what ReadIdentity returns for a directory that has
-// files but no identity: formatting it could destroy somebody's data.
+// ErrForeign is wrapped by the error of ReadIdentity for a directory that has files
+// but no identity: formatting it could destroy somebody's data.
 var ErrForeign = errors.New("directory holds something else")
 
 // ReadIdentity reads the identity of a data directory.

@@ -2,7 +2,7 @@ package commitlog
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// metrics are a store's figures.
+// metrics are a store's metrics.
 type metrics struct {
 	syncSeconds prometheus.Histogram
 	rounds      *prometheus.CounterVec

@@ -15,11 +15,12 @@ import (
 	"github.com/botehq/bote/internal/topic"
 )
 
-// tooMany is what a system answers that has no file left to open.
+// tooMany is the error of a system that can open no more files.
 func tooMany(name string) error { return &os.PathError{Op: "open", Path: name, Err: syscall.EMFILE} }
 
-// TestSyncWaitsForFiles: a process that may open no more files has lost nothing.
-// What it cannot sync is not announced, and is as soon as there are files again.
+// TestSyncWaitsForFiles: a process that can open no more files has lost nothing.
+// What it cannot sync is not announced until files can be opened again, and then
+// is.
 func TestSyncWaitsForFiles(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -40,7 +41,7 @@ func TestSyncWaitsForFiles(t *testing.T) {
 			rolled, refused := make(chan struct{}), make(chan struct{})
 			faulty.Inject(func(op vfs.Op, name string) error {
 				if op == vfs.OpSync {
-					<-rolled // which opens the new segment's files
+					<-rolled // rolling opens the new segment's files
 				}
 				select {
 				case <-rolled:
@@ -68,7 +69,7 @@ func TestSyncWaitsForFiles(t *testing.T) {
 			require.EqualValues(t, 1, p.durable.Load(), "announced without a sync")
 			faulty.Inject(nil)
 			select {
-			case <-refused: // one that was under way
+			case <-refused: // a sync that was under way
 			case <-p.moved:
 			}
 			p.await(t, 2)
@@ -83,7 +84,7 @@ func TestSyncWaitsForFiles(t *testing.T) {
 }
 
 // TestCreateIsUndone: what is left of a partition that could not be created must
-// not keep its name from the next topic that has it.
+// not keep its name from the next topic.
 func TestCreateIsUndone(t *testing.T) {
 	t.Parallel()
 	faulty := vfs.NewFaulty(vfs.NewMem())
@@ -91,7 +92,7 @@ func TestCreateIsUndone(t *testing.T) {
 	require.NoError(t, err)
 	faulty.Inject(func(op vfs.Op, name string) error {
 		if op == vfs.OpOpen && strings.HasSuffix(name, ".log") || op == vfs.OpRemove {
-			return tooMany(name) // a directory is opened to be removed
+			return tooMany(name) // removing a directory opens it
 		}
 		return nil
 	})

@@ -16,9 +16,9 @@ import (
 	"github.com/botehq/bote/internal/storage/vfs"
 )
 
-// TestReadThatMustNotWait: what the system has in memory is read, what it has not is
-// refused, and so is what takes a search. Nothing is ever read that a waiting read would
-// not find.
+// TestReadThatMustNotWait: a read that must not wait returns what the system has in
+// memory. What is not there is refused, and so is a read that has to search. It never
+// returns what a waiting read would not.
 func TestReadThatMustNotWait(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -47,8 +47,8 @@ func TestReadThatMustNotWait(t *testing.T) {
 	_, err = read(100, false)
 	require.NoError(t, err)
 
-	// To ask whether the system has the file has it begin to read it, so a read behind
-	// the question may find it there again.
+	// Asking whether the system has the file in memory makes the system read it, so a read
+	// after the question may find it there again.
 	for !droppedFromMemory(t, name) {
 		if got, err = read(0, true); errors.Is(err, storage.ErrWouldWait) {
 			break
@@ -72,8 +72,8 @@ func cachedBySystem(t *testing.T, name string) bool {
 	return err == nil
 }
 
-// droppedFromMemory has the system drop a file from its memory; it returns true if that
-// is the only place which the file has.
+// droppedFromMemory makes the system drop a file from its memory. It returns true if
+// memory is the only place where the file is.
 func droppedFromMemory(t *testing.T, name string) (onlyThere bool) {
 	t.Helper()
 	f, err := os.Open(name)

@@ -12,14 +12,14 @@ import (
 	"github.com/botehq/bote/internal/token"
 )
 
-// Opening opens logs together, so that what it creates and repairs is made durable
-// by few syncs instead of some for each log. The logs may be used after Settle.
-// All methods but Settle may be called concurrently.
+// Opening opens logs together, so that few syncs make durable what it creates and
+// repairs, instead of some for each log. The logs may be used after Settle. All
+// methods but Settle and Abandon may be called concurrently.
 type Opening struct {
 	s *Store
 
 	mu        sync.Mutex // guards what follows
-	created   []*Log     // or left by a process that was killed while it created them
+	created   []*Log     // created here, or found after a crash: the last process may have been killed while it created them
 	recovered []*Log
 	reopened  []reopened
 	shrunk    bool // a log ends below its recovery point
@@ -61,8 +61,8 @@ func (o *Opening) OpenLog(ctx context.Context, p storage.Partition, hooks storag
 	return l, rec, nil
 }
 
-// load opens a log whose directory is there, or is to be made with more care than
-// create does.
+// load opens a log whose directory exists, or which needs more care than create
+// takes: there may have been a log of this name before.
 func (o *Opening) load(ctx context.Context, l *Log) (storage.Recovered, error) {
 	s, name := o.s, dirName(l.part.Topic, l.part.Index)
 	failures := s.volume.failures.Load()
@@ -88,12 +88,12 @@ func (o *Opening) load(ctx context.Context, l *Log) (storage.Recovered, error) {
 	if created || clean || l.End() == 0 {
 		l.failuresSeen.Store(failures)
 	}
-	l.closeIdle(time.Now().Add(time.Hour)) // whoever appends or reads opens what it needs
+	l.closeIdle(time.Now().Add(time.Hour)) // the first append or read opens what it needs
 	o.note(l, created)
 	return rec, nil
 }
 
-// enter has others find an open log.
+// enter puts an open log into the store's map.
 func (s *Store) enter(l *Log) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -115,7 +115,7 @@ func (s *Store) newLog(p storage.Partition, hooks storage.Hooks) *Log {
 	}
 }
 
-// noteMade notes a log that create made.
+// noteMade notes a log that create made, for Settle.
 func (o *Opening) noteMade(l *Log) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -134,9 +134,10 @@ func (o *Opening) note(l *Log, created bool) {
 	}
 }
 
-// Settle makes durable what was created, and what was found in files but may have
-// been in the page cache only. Where durability is left to the operating system,
-// the latter is too.
+// Settle makes durable what was created, and batches that were found in files but
+// may have been in the page cache only. Where batches do not wait for syncs
+// ([FlushInterval], [FlushOS], no AlwaysSync), it leaves those batches to the timer
+// or the operating system.
 func (o *Opening) Settle() error {
 	if err := o.settleCreated(); err != nil {
 		return err
@@ -146,7 +147,8 @@ func (o *Opening) Settle() error {
 		err = o.settleReopened()
 	}
 	if err == nil && o.shrunk {
-		// What is appended from here on was not on the disk before.
+		// The recovery point on the disk lies above the log's end, and must not vouch for
+		// batches that are appended from here on.
 		err = o.s.WriteCheckpoints()
 	}
 	return err

@@ -3,21 +3,21 @@ package commitlog
 import "time"
 
 // pacer spaces the rounds of a flusher, so that under a steady stream of appends
-// one sync serves those of a while. A round that comes after a quiet time is
-// never held back.
+// one sync serves several. A round that comes after a quiet time is never held
+// back.
 //
-// Waiting only pays if more appends come meanwhile. A producer that waits for
-// each answer sends nothing while its append waits, so if nothing arrives in the
-// second half of the gap several times in a row, rounds begin at once for a
-// while; each time that turns out so again, for longer.
+// Waiting only pays if more appends come meanwhile. A producer that waits for each
+// answer sends nothing while its append waits. So if nothing arrives in the second
+// half of the gap, several times in a row, the next rounds begin at once. Each time
+// that this happens again, more rounds do so.
 //
-// All times are since the flusher began.
+// All times count from when the flusher began.
 type pacer struct {
 	gap    time.Duration
 	last   time.Duration // when the last round began
 	lonely int           // waits in a row that gained nothing
-	skip   int           // rounds to go without waiting
-	relief int           // what skip becomes next
+	skip   int           // rounds still to begin without waiting
+	relief int           // the next value of skip
 }
 
 const (
@@ -28,7 +28,8 @@ const (
 
 func newPacer(gap time.Duration) pacer { return pacer{gap: gap, last: -gap, relief: minRelief} }
 
-// wait returns how long to hold back a round that could begin now.
+// wait returns how long to hold back a round that could begin now; zero or less is
+// not at all.
 func (p *pacer) wait(now time.Duration) time.Duration {
 	if p.skip > 0 {
 		p.skip--
@@ -37,8 +38,8 @@ func (p *pacer) wait(now time.Duration) time.Duration {
 	return p.last + p.gap - now
 }
 
-// waited judges a wait by the number of appends that the round will serve and
-// the time of the last of them.
+// waited judges a wait by the number of appends that the round will serve and the
+// time of the last of them.
 func (p *pacer) waited(appends int64, latest time.Duration) {
 	if appends > 1 && latest >= p.last+p.gap/2 {
 		p.lonely, p.relief = 0, minRelief

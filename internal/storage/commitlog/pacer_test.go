@@ -9,8 +9,8 @@ import (
 
 const testGap = 2 * time.Millisecond
 
-// rounds plays n rounds against a pacer; arrive says how many appends a round
-// that waited until now serves, and when the last of them came.
+// rounds plays n rounds against a pacer. For a round that waited until now, arrive
+// says how many appends it serves, and when the last of them came.
 func rounds(p *pacer, n int, now time.Duration, work time.Duration, arrive func(from, to time.Duration) (int64, time.Duration)) (waits int, end time.Duration) {
 	for range n {
 		if wait := p.wait(now); wait > 0 {
@@ -40,7 +40,7 @@ func TestPacerHoldsBackAStream(t *testing.T) {
 func TestPacerLetsALonelyProducerGo(t *testing.T) {
 	t.Parallel()
 	p := newPacer(testGap)
-	// One producer, which sends its next record when it has the answer.
+	// One producer, which waits for each answer before it sends the next record.
 	lonely := func(from, _ time.Duration) (int64, time.Duration) { return 1, from + 300*time.Microsecond }
 	waits, _ := rounds(&p, 10_000, time.Second, 300*time.Microsecond, lonely)
 	require.Less(t, waits, 60)

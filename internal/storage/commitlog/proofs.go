@@ -14,16 +14,15 @@ import (
 	"github.com/botehq/bote/internal/topic"
 )
 
-// Indexes, leader epochs and log starts have no checksum: a bit that a disk lost
-// would send readers to wrong places. What they say is therefore proved by the
-// batches when it is used: an index entry that its batch does not confirm is passed
-// over for the one before it (package segment does that for indexes), which costs
-// reading some headers more.
+// Indexes, leader epochs and log starts have no checksum: one flipped bit would send
+// readers to wrong places. So they are checked against the batches when they are used.
+// An index entry that its batch does not confirm is skipped for the one before it
+// (package segment does that), which costs reading some more headers.
 
-// proveStart compares the log start with the leader epochs after a clean stop: the
-// first begins at the log start or where the first batch is. If it does not, one of
-// two files without a checksum is wrong, and believing either might lose records or
-// bring deleted ones back.
+// proveStart compares the log start with the leader epochs after a clean stop. The
+// first epoch must begin at or above the log start, with no batch between the two.
+// Otherwise one of two files without a checksum is wrong; believing the wrong one might
+// lose records or bring deleted ones back.
 func (l *Log) proveStart() error {
 	if len(l.epochs) == 0 || l.End() == l.start {
 		return nil
@@ -50,8 +49,8 @@ func (l *Log) epochsLate() bool {
 }
 
 // headerAt returns a copy of the header of the first batch that ends at or above an
-// offset, nil if there is none. It reads little, and is not ended half way: what cannot
-// be read counts as not proved.
+// offset, nil if there is none. It reads little, so it cannot be cancelled. Callers
+// count a batch that cannot be read as no proof.
 func (l *Log) headerAt(offset int64) (h record.Batch, err error) {
 	i, _ := slices.BinarySearchFunc(l.segments, offset+1, func(s *logSegment, o int64) int { return int(min(max(s.base-o, -1), 1)) })
 	for _, s := range l.segments[max(i-1, 0):] {
@@ -83,10 +82,10 @@ func (s *logSegment) headerAt(ctx context.Context, offset int64) (h record.Batch
 	return h, err
 }
 
-// proveEpochs compares the leader epochs with the batches after a clean stop and
-// makes them anew if they do not agree. After a crash the file may be older than the
-// batches, which were looked at from the recovery point on: it must not lack those
-// before.
+// proveEpochs compares the leader epochs with the batches and rebuilds them if they do
+// not agree. After a crash, the epochs from the recovery point on come from the batches
+// already. The file may be older than the batches, so it is checked that it lacks none
+// below that.
 func (l *Log) proveEpochs(ctx context.Context, clean bool) error {
 	if clean && len(l.epochs) > 0 && !l.epochsProven() || l.epochsLate() {
 		return l.findEpochs(ctx)
@@ -94,8 +93,8 @@ func (l *Log) proveEpochs(ctx context.Context, clean bool) error {
 	return nil
 }
 
-// findEpochs takes the leader epochs from the batches. What one batch says against all
-// others is not believed: no checksum covers its epoch either.
+// findEpochs takes the leader epochs from the batches. If the batches contradict each
+// other, the file counts: no checksum covers a batch's epoch either.
 func (l *Log) findEpochs(ctx context.Context) error {
 	var found []storage.Epoch
 	back := false
@@ -119,12 +118,12 @@ func (l *Log) findEpochs(ctx context.Context) error {
 	return nil
 }
 
-// epochsProven looks at the batches around the beginning of each epoch, and at the
-// last.
+// epochsProven checks the batches around the beginning of each epoch, and the last
+// batch.
 func (l *Log) epochsProven() bool {
 	for i, e := range l.epochs {
 		if len(l.epochs) == 1 {
-			break // its last batch, below, is all
+			break // checking its last batch, below, is enough
 		}
 		next := l.End()
 		if i+1 < len(l.epochs) {
@@ -132,7 +131,7 @@ func (l *Log) epochsProven() bool {
 		}
 		from := e.Start
 		if i == 0 {
-			from = next - 1 // its beginning is a matter of the log start
+			from = next - 1 // proveStart checks its beginning
 		}
 		if h, err := l.headerAt(from); err != nil || h != nil && h.BaseOffset() < next && h.LeaderEpoch() != e.Epoch {
 			return false
@@ -149,10 +148,10 @@ func (l *Log) epochsProven() bool {
 	return err == nil && (h == nil || h.LeaderEpoch() == l.epochs[n-1].Epoch)
 }
 
-// proveEnd compares where the log ends with what the recovery point says: after a
-// clean stop that is the end, otherwise what was on the disk already. It also refuses
-// a log start behind the end, which would take all batches away; a clean stop leaves
-// none.
+// proveEnd compares the log's end with the recovery point. After a clean stop that was
+// the end; after a crash, everything below it was on the disk. After a clean stop it
+// also refuses a log start above the end: a clean stop leaves none, and it would remove
+// all batches.
 func (l *Log) proveEnd(clean bool, start int64) error {
 	end := l.End()
 	switch {
@@ -169,9 +168,9 @@ func (l *Log) proveEnd(clean bool, start int64) error {
 }
 
 // tellMissing looks at indexes in the middle of the log that have no segment. If
-// their first offset is in another segment, they were left over when theirs was
-// removed, and are removed too. Otherwise their segment was lost, and readers will
-// go on behind the hole.
+// another segment has their first offset, they are leftovers of a removed segment, and
+// are removed too. Otherwise their segment was lost, and readers will go on behind the
+// hole.
 func (l *Log) tellMissing(o dirContents) (removed bool, err error) {
 	for _, name := range slices.Sorted(maps.Keys(o.hasIndex)) {
 		base, suffix := parseName(name)
@@ -195,8 +194,8 @@ func (l *Log) tellMissing(o dirContents) (removed bool, err error) {
 	return removed, nil
 }
 
-// errDamagedBatch is the refusal to cut a log where that takes batches that were on
-// the disk: what is behind the damaged one was acknowledged and may be good.
+// errDamagedBatch refuses to cut a log below the end that was on the disk: the batches
+// behind the damaged one were acknowledged and may be good.
 func errDamagedBatch(name string, position, offset, end int64, check batchCheck) error {
 	what := fmt.Sprintf("the log ended at %d when it was stopped", end)
 	if check == checkChecksums {
@@ -206,9 +205,9 @@ func errDamagedBatch(name string, position, offset, end int64, check batchCheck)
 		name, position, offset, what, recoveryPointFile, offset)
 }
 
-// errOtherTopic is the refusal of a directory that says after a clean stop that it
-// belongs to another topic of its name: a crash can leave one behind, a clean stop
-// cannot, so it is damaged.
+// errOtherTopic refuses a directory whose topic ID, after a clean stop, is not that of
+// the topic of its name. A crash can leave such a directory, a clean stop cannot, so
+// the file is damaged.
 func errOtherTopic(dir string, says, is topic.ID) error {
 	return fmt.Errorf("%s says in %s that it belongs to topic ID %s, but that of the topic is %s: correct the file, or move the directory away", dir, metadataFile, says, is)
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/botehq/bote/internal/storage/vfs"
 )
 
-// Read returns whole batches of one segment, from the one that holds r.From.
+// Read returns whole batches of one segment, beginning with the batch that holds r.From.
 func (l *Log) Read(ctx context.Context, r storage.Range) (storage.Chunk, error) {
 	if err := ctx.Err(); err != nil {
 		return storage.Chunk{}, err
@@ -25,7 +25,7 @@ func (l *Log) Read(ctx context.Context, r storage.Range) (storage.Chunk, error) 
 		}
 		if r.NoWait && at < 0 {
 			if r.From != s.base {
-				return storage.Chunk{}, storage.ErrWouldWait // to find it takes more than one read
+				return storage.Chunk{}, storage.ErrWouldWait // finding the batch takes more than one read
 			}
 			at = 0
 		}
@@ -34,7 +34,7 @@ func (l *Log) Read(ctx context.Context, r storage.Range) (storage.Chunk, error) 
 		}
 		if err != nil {
 			if errors.Is(err, errGone) {
-				continue // retention took the segment; the start has moved
+				continue // retention has removed the segment; the start has moved
 			}
 			return storage.Chunk{}, fmt.Errorf("read %s at %d: %w", l.dir, r.From, err)
 		}
@@ -51,7 +51,7 @@ func (l *Log) Read(ctx context.Context, r storage.Range) (storage.Chunk, error) 
 				return storage.Chunk{}, err
 			}
 			if len(c.Data) >= record.HeaderSize && record.Batch(c.Data).LastOffset() < r.From {
-				// A damaged offset led here: a reader that gets nothing new asks for ever.
+				// A damaged offset led here. A reader that gets nothing new would ask for ever.
 				c.Release()
 				if r.NoWait {
 					return storage.Chunk{}, storage.ErrWouldWait
@@ -73,19 +73,19 @@ func (l *Log) Read(ctx context.Context, r storage.Range) (storage.Chunk, error) 
 	}
 }
 
-// visibleIn returns up to where the bytes of a segment are known to be below an offset;
-// 0 if the offset may lie within it.
+// visibleIn returns the segment's size if all its batches are known to be below offset
+// to, else 0.
 func (l *Log) visibleIn(s, next *logSegment, to int64) int64 {
-	size := s.size.Load() // before the end: what is appended after it does not count
+	size := s.size.Load() // read before End: batches appended in between do not count
 	if next != nil && next.base <= to || next == nil && l.End() <= to {
 		return size
 	}
 	return 0
 }
 
-// locate finds the segment that may hold an offset, the one after it, and the
-// position of the batch that begins with it, -1 if that is not known. No segment
-// means that there is nothing to read yet.
+// locate finds the segment that may hold an offset, the one after it, and the position of
+// the batch that begins with the offset, -1 if that is not known. s is nil if there is
+// nothing to read yet.
 func (l *Log) locate(offset int64) (s, next *logSegment, at int64, err error) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
@@ -173,7 +173,7 @@ func (l *Log) readAt(ctx context.Context, s *logSegment, at int64, r storage.Ran
 	return c, nil
 }
 
-// openFor opens the segment's file as a read wants it. release of its handle must follow.
+// openFor opens the segment's file for a read. The caller must call s.log.release.
 func (s *logSegment) openFor(r storage.Range) (segment.Body, error) {
 	if !r.NoWait {
 		return s.open()
@@ -184,12 +184,12 @@ func (s *logSegment) openFor(r storage.Range) (segment.Body, error) {
 	return s.body((*cachedHandle)(s.log)), nil
 }
 
-// worthAFile is how many bytes make it worth the calls to send them from the file.
+// worthAFile is how many bytes make sending from the file worth its system calls.
 const worthAFile = 64 << 10
 
-// fileChunk finds whole batches with the index alone, so that nobody has to read
-// what the kernel can send. The last few batches, which the index does not tell
-// apart, are left for the next read.
+// fileChunk finds whole batches with the index alone, so that the broker does not read
+// what the kernel can send. It leaves the last few batches, behind the last index entry,
+// for the next read.
 func (l *Log) fileChunk(ctx context.Context, s *logSegment, at int64, r storage.Range) (storage.Chunk, bool) {
 	if !r.FileWanted || min(int64(r.MaxBytes), s.size.Load()-at) < worthAFile {
 		return storage.Chunk{}, false
@@ -215,16 +215,16 @@ func (l *Log) fileChunk(ctx context.Context, s *logSegment, at int64, r storage.
 		s.log.release()
 		return storage.Chunk{}, false
 	}
-	// The batch behind the end tells where the next read goes on, and that the
-	// index does not lie.
+	// The header of the batch behind the end tells where the next read goes on, and confirms
+	// the index entry.
 	next, ok, err := body.Confirm(ctx, entry)
 	if err != nil || !ok || next.BaseOffset() <= r.From {
 		s.log.release()
 		return storage.Chunk{}, false
 	}
 	l.remember(hint{offset: next.BaseOffset(), base: s.base, at: end})
-	// The look behind the end hides from the system that the file is read in order,
-	// so it is told, and of the next read too.
+	// After that read of a header the kernel does not see that the file is read in order. So
+	// tell it, and about the next read too.
 	vfs.WillNeed(file, at, min(2*(end-at), body.Size-at))
 	return storage.NewFileChunk(file, at, int(end-at), s.log.release), true
 }
@@ -243,7 +243,7 @@ func (l *Log) remember(h hint) {
 	l.nextHint = (l.nextHint + 1) % len(l.hints)
 }
 
-// forgetHint takes back one that is wrong.
+// forgetHint removes a hint that is wrong.
 func (l *Log) forgetHint(h hint) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -257,7 +257,7 @@ func (l *Log) forgetHint(h hint) {
 // Headers visits the headers of all batches that end above from.
 func (l *Log) Headers(ctx context.Context, from int64, visit func(record.Batch) error) error {
 	if from >= l.End() {
-		return nil // without opening a file: most logs of a clean start
+		return nil // without opening a file: this is so for most logs after a clean start
 	}
 	l.mu.RLock()
 	segments := l.segments

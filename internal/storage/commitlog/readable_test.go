@@ -11,7 +11,7 @@ import (
 	"github.com/botehq/bote/internal/storage/vfs"
 )
 
-// TestReadable: what a read says of the bytes that it could not return.
+// TestReadable: what a read says about bytes that it could not return.
 func TestReadable(t *testing.T) {
 	t.Parallel()
 	p := openProbe(t, commitlog.Config{FS: vfs.NewStrictMem()})

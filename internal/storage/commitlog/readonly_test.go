@@ -12,8 +12,8 @@ import (
 	"github.com/botehq/bote/internal/storage/vfs"
 )
 
-// readOnly is a file system that can be made read-only, as the kernel does with
-// one that it finds damaged.
+// readOnly is a file system that can become read-only, as the kernel makes one that
+// it finds damaged.
 type readOnly struct {
 	vfs.FS
 	is atomic.Bool
@@ -26,8 +26,8 @@ func (f *readOnly) OpenFile(name string, flag int) (vfs.File, error) {
 	return f.FS.OpenFile(name, flag)
 }
 
-// TestReadsGoOnReadOnly: files that were closed meanwhile are opened to be read, and
-// to be written again once that is possible.
+// TestReadsGoOnReadOnly: on a read-only file system, files that were closed are
+// opened for reading, and for writing again once that is possible.
 func TestReadsGoOnReadOnly(t *testing.T) {
 	t.Parallel()
 	disk := &readOnly{FS: vfs.NewMem()}

@@ -11,19 +11,19 @@ import (
 	"github.com/botehq/bote/internal/storage"
 )
 
-// batchCheck is how batches are looked at when a segment is recovered.
+// batchCheck is how closely batches are looked at when a segment is recovered.
 type batchCheck int
 
 const (
 	// checkLengths is enough after a clean stop: everything was synced.
 	checkLengths batchCheck = iota
-	// checkChecksums is for what a crash may have torn.
+	// checkChecksums is for batches that a crash may have torn.
 	checkChecksums
 )
 
-// recoverSegment rebuilds indexes from the last trusted entry on and cuts the
-// file behind the last whole batch. Entries for offsets at or above point are
-// not trusted. torn reports that something was cut off.
+// recoverSegment rebuilds the indexes behind the last trusted entry, and cuts the
+// file behind the last whole batch. It does not trust entries for offsets at or above
+// point. torn reports that it cut something off.
 func (l *Log) recoverSegment(ctx context.Context, s *logSegment, point int64, check batchCheck) (torn bool, err error) {
 	fileSize := s.size.Load()
 	good, end, err := l.scanSegment(ctx, s, point, check)
@@ -35,7 +35,7 @@ func (l *Log) recoverSegment(ctx context.Context, s *logSegment, point int64, ch
 	s.latestKnown = true
 	if good == fileSize {
 		if check == checkChecksums && good >= reserveFrom {
-			s.reserved = math.MaxInt64 // as far as is known
+			s.reserved = math.MaxInt64 // how much was reserved is unknown: make giveBack truncate
 			err = s.giveBack()
 		}
 		return false, err
@@ -48,9 +48,9 @@ func (l *Log) recoverSegment(ctx context.Context, s *logSegment, point int64, ch
 	return true, s.cut(good)
 }
 
-// scanSegment enters the batches behind the last trusted index entry into the indexes
-// and into the leader epochs. It returns the position and the offset behind the last
-// that is whole.
+// scanSegment adds the batches behind the last trusted index entry to the indexes and
+// to the leader epochs. It returns the position and the offset behind the last whole
+// batch.
 func (l *Log) scanSegment(ctx context.Context, s *logSegment, point int64, check batchCheck) (good, end int64, err error) {
 	interval := int64(defaultIndexInterval)
 	if l.hooks.Settings != nil {

@@ -15,7 +15,7 @@ import (
 )
 
 // sealed makes the checksums of a segment's batches right, so that the fuzzer gets
-// behind them, unless a batch says by its leader epoch that it wants to stay wrong.
+// past them. A batch with a negative leader epoch keeps its checksum.
 func sealed(log []byte) []byte {
 	for p := log; ; {
 		b, rest, err := record.Split(p)
@@ -29,10 +29,10 @@ func sealed(log []byte) []byte {
 	}
 }
 
-// FuzzRecovery: whatever the files of a partition hold, the log opens, or after a
-// clean stop is refused, because somebody changed them since; what it offers are
-// whole batches in ascending order; it takes a batch more; and the next start finds
-// the same again.
+// FuzzRecovery: whatever the files of a partition hold, the log opens, or is
+// refused after a clean stop, because somebody changed the files since. A log that
+// opens offers whole batches in ascending order and accepts one more batch, and the
+// next start finds the same again.
 func FuzzRecovery(f *testing.F) {
 	var log []byte
 	for i := range int64(3) {
@@ -67,7 +67,7 @@ func FuzzRecovery(f *testing.F) {
 			require.NoError(t, err)
 			return store, l, rec
 		}
-		store, _, _ := open(false) // for the directory and its metadata
+		store, _, _ := open(false) // creates the directory and its metadata
 		require.NoError(t, store.Close())
 		if mode&1 != 0 {
 			require.NoError(t, mem.Remove("/d/.kafka_cleanshutdown"))
@@ -101,9 +101,8 @@ func FuzzRecovery(f *testing.F) {
 	})
 }
 
-// readAll reads from start to end. After a clean stop the files are trusted, and
-// what somebody changed in them meanwhile may show; it must not do more harm than
-// an error.
+// readAll reads from start to end. After a clean stop the files are trusted, so
+// changes made to them since may show; they must do no more harm than an error.
 func readAll(t *testing.T, l *commitlog.Log, strict bool) {
 	t.Helper()
 	next := l.Start()

@@ -11,24 +11,24 @@ import (
 	"github.com/botehq/bote/internal/storage"
 )
 
-// A log that failed is opened again in this order, each step only when the one
-// before has succeeded:
+// A failed log is opened again in these steps, each only after the one before has
+// succeeded:
 //
-//  1. mend: batches that nobody was told of are cut off, those that were announced
-//     without a sync are written again, and all of it is synced.
-//  2. load, as after a crash: everything above the recovery point is proved by its
-//     checksums, the indexes above it are made anew.
+//  1. mend: batches above announcedTo are cut off; those that were announced without a
+//     sync are written again; all of it is synced.
+//  2. load, as after a crash: checksums prove everything above the recovery point, and the
+//     indexes above it are rebuilt.
 //  3. Settle: what load changed is synced, and the new log takes the place of the old.
 //
-// A step that fails leaves the old log in place. The next attempt begins with the
-// first step that has not succeeded yet.
+// A step that fails leaves the old log in place. The next attempt begins with the first
+// step that has not succeeded yet.
 
 // reopened is a log that failed and the one that takes its place.
 type reopened struct{ old, now *Log }
 
-// ReopenLog opens a log anew that failed. The old one goes on answering reads until
-// Settle has put the new one in its place. The caller sees to it that the partition
-// is not deleted meanwhile.
+// ReopenLog opens a failed log again. The old log goes on answering reads until Settle has
+// put the new one in its place. The caller makes sure that the partition is not deleted
+// meanwhile.
 func (o *Opening) ReopenLog(ctx context.Context, old *Log, hooks storage.Hooks) (*Log, storage.Recovered, error) {
 	release, _ := old.takeDir()
 	defer release()
@@ -53,15 +53,15 @@ func (o *Opening) ReopenLog(ctx context.Context, old *Log, hooks storage.Hooks) 
 	if err != nil {
 		return nil, rec, err
 	}
-	l.closeIdle(time.Now().Add(time.Hour)) // whoever appends or reads opens what it needs
+	l.closeIdle(time.Now().Add(time.Hour)) // the first append or read opens what it needs
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.reopened = append(o.reopened, reopened{old, l})
 	return l, rec, nil
 }
 
-// settleReopened makes durable what was changed while logs were opened again, and
-// puts them in the place of those that failed.
+// settleReopened makes durable what ReopenLog changed, and puts the new logs in the place
+// of those that failed.
 func (o *Opening) settleReopened() error {
 	for _, r := range o.reopened {
 		if err := r.now.flush(); err != nil {
@@ -77,7 +77,7 @@ func (o *Opening) settleReopened() error {
 	for _, r := range o.reopened {
 		name := dirName(r.now.part.Topic, r.now.part.Index)
 		s.logs[name] = r.now
-		delete(s.unseen, name) // an attempt before this one may have been given up
+		delete(s.unseen, name) // an earlier attempt may have been given up
 	}
 	s.mu.Unlock()
 	for _, r := range o.reopened {
@@ -87,8 +87,8 @@ func (o *Opening) settleReopened() error {
 	return nil
 }
 
-// Abandon gives up what ReopenLog opened and Settle has not put in place. What OpenLog
-// opened remains the store's, for the caller to delete.
+// Abandon gives up the logs that ReopenLog opened and Settle has not put in place. Logs
+// that OpenLog opened remain the store's; the caller deletes them.
 func (o *Opening) Abandon() {
 	for _, r := range o.reopened {
 		r.now.retire()
@@ -96,8 +96,8 @@ func (o *Opening) Abandon() {
 	o.reopened = nil
 }
 
-// Mend does what opening the log again begins with, unless that has been done: it
-// shows whether the disk answers again. It does nothing to a log that has not failed.
+// Mend does the first step of opening the log again, unless that is done: it shows whether
+// the disk works again. It does nothing to a log that has not failed.
 func (l *Log) Mend(ctx context.Context) error {
 	release, _ := l.takeDir()
 	defer release()
@@ -110,9 +110,9 @@ func (l *Log) Mend(ctx context.Context) error {
 	return l.mendOnce(ctx)
 }
 
-// mendOnce mends the log unless that has been done.
+// mendOnce mends the log unless that is done.
 func (l *Log) mendOnce(ctx context.Context) error {
-	if err := l.flushing.TakeContext(ctx); err != nil { // a flush that is under way may still announce something
+	if err := l.flushing.TakeContext(ctx); err != nil { // a flush under way may still announce something
 		return err //nolint:wrapcheck // it is the context's
 	}
 	defer l.flushing.Give()
@@ -127,15 +127,19 @@ func (l *Log) mendOnce(ctx context.Context) error {
 	return err
 }
 
-// mend makes the files of a log that failed agree with what was announced, on the disk.
-// After a failed sync the kernel counts as written what it could not write: whoever
-// finds that in its cache would sync nothing, and believe it. So what nobody was told
-// of is cut off, and the rest is written anew and synced. If that sync fails too, it is
-// written once more: a process that is started before the machine is must find it
-// unsynced. Whoever calls mend has the flushing token and the append turn: an append
-// that was under way when the log failed may still have announced its batch.
+// mend makes the files of a failed log, on the disk, agree with what was announced.
+//
+// After a failed sync the kernel counts pages as written that it could not write. A
+// process that finds them in its cache and syncs would write nothing, and its sync would
+// succeed. So mend cuts off what lies above announcedTo, writes the rest above syncedTo
+// again, and syncs it. If that sync fails too, mend writes the rest once more: if the
+// process is restarted before the machine is, the new process must find these pages
+// unsynced.
+//
+// The caller holds Log.flushing and the append turn: an append that was under way when the
+// log failed may still have announced its batch.
 func (l *Log) mend() error {
-	// What could not be cut off has to be written again, so neither waits for the other.
+	// What could not be cut off is written again too: do the second even if the first fails.
 	if err := errors.Join(l.cutUnannounced(), l.rewriteUnsynced()); err != nil {
 		return err
 	}
@@ -153,7 +157,7 @@ func (l *Log) mend() error {
 	return nil
 }
 
-// cutUnannounced cuts off what was appended and not announced. cut syncs, too.
+// cutUnannounced cuts off what was appended above announcedTo, and syncs the cut.
 func (l *Log) cutUnannounced() error {
 	l.mu.RLock()
 	segments := slices.Clone(l.segments[l.disk.firstUnsynced:])
@@ -179,10 +183,11 @@ func (l *Log) cutUnannounced() error {
 	return errors.Join(errs...)
 }
 
-// rewriteUnsynced writes once more, in place, all that the segments still have from the
-// last synced page on: what was announced and not synced, of which there may be much where
-// batches do not wait for syncs, and what could not be cut off, which the next process must
-// find unsynced too. The sync that failed may have been about to write that page.
+// rewriteUnsynced writes again, in place, everything in the segments from the page of
+// syncedTo on. That is what was announced but not synced, which may be much where batches
+// do not wait for syncs, and what could not be cut off: the next process must find that
+// unsynced too. It begins with the whole page, because the failed sync may have been about
+// to write that page.
 func (l *Log) rewriteUnsynced() error {
 	l.mu.RLock()
 	segments, synced := slices.Clone(l.segments[l.disk.firstUnsynced:]), l.disk.syncedTo
@@ -203,11 +208,12 @@ func (l *Log) rewriteUnsynced() error {
 	return nil
 }
 
-// pageSize is at most what the kernel writes at once of a file's cached bytes.
+// pageSize is the smallest page in which kernels cache and write files. Writing one byte
+// again makes the kernel write its whole page.
 const pageSize = 4096
 
-// dropUnsyncedSnapshots removes snapshots that may not be on the disk. Those below the
-// synced end are: the flush that synced what was appended after them had them to sync.
+// dropUnsyncedSnapshots removes snapshots at or above syncedTo, which may not be on the
+// disk. Those below it are: the flush that moved syncedTo past them synced them as well.
 func (l *Log) dropUnsyncedSnapshots() error {
 	l.mu.RLock()
 	synced := l.disk.syncedTo

@@ -14,7 +14,7 @@ import (
 	"github.com/botehq/bote/internal/storage/vfs"
 )
 
-// reopen opens the log of a probe again, as a partition does.
+// reopen opens a probe's log again, as a partition does.
 func (p *probe) reopen(t *testing.T) error {
 	t.Helper()
 	opening := p.store.NewOpening()
@@ -44,7 +44,7 @@ func (p *probe) reopen(t *testing.T) error {
 	return nil
 }
 
-// forgetting fails all syncs of segments, and loses what they should have written.
+// forgetting makes all syncs of segments fail and lose what they should have written.
 func forgetting(op vfs.Op, name string) error {
 	if op == vfs.OpSync && strings.HasSuffix(name, ".log") || op == vfs.OpSyncFS {
 		return &vfs.FaultError{Err: errDisk, Forget: true}
@@ -53,7 +53,7 @@ func forgetting(op vfs.Op, name string) error {
 }
 
 // TestFailedLogIsOpenedAgain: what was acknowledged is there, what a failed sync may
-// have lost is not believed, and the log goes on; a power cut later finds all of it.
+// have lost is not believed, and the log goes on. A later power cut leaves all of it.
 func TestFailedLogIsOpenedAgain(t *testing.T) {
 	t.Parallel()
 	mem := vfs.NewStrictMem()
@@ -95,8 +95,8 @@ func TestFailedLogIsOpenedAgain(t *testing.T) {
 	}
 }
 
-// TestFailedLogWithUnsyncedBatchesIsOpenedAgain: where batches are acknowledged before
-// they are synced, those are there again, and on the disk.
+// TestFailedLogWithUnsyncedBatchesIsOpenedAgain: batches that were acknowledged before
+// they were synced are there again, and on the disk.
 func TestFailedLogWithUnsyncedBatchesIsOpenedAgain(t *testing.T) {
 	t.Parallel()
 	mem := vfs.NewStrictMem()
@@ -128,7 +128,7 @@ func TestFailedLogWithUnsyncedBatchesIsOpenedAgain(t *testing.T) {
 	require.NoError(t, p.store.Close())
 }
 
-// TestOpeningAgainFailsAtEachOperation: whatever fails on the way, the next attempt
+// TestOpeningAgainFailsAtEachOperation: whichever operation fails, the next attempt
 // finds everything.
 func TestOpeningAgainFailsAtEachOperation(t *testing.T) {
 	t.Parallel()
@@ -176,7 +176,8 @@ func TestOpeningAgainFailsAtEachOperation(t *testing.T) {
 	}
 }
 
-// TestSnapshotThatWasNotSyncedIsNotBelieved: the kernel may have it, and the disk not.
+// TestSnapshotThatWasNotSyncedIsNotBelieved: the kernel may have it while the disk has
+// not.
 func TestSnapshotThatWasNotSyncedIsNotBelieved(t *testing.T) {
 	t.Parallel()
 	mem := vfs.NewStrictMem()
@@ -198,8 +199,8 @@ func TestSnapshotThatWasNotSyncedIsNotBelieved(t *testing.T) {
 	require.NoError(t, p.store.Close())
 }
 
-// TestClosedLogIsOpenedByItsCheckpoint: a log that was closed and is opened again by
-// the same process is what it was, not what the process found when it started.
+// TestClosedLogIsOpenedByItsCheckpoint: a log that the same process closes and opens
+// again is as it was when it was closed, not as the process found it when it started.
 func TestClosedLogIsOpenedByItsCheckpoint(t *testing.T) {
 	t.Parallel()
 	mem := vfs.NewStrictMem()

@@ -44,8 +44,9 @@ func (s *Store) Retain() {
 	}
 }
 
-// announceStarts has the disk know where logs will start, before files go: a crash
-// may bring back any of the files, and must not make a log of what is left.
+// announceStarts writes the coming log starts to the disk before retention removes
+// files. A crash may bring back any of the removed files; they must not become part of
+// the log again.
 func (s *Store) announceStarts(starts map[*Log]int64) error {
 	if len(starts) == 0 {
 		return nil
@@ -54,11 +55,11 @@ func (s *Store) announceStarts(starts map[*Log]int64) error {
 	return s.writeStarts(starts)
 }
 
-// noSpace reports whether a file could not be written because the disk, or what the
-// user may have of it, is full.
+// noSpace reports whether a file could not be written because the disk or the user's
+// quota is full.
 func noSpace(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
 
-// retain removes what expired. The disk may not have been told of start.
+// retain removes what expired. announced says whether the disk has the log's new start.
 func (l *Log) retain(now time.Time, start int64, announced bool) error {
 	release, alive := l.takeDir()
 	defer release()
@@ -78,9 +79,9 @@ func (l *Log) retain(now time.Time, start int64, announced bool) error {
 	return l.retireActive(now, set)
 }
 
-// expired returns where the log should start, 0 if nothing is to go. Segments go
-// from the front: those below the log start, then those that are too many bytes,
-// then those that are too old.
+// expired returns where the log should start, 0 if nothing is to be removed. Segments
+// are removed from the front, each if it ends at or below the log start, if it exceeds
+// retention.bytes, or if it is too old; none may end above Deletable.
 func (l *Log) expired(now time.Time, set storage.Settings) (int64, error) {
 	limit := l.hooks.Deletable()
 	l.mu.RLock()
@@ -113,14 +114,14 @@ func (l *Log) expired(now time.Time, set storage.Settings) (int64, error) {
 	return segments[n].base, nil
 }
 
-// expired reports whether all records of a segment are older than retention.ms;
-// records without timestamps are as old as the last of them, as in Kafka, which asks the
-// file.
+// expired reports whether all records of a segment are older than retention.ms. If none
+// has a timestamp, they are as old as the last append, as in Kafka, which takes the
+// file's modification time.
 func (s *logSegment) expired(now time.Time, set storage.Settings) (bool, error) {
 	if !set.DeleteByPolicy || set.RetentionMs < 0 {
 		return false, nil
 	}
-	ts, err := s.latest(context.Background()) // retention is not ended half way
+	ts, err := s.latest(context.Background()) // retention is not cancelled half way
 	if err != nil {
 		return false, err
 	}
@@ -130,9 +131,8 @@ func (s *logSegment) expired(now time.Time, set storage.Settings) (bool, error) 
 	return now.UnixMilli()-ts > set.RetentionMs, nil
 }
 
-// retireActive drops the active segment too, if all of it expired: the log goes
-// on in a new, empty one. The partition's append turn is needed to roll, so this
-// asks the partition to do it.
+// retireActive drops the active segment too, if all of it expired: the log goes on in a
+// new, empty one. It rolls in the partition's append turn.
 func (l *Log) retireActive(now time.Time, set storage.Settings) error {
 	l.mu.RLock()
 	active := l.active()
@@ -145,7 +145,7 @@ func (l *Log) retireActive(now time.Time, set storage.Settings) error {
 		return err
 	}
 	return l.hooks.Turn(func() error {
-		// What was appended meanwhile may be of this moment.
+		// A batch that was appended meanwhile may be new.
 		if old, err := l.allOld(active, now, set); err != nil || !old || l.active() != active {
 			return err
 		}
@@ -160,7 +160,8 @@ func (l *Log) retireActive(now time.Time, set storage.Settings) error {
 		if unannounced == nil {
 			return l.dropSegments(end, set)
 		}
-		// Without any segment, nothing would tell the next start where the log ended.
+		// Sync the new segment's name first: without any segment, the next start would not
+		// know where the log ended.
 		if err := l.store.fs.SyncDir(l.dir); err != nil {
 			return fmt.Errorf("sync directory %s: %w", l.dir, err)
 		}
@@ -180,10 +181,10 @@ func (l *Log) allOld(active *logSegment, now time.Time, set storage.Settings) (b
 	return active.expired(now, set)
 }
 
-// dropOneByOne is dropSegments where there is no space to announce the start: what it
-// removes may be what makes some. Each segment is gone from the disk before anybody
-// hears of it and before the next one goes, so a crash leaves the end of the log
-// without a hole, and the log starts where its first segment does.
+// dropOneByOne is dropSegments for a disk without space to write the new start:
+// removing segments may make some. Each segment is gone from the disk before StartMoved
+// tells of it and before the next segment goes. So a crash leaves the end of the log
+// without a hole, and the log starts at its first segment.
 func (l *Log) dropOneByOne(start int64, set storage.Settings) (err error) {
 	l.mu.RLock()
 	segments := l.segments
@@ -195,7 +196,7 @@ func (l *Log) dropOneByOne(start int64, set storage.Settings) (err error) {
 		if err := l.hide(segments[i], set); err != nil {
 			return err
 		}
-		err = l.dropSegments(s.base, set) // the epochs may have no space either
+		err = l.dropSegments(s.base, set) // an error may only mean that the epochs have no space
 		l.mu.RLock()
 		base := l.disk.base
 		l.mu.RUnlock()
@@ -206,8 +207,8 @@ func (l *Log) dropOneByOne(start int64, set storage.Settings) (err error) {
 	return err
 }
 
-// hide has the disk forget a segment that readers still see: their handle goes with
-// the file.
+// hide renames a segment's file and syncs the directory, so that the next start does
+// not find the segment. Readers still see it: their handle follows the rename.
 func (l *Log) hide(s *logSegment, set storage.Settings) error {
 	full := filepath.Join(l.dir, fileName(s.base, logSuffix))
 	if err := s.log.rename(full + deletedSuffix); err != nil {
@@ -220,9 +221,9 @@ func (l *Log) hide(s *logSegment, set storage.Settings) error {
 	return nil
 }
 
-// dropSegments takes the segments below start, where one begins, off the front and
-// removes their files later, when readers are done with them. The log start
-// checkpoint has the start, until the files are known to be gone.
+// dropSegments drops the segments below start, where a segment begins. Their files are
+// removed later, when readers are done with them. The log start checkpoint keeps the
+// start until the files are known to be gone: only then does disk.base move to it.
 func (l *Log) dropSegments(start int64, set storage.Settings) error {
 	l.mu.Lock()
 	n := sort.Search(len(l.segments), func(i int) bool { return l.segments[i].base >= start })
@@ -236,9 +237,9 @@ func (l *Log) dropSegments(start int64, set storage.Settings) error {
 		l.hooks.StartMoved(start)
 	}
 	l.log.Info("deleted old segments", slog.Int("segments", len(gone)), slog.Int64("offset", start))
-	kept := false // the checkpoint then keeps the start: the next one will find the segment
+	kept := false // a segment's file is still there: disk.base stays, since the next start will find the file
 	for _, s := range gone {
-		s.log.retire() // first: who misses an index then knows why
+		s.log.retire() // first, so that a reader that misses an index gets errGone
 		for _, suffix := range []string{logSuffix, indexSuffix, timeSuffix, txnSuffix, snapshotSuffix} {
 			if !l.removeLater(s, fileName(s.base, suffix), set) && suffix == logSuffix {
 				kept = true
@@ -257,8 +258,8 @@ func (l *Log) dropSegments(start int64, set storage.Settings) error {
 	return err
 }
 
-// removeLater renames a file out of the way and removes it after its delay. A
-// file that cannot be renamed is found again at the next start; ok is then false.
+// removeLater renames a file and has it removed after its delay. If the rename fails,
+// ok is false, and the next start finds the file again.
 func (l *Log) removeLater(s *logSegment, name string, set storage.Settings) (ok bool) {
 	full := filepath.Join(l.dir, name)
 	there, err := vfs.Exists(l.store.fs, full)

@@ -20,7 +20,7 @@ import (
 )
 
 // TestRetentionThatCannotSync: the directory cannot be synced while retention removes
-// segments. The leader epochs follow the log start all the same.
+// segments. The leader epochs still follow the log start.
 func TestRetentionThatCannotSync(t *testing.T) {
 	t.Parallel()
 	mem, set := vfs.NewStrictMem(), smallSegments()
@@ -47,8 +47,8 @@ func TestRetentionThatCannotSync(t *testing.T) {
 	require.NoError(t, store.Close())
 }
 
-// noStat is a file system that cannot say of segments whether they are there, nor
-// rename them, while it is told to.
+// noStat is a file system that, while on is set, can neither tell whether segments exist
+// nor rename them.
 type noStat struct {
 	*vfs.Faulty
 	on atomic.Bool
@@ -61,8 +61,8 @@ func (n *noStat) Stat(name string) (vfs.Info, error) {
 	return n.Faulty.Stat(name)
 }
 
-// TestSegmentsThatCannotBeLookedAt: a disk that cannot say whether a segment is there
-// does not say that it is not. It is removed all the same, or found by the next start.
+// TestSegmentsThatCannotBeLookedAt: an error of Stat does not mean that a segment is gone.
+// Retention removes the segment anyway, or the next start finds it.
 func TestSegmentsThatCannotBeLookedAt(t *testing.T) {
 	t.Parallel()
 	for name, rename := range map[string]error{"renamed": nil, "not renamed": errDisk} {
@@ -97,8 +97,8 @@ func TestSegmentsThatCannotBeLookedAt(t *testing.T) {
 	}
 }
 
-// full fails what a full disk has no room for: files that are written anew. There may
-// still be some in the last block of others.
+// full fails what a full disk has no room for: new files. The last block of existing files
+// may still have some room.
 func full(op vfs.Op, name string) error {
 	if op == vfs.OpWrite && strings.HasSuffix(name, ".tmp") {
 		return syscall.ENOSPC
@@ -106,14 +106,14 @@ func full(op vfs.Op, name string) error {
 	return nil
 }
 
-// TestRetentionOnAFullDisk: what retention would remove is what fills the disk. A crash
-// at any point leaves the end of the log, and a clean stop what there is.
+// TestRetentionOnAFullDisk: the disk is full of what retention would remove. A crash at
+// any point leaves the end of the log, and a clean stop leaves all that was not removed.
 func TestRetentionOnAFullDisk(t *testing.T) {
 	t.Parallel()
 	bytes := func(s *storage.Settings) { s.RetentionBytes = 0 }
 	for name, c := range map[string]struct {
 		floor  int64 // the log start before
-		start  int64 // and after
+		start  int64 // and the log start after
 		change func(s *storage.Settings)
 	}{
 		"by size":                 {0, 18, bytes},
@@ -132,8 +132,8 @@ func TestRetentionOnAFullDisk(t *testing.T) {
 	}
 }
 
-// retainFull cuts retention on a full disk off at a point. It returns true if it was
-// done before.
+// retainFull crashes retention on a full disk at a point. It returns true if retention was
+// done before that point.
 func retainFull(t *testing.T, point int, floor, start int64, change func(*storage.Settings)) bool {
 	t.Helper()
 	mem := vfs.NewStrictMem()
@@ -148,7 +148,7 @@ func retainFull(t *testing.T, point int, floor, start int64, change func(*storag
 	change(&s.settings)
 	c.arm(s, crashesOf(3, point))
 	s.store.Retain()
-	s.store.Retain() // the active segment, once it is the only one
+	s.store.Retain() // removes the active segment, once it is the only one
 	require.Equal(t, start, s.Start())
 	require.Equal(t, int64(20), s.End())
 	c.Inject(nil)
@@ -165,8 +165,8 @@ func retainFull(t *testing.T, point int, floor, start int64, change func(*storag
 	return c.crashed == nil
 }
 
-// TestRetentionOnAFullDiskStops at a segment that cannot be renamed: behind one that is
-// gone it would be all that the next start finds.
+// TestRetentionOnAFullDiskStops at a segment that cannot be renamed. If it went on to
+// remove later ones, that segment would be all that the next start finds.
 func TestRetentionOnAFullDiskStops(t *testing.T) {
 	t.Parallel()
 	mem := vfs.NewStrictMem()
@@ -196,8 +196,8 @@ func TestRetentionOnAFullDiskStops(t *testing.T) {
 	}
 }
 
-// TestStartIsPromisedWhenItIsKept: on a full disk that cannot note names either, nobody
-// hears of a log start that a crash would take back.
+// TestStartIsPromisedWhenItIsKept: if a full disk cannot sync names either, nobody is told
+// of a log start that a crash would take back.
 func TestStartIsPromisedWhenItIsKept(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(s *storage.Settings){
@@ -238,8 +238,8 @@ func TestStartIsPromisedWhenItIsKept(t *testing.T) {
 	}
 }
 
-// TestRetentionWithoutTimestamps: records without timestamps are as old as the last of
-// them in their segment, in this life and the next.
+// TestRetentionWithoutTimestamps: records without timestamps are as old as the last append
+// to their segment, in this process and in the next.
 func TestRetentionWithoutTimestamps(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
@@ -274,7 +274,7 @@ func TestRetentionWithoutTimestamps(t *testing.T) {
 	require.NoError(t, p.store.Close())
 }
 
-// TestJitterIsBelowSegmentMs: more would have each batch begin a segment.
+// TestJitterIsBelowSegmentMs: with a larger jitter each batch would begin a new segment.
 func TestJitterIsBelowSegmentMs(t *testing.T) {
 	t.Parallel()
 	p := openProbe(t, commitlog.Config{FS: vfs.NewStrictMem()})
@@ -282,15 +282,15 @@ func TestJitterIsBelowSegmentMs(t *testing.T) {
 	for range 20 {
 		require.NoError(t, p.Append(batchAt(p.End(), 1000, "x")))
 	}
-	p.settings.RetentionBytes = 0 // takes all segments but the last
+	p.settings.RetentionBytes = 0 // removes all segments but the last
 	p.await(t, 20)
 	p.store.Retain()
 	require.Zero(t, p.Start(), "they are in one")
 	require.NoError(t, p.store.Close())
 }
 
-// TestRetentionBesideAnAppend: a record is appended, and announced at once, when retention
-// has found out that all records are old and waits for its turn.
+// TestRetentionBesideAnAppend: retention has found that all records are old and waits for
+// its turn, when a record is appended and announced at once.
 func TestRetentionBesideAnAppend(t *testing.T) {
 	t.Parallel()
 	set := storagetest.Settings

@@ -7,30 +7,31 @@ import (
 	"github.com/botehq/bote/internal/storage/vfs"
 )
 
-// room says whether there is space on the volume to reserve some ahead of writes.
-// What one log reserves no other can use, so it is only done while there is much.
+// room says whether the volume has enough free space to reserve some ahead of
+// writes. A log cannot use what another has reserved, so logs reserve only while
+// much is free.
 type room struct{ much atomic.Bool }
 
-// muchRoom is the free bytes from which on space is reserved.
+// muchRoom is how many bytes must be free for logs to reserve space.
 const muchRoom = 8 << 30
 
 func (r *room) plenty() bool { return r.much.Load() }
 
-// short says that reserving failed: not again until update finds room.
+// short notes that reserving failed. Logs do not try again until update finds room.
 func (r *room) short() { r.much.Store(false) }
 
-// update looks how much is free; what cannot be found out is little.
+// update notes how many bytes are free. If that cannot be found out, it counts as
+// little.
 func (r *room) update(free int64, err error) { r.much.Store(err == nil && free >= muchRoom) }
 
-// Space is reserved ahead of a segment that grows, as much as it has already but
-// not more than reserveMost: extending a file in large steps costs less than
-// batch by batch.
+// A growing segment reserves space ahead: as much as it has already, but not more
+// than reserveMost. Extending a file in large steps costs less than batch by batch.
 const (
 	reserveFrom = 4 << 20
 	reserveMost = 64 << 20
 )
 
-// reserve reserves space if a write is about to pass what is reserved. It reports
+// reserve reserves space if a write is about to pass what is reserved. It returns
 // false if that failed and should not be tried for a while.
 func (s *logSegment) reserve(f vfs.File, at, end, limit int64) bool {
 	if at < reserveFrom || end <= s.reserved {
@@ -45,7 +46,8 @@ func (s *logSegment) reserve(f vfs.File, at, end, limit int64) bool {
 	return f.Preallocate(from, to) == nil
 }
 
-// giveBack frees what is reserved behind the end. Nobody may append meanwhile.
+// giveBack frees the space that is reserved behind the end. No append may run
+// meanwhile.
 func (s *logSegment) giveBack() error {
 	if s.reserved <= s.size.Load() {
 		return nil

@@ -15,7 +15,7 @@ import (
 	"github.com/botehq/bote/internal/storage/vfs"
 )
 
-// held is the bytes that a file takes on the disk.
+// held returns how many bytes a file occupies on the disk.
 func held(t *testing.T, name string) int64 {
 	t.Helper()
 	info, err := os.Stat(name)
@@ -32,8 +32,8 @@ func (p *probe) grow(t *testing.T, bytes int) {
 	}
 }
 
-// Space is reserved ahead of a log that grows, and given back when it rests, when
-// it is rolled or closed, and after a crash.
+// TestReservedSpaceIsGivenBack: space is reserved ahead of a growing log. It is
+// given back when the log rests, when it is rolled or closed, and after a crash.
 func TestReservedSpaceIsGivenBack(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -73,7 +73,7 @@ func TestReservedSpaceIsGivenBack(t *testing.T) {
 		require.Less(t, held(t, name), info.Size()+slack, "given back when closed")
 	}
 
-	// As a killed broker leaves it.
+	// A killed broker leaves it like this.
 	require.NoError(t, os.Remove(filepath.Join(dir, ".kafka_cleanshutdown")))
 	last := names[len(names)-1]
 	f, err := os.OpenFile(last, os.O_RDWR, 0)
@@ -88,7 +88,8 @@ func TestReservedSpaceIsGivenBack(t *testing.T) {
 	require.NoError(t, p.store.Close())
 }
 
-// A disk that has no space to reserve may still have enough to write.
+// TestSpaceThatCannotBeReserved: a disk without space to reserve may still have
+// enough to write.
 func TestSpaceThatCannotBeReserved(t *testing.T) {
 	t.Parallel()
 	faulty := vfs.NewFaulty(vfs.NewMem())

@@ -10,8 +10,8 @@ import (
 	"github.com/botehq/bote/internal/storage/segment"
 )
 
-// FindTime looks for the first record, by offset, that is at least as late as ts.
-// Like Kafka it believes what the header of a batch says to be its largest timestamp.
+// FindTime looks for the first record, by offset, whose timestamp is ts or later.
+// Like Kafka it believes a batch header's largest timestamp.
 func (l *Log) FindTime(ctx context.Context, ts, to int64) (storage.Stamp, bool, error) {
 	l.mu.RLock()
 	segments, start := l.segments, l.start
@@ -22,7 +22,7 @@ func (l *Log) FindTime(ctx context.Context, ts, to int64) (storage.Stamp, bool, 
 		}
 		found, ok, err := s.findTime(ctx, ts, segment.Range{From: start, To: to})
 		if errors.Is(err, errGone) {
-			continue // retention took it, and what is in it does not count any more
+			continue // retention has removed it, and its records do not count any more
 		}
 		if err != nil || ok {
 			return storage.Stamp(found), ok, err
@@ -50,8 +50,7 @@ func (s *logSegment) findLatestRecord(ctx context.Context, in segment.Range) (fo
 	return found, err
 }
 
-// search calls in with the batches of the segment, whose file is open meanwhile, and
-// with its indexes.
+// search opens the segment's file and calls in with its batches and indexes.
 func (s *logSegment) search(in func(segment.Body, segment.OffsetIndex, segment.TimeIndex) error) error {
 	times, err := s.timeIndex()
 	if err != nil {
@@ -69,9 +68,9 @@ func (s *logSegment) search(in func(segment.Body, segment.OffsetIndex, segment.T
 	return in(body, offsets, times)
 }
 
-// FindMaxTime looks for the first record that has the largest timestamp of those
-// that are there and visible. The segments that may have it are looked at one after
-// the other, the most promising first.
+// FindMaxTime looks for the first record with the largest timestamp among those
+// from the log start up to offset to. It looks at the segments that may have it one
+// after the other, the most promising first.
 func (l *Log) FindMaxTime(ctx context.Context, to int64) (storage.Stamp, bool, error) {
 	l.mu.RLock()
 	segments, start := l.segments, l.start

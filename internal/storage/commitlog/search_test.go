@@ -17,9 +17,9 @@ import (
 	"github.com/botehq/bote/internal/topic"
 )
 
-// TestSearchNeedsNoMemory: a search by time looks into a packed batch without
-// holding what it unpacks to. It is not parallel: it counts what the process
-// allocates.
+// TestSearchNeedsNoMemory: a search by time looks into a compressed batch without
+// holding all of its records in memory. The test is not parallel: it counts what the
+// process allocates.
 func TestSearchNeedsNoMemory(t *testing.T) {
 	const size = 64 << 20
 	store, err := commitlog.Open(commitlog.Config{FS: vfs.NewMem(), Dir: "/d", Flush: commitlog.FlushOS})
@@ -46,7 +46,7 @@ func TestSearchNeedsNoMemory(t *testing.T) {
 	require.Less(t, int(after.TotalAlloc-before.TotalAlloc), size/8)
 }
 
-// allocated is what f allocates. Nothing else may run meanwhile.
+// allocated returns how many bytes f allocates. Nothing else may run meanwhile.
 func allocated(f func()) uint64 {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -55,8 +55,8 @@ func allocated(f func()) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// timed is a batch of records with timestamps of their own, which record.Build does
-// not make.
+// timed returns a batch of records with their own timestamps, which record.Build
+// cannot make.
 func timed(t *testing.T, base int64, codec record.Codec, appendTime bool, times ...int64) record.Batch {
 	t.Helper()
 	var payload []byte
@@ -75,9 +75,8 @@ func timed(t *testing.T, base int64, codec record.Codec, appendTime bool, times 
 	return b
 }
 
-// TestSearchByTime compares searches with what a look at all records says: times go up
-// and down, the log starts in the middle of a batch and of a segment, and its end is
-// not yet visible.
+// TestSearchByTime compares searches with a look at all records. Times go up and down,
+// the log starts inside a batch and a segment, and its end is not visible yet.
 func TestSearchByTime(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(60) {
@@ -139,8 +138,8 @@ func TestSearchByTime(t *testing.T) {
 	}
 }
 
-// TestSearchSurvivesLies: a client may say a larger timestamp in the header of what it
-// packed than there is.
+// TestSearchSurvivesLies: the header that a client writes may have a larger timestamp
+// than any of its records.
 func TestSearchSurvivesLies(t *testing.T) {
 	t.Parallel()
 	p := openProbe(t, commitlog.Config{FS: vfs.NewMem(), Flush: commitlog.FlushOS})

@@ -27,8 +27,8 @@ const (
 
 func fileName(base int64, suffix string) string { return fmt.Sprintf("%020d%s", base, suffix) }
 
-// logSegment is one file of batches with its indexes. Only the active segment, the
-// last, grows.
+// logSegment is one file of batches with its indexes. Only the last, the active segment,
+// grows.
 type logSegment struct {
 	fs   vfs.FS
 	dir  string
@@ -36,11 +36,12 @@ type logSegment struct {
 	log  *handle
 	size atomic.Int64 // bytes of whole batches in the file
 
-	// written is when the last batch without a timestamp was appended, or what the file
-	// says if that was in another life; in milliseconds. Retention goes by it.
+	// written is when the last batch without a timestamp was appended, in milliseconds; for
+	// a segment of an earlier process, the file's modification time. Retention uses it where
+	// no batch has a timestamp.
 	written atomic.Int64
 
-	reserved int64 // end of the space that is reserved; owned by who appends
+	reserved int64 // end of the reserved space; owned by the appender
 
 	mu          sync.Mutex // guards what follows
 	offsets     *index[segment.OffsetIndex]
@@ -69,7 +70,7 @@ func createSegment(fs vfs.FS, dir string, base int64) (*logSegment, error) {
 	s.times.reset()
 	s.latestKnown = true
 	if err := s.createFiles(); err != nil {
-		s.log.retire() // nobody else has it: what is left of the files is another's to remove
+		s.log.retire() // nobody else would close it; its files stay
 		return nil, fmt.Errorf("create segment %d: %w", base, err)
 	}
 	return s, nil
@@ -87,8 +88,8 @@ func (s *logSegment) createFiles() error {
 	return s.saveIndexes()
 }
 
-// write puts a batch at the end of the file. If it fails, the file is cut back;
-// damaged tells that not even that worked.
+// write puts a batch at the end of the file. If that fails, it cuts the file back;
+// damaged reports that this failed too.
 func (s *logSegment) write(b record.Batch, room *room, limit int64) (damaged bool, err error) {
 	f, err := s.log.acquire()
 	if err != nil {
@@ -109,7 +110,7 @@ func (s *logSegment) write(b record.Batch, room *room, limit int64) (damaged boo
 	return false, nil
 }
 
-// sync makes the file's bytes durable, and what was saved of its indexes.
+// sync makes the batches in the file durable, and the index entries that were saved.
 func (s *logSegment) sync() error {
 	f, err := s.log.acquire()
 	if err != nil {
@@ -127,8 +128,8 @@ func (s *logSegment) sync() error {
 	return nil
 }
 
-// open returns the batches of the segment, of which the file is open until s.log.release,
-// which must follow.
+// open opens the segment's file and returns its batches. The caller must call
+// s.log.release when it has read them.
 func (s *logSegment) open() (segment.Body, error) {
 	if _, err := s.log.acquire(); err != nil {
 		return segment.Body{}, fmt.Errorf("open segment %d: %w", s.base, err)
@@ -136,12 +137,12 @@ func (s *logSegment) open() (segment.Body, error) {
 	return s.body(s.log), nil
 }
 
-// body is the batches of the segment as a source has them.
+// body is the batches of the segment, read from a source.
 func (s *logSegment) body(from segment.Source) segment.Body {
 	return segment.Body{Source: from, Base: s.base, Size: s.size.Load()}
 }
 
-// closeIdle closes files and drops indexes that nobody used since a time.
+// closeIdle closes the file and drops the indexes if nobody has used them since a time.
 func (s *logSegment) closeIdle(since time.Time, active bool) {
 	s.log.closeIdle(since)
 	if !active {
@@ -152,10 +153,11 @@ func (s *logSegment) closeIdle(since time.Time, active bool) {
 	}
 }
 
-// rewriteSize is how much is rewritten at a time.
+// rewriteSize is how many bytes rewrite writes at a time.
 const rewriteSize = 1 << 20
 
-// rewrite writes what the file has from a position on to where it is.
+// rewrite writes the bytes from a position on again, in place. The kernel then counts
+// them as not written yet, and the next sync writes them.
 func (s *logSegment) rewrite(from int64) error {
 	body := s.body(s.log)
 	size := body.Size
@@ -190,8 +192,10 @@ func (s *logSegment) mustRoll(b record.Batch, set storage.Settings) bool {
 	return size > set.SegmentBytes-int64(len(b)) || b.LastOffset()-s.base > segment.MaxSpan || s.full(set.IndexBytes) || s.tooOld(b, set)
 }
 
-// tooOld compares message times, not clocks: an idle segment is not rolled. The jitter
-// stays below segment.ms, as in LogConfig of Kafka.
+// tooOld reports whether the segment's age has passed segment.ms, less a random jitter.
+// The age is the time between the timestamps of the first batch and of b. If one of them
+// has none, it is the time since the segment was created. Only an append rolls, so an
+// idle segment is not rolled. The jitter stays below segment.ms, as in Kafka's LogConfig.
 func (s *logSegment) tooOld(b record.Batch, set storage.Settings) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -217,7 +221,7 @@ func (s *logSegment) cut(size int64) error {
 	if err := f.Truncate(size); err != nil {
 		return fmt.Errorf("cut segment %d: %w", s.base, err)
 	}
-	s.size.Store(size) // not before: what is still in the file counts as written
+	s.size.Store(size) // not earlier: as long as the bytes are in the file, they count as written
 	if err := f.Sync(); err != nil {
 		return fmt.Errorf("sync segment %d: %w", s.base, err)
 	}

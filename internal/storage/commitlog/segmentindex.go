@@ -9,8 +9,8 @@ import (
 	"github.com/botehq/bote/internal/storage/segment"
 )
 
-// saveIndexes writes the entries that the files do not have; sync makes them
-// durable, with the batches. The caller holds mu, or nobody else has the segment.
+// saveIndexes writes the entries that the files do not have. It does not sync them; sync
+// does, with the batches. The caller holds mu, or nobody else has the segment.
 func (s *logSegment) saveIndexes() error {
 	for _, save := range []func() (bool, error){s.offsets.save, s.times.save} {
 		wrote, err := save()
@@ -22,7 +22,7 @@ func (s *logSegment) saveIndexes() error {
 	return nil
 }
 
-// note enters a batch, written at a position, into the indexes.
+// note adds a batch, written at a position, to the indexes and to the size.
 func (s *logSegment) note(b record.Batch, at, interval int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -72,7 +72,7 @@ func (s *logSegment) giveIndexDirty() {
 	s.indexDirty = true
 }
 
-// offsetIndex returns the offset index, which is read if need be.
+// offsetIndex returns the offset index, and reads it first if need be.
 func (s *logSegment) offsetIndex() (segment.OffsetIndex, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -80,7 +80,7 @@ func (s *logSegment) offsetIndex() (segment.OffsetIndex, error) {
 	return s.offsets.raw, err
 }
 
-// timeIndex returns the time index, which is read if need be.
+// timeIndex returns the time index, and reads it first if need be.
 func (s *logSegment) timeIndex() (segment.TimeIndex, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -88,8 +88,8 @@ func (s *logSegment) timeIndex() (segment.TimeIndex, error) {
 	return s.times.raw, err
 }
 
-// latest returns the largest timestamp of the segment, -1 if it has none. That of a
-// closed segment is looked up once.
+// latest returns the largest timestamp of the segment, -1 if it has none. For a closed
+// segment it is looked up once and then kept.
 func (s *logSegment) latest(ctx context.Context) (int64, error) {
 	s.mu.Lock()
 	known, ts := s.latestKnown, s.indexer.Latest().Timestamp
@@ -127,9 +127,10 @@ func (s *logSegment) findLatest(ctx context.Context, times segment.TimeIndex) (s
 	return body.Latest(ctx, offsets, times)
 }
 
-// trustIndexes loads the indexes and keeps of them what the batches confirm, below point.
-// It returns the position and the offset behind what they have. Indexes that make no
-// sense are emptied; the whole segment is then looked at.
+// trustIndexes loads the indexes and keeps the entries for offsets below point that the
+// batches confirm. It returns the position and the offset behind the last batch that has
+// such an entry. Indexes that make no sense are emptied; it then returns the beginning of
+// the segment, all of which the caller has to scan.
 func (s *logSegment) trustIndexes(ctx context.Context, body segment.Body, point int64) (at, end int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -140,7 +141,7 @@ func (s *logSegment) trustIndexes(ctx context.Context, body segment.Body, point 
 		s.times.without()
 		return 0, s.base
 	case oerr != nil || terr != nil:
-		s.offsets.reset() // one index alone is not believed
+		s.offsets.reset() // one index without the other is not believed
 		s.times.reset()
 	}
 	t := body.Trust(ctx, s.offsets.raw, s.times.raw, point)
@@ -155,8 +156,8 @@ func (s *logSegment) trustIndexes(ctx context.Context, body segment.Body, point 
 	return t.Position, t.Offset
 }
 
-// indexLoaded reports whether the offset index is in memory and nobody is just reading
-// the other one, which may take long.
+// indexLoaded reports whether the offset index is in memory and s.mu is free. If another
+// goroutine holds s.mu, it may be reading an index, which may take long.
 func (s *logSegment) indexLoaded() bool {
 	if !s.mu.TryLock() {
 		return false

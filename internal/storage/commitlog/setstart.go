@@ -9,17 +9,17 @@ import (
 	"github.com/botehq/bote/internal/storage"
 )
 
-// SetStart forgets everything below an offset: first on disk, then for readers.
+// SetStart forgets everything below an offset: first on the disk, then for readers.
 func (l *Log) SetStart(ctx context.Context, start int64) error {
 	return l.SetStarts(ctx, []storage.NewStart{{Log: l, Start: start}})[0]
 }
 
-// SetStarts implements storage.StartsSetter: one write of the file with the log starts
-// for all. Of a log that is named twice the larger start counts.
+// SetStarts implements storage.StartsSetter. It writes the file with the log starts
+// once for all logs. If a log is named twice, the larger start counts.
 func (l *Log) SetStarts(ctx context.Context, moves []storage.NewStart) []error {
 	about := map[*Log]int64{}
 	for _, m := range moves {
-		of := m.Log.(*Log) // of this engine, as the contract says
+		of := m.Log.(*Log) // the contract says: of this engine
 		about[of] = max(about[of], m.Start)
 	}
 	failed := l.store.setStarts(ctx, about)
@@ -30,7 +30,7 @@ func (l *Log) SetStarts(ctx context.Context, moves []storage.NewStart) []error {
 	return errs
 }
 
-// setStarts moves the starts of logs, and returns those that it could not move.
+// setStarts moves the starts of logs, and returns the errors by log.
 func (s *Store) setStarts(ctx context.Context, about map[*Log]int64) map[*Log]error {
 	failed := map[*Log]error{}
 	all := func(err error) map[*Log]error {
@@ -39,7 +39,8 @@ func (s *Store) setStarts(ctx context.Context, about map[*Log]int64) map[*Log]er
 		}
 		return failed
 	}
-	// Nobody else holds several directories, and these are taken in one order.
+	// Only this function holds several directories. It takes them in one order, so two
+	// calls cannot wait for each other.
 	for _, l := range slices.SortedFunc(maps.Keys(about), func(a, b *Log) int { return strings.Compare(a.dir, b.dir) }) {
 		release, err := l.waitForDir(ctx)
 		if err != nil {

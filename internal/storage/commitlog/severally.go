@@ -5,7 +5,8 @@ import (
 	"sync/atomic"
 )
 
-// severally calls f for each of n things, some at once, and returns what failed.
+// severally calls f(0) to f(n-1), up to syncers of them at once, and returns the
+// errors.
 func severally(n int, f func(i int) error) (errs []error) {
 	if n == 1 {
 		if err := f(0); err != nil {

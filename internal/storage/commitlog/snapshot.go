@@ -10,17 +10,20 @@ import (
 	"github.com/botehq/bote/internal/storage/vfs"
 )
 
-// A snapshot is a partition's state at an offset, in a file of that name. It is
-// written when a segment begins, when a checkpoint finds much behind the last one,
-// and when the log closes. It is not trusted to be whole: the partition checks it.
+// A snapshot is a partition's state at an offset, in a file named after that offset.
+// It is written when a segment begins, when a checkpoint finds that much was appended
+// since the last one, and when the log closes. Nobody trusts it to be whole: the
+// partition checks it.
 
-// snapshotAfter is how many bytes behind the last snapshot make a new one worth
-// its file: their headers are what a start after a crash has to read.
+// snapshotAfter is how many bytes must have been appended since the last snapshot for
+// a new one to be worth its file: a start after a crash reads the headers of those
+// batches.
 const snapshotAfter = 4 << 20
 
-// saveSnapshot stores the partition's state, at the offset that it describes. Whoever
-// calls it appends or has the append turn. Without the file a restart reads more
-// headers, so an error is only worth a line in the log; but a clean stop needs it.
+// saveSnapshot writes the partition's state to a file named after the offset that the
+// state describes. The caller appends or has the append turn. Without the snapshot
+// the next start reads more headers, so most callers ignore the error, which is
+// logged; a clean stop does not ignore it.
 func (l *Log) saveSnapshot() error {
 	if l.hooks.Snapshot == nil || l.hooks.Rebuilt != nil && !l.hooks.Rebuilt() {
 		return nil
@@ -43,22 +46,23 @@ func (l *Log) saveSnapshot() error {
 	return nil
 }
 
-// halfOpen reports whether the log is being opened, or was when that failed, and
-// nothing on the disk has the state at its end: a start has to rebuild it.
+// halfOpen reports whether the partition's state was not rebuilt, because opening is
+// under way or failed, and no snapshot on the disk has the state at the end. The next
+// start then has to rebuild it.
 func (l *Log) halfOpen() bool {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	return l.hooks.Rebuilt != nil && !l.hooks.Rebuilt() && l.end.Load() != l.atOpen.end
 }
 
-// findSnapshot returns the newest usable snapshot at or below the end, and
-// removes unusable ones; dropped tells that there were any. After a clean stop a
-// log without snapshots had no state.
+// findSnapshot returns the newest usable snapshot at or below the end, and removes
+// unusable ones; dropped reports whether there were any. If a log has no snapshots
+// after a clean stop, the partition had no state.
 func (l *Log) findSnapshot(ends []int64, clean bool) (rec storage.Recovered, dropped bool, err error) {
 	damaged := false
 	for i, end := range slices.Backward(ends) {
 		name := filepath.Join(l.dir, fileName(end, snapshotSuffix))
-		// Below the first segment the batches that make it complete are gone.
+		// A snapshot below the first segment is incomplete: the batches behind it are gone.
 		if end >= l.segments[0].base && end <= l.End() {
 			state, err := vfs.ReadFile(l.store.fs, name)
 			if err == nil && (l.hooks.ValidSnapshot == nil || l.hooks.ValidSnapshot(state)) {
@@ -79,7 +83,7 @@ func (l *Log) findSnapshot(ends []int64, clean bool) (rec storage.Recovered, dro
 	return storage.Recovered{SnapshotEnd: l.start}, dropped, nil
 }
 
-// dropSnapshots removes all but the newest and those at the beginnings of
+// dropSnapshots removes all snapshots but the newest and those at the beginnings of
 // segments. It is called when the newest is durable.
 func (l *Log) dropSnapshots() {
 	release, alive := l.takeDir()

@@ -14,7 +14,7 @@ import (
 )
 
 // TestSnapshotIsTakenInTheTurn: a snapshot describes the offset at which it was taken,
-// also when the log is closed while somebody appends.
+// even if the log is closed during an append.
 func TestSnapshotIsTakenInTheTurn(t *testing.T) {
 	t.Parallel()
 	mem := vfs.NewMem()

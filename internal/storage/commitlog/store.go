@@ -22,11 +22,11 @@ import (
 type FlushMode int
 
 const (
-	// FlushCommit announces batches after an fsync that many share.
+	// FlushCommit announces batches after an fsync, which many appends share.
 	FlushCommit FlushMode = iota
 	// FlushInterval announces at once and syncs on a timer.
 	FlushInterval
-	// FlushOS announces at once and leaves writing out to the operating system.
+	// FlushOS announces at once and leaves the writing to the operating system.
 	FlushOS
 )
 
@@ -39,22 +39,23 @@ type Config struct {
 	Flush FlushMode
 	// FlushEvery is the period of FlushInterval; 0 is one second.
 	FlushEvery time.Duration
-	// FlushGap is how close rounds of syncs may begin after each other when
-	// waiting makes one serve more appends; 0 is a millisecond.
+	// FlushGap is the least time between the beginnings of two rounds of syncs, where
+	// waiting lets a round serve more appends; 0 is a millisecond.
 	FlushGap time.Duration
 	// CheckpointEvery is the period of the checkpoints; 0 is a minute.
 	CheckpointEvery time.Duration
-	// CheckpointBytes is how many appended bytes bring on a checkpoint earlier: a
-	// start after a crash reads about as many. 0 is 256 MiB; four times that
-	// where batches are not synced before they are announced.
+	// CheckpointBytes is how many appended bytes cause a checkpoint before
+	// CheckpointEvery has passed: a start after a crash reads about as many. 0 is 256
+	// MiB with FlushCommit, and 1 GiB where batches are announced before they are
+	// synced.
 	CheckpointBytes int64
 	// RetentionEvery is the period of retention; 0 is five minutes.
 	RetentionEvery time.Duration
 	// IdleAfter is when unused files are closed; 0 is a minute.
 	IdleAfter time.Duration
-	// Now is the wall clock that retention goes by; nil is time.Now.
+	// Now is the wall clock for retention; nil is time.Now.
 	Now func() time.Time
-	// Logger gets what an operator would miss; nil discards it.
+	// Logger gets what an operator should know; nil discards it.
 	Logger *slog.Logger
 	// Registerer gets the metrics; nil keeps them private.
 	Registerer prometheus.Registerer
@@ -111,24 +112,25 @@ type Store struct {
 	appended atomic.Int64 // bytes since the last checkpoint
 	room     room
 
-	// writing is held by whoever writes checkpoint files, from looking at the logs on:
-	// what is written later must not be older. It is held across syncs, so only those
-	// wait for it who have something to write themselves. Appends never do, but for one
-	// to a log all of which retention is just removing.
+	// writing is held by a goroutine that writes checkpoint files, from before it
+	// reads the positions of the logs: a later write must not have older positions. It
+	// is held during syncs, so only goroutines that write checkpoint files wait for
+	// it. An append waits for it in one case only: retention has the append turn to
+	// remove everything in the log.
 	writing token.Token
 
 	mu       sync.Mutex // guards what follows
-	recovery checkpoint // as found at open
+	recovery checkpoint // from the file, and of logs closed since
 	starts   checkpoint
 	logs     map[string]*Log
-	topics   map[string]topic.ID // of directories, until they are opened
-	unseen   map[string]bool     // directories that a crash or a deletion left and nobody has opened
-	deleted  int                 // logs in this life
-	settled  int                 // of those, how many the checkpoint files on disk do not name any more
+	topics   map[string]topic.ID // topic IDs of directories that SetAside has seen and nobody has opened yet
+	unseen   map[string]bool     // directories still to be recovered or set aside; no stop is clean while there are any
+	deleted  int                 // number of logs deleted since Open
+	settled  int                 // how many of them the checkpoint files on disk no longer name
 	closed   bool
 }
 
-// Open takes a data directory, creating it if it is missing.
+// Open opens a data directory and creates it if it is missing.
 func Open(cfg Config) (*Store, error) {
 	cfg.setDefaults()
 	s := &Store{cfg: cfg, fs: cfg.FS, log: cfg.Logger, metrics: newMetrics(cfg.Registerer), logs: map[string]*Log{}, writing: token.New("checkpoint files")}
@@ -160,7 +162,7 @@ func (s *Store) updateRoom() {
 	s.room.update(free, err)
 }
 
-// letGo gives the directory back.
+// letGo closes the volume and releases the lock.
 func (s *Store) letGo() error {
 	var errs []error
 	if err := s.volume.close(); err != nil {
@@ -172,8 +174,8 @@ func (s *Store) letGo() error {
 	return errors.Join(errs...)
 }
 
-// readState learns how the last run ended, and takes the clean marker away: from
-// here on only a clean stop may put it back.
+// readState finds out how the last process ended, and removes the clean marker:
+// only a clean stop may put it back.
 func (s *Store) readState() error {
 	var err error
 	if s.recovery, err = readCheckpoint(s.fs, s.cfg.Dir, recoveryPointFile); err != nil {
@@ -200,9 +202,9 @@ func (s *Store) readState() error {
 	return s.removeDeleted()
 }
 
-// proveEnds makes the recovery points what two files agree upon: after a clean stop
-// both have the ends of the logs, and neither has a checksum. A log that does not
-// reach its end is refused.
+// proveEnds lowers each recovery point to the high watermark. After a clean stop
+// both files have the ends of the logs, and neither file has a checksum. A log that
+// does not reach its recovery point is refused.
 func (s *Store) proveEnds() {
 	high, err := readCheckpoint(s.fs, s.cfg.Dir, highWatermarkFile)
 	if err != nil {
@@ -215,7 +217,7 @@ func (s *Store) proveEnds() {
 	}
 }
 
-// Clean reports whether the last run ended with a clean stop, or there was none.
+// Clean reports whether the last run ended with a clean stop.
 func (s *Store) Clean() bool { return s.clean }
 
 // Dir is the data directory.
@@ -228,8 +230,8 @@ func (s *Store) writeFile(dir, name string, content []byte) error {
 	return vfs.WriteFile(s.fs, dir, name, content)
 }
 
-// forget takes a log that ended out of the books. What the checkpoint files have to
-// say of it stays: it may be opened again.
+// forget removes a log that has ended from the store's map. It keeps the log's
+// recovery point and start for the checkpoint files: the log may be opened again.
 func (s *Store) forget(l *Log) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -250,7 +252,7 @@ func (s *Store) forget(l *Log) {
 	}
 }
 
-// giveUp ends a log that nothing may be saved of, and with it a clean stop.
+// giveUp ends a log of which nothing may be saved. The next stop is then not clean.
 func (s *Store) giveUp(l *Log) {
 	s.mu.Lock()
 	s.unseen[dirName(l.part.Topic, l.part.Index)] = true
@@ -275,8 +277,8 @@ func (s *Store) openLogs() []*Log {
 	return logs
 }
 
-// Close makes everything durable, writes the checkpoints and then the marker
-// that lets the next start trust them, unless a log failed or was not recovered.
+// Close makes everything durable and writes the checkpoints. Unless a log failed or
+// was not recovered, it then writes the marker that lets the next start trust them.
 // It may be called twice.
 func (s *Store) Close() error {
 	s.mu.Lock()

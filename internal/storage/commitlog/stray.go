@@ -8,10 +8,10 @@ import (
 	"github.com/botehq/bote/internal/topic"
 )
 
-// SetAside renames partition directories that belong to no topic, for example
-// because the broker was killed while it deleted one: their names may be needed.
-// They keep their data under a name that ends in -stray, as in Kafka. After a clean
-// stop one that says another ID than the topic of its name is refused.
+// SetAside renames partition directories that belong to no topic, for example because
+// the broker was killed while it deleted one: a new topic may need their names. They
+// keep their data under a name that ends in -stray, as in Kafka. After a clean stop, a
+// directory whose topic ID is not that of the topic of its name is an error.
 func (s *Store) SetAside(known func(name string) (topic.ID, bool)) error {
 	names, err := s.fs.Names(s.cfg.Dir)
 	if err != nil {
@@ -58,8 +58,8 @@ func (s *Store) SetAside(known func(name string) (topic.ID, bool)) error {
 	return s.WriteCheckpoints()
 }
 
-// passOver looks at a directory that does not say whose it is. Without records, as one
-// is whose creation did not end, nothing in it has to be recovered.
+// passOver looks at a directory that does not say which topic it belongs to. If it has
+// no records, its creation was interrupted, and nothing in it has to be recovered.
 func (s *Store) passOver(dir string) {
 	records, err := s.hasRecords(filepath.Join(s.cfg.Dir, dir))
 	if err == nil && !records {
@@ -69,14 +69,14 @@ func (s *Store) passOver(dir string) {
 	s.log.Warn("partition directory does not say of which topic it is, and may have records; move it away", slog.String("directory", dir), slog.Any("err", err))
 }
 
-// saw says that a directory keeps no stop from being clean.
+// saw notes that a directory no longer keeps a stop from being clean.
 func (s *Store) saw(dir string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.unseen, dir)
 }
 
-// knownTopic returns, once, what SetAside found out about a directory.
+// knownTopic returns, once, the topic ID that SetAside read from a directory.
 func (s *Store) knownTopic(dir string) (topic.ID, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

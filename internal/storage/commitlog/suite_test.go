@@ -17,15 +17,15 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// engine runs the suite on a file system in memory that remembers what was
-// synced, or on a real directory.
+// engine runs the suite on a file system in memory that remembers what was synced,
+// or on a real directory.
 type engine struct {
 	fs    vfs.FS
 	mem   *vfs.Mem
 	dir   string
 	flush commitlog.FlushMode
 	store *commitlog.Store
-	cut   func(*vfs.Mem) *vfs.Mem // how a crash goes
+	cut   func(*vfs.Mem) *vfs.Mem // what a crash leaves
 }
 
 func (e *engine) start(t *testing.T) {
@@ -49,8 +49,8 @@ func (e *engine) Restart(t *testing.T) {
 	require.True(t, e.store.Clean())
 }
 
-// Crash leaves the old store running on the old file system; what it writes from
-// here on reaches nobody.
+// Crash leaves the old store running on the old file system; nobody sees what it
+// writes from here on.
 func (e *engine) Crash(t *testing.T) {
 	t.Helper()
 	old := e.store
@@ -93,8 +93,8 @@ func TestSuiteInMemory(t *testing.T) {
 	}
 }
 
-// diskEngine works on the operating system's files. A kill is what a copy of the
-// directory shows while the store is at work.
+// diskEngine uses the operating system's files. A kill is a copy of the directory,
+// made while the store is at work.
 type diskEngine struct{ engine }
 
 func (e *diskEngine) Crash(t *testing.T) {

@@ -9,11 +9,11 @@ import (
 	"github.com/botehq/bote/internal/token"
 )
 
-// volume is the file system that the data directory is on. One sync of it makes all files
+// volume is the file system that holds the data directory. One sync of it makes all files
 // durable.
 //
-// Linux reports a failed write to syncfs once: the next syncfs succeeds, although the
-// bytes are lost. So failures are counted, and a log that has not synced its own files
+// Linux reports a failed write to syncfs once: the next syncfs succeeds although the
+// bytes are lost. So volume counts failures. A log that has not synced its own files
 // since the last failure does not trust a sync of the volume. A sync of a file reports
 // the file's own failures.
 type volume struct {
@@ -31,9 +31,9 @@ func (v *volume) open(fs vfs.FS, dir string) (err error) {
 	return err
 }
 
-// sync makes everything on the volume durable, but for what an earlier failure lost: the
-// caller must also check doubtsVolume. Where volumes are not synced the error matches
-// errors.ErrUnsupported.
+// sync makes everything on the volume durable, except what an earlier failure lost: the
+// caller must also check doubtsVolume. If volumes cannot be synced here, the error
+// matches errors.ErrUnsupported.
 func (v *volume) sync() error {
 	if v.opened == nil {
 		return errors.ErrUnsupported
@@ -54,18 +54,18 @@ func (v *volume) close() error {
 	return v.opened.Close()
 }
 
-// neverSeen is a log's failuresSeen when it must sync its own files whether or not the
-// volume has failed: an earlier process may have been told of a failure, and killed.
+// neverSeen as failuresSeen means that the log must sync its own files whether or not the
+// volume has failed: an earlier process may have been told of a failure and then killed.
 const neverSeen = -1
 
 // unsyncedFile is a small file of a log that the next flush has to sync.
 type unsyncedFile struct {
 	name     string
-	failures int64 // of syncs of the volume, before the file was written
+	failures int64 // volume.failures before the file was written
 }
 
-// doubtsVolume reports whether a sync of the volume proves nothing about what is flushed:
-// an earlier one may have lost some of it.
+// doubtsVolume reports whether a sync of the volume proves nothing about this flush: an
+// earlier sync may have lost some of what it has to make durable.
 func (p flushPoint) doubtsVolume() bool {
 	failures := p.log.store.volume.failures.Load()
 	return p.log.failuresSeen.Load() != failures || slices.ContainsFunc(p.unsyncedFiles, func(f unsyncedFile) bool { return f.failures != failures })

@@ -20,8 +20,8 @@ import (
 	"github.com/botehq/bote/internal/topic"
 )
 
-// losingVolume holds the first sync of the volume and then lets it fail: everything that
-// is not on the disk by then is lost, and no other sync of the volume tells.
+// losingVolume holds the first sync of the volume and then makes it fail. Everything that
+// is not on the disk by then is lost, and no other sync of the volume reports that.
 func losingVolume(f *vfs.Faulty, firstFile *gate) *gate {
 	g := newGate()
 	var once sync.Once
@@ -41,7 +41,7 @@ func losingVolume(f *vfs.Faulty, firstFile *gate) *gate {
 }
 
 // TestAVolumeThatFailedOnceIsNotBelieved: Linux reports lost writes once, to the next sync
-// of the volume. Each log must then sync its own files.
+// of the volume. After that each log must sync its own files.
 func TestAVolumeThatFailedOnceIsNotBelieved(t *testing.T) {
 	t.Parallel()
 	check := func(t *testing.T, s *commitlog.Store, later []outcome) {
@@ -108,7 +108,7 @@ func TestAVolumeThatFailedOnceIsNotBelieved(t *testing.T) {
 	})
 }
 
-// openTogether opens logs that Settle is yet to make durable.
+// openTogether opens logs; Settle has yet to make them durable.
 func openTogether(t *testing.T, s *commitlog.Store, name string, n int) *commitlog.Opening {
 	t.Helper()
 	o := s.NewOpening()
@@ -122,7 +122,7 @@ func openTogether(t *testing.T, s *commitlog.Store, name string, n int) *commitl
 	return o
 }
 
-// appendRolling appends a batch that no other fits beside in a segment.
+// appendRolling appends a batch so large that a segment has room for no other.
 func appendRolling(t *testing.T, l *commitlog.Log) {
 	t.Helper()
 	b := record.Build(l.End()+1, record.KeyValue{Value: bytes.Repeat([]byte("v"), 3000)})
@@ -130,8 +130,8 @@ func appendRolling(t *testing.T, l *commitlog.Log) {
 	require.NoError(t, l.Append(b))
 }
 
-// writeBack is what the kernel does in the background: files of a directory reach the disk,
-// but for those with a prefix or suffix.
+// writeBack does what the kernel does in the background: the files of a directory reach the
+// disk, except those with a prefix or suffix.
 func writeBack(t *testing.T, mem *vfs.Mem, dir, but string) {
 	t.Helper()
 	names, err := mem.Names(dir)
@@ -150,9 +150,9 @@ func writeBack(t *testing.T, mem *vfs.Mem, dir, but string) {
 	require.Positive(t, left)
 }
 
-// TestAFileMadeDuringAFailedSync: a log that was in the round rolls during its sync of the
-// volume, which loses only what the roll wrote. So the files that the round has to sync tell
-// nothing about it.
+// TestAFileMadeDuringAFailedSync: a log of the round rolls during the round's sync of the
+// volume, and the failed sync loses only what the roll wrote. So syncs of the files that
+// the round knows do not report it.
 func TestAFileMadeDuringAFailedSync(t *testing.T) {
 	t.Parallel()
 	for _, lost := range []string{"00000000000000000001.log", "00000000000000000001.snapshot"} {
@@ -185,7 +185,7 @@ func TestAFileMadeDuringAFailedSync(t *testing.T) {
 	}
 }
 
-// requireFailed requires that a log fails before it announces an end.
+// requireFailed requires that a log fails before it announces an end of at least before.
 func requireFailed(t *testing.T, l outcome, before int64) {
 	t.Helper()
 	for {
@@ -201,8 +201,8 @@ func requireFailed(t *testing.T, l outcome, before int64) {
 	}
 }
 
-// TestAProcessAfterAFailedSync: the sync of the volume told a process that was killed then,
-// before its logs had synced their own files. The next process is not told.
+// TestAProcessAfterAFailedSync: a sync of the volume fails, and the process that was told
+// is killed before its logs have synced their own files. The next process is not told.
 func TestAProcessAfterAFailedSync(t *testing.T) {
 	t.Parallel()
 	mem := vfs.NewStrictMem()

@@ -5,8 +5,8 @@ import "encoding/binary"
 // AbortedEntrySize is the size of an entry of a transaction index. It reaches disk.
 const AbortedEntrySize = 34
 
-// Aborted is an entry of a transaction index: a transaction whose marker, at
-// LastOffset, lies in the segment and aborted it. In an index that is not damaged:
+// Aborted is an entry of a transaction index: an aborted transaction whose marker,
+// at LastOffset, is in the segment. In an index that is not damaged:
 //
 //	0 <= FirstOffset <= LastOffset; 0 <= LastStableOffset <= LastOffset + 1
 type Aborted struct {

@@ -9,15 +9,15 @@ import (
 	"github.com/botehq/bote/internal/record"
 )
 
-// Source is where the bytes of a body are. It may be read by many at once.
+// Source is where the bytes of a body are. Many goroutines may read it at once.
 type Source interface {
-	// ReadAt reads bytes from a position on, as io.ReaderAt does: if they are fewer
-	// than len(p), the error says why. It ends early when ctx does.
+	// ReadAt reads bytes from a position on, as io.ReaderAt does: if it returns fewer than
+	// len(p), the error says why. It returns early when ctx ends.
 	ReadAt(ctx context.Context, p []byte, at int64) (int, error)
 }
 
-// From makes a source of a reader that does not wait for long. The context is looked
-// at before each read.
+// From makes a source of a reader that does not wait for long. It looks at the context
+// before each read.
 func From(r io.ReaderAt) Source { return readerAt{r} }
 
 type readerAt struct{ r io.ReaderAt }
@@ -31,8 +31,8 @@ func (s readerAt) ReadAt(ctx context.Context, p []byte, at int64) (int, error) {
 }
 
 // Body is the batches of a segment: the first Size bytes of a source. Their offsets
-// begin at Base. Bytes behind Size are not looked at, so the source may grow meanwhile;
-// one that turns out to have less gives io.ErrUnexpectedEOF.
+// begin at Base. Bytes behind Size are not read, so the source may grow meanwhile. A
+// source with fewer bytes than Size gives io.ErrUnexpectedEOF.
 //
 //	0 <= Base; 0 <= position of a batch < Size
 type Body struct {
@@ -50,7 +50,7 @@ func (b Body) ReadFull(ctx context.Context, p []byte, at int64) error {
 	return fmt.Errorf("read segment %d at %d: %w", b.Base, at, ended(err))
 }
 
-// ended is the error of a read that gave too little.
+// ended returns the error of a read that gave too few bytes.
 func ended(err error) error {
 	if err == nil || err == io.EOF { //nolint:errorlint // ReadAt's contract
 		return io.ErrUnexpectedEOF
@@ -58,8 +58,8 @@ func ended(err error) error {
 	return err
 }
 
-// BatchSize is the size of the batch whose header is at a position, if the body has as
-// much: nothing is to be allocated because a damaged field says so.
+// BatchSize returns the size of the batch whose header is at a position, or an error if
+// the body has fewer bytes: a damaged length must not make anybody allocate memory.
 func (b Body) BatchSize(h record.Batch, at int64) (int, error) {
 	size, err := record.Size(h)
 	if err == nil && int64(size) > b.Size-at {
@@ -71,8 +71,8 @@ func (b Body) BatchSize(h record.Batch, at int64) (int, error) {
 	return size, nil
 }
 
-// Spans reports whether a batch ends at or behind its begin, there are offsets behind
-// it, and an index of the segment can hold it:
+// Spans reports whether a batch does not end before it begins, whether there are
+// offsets behind it, and whether an index of the segment can hold its last offset:
 //
 //	Base <= base offset <= last offset <= Base + MaxSpan
 func (b Body) Spans(h record.Batch) bool {

@@ -1,5 +1,5 @@
-// Package segment reads and writes the body of a log segment and its indexes, and does
-// not know where they are kept: in files, in objects, or in memory. Their formats are
+// Package segment reads and writes the body of a log segment and its indexes. It does
+// not know where they are kept: in files, in objects, or in memory. The formats are
 // those of Apache Kafka, byte for byte (docs/formats/log.md).
 //
 // A [Body] is whole record batches, one behind the other:
@@ -11,16 +11,14 @@
 //
 // A position counts bytes from the beginning of the body, an offset counts records of
 // the log. Two sparse indexes lead to positions: an [OffsetIndex] by offset, a
-// [TimeIndex] by timestamp. A [Writer] makes their entries while batches are put at
-// the end of the body.
+// [TimeIndex] by timestamp. An [Indexer] makes their entries while batches are
+// appended to the body.
 //
-// What is read may be damaged. Lengths are bounded by the body before they are
-// believed. Indexes have no checksum: an entry is used only when the batch that it
-// means confirms it, and is passed over for the one before it otherwise, which costs
-// reading some headers more.
+// What is read may be damaged. Lengths are checked against the body before they are
+// believed. Indexes have no checksum: an entry is used only if its batch confirms it.
+// Otherwise the entry before it is tried, which costs reading some more headers.
 //
-// Bytes come from a [Source] and positions go out. Not of this package are names,
-// open files, locks, syncs, retention, and what is to be done about damage: these
-// belong to the engine that keeps the segment. Leader epochs go across segments and
-// belong to the log.
+// Bytes come from a [Source], and positions are the results. Names, open files,
+// locks, syncs, retention, and what to do about damage belong to the engine that
+// keeps the segment. Leader epochs span segments and belong to the log.
 package segment

@@ -6,8 +6,8 @@ import (
 	"github.com/botehq/bote/internal/record"
 )
 
-// Confirm returns the header of the batch that an entry of an offset index means; ok is
-// false if what is there does not confirm the entry.
+// Confirm returns the header of the batch that an entry of an offset index points to.
+// ok is false if what is there does not confirm the entry.
 func (b Body) Confirm(ctx context.Context, e OffsetEntry) (h record.Batch, ok bool, err error) {
 	if e.Position < 0 || int64(e.Position)+record.HeaderSize > b.Size {
 		return nil, false, nil
@@ -20,8 +20,8 @@ func (b Body) Confirm(ctx context.Context, e OffsetEntry) (h record.Batch, ok bo
 	return h, damaged == nil && h.LastOffset() == b.Base+int64(e.Relative), nil
 }
 
-// Before returns the position of a batch at or before the one that holds an offset: of
-// the nearest that the index has and that confirms it, or else 0.
+// Before returns the position of a batch at or before the one that holds an offset: the
+// nearest that the index has and that confirms its entry, or else 0.
 func (b Body) Before(ctx context.Context, x OffsetIndex, offset int64) (position int64, err error) {
 	x.before(offset-b.Base, func(e OffsetEntry) bool {
 		var ok bool
@@ -69,9 +69,9 @@ func (b Body) between(ctx context.Context, x OffsetIndex, from, to int64, visit 
 	})
 }
 
-// confirmTime reports whether the batch that has the offset of an entry has its
-// timestamp. That batches cannot be read is no error: whoever reads on from here meets
-// what is wrong with them.
+// confirmTime reports whether the batch that holds the offset of an entry has the
+// entry's timestamp. It ignores errors of reading batches: a caller that reads on from
+// here meets them itself.
 func (b Body) confirmTime(ctx context.Context, x OffsetIndex, e TimeEntry) (ok bool, err error) {
 	offset := b.Base + int64(e.Relative)
 	from, err := b.Before(ctx, x, offset)
@@ -89,16 +89,16 @@ func (b Body) confirmTime(ctx context.Context, x OffsetIndex, e TimeEntry) (ok b
 }
 
 // Latest is the largest timestamp of a segment, in milliseconds, and the last offset of
-// the batch that has it: of the first if there are several. Timestamp is -1 if no batch
-// has one.
+// the batch that has it, of the first such batch if there are several. Timestamp is -1
+// if no batch has a timestamp.
 type Latest struct {
 	Timestamp int64
 	Offset    int64
 }
 
-// Latest returns the largest timestamp of a segment that does not grow any more: what
-// its time index ends with, or what the batches say if they do not confirm that. An
-// index without entries says that there is none.
+// Latest returns the largest timestamp of a segment that no longer grows: the last
+// entry of its time index, or, if its batch does not confirm that, the largest of all
+// batches. An index without entries means that no batch has a timestamp.
 func (b Body) Latest(ctx context.Context, offsets OffsetIndex, times TimeIndex) (Latest, error) {
 	if times.Len() == 0 {
 		return Latest{Timestamp: -1}, nil

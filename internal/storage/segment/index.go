@@ -15,7 +15,7 @@ const (
 // MaxSpan is the largest distance from the base of a segment that an index can hold.
 const MaxSpan = 1<<31 - 1
 
-// maxProofs is how many entries of an index are tried before it is given up.
+// maxProofs is how many entries of an index are tried before a search gives up on it.
 const maxProofs = 8
 
 // OffsetEntry says that the batch at Position ends with the offset base + Relative. In
@@ -32,8 +32,8 @@ type OffsetEntry struct {
 //
 //	At(i-1).Relative < At(i).Relative; At(i-1).Position < At(i).Position
 //
-// Nothing changes bytes of an index once they are there, so what was taken of it may
-// be read while somebody appends.
+// Nothing changes bytes of an index once they are there, so a slice of it may be read
+// while another goroutine appends.
 type OffsetIndex []byte
 
 // Len is the number of whole entries.
@@ -51,12 +51,11 @@ func (x OffsetIndex) Append(e OffsetEntry) OffsetIndex {
 	return binary.BigEndian.AppendUint32(x, uint32(e.Position))
 }
 
-// First returns the first n entries. What is appended to them does not overwrite the
-// others.
+// First returns the first n entries. Appending to them does not overwrite the others.
 func (x OffsetIndex) First(n int) OffsetIndex { return x[: n*OffsetEntrySize : n*OffsetEntrySize] }
 
-// Used returns the whole entries up to the last that is not zero: Kafka preallocates
-// indexes, and a crash leaves zeros behind the entries.
+// Used returns the whole entries up to the last that is not all zeros: Kafka
+// preallocates indexes, and a crash leaves zeros behind the entries.
 func (x OffsetIndex) Used() OffsetIndex { return used(x, OffsetEntrySize) }
 
 // Sane reports whether the entries of an index that is [OffsetIndex.Used] grow as they
@@ -75,8 +74,8 @@ func (x OffsetIndex) Sane(size int64) bool {
 	return first.Relative >= 0 && first.Position >= 0 && int64(last.Position) < size
 }
 
-// CountBelow is the number of entries up to the last whose relative offset is below
-// one.
+// CountBelow returns how many entries there are up to the last whose relative offset is
+// below relative.
 func (x OffsetIndex) CountBelow(relative int64) int {
 	for n := x.Len(); n > 0; n-- {
 		if int64(x.At(n-1).Relative) < relative {
@@ -87,7 +86,7 @@ func (x OffsetIndex) CountBelow(relative int64) int {
 }
 
 // Boundary returns the last entry whose position is at most limit and whose relative
-// offset is below to; ok is false if there is none. It is not proved.
+// offset is below to; ok is false if there is none. No batch has confirmed the entry.
 func (x OffsetIndex) Boundary(limit, to int64) (e OffsetEntry, ok bool) {
 	i := sort.Search(x.Len(), func(i int) bool {
 		e := x.At(i)
@@ -99,8 +98,8 @@ func (x OffsetIndex) Boundary(limit, to int64) (e OffsetEntry, ok bool) {
 	return x.At(i - 1), true
 }
 
-// before calls visit with the last entries, at most maxProofs, at or before the batch
-// that holds a relative offset, the nearest first, until visit returns false.
+// before calls visit with entries at or before the batch that holds a relative offset,
+// the nearest first, until visit returns false. It tries at most maxProofs entries.
 func (x OffsetIndex) before(relative int64, visit func(OffsetEntry) bool) {
 	i := sort.Search(x.Len(), func(i int) bool { return int64(x.At(i).Relative) > relative })
 	for tries := 0; i > 0 && tries < maxProofs; i-- {
@@ -115,8 +114,8 @@ func (x OffsetIndex) before(relative int64, visit func(OffsetEntry) bool) {
 	}
 }
 
-// TimeEntry says that Timestamp is the largest up to the offset base + Relative, which
-// is the last of the batch that has it. The timestamp is in milliseconds.
+// TimeEntry says that Timestamp, in milliseconds, is the largest up to the offset base
+// + Relative, which is the last offset of the batch that has it.
 type TimeEntry struct {
 	Timestamp int64
 	Relative  int32
@@ -127,8 +126,8 @@ type TimeEntry struct {
 //
 //	At(i-1).Timestamp <= At(i).Timestamp; At(i-1).Relative <= At(i).Relative
 //
-// The last entry of a segment that does not grow any more has its largest timestamp.
-// As with [OffsetIndex], what was taken of it may be read while somebody appends.
+// The last entry of a segment that no longer grows has its largest timestamp. As with
+// [OffsetIndex], a slice of it may be read while another goroutine appends.
 type TimeIndex []byte
 
 // Len is the number of whole entries.
@@ -146,8 +145,7 @@ func (x TimeIndex) Append(e TimeEntry) TimeIndex {
 	return binary.BigEndian.AppendUint32(x, uint32(e.Relative))
 }
 
-// First returns the first n entries. What is appended to them does not overwrite the
-// others.
+// First returns the first n entries. Appending to them does not overwrite the others.
 func (x TimeIndex) First(n int) TimeIndex { return x[: n*TimeEntrySize : n*TimeEntrySize] }
 
 // Used returns the whole entries up to the last that is not zero.
@@ -164,8 +162,8 @@ func (x TimeIndex) Sane() bool {
 	return true
 }
 
-// CountBelow is the number of entries up to the last whose relative offset is below
-// one.
+// CountBelow returns how many entries there are up to the last whose relative offset is
+// below relative.
 func (x TimeIndex) CountBelow(relative int64) int {
 	for n := x.Len(); n > 0; n-- {
 		if int64(x.At(n-1).Relative) < relative {
@@ -175,21 +173,22 @@ func (x TimeIndex) CountBelow(relative int64) int {
 	return 0
 }
 
-// before calls visit with the last entries, at most maxProofs, whose timestamp is below
-// one, the nearest first, until visit returns false: up to their offsets no record has
-// a timestamp of ts or more.
+// before calls visit with entries whose timestamp is below ts, the nearest first,
+// until visit returns false. It tries at most maxProofs entries. Up to the offset of
+// such an entry, no record has a timestamp of ts or later.
 func (x TimeIndex) before(ts int64, visit func(TimeEntry) bool) {
 	i := sort.Search(x.Len(), func(i int) bool { return x.At(i).Timestamp >= ts })
 	x.back(i, func(e TimeEntry) bool { return e.Timestamp < ts }, visit)
 }
 
-// below is before for a relative offset.
+// below is like before, but for entries whose relative offset is below one.
 func (x TimeIndex) below(relative int64, visit func(TimeEntry) bool) {
 	i := sort.Search(x.Len(), func(i int) bool { return int64(x.At(i).Relative) >= relative })
 	x.back(i, func(e TimeEntry) bool { return int64(e.Relative) < relative }, visit)
 }
 
-// back goes back from entry i-1, past those that are not wanted: they are damaged.
+// back goes back from entry i-1 and skips entries that are not wanted: they are
+// damaged.
 func (x TimeIndex) back(i int, wanted, visit func(TimeEntry) bool) {
 	for tries := 0; i > 0 && tries < maxProofs; i-- {
 		e := x.At(i - 1)

@@ -6,8 +6,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// FuzzIndex: entries that are called sane can be searched, ascend, and stay within
-// the segment.
+// FuzzIndex: indexes that are called sane can be searched, and what a search visits
+// ascends and stays within the segment.
 func FuzzIndex(f *testing.F) {
 	f.Add([]byte(OffsetIndex{}.Append(OffsetEntry{3, 100}).Append(OffsetEntry{9, 5000})), false, int64(6000), int64(5))
 	f.Add([]byte(OffsetIndex{}.Append(OffsetEntry{-9, -100}).Append(OffsetEntry{9, 5000})), false, int64(6000), int64(5))

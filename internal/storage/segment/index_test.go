@@ -27,8 +27,8 @@ func TestFormats(t *testing.T) {
 	require.Equal(t, segment.Aborted{Version: 1, ProducerID: 2, FirstOffset: 3, LastOffset: 4, LastStableOffset: 5}, aborted.At(1))
 }
 
-// TestFirstIsNotOverwritten: who has the first entries appends without changing the
-// others, which somebody may be reading.
+// TestFirstIsNotOverwritten: appending to the first entries does not change the others,
+// which another goroutine may be reading.
 func TestFirstIsNotOverwritten(t *testing.T) {
 	t.Parallel()
 	offsets := make(segment.OffsetIndex, 0, 100)
@@ -46,8 +46,8 @@ func TestFirstIsNotOverwritten(t *testing.T) {
 	require.Zero(t, offsets.CountBelow(0))
 }
 
-// TestUsed: zeros behind the entries, and a part of an entry, do not count. An entry of
-// zeros before another does.
+// TestUsed: zeros behind the entries, and part of an entry, do not count. An entry of
+// zeros before another entry does count.
 func TestUsed(t *testing.T) {
 	t.Parallel()
 	require.Empty(t, segment.OffsetIndex(make([]byte, 803)).Used())
@@ -103,8 +103,8 @@ func TestBoundary(t *testing.T) {
 	}
 }
 
-// TestSpans: a batch belongs to a segment if an index can hold its last offset and
-// there is an offset behind it.
+// TestSpans: a batch may be in a segment if an index can hold its last offset and there
+// is an offset behind it.
 func TestSpans(t *testing.T) {
 	t.Parallel()
 	spans := func(base, first int64) bool {

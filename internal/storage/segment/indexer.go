@@ -2,12 +2,12 @@ package segment
 
 import "github.com/botehq/bote/internal/record"
 
-// Indexer makes the index entries of a segment while batches are put at the end of its
-// body, and knows its largest timestamp. It is used by one goroutine at a time. What it
-// was told of, from the zero position on:
+// Indexer makes the index entries of a segment while batches are appended to its body,
+// and knows the largest timestamp of the segment. One goroutine at a time uses it. For
+// the batches that it was told of, from position zero on:
 //
-//	indexedTime <= latest.Timestamp: the time index ends with the first of them
-//	unindexed: bytes of batches from the last that has an offset entry on
+//	indexedTime <= latest.Timestamp: indexedTime is the last timestamp in the time index
+//	unindexed: bytes of batches, from the last one with an offset entry on
 type Indexer struct {
 	base        int64
 	unindexed   int64
@@ -21,8 +21,9 @@ func NewIndexer(base int64) Indexer {
 	return Indexer{base: base, indexedTime: -1, latest: Latest{Timestamp: -1}, firstTime: -1}
 }
 
-// Add enters the batch at a position, of which only the header is looked at. If more
-// bytes than the interval came since the last entry, it appends one to the indexes.
+// Add adds the batch at a position, of which it reads only the header. If more bytes
+// than the interval were added since the last entry, it appends an entry to the
+// indexes.
 func (x *Indexer) Add(h record.Batch, at, interval int64, offsets *OffsetIndex, times *TimeIndex) {
 	last := h.LastOffset()
 	if ts := h.MaxTimestamp(); ts > x.latest.Timestamp {
@@ -40,8 +41,8 @@ func (x *Indexer) Add(h record.Batch, at, interval int64, offsets *OffsetIndex, 
 	x.unindexed += int64(size)
 }
 
-// Seal appends the largest timestamp to the time index, if that does not end with it.
-// Whoever ends the segment calls it.
+// Seal appends the largest timestamp to the time index, unless the index ends with it.
+// It is called when the segment ends.
 func (x *Indexer) Seal(times *TimeIndex) {
 	if x.latest.Timestamp > x.indexedTime {
 		*times = times.Append(TimeEntry{Timestamp: x.latest.Timestamp, Relative: int32(x.latest.Offset - x.base)})

@@ -9,9 +9,9 @@ import (
 	"github.com/botehq/bote/internal/record"
 )
 
-// Reader reads a body forward through one buffer, in steps of some size, so that small
-// things cost few reads. It goes back as well, and then reads anew what it no longer
-// has. It is used by one goroutine.
+// Reader reads a body forward through one buffer, step bytes at a time, so that small
+// items cost few reads. It can go back too, and then reads again what the buffer no
+// longer has. One goroutine uses it.
 //
 //	0 <= start; start + len(buf) <= Size of the body
 type Reader struct {
@@ -21,14 +21,14 @@ type Reader struct {
 	buf   []byte // content of the body from start on
 }
 
-// NewReader returns a reader of steps of some bytes. It uses buf, and replaces it by a
-// larger one when a batch needs that.
+// NewReader returns a reader that reads step bytes at a time. It uses buf, and replaces
+// it with a larger one when a batch needs that.
 func NewReader(b Body, step int, buf []byte) *Reader {
 	return &Reader{body: b, step: step, buf: buf[:0]}
 }
 
-// Buffer returns the buffer that the reader has now, so that another may use it. The
-// reader must not be used any more.
+// Buffer returns the reader's current buffer, for another reader. The old reader must
+// not be used any more.
 func (r *Reader) Buffer() []byte { return r.buf[:0] }
 
 // At returns n bytes at a position, valid until the next call. If the body ends before
@@ -43,8 +43,8 @@ func (r *Reader) At(ctx context.Context, position int64, n int) ([]byte, error) 
 	return r.buf[i : i+int64(n)], nil
 }
 
-// fill has the buffer begin at a position and hold n bytes at least, keeping what of
-// it there is.
+// fill makes the buffer begin at a position and hold at least n bytes. It keeps what
+// the buffer already has of them.
 func (r *Reader) fill(ctx context.Context, position int64, n int) error {
 	want := int(min(max(int64(r.step), int64(n)), r.body.Size-position))
 	if position < 0 || want < n {
@@ -77,12 +77,12 @@ const (
 	NoRoom            // the body ends before a header does
 	Zeros             // there are zeros in the place of a header
 	UnknownMagic      // the format version is not that of a batch
-	WrongLength       // the length field holds no header, or is too large for any batch
+	WrongLength       // the length is too small for a header, or too large for any batch
 	CutOff            // the body ends before the batch does
 )
 
-// Header returns the header of the batch at a position, valid until the next call. A
-// flaw other than NoRoom comes with the bytes that are there. Without one:
+// Header returns the header of the batch at a position, valid until the next call. With
+// any flaw but NoRoom, h is the bytes that are there. With NoFlaw:
 //
 //	at + record.Size(h) <= Size of the body
 //
@@ -109,15 +109,15 @@ func (r *Reader) Header(ctx context.Context, at int64) (h record.Batch, flaw Fla
 	return p, WrongLength, nil
 }
 
-// crcFrom is where in a batch begins what its checksum covers.
+// crcFrom is where, within a batch, the bytes begin that the checksum covers.
 const crcFrom = 21
 
-// wholeBatch is the size up to which a batch is held to take its checksum. A larger one
-// goes by in steps: its length may be wrong.
+// wholeBatch is the size up to which Checksum reads a batch as a whole. It reads a
+// larger one in steps: the length may be wrong.
 const wholeBatch = 8 << 20
 
-// Checksum is the CRC-32C of a batch's bytes, which is to be compared with the one in
-// its header. Position and size are those of a header without a flaw.
+// Checksum computes the CRC-32C of a batch's bytes, to be compared with the one in its
+// header. Position and size are those of a header without a flaw.
 func (r *Reader) Checksum(ctx context.Context, at int64, size int) (uint32, error) {
 	if size <= wholeBatch {
 		b, err := r.At(ctx, at, size)

@@ -16,7 +16,8 @@ type Stamp struct {
 	Epoch     int32
 }
 
-// Later returns the stamp with the larger timestamp, of equal ones the first.
+// Later returns the stamp with the larger timestamp; of equal ones, the one with the
+// smaller offset.
 func Later(a, b Stamp) Stamp {
 	if b.Timestamp > a.Timestamp || b.Timestamp == a.Timestamp && b.Offset < a.Offset {
 		return b
@@ -31,9 +32,8 @@ type Range struct{ From, To int64 }
 
 func (r Range) has(offset int64) bool { return offset >= r.From && offset < r.To }
 
-// FindTime looks for the first record, by offset, of a range that is at least as late
-// as ts. Like Kafka it believes what the header of a batch says to be its largest
-// timestamp.
+// FindTime looks for the first record of a range, by offset, whose timestamp is ts or
+// later. Like Kafka it believes a batch header's largest timestamp.
 func (b Body) FindTime(ctx context.Context, offsets OffsetIndex, times TimeIndex, ts int64, in Range) (found Stamp, ok bool, err error) {
 	from, err := b.noneBefore(ctx, offsets, times, ts)
 	if err != nil {
@@ -54,7 +54,7 @@ func (b Body) FindTime(ctx context.Context, offsets OffsetIndex, times TimeIndex
 	return found, ok, err
 }
 
-// noneBefore returns an offset before which no record is as late as ts.
+// noneBefore returns an offset below which no record has a timestamp of ts or later.
 func (b Body) noneBefore(ctx context.Context, offsets OffsetIndex, times TimeIndex, ts int64) (offset int64, err error) {
 	offset = b.Base
 	times.before(ts, func(e TimeEntry) bool {
@@ -67,10 +67,10 @@ func (b Body) noneBefore(ctx context.Context, offsets OffsetIndex, times TimeInd
 	return offset, err
 }
 
-// FindLatest returns the first record of a range that has the largest timestamp of
-// those, or one with the timestamp -1. A batch may have less than its header says: a
-// client was wrong about what it packed, or the record lies outside of the range. The
-// next largest are then tried, some times.
+// FindLatest returns the first record of a range that has the largest timestamp in it,
+// or a stamp with the timestamp -1. The records of a batch may be earlier than its
+// header says: a client filled in the header wrongly, or the record is outside of the
+// range. FindLatest then tries the next largest timestamp, at most maxProofs times.
 func (b Body) FindLatest(ctx context.Context, offsets OffsetIndex, times TimeIndex, in Range) (Stamp, error) {
 	best := Stamp{Timestamp: -1}
 	from, err := b.latestFrom(ctx, offsets, times, in)
@@ -107,9 +107,9 @@ func (b Body) FindLatest(ctx context.Context, offsets OffsetIndex, times TimeInd
 	return best, nil
 }
 
-// latestFrom returns the offset of a batch at or above the begin of a range that nothing
-// of the range before it is later than: the last below the end that the time index has,
-// or the begin itself.
+// latestFrom returns an offset from which FindLatest may begin: nothing of the range
+// below it has a later timestamp than the batch there. It is that of the last confirmed
+// time entry below the range's end, or the range's beginning.
 func (b Body) latestFrom(ctx context.Context, offsets OffsetIndex, times TimeIndex, in Range) (from int64, err error) {
 	from = in.From
 	times.below(in.To-b.Base, func(e TimeEntry) bool {
@@ -122,12 +122,12 @@ func (b Body) latestFrom(ctx context.Context, offsets OffsetIndex, times TimeInd
 	return from, err
 }
 
-// maxUnpacked bounds what one batch may unpack to during a search.
+// maxUnpacked bounds how many bytes one batch may unpack to during a search.
 const maxUnpacked = 256 << 20
 
-// stamps calls visit with the records of a range in the batch at a position, until it
-// returns false. Where the broker's clock counts they all have the same time, and the
-// first stands for them.
+// stamps calls visit with the records of a range in the batch at a position, until visit
+// returns false. With LogAppendTime all records of the batch have the same timestamp,
+// and the first of the range stands for them.
 func (b Body) stamps(ctx context.Context, h record.Batch, at int64, in Range, visit func(Stamp) bool) error {
 	if h.LogAppendTime() {
 		visit(Stamp{Offset: max(h.BaseOffset(), in.From), Timestamp: h.MaxTimestamp(), Epoch: h.LeaderEpoch()})

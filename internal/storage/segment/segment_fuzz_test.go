@@ -10,9 +10,9 @@ import (
 	"github.com/botehq/bote/internal/storage/segment"
 )
 
-// FuzzScan: whatever the bytes are, a scan visits batches one behind the other from the
-// beginning on, all within the size; those that their checksums confirm are visited by
-// length too, and by a walk over all headers.
+// FuzzScan: whatever the bytes are, a scan visits batches one after the other from the
+// beginning on, all within the size. ScanLengths visits all batches that ScanChecksums
+// visits, and Headers all that ScanLengths visits.
 func FuzzScan(f *testing.F) {
 	m := build(f, 4, 0)
 	f.Add(m.raw, int64(0))
@@ -42,7 +42,7 @@ func FuzzScan(f *testing.F) {
 		require.NoError(t, err)
 		whole, err := walk(func(v segment.Visit) error { return b.ScanLengths(t.Context(), 0, v) })
 		require.NoError(t, err)
-		// What is no batch ends it with an error.
+		// Bytes that are no batch end it with an error.
 		all, _ := walk(func(v segment.Visit) error { return b.Headers(t.Context(), 0, v) })
 		require.True(t, slices.Equal(proven, whole[:len(proven)]))
 		require.True(t, slices.Equal(whole, all[:len(whole)]))
@@ -50,9 +50,9 @@ func FuzzScan(f *testing.F) {
 	})
 }
 
-// FuzzFind: whatever bytes and indexes are, what is found ends at or above the offset,
-// records are within the range that was asked for, and what is trusted lies within the
-// body.
+// FuzzFind: whatever the bytes and the indexes are, Find returns a batch that ends at
+// or above the offset, searches return records within the range, and what is trusted
+// lies within the body.
 func FuzzFind(f *testing.F) {
 	m := build(f, 6, 100)
 	f.Add(m.raw, []byte(m.offsets), []byte(m.times), int64(base+4), int64(5300))

@@ -17,7 +17,7 @@ import (
 // base is where the offsets of the bodies in these tests begin.
 const base = 1000
 
-// made is a segment as it was written, and what is in it.
+// made is a segment as it was written, with what is in it.
 type made struct {
 	raw     []byte
 	offsets segment.OffsetIndex
@@ -54,7 +54,7 @@ func (m *made) body(source segment.Source) segment.Body {
 	return segment.Body{Source: source, Base: base, Size: int64(len(m.raw))}
 }
 
-// find is what Find should say.
+// find returns what Find should return.
 func (m *made) find(offset int64) int64 {
 	for i, b := range m.batches {
 		if b.LastOffset() >= offset {
@@ -64,7 +64,7 @@ func (m *made) find(offset int64) int64 {
 	return int64(len(m.raw))
 }
 
-// stamps are all records of a range.
+// stamps returns all records of a range.
 func (m *made) stamps(t *testing.T, in segment.Range) (all []segment.Stamp) {
 	t.Helper()
 	for _, b := range m.batches {
@@ -93,10 +93,10 @@ func (m memory) ReadAt(ctx context.Context, p []byte, at int64) (int, error) {
 	return bytes.NewReader(m).ReadAt(p, at)
 }
 
-// errBroken is what a broken source says.
+// errBroken is the error of a broken source.
 var errBroken = errors.New("broken")
 
-// broken is a source of which one byte cannot be read.
+// broken is a source one of whose bytes cannot be read.
 type broken struct {
 	memory
 	at int64
@@ -111,8 +111,8 @@ func (b broken) ReadAt(ctx context.Context, p []byte, at int64) (int, error) {
 	return b.memory.ReadAt(ctx, p, at)
 }
 
-// outcome is what all operations said of a body; an operation that failed says its
-// error alone.
+// outcome is what all operations returned for a body; of an operation that failed it has
+// only the error.
 type outcome map[string]any
 
 func (o outcome) set(name string, what any, err error) {
@@ -122,7 +122,7 @@ func (o outcome) set(name string, what any, err error) {
 	o[name] = what
 }
 
-// look does all that can be done with a body.
+// look runs all operations on a body.
 func look(ctx context.Context, m *made, b segment.Body) outcome {
 	o := outcome{}
 	walk := func(name string, f func(segment.Visit) error) {
@@ -168,7 +168,7 @@ func look(ctx context.Context, m *made, b segment.Body) outcome {
 	return o
 }
 
-// TestSources: what is found does not depend on where the bytes are.
+// TestSources: the results do not depend on where the bytes are.
 func TestSources(t *testing.T) {
 	t.Parallel()
 	for _, interval := range []int64{0, 100, 300, 1 << 20} {
@@ -199,8 +199,8 @@ func TestSources(t *testing.T) {
 	}
 }
 
-// TestBrokenSources: whichever byte cannot be read, or is where the source ends, what an
-// operation finds is right, or the error is there.
+// TestBrokenSources: whichever byte cannot be read, or is where the source ends, an
+// operation returns the right result or the error.
 func TestBrokenSources(t *testing.T) {
 	t.Parallel()
 	m := build(t, 12, 150)
@@ -226,8 +226,8 @@ func TestBrokenSources(t *testing.T) {
 	}
 }
 
-// TestDamagedIndexes: whatever bit of an index is wrong, what is found by offset is
-// right, and what is found by time is as right as an index whose entries are there.
+// TestDamagedIndexes: whatever bit of an index is wrong, searches by offset are right,
+// and searches by time are as right as the entries that are there.
 func TestDamagedIndexes(t *testing.T) {
 	t.Parallel()
 	m := build(t, 24, 150)
@@ -250,8 +250,8 @@ func TestDamagedIndexes(t *testing.T) {
 	}
 }
 
-// TestTrust: what is believed of indexes is below the point, ends with a batch that is
-// there, and going on from there gives the indexes that there were.
+// TestTrust: what is believed of indexes is below the point and ends with a batch that
+// is there; scanning on from there gives the original indexes.
 func TestTrust(t *testing.T) {
 	t.Parallel()
 	const interval = 150
@@ -293,8 +293,8 @@ func TestTrust(t *testing.T) {
 	}
 }
 
-// TestScanEnds: a scan visits the batches that lie below the size, whatever it is, and
-// ends before the first that is damaged.
+// TestScanEnds: whatever the size, a scan visits the batches below it, and ends before
+// the first damaged batch.
 func TestScanEnds(t *testing.T) {
 	t.Parallel()
 	m := build(t, 8, 1<<20)
@@ -339,7 +339,7 @@ func TestScanEnds(t *testing.T) {
 		_, checksums := visited(m.body(memory(raw)), 0)
 		require.Equal(t, third, checksums, "byte %d", i)
 	}
-	// A damaged batch that the next confirms, below what was on the disk before.
+	// A damaged batch below the known offset, confirmed by the next batch.
 	raw := bytes.Clone(m.raw)
 	const even = 4 // no gap behind it
 	raw[m.at[even]+record.HeaderSize+3] ^= 0x10
@@ -373,8 +373,8 @@ func TestFlaws(t *testing.T) {
 	}
 }
 
-// TestReaderGoesAnywhere: what a reader gives is what is there, forward and back, in any
-// steps, and a buffer may be used again.
+// TestReaderGoesAnywhere: a reader returns the right bytes, forward and back, in any
+// steps, and its buffer may be used again.
 func TestReaderGoesAnywhere(t *testing.T) {
 	t.Parallel()
 	raw := make([]byte, 300)
@@ -400,8 +400,8 @@ func TestReaderGoesAnywhere(t *testing.T) {
 	}
 }
 
-// TestChecksumOfLargeBatch: the checksum of a batch that is not held as a whole is that
-// of its bytes.
+// TestChecksumOfLargeBatch: the checksum of a batch that is read in steps is the
+// checksum of its bytes.
 func TestChecksumOfLargeBatch(t *testing.T) {
 	t.Parallel()
 	b := record.Build(1, record.KeyValue{Value: bytes.Repeat([]byte("large"), 2<<20)})
@@ -415,7 +415,7 @@ func TestChecksumOfLargeBatch(t *testing.T) {
 	}
 }
 
-// ending is a source whose reader loses its patience at some read.
+// ending is a source whose caller gives up at some read.
 type ending struct {
 	memory
 	reads  int
@@ -432,8 +432,7 @@ func (e *ending) ReadAt(ctx context.Context, p []byte, at int64) (int, error) {
 	return e.memory.ReadAt(ctx, p, at)
 }
 
-// TestContextEndsReads: a read that waits ends with its context, and nothing is found
-// that is not right.
+// TestContextEndsReads: a read that waits ends with its context, and no result is wrong.
 func TestContextEndsReads(t *testing.T) {
 	t.Parallel()
 	m := build(t, 24, 150)
@@ -457,7 +456,7 @@ func TestContextEndsReads(t *testing.T) {
 	t.Fatal("there is no end of reads")
 }
 
-// TestVisitEndsAWalk: a visit ends a walk, with its error or without.
+// TestVisitEndsAWalk: a visit can end a walk, with an error or without.
 func TestVisitEndsAWalk(t *testing.T) {
 	t.Parallel()
 	m := build(t, 5, 0)
@@ -479,9 +478,9 @@ func TestVisitEndsAWalk(t *testing.T) {
 	}
 }
 
-// TestIndexer: the first batch has no entry, and one has if more bytes than the interval
-// came before it since the last that has. A time entry comes along if the largest
-// timestamp grew, and at the end.
+// TestIndexer: the first batch has no entry. A later batch has one if more bytes than
+// the interval came before it since the last batch with an entry. A time entry is added
+// with it if the largest timestamp grew, and at the end.
 func TestIndexer(t *testing.T) {
 	t.Parallel()
 	one := record.Build(10, record.KeyValue{Value: []byte("v")})
@@ -505,8 +504,8 @@ func TestIndexer(t *testing.T) {
 	require.Equal(t, wantTimes.Append(segment.TimeEntry{Timestamp: 50, Relative: 5}), times)
 }
 
-// TestTrustOfTimes: a time index whose last entries their batches do not confirm is not
-// believed, and the offset index with it.
+// TestTrustOfTimes: if their batches do not confirm the last entries of the time index,
+// neither index is believed.
 func TestTrustOfTimes(t *testing.T) {
 	t.Parallel()
 	m := build(t, 24, 150)
@@ -522,7 +521,7 @@ func TestTrustOfTimes(t *testing.T) {
 			}
 		}
 	}
-	// The one entry behind those of the offset index that a closed segment may have.
+	// A closed segment may have one time entry behind the last offset entry.
 	m = build(t, 15, 800) // the last batch has the largest timestamp
 	body = m.body(memory(m.raw))
 	last, end := m.offsets.At(m.offsets.Len()-1).Relative, int32(m.end()-base)-1
@@ -535,8 +534,8 @@ func TestTrustOfTimes(t *testing.T) {
 	}
 }
 
-// TestTimesOfTheBroker: where the broker's clock counts, all records of a batch have the
-// timestamp of its header, and those of a batch outside of the range are not found.
+// TestTimesOfTheBroker: with LogAppendTime all records of a batch have the timestamp of
+// its header, and records outside of the range are not found.
 func TestTimesOfTheBroker(t *testing.T) {
 	t.Parallel()
 	m := &made{indexer: segment.NewIndexer(base)}
@@ -561,7 +560,7 @@ func TestTimesOfTheBroker(t *testing.T) {
 	}
 }
 
-// TestFindLatestSurvivesLies: headers may say larger timestamps than the records have.
+// TestFindLatestSurvivesLies: headers may have larger timestamps than the records.
 func TestFindLatestSurvivesLies(t *testing.T) {
 	t.Parallel()
 	m := &made{indexer: segment.NewIndexer(base)}
@@ -581,7 +580,7 @@ func TestFindLatestSurvivesLies(t *testing.T) {
 	require.False(t, ok)
 }
 
-// TestWholeBatches: what is whole and begins below the bound.
+// TestWholeBatches counts what is whole and begins below the bound.
 func TestWholeBatches(t *testing.T) {
 	t.Parallel()
 	m := build(t, 8, 0)
@@ -603,7 +602,7 @@ func TestWholeBatches(t *testing.T) {
 	require.ErrorIs(t, err, record.ErrCorrupt)
 }
 
-// TestBatchSize: a batch is not larger than the body has room for.
+// TestBatchSize: a batch is not larger than what the body has left.
 func TestBatchSize(t *testing.T) {
 	t.Parallel()
 	m := build(t, 2, 0)

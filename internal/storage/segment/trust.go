@@ -6,8 +6,8 @@ import (
 	"github.com/botehq/bote/internal/record"
 )
 
-// Trusted is the part of a segment that its indexes have, proved by the batches. What
-// lies behind it is still to be looked at.
+// Trusted is the part of a segment that its indexes cover and its batches confirm. The
+// rest is still to be scanned.
 //
 //	0 <= Position <= Size of the body; Base <= Offset
 //	entries of Offsets have offsets below Offset and positions below Position
@@ -16,14 +16,14 @@ type Trusted struct {
 	Offsets  OffsetIndex
 	Times    TimeIndex
 	Position int64 // behind the batch of the last entry of Offsets
-	Offset   int64 // behind that batch, too
+	Offset   int64 // behind that batch too
 	Indexer  Indexer
 }
 
-// Trust returns what is to be believed of the indexes of a segment, of which entries for
-// offsets at or above point are not. The last entry that is left must be confirmed by a
-// batch with a right checksum. Indexes that make no sense are not believed at all: then
-// both are empty, and the position is 0.
+// Trust returns what can be believed of the indexes of a segment. It does not believe
+// entries for offsets at or above point. The last entry that is left must be confirmed
+// by a batch with a right checksum. If the indexes make no sense, Trust believes
+// nothing: both are empty, and the position is 0.
 func (b Body) Trust(ctx context.Context, offsets OffsetIndex, times TimeIndex, point int64) Trusted {
 	none := Trusted{Offset: b.Base, Indexer: NewIndexer(b.Base)}
 	if len(offsets)%OffsetEntrySize != 0 || len(times)%TimeEntrySize != 0 {
@@ -60,7 +60,8 @@ func (b Body) Trust(ctx context.Context, offsets OffsetIndex, times TimeIndex, p
 	return t
 }
 
-// holds returns the size of the batch that an entry means if it is whole and right.
+// holds returns the size of the batch that an entry points to. ok is false unless the
+// batch is whole, its checksum is right, and it ends with the entry's offset.
 func (b Body) holds(ctx context.Context, e OffsetEntry) (size int64, ok bool) {
 	err := b.ScanChecksums(ctx, int64(e.Position), 0, func(batch record.Batch, _ int64) (bool, error) {
 		size, ok = int64(len(batch)), b.Spans(batch) && batch.LastOffset() == b.Base+int64(e.Relative)
@@ -69,9 +70,10 @@ func (b Body) holds(ctx context.Context, e OffsetEntry) (size int64, ok bool) {
 	return size, ok && err == nil
 }
 
-// trustTimes drops entries of the time index behind the last batch that is left of the
-// offset index, and has the last one left confirmed. If all of the offset index is left,
-// a closed segment has one entry at most to drop, which must be right as well.
+// trustTimes drops the entries of the time index behind the last batch that is left in
+// the offset index. A batch must confirm the last entry that stays. If nothing was
+// dropped from the offset index, at most one entry may be dropped here, the last one of
+// a closed segment, and a batch must confirm that too.
 func (b Body) trustTimes(ctx context.Context, all, left OffsetIndex, times TimeIndex) (TimeIndex, bool) {
 	confirmed := func(i int) bool {
 		ok, err := b.confirmTime(ctx, left, times.At(i))
@@ -86,8 +88,8 @@ func (b Body) trustTimes(ctx context.Context, all, left OffsetIndex, times TimeI
 	return times.First(k), true
 }
 
-// firstTime is the timestamp that time-based rolling starts from; what cannot be read
-// has none.
+// firstTime returns the timestamp from which time-based rolling counts, -1 if it cannot
+// be read.
 func (b Body) firstTime(ctx context.Context) int64 {
 	ts := int64(-1)
 	_ = b.Headers(ctx, 0, func(h record.Batch, _ int64) (bool, error) {

@@ -8,14 +8,14 @@ import (
 	"github.com/botehq/bote/internal/record"
 )
 
-// Visit is called with a batch, or its header, and with its position. The bytes are
-// valid until it returns. It returns false to end the walk.
+// Visit is called with a batch, or its header, and its position. The bytes are valid
+// until it returns. It returns false to end the walk.
 type Visit func(b record.Batch, at int64) (more bool, err error)
 
-// walkStep is how much is read at a time when headers are looked at.
+// walkStep is how many bytes are read at a time for headers.
 const walkStep = 16 << 10
 
-// keptBuffer is the size up to which the buffer of a walk is kept for the next.
+// keptBuffer is the size up to which the pool keeps the buffer of a walk.
 const keptBuffer = 1 << 20
 
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
@@ -38,8 +38,8 @@ func (w *walker) close() {
 	buffers.Put(w.owned)
 }
 
-// Headers visits the header of each batch from a position to the end. What is no batch
-// is an error; that the last one is cut off is not.
+// Headers visits the header of each batch from a position to the end. Bytes that are no
+// batch are an error; a last batch that is cut off is not.
 func (b Body) Headers(ctx context.Context, from int64, visit Visit) error {
 	w := b.walker()
 	defer w.close()
@@ -67,8 +67,8 @@ func (b Body) Headers(ctx context.Context, from int64, visit Visit) error {
 // maxBatch bounds the size that a damaged length field can make a scan allocate.
 const maxBatch = 1 << 30
 
-// ScanLengths visits the header of each batch from a position on, until the first that
-// is not whole by its length. That is the end of what is whole, and no error.
+// ScanLengths visits the header of each batch from a position on, until the first batch
+// that is not whole by its length. That batch is no error.
 func (b Body) ScanLengths(ctx context.Context, from int64, visit Visit) error {
 	w := b.walker()
 	defer w.close()
@@ -86,9 +86,10 @@ func (b Body) ScanLengths(ctx context.Context, from int64, visit Visit) error {
 }
 
 // ScanChecksums visits each batch from a position on, until the first that is not whole
-// or that its checksum denies. Below the offset known, where all was on the disk
-// before, a batch that its checksum denies is damaged and no torn tail: it is visited
-// if what follows confirms its place, so that those behind it are not lost with it.
+// or whose checksum is wrong. Below the offset known everything was on the disk before,
+// so there a wrong checksum means damage and not a torn write. Such a batch is visited
+// if the next one begins where it ends, so that the good batches behind it are not
+// lost.
 func (b Body) ScanChecksums(ctx context.Context, from, known int64, visit Visit) error {
 	w := b.walker()
 	defer w.close()
@@ -113,8 +114,8 @@ func (b Body) ScanChecksums(ctx context.Context, from, known int64, visit Visit)
 	}
 }
 
-// whole returns the header of the batch at a position and its size, nil if it is not
-// whole by its length.
+// whole returns the header and the size of the batch at a position; h is nil if the
+// batch is not whole by its length.
 func (w *walker) whole(ctx context.Context, at int64) (h record.Batch, size int, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, 0, err
@@ -129,8 +130,9 @@ func (w *walker) whole(ctx context.Context, at int64) (h record.Batch, size int,
 	return h, size, nil
 }
 
-// confirmed reports whether another batch at a position follows on one, or the end of
-// the body does. It does not use the buffer, which has the one.
+// confirmed reports whether batch b is followed, at position next, by a batch that
+// begins with the next offset, or by the end of the body. It does not use the buffer,
+// which holds b.
 func (w *walker) confirmed(ctx context.Context, b record.Batch, next int64) bool {
 	if next == w.body.Size || !w.body.Spans(b) {
 		return w.body.Spans(b)

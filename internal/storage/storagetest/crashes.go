@@ -41,9 +41,9 @@ func (h *history) append(t *testing.T) {
 	h.batches = append(h.batches, b)
 }
 
-// check compares the log after a crash with what was appended before: it has all
-// that was announced, and of the rest the beginning. All that is derived from the
-// batches fits them.
+// check compares the log after a crash with what was appended before. The log must
+// have all that was announced, and of the rest the beginning. Everything derived
+// from the batches must fit them.
 func (h *history) check(t *testing.T, announced int64) {
 	t.Helper()
 	require.GreaterOrEqual(t, h.log.End(), announced)
@@ -70,7 +70,7 @@ func (h *history) check(t *testing.T, announced int64) {
 	h.checkTimes(t)
 }
 
-// checkTimes compares lookups by time with the batches; each has a later time than
+// checkTimes compares lookups by time with the batches; each batch is later than
 // the one before.
 func (h *history) checkTimes(t *testing.T) {
 	t.Helper()
@@ -83,8 +83,8 @@ func (h *history) checkTimes(t *testing.T) {
 	}
 }
 
-// crashes ends many lives by crashes, with batches that were not announced, and
-// looks at what the next life makes of it. Now and then a life ends cleanly.
+// crashes ends many lives of a log by crashes, with batches that were not
+// announced, and checks what the next life finds. Now and then a life ends cleanly.
 func crashes(t *testing.T, b *bed) {
 	t.Helper()
 	h := &history{bed: b}

@@ -30,7 +30,7 @@ type Engine interface {
 	Crash(t *testing.T)
 }
 
-// Settings are small, so that a few batches make several segments.
+// Settings are so small that a few batches make several segments.
 var Settings = storage.Settings{
 	SegmentBytes: 4 << 10, SegmentMs: math.MaxInt64, IndexBytes: 10 << 20, IndexInterval: 256,
 	RetentionMs: -1, RetentionBytes: -1, DeleteByPolicy: true,
@@ -84,8 +84,8 @@ func (b *bed) open(t *testing.T) {
 	b.recovered.Snapshot, _ = unsealed(b.recovered.Snapshot)
 }
 
-// sealed is a state with a checksum, as a partition's snapshot has one: an engine
-// may find torn snapshots and has to ask whether one is whole.
+// sealed returns a state with a checksum, like a partition's snapshot. An engine may
+// find torn snapshots and has to ask whether one is whole.
 func sealed(state []byte) []byte {
 	if state == nil {
 		return nil
@@ -406,8 +406,8 @@ func gaps(t *testing.T, b *bed) {
 	require.Error(t, b.log.Append(back), "offsets never go back")
 }
 
-// noWait: a read that must not wait finds what one that may wait finds, or says that it
-// would wait. Readable covers what is returned, and reaches the limit where that ended
+// noWait: a read that must not wait finds what a waiting read finds, or returns
+// ErrWouldWait. Readable covers what is returned, and reaches the limit if that ended
 // the read.
 func noWait(t *testing.T, b *bed) {
 	t.Helper()
@@ -429,8 +429,8 @@ func noWait(t *testing.T, b *bed) {
 	}
 }
 
-// severalStarts: starts of several logs move together, and stay moved after a crash. A
-// context that has ended changes nothing.
+// severalStarts: the starts of several logs move together, and stay moved after a
+// crash. A context that has ended changes nothing.
 func severalStarts(t *testing.T, b *bed) {
 	t.Helper()
 	b.fill(t, 20)

@@ -8,13 +8,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// cachedReads says whether the system knows reads that do not wait. It is a fact of the
-// kernel and of file systems, which is learned once.
+// cachedReads says whether the system supports reads that do not wait. That depends on
+// the kernel and the file system, and is found out once.
 type cachedReads struct{ unknown atomic.Bool }
 
 var systemReads cachedReads
 
-// readCached reads what the system has in memory.
+// readCached reads only what the system has in memory.
 func readCached(f *os.File, p []byte, at int64) (n int, err error) {
 	if systemReads.unknown.Load() {
 		return 0, ErrWouldWait
@@ -24,7 +24,7 @@ func readCached(f *os.File, p []byte, at int64) (n int, err error) {
 		systemReads.unknown.Store(true)
 	}
 	if err != nil || n < len(p) {
-		return 0, ErrWouldWait // whoever reads again sees an error, if it is one
+		return 0, ErrWouldWait // a read that waits returns the error, if it was one
 	}
 	return n, nil
 }

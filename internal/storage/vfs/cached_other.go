@@ -4,5 +4,5 @@ package vfs
 
 import "os"
 
-// readCached does not know what the system has in memory.
+// readCached always refuses: here nobody knows what the system has in memory.
 func readCached(*os.File, []byte, int64) (int, error) { return 0, ErrWouldWait }

@@ -6,28 +6,28 @@ import (
 	"slices"
 )
 
-// sector is what a disk writes in one piece.
+// sector is how many bytes a disk writes in one piece.
 const sector = 512
 
 // Crash returns the file system after a power cut that took everything it could:
-// files are as they were synced, under the names that synced directories gave
-// them. The old one stays usable.
+// files are as they were synced, under the names that synced directories gave them.
+// The old file system stays usable.
 func (m *Mem) Crash() *Mem {
 	return m.crash(func(n *memNode) []byte { return slices.Clone(n.synced) }, nil)
 }
 
-// CrashRandomly returns the file system after a power cut, which can leave more
-// than was synced, but not at will:
+// CrashRandomly returns the file system after a power cut that may leave more than
+// was synced, within these rules:
 //
-//   - The unsynced bytes of each file survive, vanish or tear. A torn file has, in
-//     each sector, the writes to it up to some point; sectors that were never
-//     written have zeros. Its size is any that it had on the way, or in between.
+//   - The unsynced bytes of each file survive, vanish or tear. In a torn file, each
+//     sector has the writes to it up to some point; sectors that were never written
+//     have zeros. The size is one that the file had on the way, or one in between.
 //   - Unsynced names survive or vanish. Changes of one name stay in order: the
 //     second survives only if the first does. A rename happened or did not.
 //
 // Equal random numbers give equal file systems.
 func (m *Mem) CrashRandomly(rng *rand.Rand) *Mem {
-	luck := []float64{0, 0.5, 0.9, 1}[rng.IntN(4)] // of each change of names
+	luck := []float64{0, 0.5, 0.9, 1}[rng.IntN(4)] // the chance of each change of names to survive
 	lost := map[place]bool{}
 	return m.crash(func(n *memNode) []byte { return n.tear(rng) }, func(op dirOp) bool {
 		if lost[op.from] || lost[op.to] || rng.Float64() >= luck {
@@ -42,8 +42,8 @@ func (m *Mem) CrashRandomly(rng *rand.Rand) *Mem {
 	})
 }
 
-// Fork returns a copy that goes its own way: what a killed process leaves behind.
-// What was not synced is there, and still not durable.
+// Fork returns an independent copy: what a killed process leaves behind. What was
+// not synced is there, and is still not durable.
 func (m *Mem) Fork() *Mem {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -56,7 +56,7 @@ func (m *Mem) Fork() *Mem {
 	return f
 }
 
-// clone copies a node with all that it leads to, each once.
+// clone copies a node and everything that it leads to, each node once.
 func (n *memNode) clone(copies map[*memNode]*memNode) *memNode {
 	if c, ok := copies[n]; ok {
 		return c
@@ -79,8 +79,8 @@ func (n *memNode) clone(copies map[*memNode]*memNode) *memNode {
 	return c
 }
 
-// crash builds a file system of the durable names, the pending changes that
-// survive, and the bytes that each file has left.
+// crash builds a file system from the durable names, the pending changes that
+// survive, and the bytes that are left of each file.
 func (m *Mem) crash(left func(*memNode) []byte, survives func(dirOp) bool) *Mem {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -107,8 +107,8 @@ func (m *Mem) crash(left func(*memNode) []byte, survives func(dirOp) bool) *Mem 
 	return after
 }
 
-// survivor makes a durable copy of a node and what it leads to, in the order of
-// names, so that equal random numbers meet equal files.
+// survivor makes a durable copy of a node and of everything that it leads to. It
+// goes in the order of names, so that equal random numbers meet equal files.
 func survivor(n *memNode, of func(*memNode) map[string]*memNode, left func(*memNode) []byte) *memNode {
 	n.mu.RLock()
 	s := &memNode{dir: n.dir, modTime: n.modTime}
@@ -150,7 +150,7 @@ func (n *memNode) tear(rng *rand.Rand) []byte {
 }
 
 // tearing is a file that is being torn. The content may be longer or shorter than
-// the size that it will have.
+// the size that the file will have.
 type tearing struct {
 	rng         *rand.Rand
 	luck        float64
@@ -162,9 +162,9 @@ type tearing struct {
 
 func (t *tearing) lucky() bool { return t.rng.Float64() < t.luck }
 
-// apply does as much of an operation as reached the disk. It returns false if
-// nothing behind it did: a file is not written to while an older cut is not
-// on the disk.
+// apply applies as much of an operation as reached the disk. It returns false if
+// nothing after it may reach the disk: no write does while an older cut of the file
+// has not.
 func (t *tearing) apply(op fileOp) bool {
 	if op.data == nil {
 		if op.at < t.size {
@@ -194,7 +194,7 @@ func (t *tearing) apply(op fileOp) bool {
 	return true
 }
 
-// grow moves the size, or stops on the way.
+// grow moves the size to a new one, or stops on the way.
 func (t *tearing) grow(size int64) {
 	if size <= t.size || t.sizeStopped {
 		return

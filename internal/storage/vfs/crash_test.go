@@ -32,7 +32,7 @@ func write(t *testing.T, file vfs.File, at int64, p []byte) {
 	require.NoError(t, err)
 }
 
-// names lists a file system as "/a/b=content", directories with a slash.
+// names lists a file system as "/a/b=content"; directories end in a slash.
 func names(t *testing.T, f vfs.FS) []string {
 	t.Helper()
 	var out []string
@@ -56,7 +56,7 @@ func names(t *testing.T, f vfs.FS) []string {
 	return out
 }
 
-// outcomes crashes with many seeds and counts what is left.
+// outcomes crashes with many seeds and counts the results.
 func outcomes(t *testing.T, m *vfs.Mem) map[string]int {
 	t.Helper()
 	out := map[string]int{}
@@ -106,7 +106,8 @@ func TestSyncFSMakesAllDurable(t *testing.T) {
 	require.Error(t, m.SyncFS("/none"))
 }
 
-// TestRenameIsAtomic replaces a file: the old or the new one is there, never none.
+// TestRenameIsAtomic replaces a file: after a crash the old or the new one is there,
+// never none.
 func TestRenameIsAtomic(t *testing.T) {
 	t.Parallel()
 	m := vfs.NewStrictMem()
@@ -122,8 +123,8 @@ func TestRenameIsAtomic(t *testing.T) {
 	require.Positive(t, got["/f=new"])
 }
 
-// TestNamesSurviveInAnySubset: changes of different names are independent, those
-// of one name are in order.
+// TestNamesSurviveInAnySubset: changes of different names survive independently,
+// those of one name in order.
 func TestNamesSurviveInAnySubset(t *testing.T) {
 	t.Parallel()
 	m := vfs.NewStrictMem()
@@ -158,8 +159,8 @@ func TestRemoveAllMayStopHalfway(t *testing.T) {
 	require.Len(t, got, 5)
 }
 
-// TestTornFile overwrites and extends a file: each sector is old or new, and the
-// new ones may be zeros; the size is on the way from old to new.
+// TestTornFile overwrites and extends a file: each sector is old or new, and new
+// sectors may be zeros; the size is between old and new.
 func TestTornFile(t *testing.T) {
 	t.Parallel()
 	const sector = 512
@@ -206,7 +207,8 @@ func TestSectorKeepsThePast(t *testing.T) {
 	require.Len(t, got, 3)
 }
 
-// TestCutFile cuts and rewrites a file: nothing of the new is there without the cut.
+// TestCutFile cuts and rewrites a file: without the cut, none of the new bytes are
+// there.
 func TestCutFile(t *testing.T) {
 	t.Parallel()
 	m := vfs.NewStrictMem()

@@ -26,15 +26,15 @@ const (
 	OpPreallocate Op = "preallocate"
 )
 
-// FaultError is an error that says more of how an operation fails. Any other error
-// fails it as by default.
+// FaultError is an error that says how an operation fails. Any other error makes
+// the operation fail in the default way.
 type FaultError struct {
 	Err error
-	// Done is how many bytes a failing write or read gets done; by default a
-	// write gets half of its bytes done and a read none.
+	// Done is how many bytes a failing write or read still transfers. By default a
+	// write transfers half of its bytes and a read none.
 	Done int
-	// Forget has a failing Sync in memory lose what it should have written, as Linux
-	// does: it can be read on, but no later sync writes it. If it was a Sync of the
+	// Forget makes a failing Sync in memory lose what it should have written, as Linux
+	// does: it can still be read, but no later sync writes it. If it was a Sync of the
 	// volume, the next Sync of each file that lost something fails too.
 	Forget bool
 }
@@ -42,7 +42,7 @@ type FaultError struct {
 // Error makes a FaultError an error.
 func (f *FaultError) Error() string { return f.Err.Error() }
 
-// Unwrap is what went wrong.
+// Unwrap returns the underlying error.
 func (f *FaultError) Unwrap() error { return f.Err }
 
 // forgetter is a file or a volume that can lose what was not synced.
@@ -57,7 +57,7 @@ func forget(what any, err error) {
 	}
 }
 
-// Faulty wraps a file system and fails what Inject says.
+// Faulty wraps a file system and makes operations fail as Inject says.
 type Faulty struct {
 	FS
 	inject atomic.Pointer[func(op Op, name string) error]
@@ -66,8 +66,8 @@ type Faulty struct {
 // NewFaulty wraps a file system; nothing fails until Inject is called.
 func NewFaulty(f FS) *Faulty { return &Faulty{FS: f} }
 
-// Inject sets the function that decides, before each operation, whether it
-// fails and how. Nil ends all faults.
+// Inject sets the function that decides, before each operation, whether and how it
+// fails. Nil ends all faults.
 func (f *Faulty) Inject(decide func(op Op, name string) error) {
 	if decide == nil {
 		f.inject.Store(nil)

@@ -44,7 +44,7 @@ func TestFaultyWrites(t *testing.T) {
 	require.Equal(t, []string{"/f=ABCDE"}, names(t, m))
 }
 
-// TestForgottenPages is what a failed fsync leaves on Linux: the next one succeeds
+// TestForgottenPages shows what a failed fsync leaves on Linux: the next one succeeds
 // and proves nothing.
 func TestForgottenPages(t *testing.T) {
 	t.Parallel()
@@ -170,8 +170,8 @@ func TestFileSystemsAgree(t *testing.T) {
 	}
 }
 
-// TestAVolumeForgetsOnce is what a failed syncfs leaves on Linux: the next one succeeds,
-// and only the files themselves tell what was lost.
+// TestAVolumeForgetsOnce shows what a failed syncfs leaves on Linux: the next one
+// succeeds, and only syncs of the files report what was lost.
 func TestAVolumeForgetsOnce(t *testing.T) {
 	t.Parallel()
 	mem := vfs.NewStrictMem()

@@ -15,10 +15,11 @@ import (
 // [Mem.Crash], [Mem.CrashRandomly] and [Mem.Fork] give the file systems that a
 // power cut or a kill would leave behind.
 //
-// It promises no more than POSIX does: the bytes of a file survive once the file
-// was synced, a name once its directory was, and the one does not imply the other.
+// It promises no more than POSIX: the bytes of a file survive once the file was
+// synced, a name survives once its directory was synced, and neither implies the
+// other.
 type Mem struct {
-	mu      sync.RWMutex // held for writing by whatever changes names, and by a crash
+	mu      sync.RWMutex // held for writing by changes of names and by a crash
 	root    *memNode
 	pending []dirOp // changes of names that are not durable, in order
 	locks   map[string]bool
@@ -34,8 +35,8 @@ type memNode struct {
 	mu      sync.RWMutex // guards what follows
 	content []byte
 	synced  []byte
-	writes  []fileOp // what was done to content since the last sync
-	untold  error    // for the next sync of the file: a failed sync of the volume lost bytes of it
+	writes  []fileOp // operations on content since the last sync
+	untold  error    // error for the file's next sync: a failed sync of the volume lost bytes of the file
 	modTime time.Time
 }
 
@@ -49,14 +50,15 @@ type place struct {
 	name string
 }
 
-// dirOp is one change of names: a creation has only to, a removal only from.
+// dirOp is one change of names: a creation has only to, a removal only from, a
+// rename both.
 type dirOp struct {
 	from, to place
 	node     *memNode
 }
 
-// NewMem returns an empty file system that does not track durability: Crash on
-// it loses everything.
+// NewMem returns an empty file system that does not track durability: a Crash loses
+// everything.
 func NewMem() *Mem { return &Mem{root: newDir(), locks: map[string]bool{}} }
 
 // NewStrictMem returns an empty file system that tracks what was synced.
@@ -71,12 +73,12 @@ func notExist(op, name string) error { return &fs.PathError{Op: op, Path: name, 
 func exists(op, name string) error   { return &fs.PathError{Op: op, Path: name, Err: fs.ErrExist} }
 func invalid(op, name string) error  { return &fs.PathError{Op: op, Path: name, Err: fs.ErrInvalid} }
 
-// elements takes a path apart; the root has none.
+// elements splits a path; the root has no elements.
 func elements(name string) []string {
 	return slices.DeleteFunc(strings.Split(filepath.Clean(name), string(os.PathSeparator)), func(e string) bool { return e == "" || e == "." })
 }
 
-// walk follows a path; nil if there is nothing. The caller holds mu.
+// walk follows a path and returns nil if nothing is there. The caller holds mu.
 func (m *Mem) walk(path []string) *memNode {
 	n := m.root
 	for _, e := range path {
@@ -87,8 +89,8 @@ func (m *Mem) walk(path []string) *memNode {
 	return n
 }
 
-// find returns where a name belongs and what is there, nil if nothing is; ok is
-// false if its directory is missing. The caller holds mu.
+// find returns the place of a name and the node there, nil if there is none; ok is
+// false if the directory is missing. The caller holds mu.
 func (m *Mem) find(name string) (at place, n *memNode, ok bool) {
 	path := elements(name)
 	if len(path) == 0 {
@@ -102,7 +104,7 @@ func (m *Mem) find(name string) (at place, n *memNode, ok bool) {
 	return at, d.entries[at.name], true
 }
 
-// change does a change of names and notes that it is not durable. The caller
+// change applies a change of names and notes that it is not durable yet. The caller
 // holds mu for writing.
 func (m *Mem) change(op dirOp) {
 	if op.from.dir != nil {
@@ -273,7 +275,8 @@ func (n *memNode) info(name string) Info {
 	return Info{Name: name, Size: int64(len(n.content)), ModTime: n.modTime, Dir: n.dir}
 }
 
-// SyncDir makes the entries of a directory durable, not what they lead to.
+// SyncDir makes the entries of a directory durable, but not the files and
+// directories that they lead to.
 func (m *Mem) SyncDir(name string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -285,8 +288,8 @@ func (m *Mem) SyncDir(name string) error {
 	return nil
 }
 
-// settle makes pending changes durable, and those that they build upon. The
-// caller holds mu for writing.
+// settle makes the wanted pending changes durable, and those that they build upon.
+// The caller holds mu for writing.
 func (m *Mem) settle(wanted func(dirOp) bool) {
 	needed := map[place]bool{}
 	chosen := make([]bool, len(m.pending))
@@ -311,7 +314,7 @@ func (m *Mem) settle(wanted func(dirOp) bool) {
 	m.pending = rest
 }
 
-// apply does a change to the durable entries.
+// apply applies a change to the durable entries.
 func (op dirOp) apply() {
 	if op.from.dir != nil {
 		delete(op.from.dir.durable, op.from.name)
@@ -321,7 +324,7 @@ func (op dirOp) apply() {
 	}
 }
 
-// OpenVolume opens the one volume that there is.
+// OpenVolume opens the only volume.
 func (m *Mem) OpenVolume(dir string) (Volume, error) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
@@ -340,8 +343,8 @@ func (v memVolume) Sync() error { return v.m.SyncFS(v.dir) }
 
 func (memVolume) Close() error { return nil }
 
-// forgetUnsynced implements forgetter. Each file that loses something by it says so at
-// its next sync; another sync of the volume does not.
+// forgetUnsynced implements forgetter. Each file that loses something reports err
+// at its own next sync; another sync of the volume does not.
 func (v memVolume) forgetUnsynced(err error) {
 	v.m.mu.Lock()
 	defer v.m.mu.Unlock()
@@ -400,5 +403,5 @@ func (m *Mem) Lock(name string) (io.Closer, error) {
 	}), nil
 }
 
-// Space says that there is a terabyte, half of it free.
+// Space reports a terabyte, half of it free.
 func (m *Mem) Space(string) (total, free int64, err error) { return 1 << 40, 1 << 39, nil }

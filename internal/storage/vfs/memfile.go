@@ -8,16 +8,16 @@ import (
 
 // fileOp is a write, or a change of size if data is nil.
 type fileOp struct {
-	at   int64 // the new size of a change of size
+	at   int64 // position of a write, or the new size
 	data []byte
 }
 
-// extend makes a slice at least so long, with zeros behind what is there.
+// extend makes a slice at least that long, with zeros behind what is there.
 func extend(p []byte, size int) []byte {
 	if size <= len(p) {
 		return p
 	}
-	return slices.Grow(p, size-len(p))[:size] // what lies behind len is zero, see shrink
+	return slices.Grow(p, size-len(p))[:size] // behind len everything is zero: see shrink
 }
 
 // shrink cuts a slice and leaves zeros behind its end.
@@ -29,7 +29,7 @@ func shrink(p []byte, size int) []byte {
 	return p[:size]
 }
 
-// apply does an operation to bytes.
+// apply applies an operation to bytes.
 func (op fileOp) apply(p []byte) []byte {
 	if op.data == nil {
 		return extend(shrink(p, int(op.at)), int(op.at))
@@ -46,7 +46,7 @@ func (n *memNode) resize(size int64, strict bool) {
 	n.do(fileOp{at: size}, strict)
 }
 
-// do changes the content. The caller holds n.mu for writing.
+// do applies an operation to the content. The caller holds n.mu for writing.
 func (n *memNode) do(op fileOp, strict bool) {
 	n.content = op.apply(n.content)
 	n.modTime = time.Now()
@@ -60,8 +60,8 @@ func (n *memNode) do(op fileOp, strict bool) {
 }
 
 // sync makes durable what was done since the last sync. What a failed sync has
-// forgotten stays away: its place reads as zeros after a crash. If it was a sync of
-// the volume that forgot it, this one fails.
+// forgotten stays lost: after a crash its place reads as zeros. If a sync of the
+// volume forgot it, this sync fails.
 func (n *memNode) sync() error {
 	n.writeBack()
 	n.mu.Lock()
@@ -71,8 +71,8 @@ func (n *memNode) sync() error {
 	return err
 }
 
-// writeBack makes durable what was done since the last sync, and tells nobody what was
-// forgotten before.
+// writeBack makes durable what was done since the last sync, and does not report what
+// was forgotten before.
 func (n *memNode) writeBack() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -83,7 +83,7 @@ func (n *memNode) writeBack() {
 	n.synced = extend(n.synced, len(n.content))
 }
 
-// forget is what Linux does when an fsync fails: the bytes can be read on, but
+// forget does what Linux does when an fsync fails: the bytes can still be read, but
 // count as written, and no later sync writes them.
 func (n *memNode) forget() {
 	n.mu.Lock()
@@ -91,8 +91,8 @@ func (n *memNode) forget() {
 	n.writes = nil
 }
 
-// memFile is an open file. What it does to a strict file system is held off while
-// a crash looks at it, so that a crash is one moment for all files.
+// memFile is an open file. Its changes to a strict file system wait while a crash
+// looks at it, so that a crash is one moment for all files.
 type memFile struct {
 	fs *Mem
 	n  *memNode
@@ -138,7 +138,7 @@ func (f memFile) Sync() error {
 	return nil
 }
 
-// forgetUnsynced implements forgetter. The error is the sync's own.
+// forgetUnsynced implements forgetter. The failed sync itself returns the error.
 func (f memFile) forgetUnsynced(error) {
 	f.fs.mu.RLock()
 	defer f.fs.mu.RUnlock()

@@ -104,10 +104,10 @@ func (OS) Stat(name string) (Info, error) {
 	return Info{Name: info.Name(), Size: info.Size(), ModTime: info.ModTime(), Dir: info.IsDir()}, nil
 }
 
-// SyncDir syncs a directory where the system knows such a thing.
+// SyncDir syncs a directory if the system can.
 func (OS) SyncDir(name string) error { return syncDir(name) }
 
-// OpenVolume opens a volume where the system can sync one.
+// OpenVolume opens a volume if the system can sync one.
 func (OS) OpenVolume(dir string) (Volume, error) { return openVolume(dir) }
 
 // Lock locks a file, creating it if need be.

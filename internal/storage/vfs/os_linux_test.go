@@ -13,8 +13,8 @@ import (
 	"github.com/botehq/bote/internal/storage/vfs"
 )
 
-// TestShortReadIsNotTheEnd: the system may give less than there is, before a page that
-// it cannot read for example. A pipe does so too.
+// TestShortReadIsNotTheEnd: a read may return fewer bytes than there are, for example
+// before a page that cannot be read. A pipe does so too.
 func TestShortReadIsNotTheEnd(t *testing.T) {
 	t.Parallel()
 	name := filepath.Join(t.TempDir(), "pipe")

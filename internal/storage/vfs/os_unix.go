@@ -38,7 +38,7 @@ func space(name string) (total, free int64, err error) {
 	return int64(s.Blocks) * int64(s.Bsize), int64(s.Bavail) * int64(s.Bsize), nil //nolint:unconvert // types differ by system
 }
 
-// firstRead is enough for the many small files of a data directory.
+// firstRead is enough for most of the many small files of a data directory.
 const firstRead = 4 << 10
 
 // readFile does with three calls what os.ReadFile does with six: a broker reads
@@ -57,8 +57,8 @@ func readFile(name string) (content []byte, err error) {
 			return nil, pathError("read", name, err)
 		}
 		content = content[:len(content)+n]
-		// A read that meets a bad page returns what it has before that; within the first
-		// page there is no before.
+		// A read that meets a bad page returns what comes before the page. Nothing comes
+		// before the first page, so a short read within it is the end of the file.
 		if n == 0 || n < len(free) && len(content) < firstRead {
 			return content, nil
 		}
@@ -84,7 +84,7 @@ func createFile(name string, content []byte) error {
 		err = again(func() (err error) { n, err = unix.Write(fd, content); return err })
 		content = content[max(n, 0):]
 	}
-	if cerr := unix.Close(fd); err == nil && !errors.Is(cerr, unix.EINTR) { // which closes it too
+	if cerr := unix.Close(fd); err == nil && !errors.Is(cerr, unix.EINTR) { // an interrupted close has closed the file too
 		err = cerr
 	}
 	return pathError("write", name, err)

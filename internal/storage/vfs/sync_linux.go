@@ -7,14 +7,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// syncData leaves out the modification time, which nothing depends on.
+// syncData does not sync the modification time, on which nothing depends.
 func syncData(f *os.File) error {
 	err := again(func() error { return unix.Fdatasync(int(f.Fd())) })
 	return pathError("fdatasync", f.Name(), err)
 }
 
-// osVolume stays open: the system tells each open file once of a write that
-// failed (since Linux 5.8), so one that is opened later might not be told.
+// osVolume stays open: the system reports a failed write once to each file that was
+// open (since Linux 5.8), so a file that is opened later might not be told.
 type osVolume struct{ *os.File }
 
 func openVolume(dir string) (Volume, error) {
@@ -37,9 +37,9 @@ func preallocate(f *os.File, from, to int64) error {
 	return pathError("fallocate", f.Name(), err)
 }
 
-// WillNeed has the system begin to read a part of a file, of n > 0 bytes. If the
-// last of them is in memory they were asked for, or written, not long ago, and it
-// is left at that: to look at each page costs more than to send them.
+// WillNeed tells the system to begin to read n > 0 bytes of a file. If the last of
+// them is in memory, they were asked for, or written, not long ago, and WillNeed
+// does nothing: a look at each page would cost more than sending the bytes.
 func WillNeed(f *os.File, at, n int64) {
 	var last [1]byte
 	if k, _ := unix.Preadv2(int(f.Fd()), [][]byte{last[:]}, at+n-1, unix.RWF_NOWAIT); k > 0 {

@@ -1,9 +1,9 @@
 // Package vfs is the seam between the storage engine and a file system.
 //
-// Everything the engine does to a disk goes through an [FS], so that tests can
-// put a file system in memory, crash it and make it fail. [OS] is the real one;
-// [NewMem] lives in memory and can forget what was not synced; [Faulty] wraps
-// either and injects errors.
+// Everything the engine does to a disk goes through an [FS]. So tests can keep the
+// file system in memory, crash it and make it fail. [OS] is the real one; [NewMem]
+// lives in memory and can forget what was not synced; [Faulty] wraps either and
+// injects errors.
 //
 // Errors are those of package io/fs: fs.ErrNotExist and fs.ErrExist match.
 package vfs
@@ -23,9 +23,9 @@ import (
 type FS interface {
 	// OpenFile opens with the flags of package os.
 	OpenFile(name string, flag int) (File, error)
-	// Mkdir creates a directory in one that is there.
+	// Mkdir creates a directory whose parent exists.
 	Mkdir(name string) error
-	// MkdirAll creates a directory and its parents, those that are missing.
+	// MkdirAll creates a directory and its missing parents.
 	MkdirAll(name string) error
 	// Remove removes a file or an empty directory.
 	Remove(name string) error
@@ -39,12 +39,12 @@ type FS interface {
 	Stat(name string) (Info, error)
 	// SyncDir makes creations, renames and removals in a directory durable.
 	SyncDir(name string) error
-	// OpenVolume opens the volume that a directory is on, to sync all of it.
-	// Where the system cannot, or does not report what went wrong, the error
+	// OpenVolume opens the volume that holds a directory, to sync all of it. If the
+	// system cannot sync a volume, or does not report what went wrong, the error
 	// matches errors.ErrUnsupported.
 	OpenVolume(dir string) (Volume, error)
-	// Lock takes an exclusive lock that ends with the process; closing it
-	// releases it. A lock that somebody else holds is [ErrLocked].
+	// Lock takes an exclusive lock that ends with the process; closing it releases it.
+	// If another process holds the lock, the error is [ErrLocked].
 	Lock(name string) (io.Closer, error)
 	// Space returns the size and the free bytes of the volume of a directory.
 	Space(name string) (total, free int64, err error)
@@ -60,22 +60,22 @@ type File interface {
 	// Sync makes content and size durable.
 	Sync() error
 	Size() (int64, error)
-	// Preallocate reserves space for the bytes from one position to another
-	// without changing the size. It only makes later writes cheaper; where it
-	// is not known, the error matches errors.ErrUnsupported.
+	// Preallocate reserves space for the bytes from one position to another without
+	// changing the size. It only makes later writes cheaper. If the system cannot do
+	// that, the error matches errors.ErrUnsupported.
 	Preallocate(from, to int64) error
 }
 
 // Volume is an open volume.
 type Volume interface {
 	// Sync makes everything on the volume durable: contents, sizes and directory
-	// entries. It reports any write to the volume that failed since it was
-	// opened or last synced, whoever else was told of that.
+	// entries. It reports any write to the volume that failed since the volume was
+	// opened or last synced, even if somebody else was told of it too.
 	Sync() error
 	io.Closer
 }
 
-// Info is what is known of a directory entry.
+// Info describes a directory entry.
 type Info struct {
 	Name    string
 	Size    int64
@@ -83,11 +83,11 @@ type Info struct {
 	Dir     bool
 }
 
-// ErrWouldWait is returned by ReadCached where the disk may have to be waited for.
+// ErrWouldWait is returned by ReadCached if the read may have to wait for the disk.
 var ErrWouldWait = errors.New("the read would wait for the disk")
 
-// ReadCached reads all of p if that is in the system's memory, and does not wait for a
-// disk. What is not known to be there is not read.
+// ReadCached reads all of p if the system has it in memory, and never waits for a
+// disk. If it is not known to be there, nothing is read.
 func ReadCached(f File, p []byte, at int64) (int, error) {
 	if o := OSFile(f); o != nil {
 		return readCached(o, p, at)
@@ -124,8 +124,8 @@ func ReadFile(f FS, name string) ([]byte, error) {
 	return p[:n], nil
 }
 
-// CreateUnsynced creates a file that is not there, with a content, without syncing
-// anything: after a crash it may be missing, empty or torn.
+// CreateUnsynced creates a new file with a content, without syncing anything: after
+// a crash it may be missing, empty or torn.
 func CreateUnsynced(f FS, name string, content []byte) error {
 	if whole, ok := f.(interface {
 		createFile(name string, content []byte) error
@@ -155,8 +155,8 @@ func WriteFile(f FS, dir, name string, content []byte) error {
 }
 
 // WriteUnsynced replaces a file without syncing anything: after a crash it may be
-// old, missing, empty or torn. It is for what can be rebuilt and shows by itself
-// whether it is whole.
+// old, missing, empty or torn. Use it for files that can be rebuilt and whose
+// content shows whether it is whole.
 func WriteUnsynced(f FS, dir, name string, content []byte) error {
 	return replace(f, dir, name, content, false)
 }
@@ -183,8 +183,8 @@ func replace(f FS, dir, name string, content []byte, sync bool) error {
 	return err
 }
 
-// MkdirDurably creates a directory and its parents, so that a crash does not
-// take away the ones that it created.
+// MkdirDurably creates a directory and its missing parents, so that a crash does
+// not remove those that it created.
 func MkdirDurably(f FS, name string) error {
 	var above []string // directories that get a new entry, the lowest first
 	for at := filepath.Clean(name); ; at = filepath.Dir(at) {
@@ -201,7 +201,7 @@ func MkdirDurably(f FS, name string) error {
 		return err
 	}
 	for _, dir := range slices.Backward(above) {
-		// Whoever may create in a directory need not be allowed to read it.
+		// A process that may create names in a directory need not be allowed to read it.
 		if err := f.SyncDir(dir); err != nil && !errors.Is(err, fs.ErrPermission) {
 			return err
 		}
