@@ -99,7 +99,7 @@ func (s *logSegment) saveProgress() error {
 func (s *Store) WriteCheckpoints() error {
 	defer s.takeCheckpoints()()
 	s.mu.Lock()
-	recovery, high, deleted := maps.Clone(s.recovery), checkpoint{}, s.deleted
+	recovery, high, deleted := maps.Clone(s.recovery), checkpoint{}, s.deletedLogs
 	s.mu.Unlock()
 	for _, l := range s.openLogs() {
 		name := dirName(l.part.Topic, l.part.Index)
@@ -118,27 +118,27 @@ func (s *Store) WriteCheckpoints() error {
 		return err
 	}
 	s.mu.Lock()
-	s.settled = deleted
+	s.deletedInCheckpoints = deleted
 	s.mu.Unlock()
 	return nil
 }
 
-// takeCheckpoints takes the token Store.writing and returns the function that gives it
+// takeCheckpoints takes the token Store.checkpointsToken and returns the function that gives it
 // back.
 func (s *Store) takeCheckpoints() (release func()) {
-	s.writing.Take()
-	return s.writing.Give
+	s.checkpointsToken.Take()
+	return s.checkpointsToken.Give
 }
 
 // writeStarts writes the log starts that lie above diskState.base. For a log in about
-// it writes the start that the log is about to get. The caller holds Store.writing.
+// it writes the start that the log is about to get. The caller holds Store.checkpointsToken.
 func (s *Store) writeStarts(about map[*Log]int64) error {
 	s.mu.Lock()
 	starts := maps.Clone(s.starts)
 	s.mu.Unlock()
 	for _, l := range s.openLogs() {
 		l.mu.RLock()
-		at, base := l.start, l.disk.base
+		at, base := l.start, l.disk.firstBaseOnDisk
 		l.mu.RUnlock()
 		if start, ok := about[l]; ok {
 			at = max(at, start)

@@ -16,24 +16,24 @@ func kept(buf []byte) []byte {
 	return buf
 }
 
-// told is a file that reports to progress how far it was read.
-type told struct {
+// progressReader is a file that reports to progress how far it was read.
+type progressReader struct {
 	r        vfs.File
 	progress *CheckProgress
 	passed   int64 // how far progress knows
 }
 
 // ReadAt implements io.ReaderAt.
-func (t *told) ReadAt(p []byte, at int64) (int, error) {
+func (t *progressReader) ReadAt(p []byte, at int64) (int, error) {
 	n, err := t.r.ReadAt(p, at)
 	t.pass(at + int64(n))
 	return n, err
 }
 
 // close counts the rest as read.
-func (t *told) close(size int64) { t.pass(size) }
+func (t *progressReader) close(size int64) { t.pass(size) }
 
-func (t *told) pass(position int64) {
+func (t *progressReader) pass(position int64) {
 	if position > t.passed {
 		t.progress.done.Add(position - t.passed)
 		t.passed = position

@@ -72,7 +72,7 @@ func (s *segmentCheck) check(ctx context.Context, buf *[]byte) error {
 	}
 	defer func() { _ = f.Close() }() // only read
 	s.openIndexes()
-	from := &told{r: f, progress: s.p.c.cfg.Progress}
+	from := &progressReader{r: f, progress: s.p.c.cfg.Progress}
 	defer func() { from.close(s.size) }()
 	r := segment.NewReader(segment.Body{Source: segment.From(from), Base: s.base, Size: s.size}, checkStep, *buf)
 	defer func() { *buf = kept(r.Buffer()) }()

@@ -6,28 +6,28 @@ import "time"
 // syncing a handful of files, unless other programs write much to the volume: then
 // the sync waits for their bytes too. The times of the last rounds decide.
 type chooser struct {
-	never   bool          // the system cannot sync a volume
-	perFile time.Duration // smoothed time per file, of rounds synced file by file
-	volume  time.Duration // smoothed time per round, of rounds synced as a volume
+	noVolumeSync bool          // the system cannot sync a volume
+	perFile      time.Duration // smoothed time per file, of rounds synced file by file
+	volume       time.Duration // smoothed time per round, of rounds synced as a volume
 }
 
 const (
 	// manyFiles is the number of files from which a sync of the volume is worth
 	// trying.
 	manyFiles = 4
-	// patience is how many times as long as the files a sync of the volume may take.
+	// volumeFactor is how many times as long as the files a sync of the volume may take.
 	// It is above 1 because a sync of the volume costs less processor time.
-	patience = 2
+	volumeFactor = 2
 )
 
 // takesVolume reports whether to sync the volume in a round of so many files. Each
 // time that it finds the volume too slow, it lowers the remembered time a little,
 // so that the volume is tried again some time.
 func (c *chooser) takesVolume(files int) bool {
-	if c.never || files < manyFiles {
+	if c.noVolumeSync || files < manyFiles {
 		return false
 	}
-	if c.perFile > 0 && c.volume > patience*c.perFile*time.Duration(files) {
+	if c.perFile > 0 && c.volume > volumeFactor*c.perFile*time.Duration(files) {
 		c.volume -= c.volume / 32
 		return false
 	}

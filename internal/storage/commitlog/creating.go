@@ -17,7 +17,7 @@ import (
 // system calls as possible: there may be ten thousand logs. It returns false if the
 // directory exists, or the store knows anything of an earlier one of that name.
 func (s *Store) create(l *Log) (made bool, err error) {
-	if s.knows(dirName(l.part.Topic, l.part.Index)) {
+	if s.mayHaveExisted(dirName(l.part.Topic, l.part.Index)) {
 		return false, nil
 	}
 	failures := s.volume.failures.Load() // read first: such failures cannot concern files that do not exist yet
@@ -35,21 +35,21 @@ func (s *Store) create(l *Log) (made bool, err error) {
 	return true, nil
 }
 
-// knows reports whether there may have been a partition directory of this name: SetAside or
+// mayHaveExisted reports whether there may have been a partition directory of this name: SetAside or
 // a crash left one, or the checkpoint files may still have a line of it.
-func (s *Store) knows(name string) bool {
+func (s *Store) mayHaveExisted(name string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, found := s.topics[name]
-	return found || s.unseen[name] || s.toldOfLocked(name)
+	_, found := s.topicOfDir[name]
+	return found || s.toRecover[name] || s.inCheckpointsLocked(name)
 }
 
-// toldOfLocked reports whether the checkpoint files may still have a line of an earlier
+// inCheckpointsLocked reports whether the checkpoint files may still have a line of an earlier
 // partition of this name. The caller holds mu.
-func (s *Store) toldOfLocked(name string) bool {
+func (s *Store) inCheckpointsLocked(name string) bool {
 	_, start := s.starts[name]
 	_, point := s.recovery[name]
-	return start || point || s.settled != s.deleted
+	return start || point || s.deletedInCheckpoints != s.deletedLogs
 }
 
 // begin makes the files of a log in its new directory, and puts the log into the state in
@@ -62,8 +62,8 @@ func (l *Log) begin() error {
 		return err
 	}
 	first := newSegment(l.store.fs, l.dir, 0)
-	first.offsets.without()
-	first.times.without()
+	first.offsets.setNoFile()
+	first.times.setNoFile()
 	first.latestKnown = true
 	l.segments = []*logSegment{first}
 	l.disk.unsyncedNames = true // the first append writes the leader epochs
@@ -137,7 +137,7 @@ func (l *Log) rewriteMetadata() error {
 // an error of the disk, may have kept its deletion from doing so.
 func (s *Store) forgetNamesake(name string) error {
 	s.mu.Lock()
-	told := s.toldOfLocked(name)
+	told := s.inCheckpointsLocked(name)
 	s.mu.Unlock()
 	if !told {
 		return nil
@@ -164,7 +164,7 @@ func (o *Opening) settleCreated() error {
 			unproved = slices.DeleteFunc(slices.Clone(o.created), (*Log).madeDurably)
 		}
 	}
-	errs := severally(len(unproved), func(i int) error {
+	errs := inParallel(len(unproved), func(i int) error {
 		l := unproved[i]
 		if err := errors.Join(syncFile(s.fs, filepath.Join(l.dir, metadataFile)), s.fs.SyncDir(l.dir)); err != nil {
 			return fmt.Errorf("create %s: %w", l.dir, err)

@@ -23,7 +23,7 @@ func (s *Store) Delete(logs []*Log) error { return errors.Join(s.DeleteEach(logs
 func (s *Store) DeleteEach(logs []*Log) []error {
 	errs := make([]error, len(logs))
 	for i, l := range logs {
-		errs[i] = s.takeAway(l)
+		errs[i] = s.endAndRename(l)
 	}
 	err := s.fs.SyncDir(s.cfg.Dir)
 	if err != nil {
@@ -33,7 +33,7 @@ func (s *Store) DeleteEach(logs []*Log) []error {
 			name := dirName(l.part.Topic, l.part.Index)
 			s.forgetCheckpoints(name)
 			if errs[i] == nil {
-				s.saw(name)
+				s.dealtWith(name)
 			}
 		}
 		err = s.WriteCheckpoints()
@@ -46,19 +46,19 @@ func (s *Store) DeleteEach(logs []*Log) []error {
 	return errs
 }
 
-// takeAway ends a log in its append turn, since an append under way might roll. It
+// endAndRename ends a log in its append turn, since an append under way might roll. It
 // then takes the token of the directory, so that no other goroutine works there, and
 // renames the directory.
-func (s *Store) takeAway(l *Log) error {
+func (s *Store) endAndRename(l *Log) error {
 	l.inTurn(l.retire)
 	release, _ := l.takeDir()
 	defer release()
 	gone := filepath.Join(s.cfg.Dir, movedName(l.part.Topic, l.part.Index, deletedDirSuffix))
 	err := s.fs.Rename(l.dir, gone)
 	s.mu.Lock()
-	s.deleted++
+	s.deletedLogs++
 	if err != nil {
-		s.unseen[dirName(l.part.Topic, l.part.Index)] = true
+		s.toRecover[dirName(l.part.Topic, l.part.Index)] = true
 	}
 	s.mu.Unlock()
 	if err != nil {
@@ -102,10 +102,10 @@ func (s *Store) removeDeleted() error {
 	if err != nil {
 		return fmt.Errorf("list %s: %w", s.cfg.Dir, err)
 	}
-	s.unseen = map[string]bool{}
+	s.toRecover = map[string]bool{}
 	for _, name := range names {
 		if _, _, ok := splitDir(name); ok && !s.clean {
-			s.unseen[name] = true
+			s.toRecover[name] = true
 		}
 		if strings.HasSuffix(name, deletedDirSuffix) {
 			if err := s.fs.RemoveAll(filepath.Join(s.cfg.Dir, name)); err != nil {

@@ -17,9 +17,9 @@ type diskState struct {
 	unsyncedNames bool           // names in the directory, or bytes in the index files, are not synced
 	unsyncedFiles []unsyncedFile // snapshots
 
-	// base is the base offset of the first segment that could be there after a crash. It
+	// firstBaseOnDisk is the base offset of the first segment that could be there after a crash. It
 	// is at most Log.segments[0].base.
-	base int64
+	firstBaseOnDisk int64
 }
 
 // recoveryPoint is the offset below which the next start believes batches and indexes
@@ -29,5 +29,5 @@ func (d *diskState) recoveryPoint() int64 { return min(d.syncedTo, d.indexesSync
 // foundAtOpen is what the last process left of a log.
 type foundAtOpen struct {
 	recoveryPoint int64 // from the checkpoint; after a clean stop the end. Used only while the log is opened
-	end           int64 // -1 after a crash: the next clean stop has to save everything
+	cleanEnd      int64 // -1 after a crash: the next clean stop has to save everything
 }

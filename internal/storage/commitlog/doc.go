@@ -25,10 +25,10 @@
 // A lock that must be held during syncs, or while others do their work, is a token
 // (package token). Tokens are taken in this order; a goroutine may leave out some:
 //
-//  1. Log.inside, the directory of a log. SetStarts takes those of several logs, in
+//  1. Log.dirToken, the directory of a log. SetStarts takes those of several logs, in
 //     the order of their names.
 //  2. Hooks.Turn, the append turn of the partition
-//  3. Store.writing, the checkpoint files
+//  3. Store.checkpointsToken, the checkpoint files
 //  4. Log.changingEpochs, the leader epochs of a log
 //
 // and for syncs:

@@ -183,7 +183,7 @@ func (f *flusher) syncVolume() (durable bool) {
 	err := f.store.volume.sync()
 	switch {
 	case errors.Is(err, errors.ErrUnsupported):
-		f.choice.never = true
+		f.choice.noVolumeSync = true
 		return false
 	case err != nil:
 		f.store.log.Warn("volume not synced; syncing file by file", slog.Any("err", err))
@@ -200,7 +200,7 @@ func (f *flusher) syncVolume() (durable bool) {
 
 // syncFiles syncs file by file and settles each log as soon as it is done.
 func (f *flusher) syncFiles() []error {
-	return severally(len(f.points), func(i int) error { return f.points[i].sync() })
+	return inParallel(len(f.points), func(i int) error { return f.points[i].sync() })
 }
 
 func (f *flusher) close() {

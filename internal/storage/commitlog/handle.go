@@ -15,19 +15,19 @@ import (
 // handle opens a file when it is first needed, and closeIdle closes it when it has been
 // idle. Many goroutines may use it at once.
 type handle struct {
-	fs   vfs.FS
-	mu   sync.Mutex
-	name string
-	file vfs.File // does not change while refs > 0
-	refs int
-	used time.Time
-	gone bool
+	fs      vfs.FS
+	mu      sync.Mutex
+	name    string
+	file    vfs.File // does not change while refs > 0
+	refs    int
+	used    time.Time
+	retired bool
 	// reading says that the file could be opened for reading only. Its last user then
 	// closes it, so that the next one tries to open it for writing again.
 	reading bool
 }
 
-var errGone = errors.New("file was deleted")
+var errRetired = errors.New("file was deleted")
 
 func newHandle(fs vfs.FS, name string) *handle { return &handle{fs: fs, name: name} }
 
@@ -41,8 +41,8 @@ func (h *handle) create() (vfs.File, error) { return h.open(os.O_RDWR | os.O_CRE
 func (h *handle) open(flag int) (vfs.File, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.gone {
-		return nil, errGone
+	if h.retired {
+		return nil, errRetired
 	}
 	if h.file == nil {
 		f, err := h.fs.OpenFile(h.name, flag)
@@ -63,7 +63,7 @@ func (h *handle) open(flag int) (vfs.File, error) {
 func (h *handle) acquireOpen() (ok bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.gone || h.file == nil {
+	if h.retired || h.file == nil {
 		return false
 	}
 	h.refs++
@@ -99,7 +99,7 @@ func (h *handle) release() {
 	defer h.mu.Unlock()
 	h.refs--
 	h.used = time.Now()
-	if (h.gone || h.reading) && h.refs == 0 {
+	if (h.retired || h.reading) && h.refs == 0 {
 		h.closeLocked()
 	}
 }
@@ -117,17 +117,17 @@ func (h *handle) closeIdle(since time.Time) {
 func (h *handle) retire() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.gone = true
+	h.retired = true
 	if h.refs == 0 {
 		h.closeLocked()
 	}
 }
 
-// isGone reports whether the handle was retired.
-func (h *handle) isGone() bool {
+// isRetired reports whether the handle was retired.
+func (h *handle) isRetired() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.gone
+	return h.retired
 }
 
 // path is the file's current name.

@@ -25,7 +25,7 @@ type index[Entries ~[]byte] struct {
 	used   time.Time // when load was last called
 	saved  int       // bytes of raw that the file has, -1 if that is unknown
 	longer bool      // the file may have bytes behind saved, or has yet to be created
-	absent bool      // there is no file, and none is needed until the segment has batches
+	noFile bool      // there is no file, and none is needed until the segment has batches
 }
 
 func newIndex[Entries ~[]byte](fs vfs.FS, log *handle, name string) *index[Entries] {
@@ -40,8 +40,8 @@ func (x *index[Entries]) load() error {
 		return nil
 	}
 	raw, err := vfs.ReadFile(x.fs, x.name)
-	if x.log != nil && errors.Is(err, fs.ErrNotExist) && x.log.isGone() {
-		return errGone
+	if x.log != nil && errors.Is(err, fs.ErrNotExist) && x.log.isRetired() {
+		return errRetired
 	}
 	if err != nil {
 		return fmt.Errorf("read index: %w", err)
@@ -52,22 +52,22 @@ func (x *index[Entries]) load() error {
 
 // reset makes the index empty; the next save empties the file too.
 func (x *index[Entries]) reset() {
-	x.raw, x.saved, x.longer, x.loaded, x.absent = nil, -1, true, true, false
+	x.raw, x.saved, x.longer, x.loaded, x.noFile = nil, -1, true, true, false
 }
 
-// without says that there is no file, which a segment without batches does not need.
+// setNoFile says that there is no file, which a segment without batches does not need.
 // Most of ten thousand new partitions have no batches for a while.
-func (x *index[Entries]) without() {
-	x.raw, x.saved, x.longer, x.loaded, x.absent = nil, 0, false, true, true
+func (x *index[Entries]) setNoFile() {
+	x.raw, x.saved, x.longer, x.loaded, x.noFile = nil, 0, false, true, true
 }
 
-// begin makes the next save create the file: the segment gets its first batch.
-func (x *index[Entries]) begin() { x.longer = x.longer || x.absent }
+// needFile makes the next save create the file: the segment gets its first batch.
+func (x *index[Entries]) needFile() { x.longer = x.longer || x.noFile }
 
 // drop forgets a loaded index if its file is complete and nobody has used it since a
 // time.
 func (x *index[Entries]) drop(since time.Time) {
-	if x.loaded && !x.absent && x.complete() && x.used.Before(since) {
+	if x.loaded && !x.noFile && x.complete() && x.used.Before(since) {
 		x.raw, x.loaded = nil, false
 	}
 }
@@ -99,7 +99,7 @@ func (x *index[Entries]) save() (wrote bool, err error) {
 		x.saved, x.longer = -1, true // the content is unknown: write all of it next time
 		return false, fmt.Errorf("write index: %w", err)
 	}
-	x.saved, x.longer, x.absent = len(x.raw), false, false
+	x.saved, x.longer, x.noFile = len(x.raw), false, false
 	return true, nil
 }
 

@@ -109,13 +109,13 @@ func (l *Log) load(ctx context.Context, clean bool, recoveryPoint, start int64) 
 		}
 	}
 	l.start = max(start, l.segments[0].base)
-	orphans, err := l.tellMissing(o)
+	orphans, err := l.reportOrphanIndexes(o)
 	if err != nil {
 		return storage.Recovered{}, err
 	}
 	l.noteOnDisk(clean, recoveryPoint)
 	l.announcedTo.Store(l.End())
-	if err := l.proveFound(ctx, clean, epochsOK); err != nil {
+	if err := l.checkStartAndEpochs(ctx, clean, epochsOK); err != nil {
 		return storage.Recovered{}, err
 	}
 	if !slices.Equal(l.epochs, epochs) {
@@ -143,12 +143,12 @@ func (l *Log) load(ctx context.Context, clean bool, recoveryPoint, start int64) 
 // process may not have synced the names.
 func (l *Log) noteOnDisk(clean bool, recoveryPoint int64) {
 	d, end := &l.disk, l.End()
-	d.base = l.segments[0].base
+	d.firstBaseOnDisk = l.segments[0].base
 	if clean {
-		d.syncedTo, d.indexesSavedTo, d.indexesSyncedTo, l.atOpen.end = end, end, end, end
+		d.syncedTo, d.indexesSavedTo, d.indexesSyncedTo, l.atOpen.cleanEnd = end, end, end, end
 	} else {
-		d.syncedTo = min(end, max(recoveryPoint, d.base))
-		d.indexesSavedTo, d.indexesSyncedTo, l.atOpen.end = -1, d.syncedTo, -1
+		d.syncedTo = min(end, max(recoveryPoint, d.firstBaseOnDisk))
+		d.indexesSavedTo, d.indexesSyncedTo, l.atOpen.cleanEnd = -1, d.syncedTo, -1
 		d.unsyncedNames = true
 	}
 	if d.firstUnsynced < 0 || d.firstUnsynced >= len(l.segments) {
@@ -156,9 +156,9 @@ func (l *Log) noteOnDisk(clean bool, recoveryPoint int64) {
 	}
 }
 
-// proveFound checks the log start and the leader epochs against the batches. Epochs that
+// checkStartAndEpochs checks the log start and the leader epochs against the batches. Epochs that
 // could not be read have already been rebuilt from the batches.
-func (l *Log) proveFound(ctx context.Context, clean, epochsOK bool) error {
+func (l *Log) checkStartAndEpochs(ctx context.Context, clean, epochsOK bool) error {
 	l.epochs = epochsBelow(l.epochs, l.End())
 	if clean && epochsOK {
 		if err := l.proveStart(); err != nil {

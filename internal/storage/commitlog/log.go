@@ -29,11 +29,11 @@ type Log struct {
 	// before another flush announces a higher end.
 	flushing token.Token
 
-	// inside is held by a goroutine that changes files of the directory by name. It takes
+	// dirToken is held by a goroutine that changes files of the directory by name. It takes
 	// inside first and then checks that the log is alive: a new log of the same name may
 	// own the directory of a deleted one. Appends do not take it, since Delete ends the
 	// log in its append turn.
-	inside token.Token
+	dirToken token.Token
 
 	queued atomic.Bool // waits for a round of the flusher
 	// failuresSeen is volume.failures as it was before a flush last synced the log's own
@@ -53,36 +53,36 @@ type Log struct {
 	// announcedTo is the end that Hooks.Durable was last called with.
 	announcedTo atomic.Int64
 
-	mu        sync.RWMutex // guards what follows
-	segments  []*logSegment
-	start     int64
-	disk      diskState
-	atOpen    foundAtOpen
-	snapshots []int64 // the offsets of the snapshot files, ascending
-	epochs    []storage.Epoch
-	err       error // why the log takes no more batches; nil while it does
-	mended    bool  // mend has succeeded since the log failed
-	closed    bool
-	hints     [4]hint
-	nextHint  int
+	mu                 sync.RWMutex // guards what follows
+	segments           []*logSegment
+	start              int64
+	disk               diskState
+	atOpen             foundAtOpen
+	snapshots          []int64 // the offsets of the snapshot files, ascending
+	epochs             []storage.Epoch
+	err                error // why the log takes no more batches; nil while it does
+	mendedSinceFailure bool  // mend has succeeded since the log failed
+	closed             bool
+	hints              [4]hint
+	nextHint           int
 }
 
-// takeDir takes the token Log.inside and returns the function that gives it back.
+// takeDir takes the token Log.dirToken and returns the function that gives it back.
 // alive is false if the log has ended: the directory may then belong to another log.
 func (l *Log) takeDir() (release func(), alive bool) {
-	l.inside.Take()
+	l.dirToken.Take()
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	return l.inside.Give, l.aliveLocked() == nil
+	return l.dirToken.Give, l.aliveLocked() == nil
 }
 
 // waitForDir is takeDir for a caller that may stop waiting. It does not look whether
 // the log is alive.
 func (l *Log) waitForDir(ctx context.Context) (release func(), err error) {
-	if err := l.inside.TakeContext(ctx); err != nil {
+	if err := l.dirToken.TakeContext(ctx); err != nil {
 		return nil, err //nolint:wrapcheck // it is the context's
 	}
-	return l.inside.Give, nil
+	return l.dirToken.Give, nil
 }
 
 func dirName(topic string, partition int32) string { return fmt.Sprintf("%s-%d", topic, partition) }
@@ -164,7 +164,7 @@ func (l *Log) Close() error {
 // earlier process stays until the new one is written.
 func (l *Log) prepareClose() error {
 	l.mu.RLock()
-	err, active, clean := l.aliveLocked(), l.active(), l.end.Load() == l.atOpen.end
+	err, active, clean := l.aliveLocked(), l.active(), l.end.Load() == l.atOpen.cleanEnd
 	l.mu.RUnlock()
 	if err == nil && l.epochsStale.Load() {
 		err = l.trimEpochs() // the next start compares the file with the log start
@@ -196,7 +196,7 @@ func (l *Log) retire() {
 	for _, s := range segments {
 		s.log.retire()
 	}
-	l.store.forget(l)
+	l.store.removeFromMap(l)
 }
 
 // closeIdle closes the files and drops the indexes that nobody has used since a time.

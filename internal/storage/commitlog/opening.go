@@ -71,7 +71,7 @@ func (o *Opening) load(ctx context.Context, l *Log) (storage.Recovered, error) {
 		return storage.Recovered{}, err
 	}
 	s.mu.Lock()
-	point, start, unseen := s.recovery[name], s.starts[name], s.unseen[name]
+	point, start, unseen := s.recovery[name], s.starts[name], s.toRecover[name]
 	s.mu.Unlock()
 	clean := s.clean && !created && !unseen
 	rec, err := l.load(ctx, clean, point, start)
@@ -102,7 +102,7 @@ func (s *Store) enter(l *Log) error {
 	}
 	name := dirName(l.part.Topic, l.part.Index)
 	s.logs[name] = l
-	delete(s.unseen, name)
+	delete(s.toRecover, name)
 	return nil
 }
 
@@ -110,7 +110,7 @@ func (s *Store) enter(l *Log) error {
 func (s *Store) newLog(p storage.Partition, hooks storage.Hooks) *Log {
 	return &Log{
 		store: s, part: p, dir: filepath.Join(s.cfg.Dir, dirName(p.Topic, p.Index)), hooks: hooks,
-		flushing: token.New("flush of a log"), inside: token.New("directory of a log"), changingEpochs: token.New("leader epochs of a log"),
+		flushing: token.New("flush of a log"), dirToken: token.New("directory of a log"), changingEpochs: token.New("leader epochs of a log"),
 		log: s.log.With(slog.String("topic", p.Topic), slog.Int("partition", int(p.Index))),
 	}
 }

@@ -13,11 +13,11 @@ import "time"
 //
 // All times count from when the flusher began.
 type pacer struct {
-	gap    time.Duration
-	last   time.Duration // when the last round began
-	lonely int           // waits in a row that gained nothing
-	skip   int           // rounds still to begin without waiting
-	relief int           // the next value of skip
+	gap               time.Duration
+	last              time.Duration // when the last round began
+	futileWaits       int           // waits in a row that gained nothing
+	roundsWithoutWait int           // rounds still to begin without waiting
+	nextSkip          int           // the next value of skip
 }
 
 const (
@@ -26,13 +26,13 @@ const (
 	maxRelief   = 4096
 )
 
-func newPacer(gap time.Duration) pacer { return pacer{gap: gap, last: -gap, relief: minRelief} }
+func newPacer(gap time.Duration) pacer { return pacer{gap: gap, last: -gap, nextSkip: minRelief} }
 
 // wait returns how long to hold back a round that could begin now; zero or less is
 // not at all.
 func (p *pacer) wait(now time.Duration) time.Duration {
-	if p.skip > 0 {
-		p.skip--
+	if p.roundsWithoutWait > 0 {
+		p.roundsWithoutWait--
 		return 0
 	}
 	return p.last + p.gap - now
@@ -42,12 +42,12 @@ func (p *pacer) wait(now time.Duration) time.Duration {
 // time of the last of them.
 func (p *pacer) waited(appends int64, latest time.Duration) {
 	if appends > 1 && latest >= p.last+p.gap/2 {
-		p.lonely, p.relief = 0, minRelief
+		p.futileWaits, p.nextSkip = 0, minRelief
 		return
 	}
-	if p.lonely++; p.lonely >= lonelyLimit {
-		p.lonely, p.skip = 0, p.relief
-		p.relief = min(2*p.relief, maxRelief)
+	if p.futileWaits++; p.futileWaits >= lonelyLimit {
+		p.futileWaits, p.roundsWithoutWait = 0, p.nextSkip
+		p.nextSkip = min(2*p.nextSkip, maxRelief)
 	}
 }
 

@@ -79,6 +79,6 @@ func TestChooser(t *testing.T) {
 		require.Less(t, rounds, 200, "it is tried again")
 	}
 	require.Greater(t, rounds, 20, "but not at once")
-	c.never = true
+	c.noVolumeSync = true
 	require.False(t, c.takesVolume(1000))
 }

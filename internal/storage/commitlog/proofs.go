@@ -167,11 +167,11 @@ func (l *Log) proveEnd(clean bool, start int64) error {
 	return fmt.Errorf("the log of %s ends at %d, but should start at %d: correct the partition's line in %s", l.dir, end, start, logStartFile)
 }
 
-// tellMissing looks at indexes in the middle of the log that have no segment. If
+// reportOrphanIndexes looks at indexes in the middle of the log that have no segment. If
 // another segment has their first offset, they are leftovers of a removed segment, and
 // are removed too. Otherwise their segment was lost, and readers will go on behind the
 // hole.
-func (l *Log) tellMissing(o dirContents) (removed bool, err error) {
+func (l *Log) reportOrphanIndexes(o dirContents) (removed bool, err error) {
 	for _, name := range slices.Sorted(maps.Keys(o.hasIndex)) {
 		base, suffix := parseName(name)
 		i, there := slices.BinarySearchFunc(l.segments, base, func(s *logSegment, base int64) int { return cmp.Compare(s.base, base) })

@@ -33,7 +33,7 @@ func (l *Log) Read(ctx context.Context, r storage.Range) (storage.Chunk, error) 
 			at, err = s.seek(ctx, r.From)
 		}
 		if err != nil {
-			if errors.Is(err, errGone) {
+			if errors.Is(err, errRetired) {
 				continue // retention has removed the segment; the start has moved
 			}
 			return storage.Chunk{}, fmt.Errorf("read %s at %d: %w", l.dir, r.From, err)
@@ -44,7 +44,7 @@ func (l *Log) Read(ctx context.Context, r storage.Range) (storage.Chunk, error) 
 			if !ok {
 				c, err = l.readAt(ctx, s, at, r)
 			}
-			if errors.Is(err, errGone) {
+			if errors.Is(err, errRetired) {
 				continue
 			}
 			if err != nil {

@@ -48,7 +48,7 @@ func (o *Opening) ReopenLog(ctx context.Context, old *Log, hooks storage.Hooks) 
 	point, start := old.disk.recoveryPoint(), old.start
 	old.mu.RUnlock()
 	l := o.s.newLog(old.part, hooks)
-	l.inside = old.inside // it is the same directory
+	l.dirToken = old.dirToken // it is the same directory
 	rec, err := l.load(ctx, false, point, start)
 	if err != nil {
 		return nil, rec, err
@@ -77,7 +77,7 @@ func (o *Opening) settleReopened() error {
 	for _, r := range o.reopened {
 		name := dirName(r.now.part.Topic, r.now.part.Index)
 		s.logs[name] = r.now
-		delete(s.unseen, name) // an earlier attempt may have been given up
+		delete(s.toRecover, name) // an earlier attempt may have been given up
 	}
 	s.mu.Unlock()
 	for _, r := range o.reopened {
@@ -117,7 +117,7 @@ func (l *Log) mendOnce(ctx context.Context) error {
 	}
 	defer l.flushing.Give()
 	l.mu.RLock()
-	mended := l.mended
+	mended := l.mendedSinceFailure
 	l.mu.RUnlock()
 	if mended {
 		return nil
@@ -153,7 +153,7 @@ func (l *Log) mend() error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.mended = true
+	l.mendedSinceFailure = true
 	return nil
 }
 

@@ -198,7 +198,7 @@ func (l *Log) dropOneByOne(start int64, set storage.Settings) (err error) {
 		}
 		err = l.dropSegments(s.base, set) // an error may only mean that the epochs have no space
 		l.mu.RLock()
-		base := l.disk.base
+		base := l.disk.firstBaseOnDisk
 		l.mu.RUnlock()
 		if base < s.base {
 			return err // the next start will find the segment
@@ -252,7 +252,7 @@ func (l *Log) dropSegments(start int64, set storage.Settings) error {
 	}
 	if !kept {
 		l.mu.Lock()
-		l.disk.base = start
+		l.disk.firstBaseOnDisk = start
 		l.mu.Unlock()
 	}
 	return err

@@ -10,19 +10,19 @@ import (
 // room says whether the volume has enough free space to reserve some ahead of
 // writes. A log cannot use what another has reserved, so logs reserve only while
 // much is free.
-type room struct{ much atomic.Bool }
+type room struct{ enough atomic.Bool }
 
 // muchRoom is how many bytes must be free for logs to reserve space.
 const muchRoom = 8 << 30
 
-func (r *room) plenty() bool { return r.much.Load() }
+func (r *room) ok() bool { return r.enough.Load() }
 
-// short notes that reserving failed. Logs do not try again until update finds room.
-func (r *room) short() { r.much.Store(false) }
+// reserveFailed notes that reserving failed. Logs do not try again until update finds room.
+func (r *room) reserveFailed() { r.enough.Store(false) }
 
 // update notes how many bytes are free. If that cannot be found out, it counts as
 // little.
-func (r *room) update(free int64, err error) { r.much.Store(err == nil && free >= muchRoom) }
+func (r *room) update(free int64, err error) { r.enough.Store(err == nil && free >= muchRoom) }
 
 // A growing segment reserves space ahead: as much as it has already, but not more
 // than reserveMost. Extending a file in large steps costs less than batch by batch.

@@ -21,7 +21,7 @@ func (l *Log) FindTime(ctx context.Context, ts, to int64) (storage.Stamp, bool, 
 			break
 		}
 		found, ok, err := s.findTime(ctx, ts, segment.Range{From: start, To: to})
-		if errors.Is(err, errGone) {
+		if errors.Is(err, errRetired) {
 			continue // retention has removed it, and its records do not count any more
 		}
 		if err != nil || ok {
@@ -88,7 +88,7 @@ func (l *Log) FindMaxTime(ctx context.Context, to int64) (storage.Stamp, bool, e
 		if err == nil && ts >= 0 {
 			candidates = append(candidates, candidate{s, ts})
 		}
-		if err != nil && !errors.Is(err, errGone) {
+		if err != nil && !errors.Is(err, errRetired) {
 			return storage.Stamp{}, false, err
 		}
 	}
@@ -99,7 +99,7 @@ func (l *Log) FindMaxTime(ctx context.Context, to int64) (storage.Stamp, bool, e
 			break
 		}
 		found, err := c.s.findLatestRecord(ctx, segment.Range{From: start, To: to})
-		if err != nil && !errors.Is(err, errGone) {
+		if err != nil && !errors.Is(err, errRetired) {
 			return storage.Stamp{}, false, err
 		}
 		if err == nil {

@@ -97,8 +97,8 @@ func (s *logSegment) write(b record.Batch, room *room, limit int64) (damaged boo
 	}
 	defer s.log.release()
 	at := s.size.Load()
-	if room.plenty() && !s.reserve(f, at, at+int64(len(b)), limit) {
-		room.short()
+	if room.ok() && !s.reserve(f, at, at+int64(len(b)), limit) {
+		room.reserveFailed()
 	}
 	if _, err := f.WriteAt(b, at); err != nil {
 		s.reserved = 0

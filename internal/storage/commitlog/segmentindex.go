@@ -27,8 +27,8 @@ func (s *logSegment) note(b record.Batch, at, interval int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if at == 0 {
-		s.offsets.begin()
-		s.times.begin()
+		s.offsets.needFile()
+		s.times.needFile()
 	}
 	s.indexer.Add(b, at, interval, &s.offsets.raw, &s.times.raw)
 	size, _ := record.Size(b) // b may be a header only
@@ -55,10 +55,10 @@ func (s *logSegment) seal() error {
 func (s *logSegment) takeIndexDirty() (names []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.indexDirty && !s.offsets.absent {
+	if s.indexDirty && !s.offsets.noFile {
 		names = append(names, s.offsets.name)
 	}
-	if s.indexDirty && !s.times.absent {
+	if s.indexDirty && !s.times.noFile {
 		names = append(names, s.times.name)
 	}
 	s.indexDirty = false
@@ -137,8 +137,8 @@ func (s *logSegment) trustIndexes(ctx context.Context, body segment.Body, point 
 	oerr, terr := s.offsets.load(), s.times.load()
 	switch {
 	case body.Size == 0 && errors.Is(oerr, fs.ErrNotExist) && errors.Is(terr, fs.ErrNotExist):
-		s.offsets.without()
-		s.times.without()
+		s.offsets.setNoFile()
+		s.times.setNoFile()
 		return 0, s.base
 	case oerr != nil || terr != nil:
 		s.offsets.reset() // one index without the other is not believed

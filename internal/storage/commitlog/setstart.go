@@ -48,10 +48,10 @@ func (s *Store) setStarts(ctx context.Context, about map[*Log]int64) map[*Log]er
 		}
 		defer release()
 	}
-	if err := s.writing.TakeContext(ctx); err != nil {
+	if err := s.checkpointsToken.TakeContext(ctx); err != nil {
 		return all(err)
 	}
-	defer s.writing.Give()
+	defer s.checkpointsToken.Give()
 	for l, start := range about {
 		l.mu.RLock()
 		err, before := l.aliveLocked(), l.start

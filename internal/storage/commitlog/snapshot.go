@@ -52,7 +52,7 @@ func (l *Log) saveSnapshot() error {
 func (l *Log) halfOpen() bool {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	return l.hooks.Rebuilt != nil && !l.hooks.Rebuilt() && l.end.Load() != l.atOpen.end
+	return l.hooks.Rebuilt != nil && !l.hooks.Rebuilt() && l.end.Load() != l.atOpen.cleanEnd
 }
 
 // findSnapshot returns the newest usable snapshot at or below the end, and removes

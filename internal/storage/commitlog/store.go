@@ -112,28 +112,28 @@ type Store struct {
 	appended atomic.Int64 // bytes since the last checkpoint
 	room     room
 
-	// writing is held by a goroutine that writes checkpoint files, from before it
+	// checkpointsToken is held by a goroutine that writes checkpoint files, from before it
 	// reads the positions of the logs: a later write must not have older positions. It
 	// is held during syncs, so only goroutines that write checkpoint files wait for
 	// it. An append waits for it in one case only: retention has the append turn to
 	// remove everything in the log.
-	writing token.Token
+	checkpointsToken token.Token
 
-	mu       sync.Mutex // guards what follows
-	recovery checkpoint // from the file, and of logs closed since
-	starts   checkpoint
-	logs     map[string]*Log
-	topics   map[string]topic.ID // topic IDs of directories that SetAside has seen and nobody has opened yet
-	unseen   map[string]bool     // directories still to be recovered or set aside; no stop is clean while there are any
-	deleted  int                 // number of logs deleted since Open
-	settled  int                 // how many of them the checkpoint files on disk no longer name
-	closed   bool
+	mu                   sync.Mutex // guards what follows
+	recovery             checkpoint // from the file, and of logs closed since
+	starts               checkpoint
+	logs                 map[string]*Log
+	topicOfDir           map[string]topic.ID // topic IDs of directories that SetAside has seen and nobody has opened yet
+	toRecover            map[string]bool     // directories still to be recovered or set aside; no stop is clean while there are any
+	deletedLogs          int                 // number of logs deleted since Open
+	deletedInCheckpoints int                 // how many of them the checkpoint files on disk no longer name
+	closed               bool
 }
 
 // Open opens a data directory and creates it if it is missing.
 func Open(cfg Config) (*Store, error) {
 	cfg.setDefaults()
-	s := &Store{cfg: cfg, fs: cfg.FS, log: cfg.Logger, metrics: newMetrics(cfg.Registerer), logs: map[string]*Log{}, writing: token.New("checkpoint files")}
+	s := &Store{cfg: cfg, fs: cfg.FS, log: cfg.Logger, metrics: newMetrics(cfg.Registerer), logs: map[string]*Log{}, checkpointsToken: token.New("checkpoint files")}
 	s.flusher = newFlusher(s)
 	if err := vfs.MkdirDurably(s.fs, cfg.Dir); err != nil {
 		return nil, fmt.Errorf("create data directory: %w", err)
@@ -147,7 +147,7 @@ func Open(cfg Config) (*Store, error) {
 	}
 	s.lock = lock
 	if err := errors.Join(s.volume.open(s.fs, cfg.Dir), s.readState()); err != nil {
-		_ = s.letGo() // the first error is what matters
+		_ = s.closeDirectory() // the first error is what matters
 		return nil, err
 	}
 	s.updateRoom()
@@ -162,8 +162,8 @@ func (s *Store) updateRoom() {
 	s.room.update(free, err)
 }
 
-// letGo closes the volume and releases the lock.
-func (s *Store) letGo() error {
+// closeDirectory closes the volume and releases the lock.
+func (s *Store) closeDirectory() error {
 	var errs []error
 	if err := s.volume.close(); err != nil {
 		errs = append(errs, fmt.Errorf("close the volume: %w", err))
@@ -230,9 +230,9 @@ func (s *Store) writeFile(dir, name string, content []byte) error {
 	return vfs.WriteFile(s.fs, dir, name, content)
 }
 
-// forget removes a log that has ended from the store's map. It keeps the log's
+// removeFromMap removes a log that has ended from the store's map. It keeps the log's
 // recovery point and start for the checkpoint files: the log may be opened again.
-func (s *Store) forget(l *Log) {
+func (s *Store) removeFromMap(l *Log) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	name := dirName(l.part.Topic, l.part.Index)
@@ -244,18 +244,18 @@ func (s *Store) forget(l *Log) {
 	defer l.mu.RUnlock()
 	s.recovery[name] = l.disk.recoveryPoint()
 	delete(s.starts, name)
-	if l.start > l.disk.base {
+	if l.start > l.disk.firstBaseOnDisk {
 		s.starts[name] = l.start
 	}
 	if l.disk.syncedTo < l.end.Load() || l.err != nil {
-		s.unseen[name] = true // it has to be recovered
+		s.toRecover[name] = true // it has to be recovered
 	}
 }
 
 // giveUp ends a log of which nothing may be saved. The next stop is then not clean.
 func (s *Store) giveUp(l *Log) {
 	s.mu.Lock()
-	s.unseen[dirName(l.part.Topic, l.part.Index)] = true
+	s.toRecover[dirName(l.part.Topic, l.part.Index)] = true
 	s.mu.Unlock()
 	l.retire()
 }
@@ -287,13 +287,13 @@ func (s *Store) Close() error {
 		return nil
 	}
 	s.closed = true
-	recovered := len(s.unseen) == 0
+	recovered := len(s.toRecover) == 0
 	s.mu.Unlock()
 	s.cleaner.close()
 	s.flusher.close()
 	logs := s.openLogs()
 	recovered = recovered && !slices.ContainsFunc(logs, (*Log).halfOpen)
-	errs := severally(len(logs), func(i int) error {
+	errs := inParallel(len(logs), func(i int) error {
 		release, _ := logs[i].takeDir()
 		defer release()
 		if err := logs[i].prepareClose(); err != nil {
@@ -315,5 +315,5 @@ func (s *Store) Close() error {
 			errs = append(errs, fmt.Errorf("write the clean shutdown marker: %w", err))
 		}
 	}
-	return errors.Join(append(errs, s.letGo())...)
+	return errors.Join(append(errs, s.closeDirectory())...)
 }

@@ -26,7 +26,7 @@ func (s *Store) SetAside(known func(name string) (topic.ID, bool)) error {
 		}
 		id, ok := s.topicOf(dir)
 		if !ok {
-			s.passOver(dir)
+			s.skipDir(dir)
 			continue
 		}
 		is, ok := known(name)
@@ -43,11 +43,11 @@ func (s *Store) SetAside(known func(name string) (topic.ID, bool)) error {
 			return fmt.Errorf("set %s aside: %w", dir, err)
 		}
 		s.forgetCheckpoints(dir)
-		s.saw(dir)
+		s.dealtWith(dir)
 		moved = true
 	}
 	s.mu.Lock()
-	s.topics = topics
+	s.topicOfDir = topics
 	s.mu.Unlock()
 	if !moved {
 		return nil
@@ -58,29 +58,29 @@ func (s *Store) SetAside(known func(name string) (topic.ID, bool)) error {
 	return s.WriteCheckpoints()
 }
 
-// passOver looks at a directory that does not say which topic it belongs to. If it has
+// skipDir looks at a directory that does not say which topic it belongs to. If it has
 // no records, its creation was interrupted, and nothing in it has to be recovered.
-func (s *Store) passOver(dir string) {
+func (s *Store) skipDir(dir string) {
 	records, err := s.hasRecords(filepath.Join(s.cfg.Dir, dir))
 	if err == nil && !records {
-		s.saw(dir)
+		s.dealtWith(dir)
 		return
 	}
 	s.log.Warn("partition directory does not say of which topic it is, and may have records; move it away", slog.String("directory", dir), slog.Any("err", err))
 }
 
-// saw notes that a directory no longer keeps a stop from being clean.
-func (s *Store) saw(dir string) {
+// dealtWith notes that a directory no longer keeps a stop from being clean.
+func (s *Store) dealtWith(dir string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.unseen, dir)
+	delete(s.toRecover, dir)
 }
 
 // knownTopic returns, once, the topic ID that SetAside read from a directory.
 func (s *Store) knownTopic(dir string) (topic.ID, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	id, ok := s.topics[dir]
-	delete(s.topics, dir)
+	id, ok := s.topicOfDir[dir]
+	delete(s.topicOfDir, dir)
 	return id, ok
 }

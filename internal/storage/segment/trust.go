@@ -40,7 +40,7 @@ func (b Body) Trust(ctx context.Context, offsets OffsetIndex, times TimeIndex, p
 	all := offsets
 	offsets = offsets.First(n)
 	e := offsets.At(n - 1)
-	size, ok := b.holds(ctx, e)
+	size, ok := b.confirmedSize(ctx, e)
 	if !ok {
 		return none
 	}
@@ -60,9 +60,9 @@ func (b Body) Trust(ctx context.Context, offsets OffsetIndex, times TimeIndex, p
 	return t
 }
 
-// holds returns the size of the batch that an entry points to. ok is false unless the
+// confirmedSize returns the size of the batch that an entry points to. ok is false unless the
 // batch is whole, its checksum is right, and it ends with the entry's offset.
-func (b Body) holds(ctx context.Context, e OffsetEntry) (size int64, ok bool) {
+func (b Body) confirmedSize(ctx context.Context, e OffsetEntry) (size int64, ok bool) {
 	err := b.ScanChecksums(ctx, int64(e.Position), 0, func(batch record.Batch, _ int64) (bool, error) {
 		size, ok = int64(len(batch)), b.Spans(batch) && batch.LastOffset() == b.Base+int64(e.Relative)
 		return false, nil

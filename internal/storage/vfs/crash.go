@@ -62,7 +62,7 @@ func (n *memNode) clone(copies map[*memNode]*memNode) *memNode {
 		return c
 	}
 	n.mu.RLock()
-	c := &memNode{dir: n.dir, content: slices.Clone(n.content), synced: slices.Clone(n.synced), writes: slices.Clone(n.writes), untold: n.untold, modTime: n.modTime}
+	c := &memNode{dir: n.dir, content: slices.Clone(n.content), synced: slices.Clone(n.synced), writes: slices.Clone(n.writes), nextSyncError: n.nextSyncError, modTime: n.modTime}
 	n.mu.RUnlock()
 	copies[n] = c
 	cloneAll := func(entries map[string]*memNode) map[string]*memNode {

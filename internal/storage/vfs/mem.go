@@ -32,12 +32,12 @@ type memNode struct {
 	entries map[string]*memNode // what processes see; guarded by Mem.mu
 	durable map[string]*memNode // what survives a crash; guarded by Mem.mu
 
-	mu      sync.RWMutex // guards what follows
-	content []byte
-	synced  []byte
-	writes  []fileOp // operations on content since the last sync
-	untold  error    // error for the file's next sync: a failed sync of the volume lost bytes of the file
-	modTime time.Time
+	mu            sync.RWMutex // guards what follows
+	content       []byte
+	synced        []byte
+	writes        []fileOp // operations on content since the last sync
+	nextSyncError error    // error for the file's next sync: a failed sync of the volume lost bytes of the file
+	modTime       time.Time
 }
 
 func newDir() *memNode {
@@ -354,7 +354,7 @@ func (v memVolume) forgetUnsynced(err error) {
 func (n *memNode) forgetAll(err error) {
 	n.mu.Lock()
 	if len(n.writes) > 0 {
-		n.writes, n.untold = nil, err
+		n.writes, n.nextSyncError = nil, err
 	}
 	n.mu.Unlock()
 	for _, child := range n.entries {

@@ -66,8 +66,8 @@ func (n *memNode) sync() error {
 	n.writeBack()
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	err := n.untold
-	n.untold = nil
+	err := n.nextSyncError
+	n.nextSyncError = nil
 	return err
 }
 

@@ -5,9 +5,9 @@ import (
 	"sync/atomic"
 )
 
-// severally calls f(0) to f(n-1), up to syncers of them at once, and returns the
+// inParallel calls f(0) to f(n-1), up to syncers of them at once, and returns the
 // errors.
-func severally(n int, f func(i int) error) (errs []error) {
+func inParallel(n int, f func(i int) error) (errs []error) {
 	if n == 1 {
 		if err := f(0); err != nil {
 			errs = append(errs, err)
