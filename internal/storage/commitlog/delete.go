@@ -96,7 +96,7 @@ func movedName(topicName string, index int32, suffix string) string {
 const maxFileName = 255
 
 // removeDeleted removes partition directories whose deletion was under way. After an
-// unclean stop it also notes all partition directories in unseen.
+// unclean stop it also notes all partition directories in toRecover.
 func (s *Store) removeDeleted() error {
 	names, err := s.fs.Names(s.cfg.Dir)
 	if err != nil {
