@@ -100,8 +100,8 @@ type helpError struct {
 // Error says what it is.
 func (e *helpError) Error() string { return "help wanted" }
 
-// runArgs parses and hands the result over. It prints help and refusals itself.
-func (s *streams) runArgs(p *argParser, args []string, run func(*argSet) error) int {
+// run parses and hands the result over. It prints help and refusals itself.
+func (p *argParser) run(s *streams, args []string, run func(*argSet) error) int {
 	set, err := p.parse(args)
 	if err == nil {
 		err = run(set)

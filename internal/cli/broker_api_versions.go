@@ -29,13 +29,13 @@ func runBrokerAPIVersions(ctx context.Context, s *streams, args []string) int {
 		s.complain(err, "%s%s\n", err, causes(err))
 		return exitError
 	}
-	if code, done := s.begin(p, set, args, aboutAPIVersions); done {
+	if code, done := p.begin(s, set, args, aboutAPIVersions); done {
 		return code
 	}
 	if err := set.needs("bootstrap-server"); err != nil {
-		return s.finish(p, err)
+		return p.finish(s, err)
 	}
-	return s.finish(p, brokerAPIVersions(ctx, s, set))
+	return p.finish(s, brokerAPIVersions(ctx, s, set))
 }
 
 func brokerAPIVersions(ctx context.Context, s *streams, set *optSet) error {
@@ -49,7 +49,7 @@ func brokerAPIVersions(ctx context.Context, s *streams, set *optSet) error {
 		return err
 	}
 	who := identity{kind: "LegacyAdminClient", id: "admin-1", bootstrap: true, failure: "Failed to create new KafkaAdminClient"}
-	conn, err := s.connect(ctx, who, servers, settings)
+	conn, err := connect(ctx, s, who, servers, settings)
 	if err != nil {
 		return err
 	}
@@ -65,7 +65,7 @@ func brokerAPIVersions(ctx context.Context, s *streams, set *optSet) error {
 		return err
 	}
 	for _, n := range nodes {
-		s.printf("%s", conn.apiVersions(ctx, n))
+		s.printf("%s", apiVersions(ctx, conn, n))
 	}
 	return nil
 }
@@ -81,7 +81,7 @@ func seedNodes(servers string) string {
 }
 
 // apiVersions renders what a broker answers to ApiVersions.
-func (c *connection) apiVersions(ctx context.Context, n node) string {
+func apiVersions(ctx context.Context, c *connection, n node) string {
 	name := fmt.Sprintf("%s:%d (id: %d rack: %s isFenced: false)", n.host, n.port, n.id, orNull(n.rack))
 	ctx, cancel := c.within(ctx)
 	defer cancel()

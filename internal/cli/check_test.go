@@ -20,9 +20,7 @@ import (
 
 // checkVerb runs bote check.
 func checkVerb(ctx context.Context, args ...string) (code int, out, errs string) {
-	var stdout, stderr bytes.Buffer
-	code = Main(ctx, append([]string{"bote", "check"}, args...), strings.NewReader(""), &stdout, &stderr)
-	return code, stdout.String(), stderr.String()
+	return verbOutput(ctx, newCheckCommand, args...)
 }
 
 // brokerOn starts a broker on a directory and returns a client, and what stops both.

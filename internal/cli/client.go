@@ -6,7 +6,6 @@ import (
 	"net"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -50,15 +49,15 @@ func adminIdentity() identity {
 }
 
 // admin makes a client for a tool that asks and tells, with the settings of a --command-config file.
-func (s *streams) admin(ctx context.Context, servers string, settings properties) (*connection, error) {
-	return s.connect(ctx, adminIdentity(), servers, settings)
+func admin(ctx context.Context, s *streams, servers string, settings properties) (*connection, error) {
+	return connect(ctx, s, adminIdentity(), servers, settings)
 }
 
 // connect makes a client. It resolves the addresses first, as the Java clients do, but opens no connection.
-func (s *streams) connect(ctx context.Context, who identity, servers string, settings properties, more ...kgo.Opt) (*connection, error) {
+func connect(ctx context.Context, s *streams, who identity, servers string, settings properties, more ...kgo.Opt) (*connection, error) {
 	c := &clientSettings{properties: settings}
 	who.id = c.get("client.id", who.id)
-	seeds, nodes, err := s.resolve(ctx, who, servers)
+	seeds, nodes, err := resolve(ctx, s, who, servers)
 	if err != nil {
 		return nil, err
 	}
@@ -88,13 +87,25 @@ func (s *streams) connect(ctx context.Context, who identity, servers string, set
 	return &connection{Client: cl, s: s, timeout: timeout, nodes: nodes}, nil
 }
 
+// who is what the client calls itself in log lines.
+func (c *connection) who() identity { return c.nodes.who }
+
+// silence ends the lines about nodes that cannot be reached.
+func (c *connection) silence() { c.nodes.quiet.Store(true) }
+
 // backoff is the pause before a try, as the Java client has it: 50 ms doubled up to a second.
 func backoff(tries int) time.Duration {
 	return min(50*time.Millisecond<<min(max(tries-1, 0), 6), time.Second)
 }
 
+// seedsOf are the addresses of --bootstrap-server whose names can be looked up, for clients that are not made here.
+func seedsOf(ctx context.Context, s *streams, servers string) ([]string, error) {
+	seeds, _, err := resolve(ctx, s, adminIdentity(), servers)
+	return seeds, err
+}
+
 // resolve checks the addresses of --bootstrap-server and looks their names up.
-func (s *streams) resolve(ctx context.Context, who identity, servers string) ([]string, *nodeLog, error) {
+func resolve(ctx context.Context, s *streams, who identity, servers string) ([]string, *nodeLog, error) {
 	nodes := &nodeLog{s: s, who: who, addresses: map[string]string{}}
 	var seeds []string
 	for server := range strings.SplitSeq(servers, ",") {
@@ -234,32 +245,4 @@ func apiVersionsRequest() *kmsg.ApiVersionsRequest {
 	req := kmsg.NewPtrApiVersionsRequest()
 	req.ClientSoftwareName, req.ClientSoftwareVersion = "bote", Version
 	return req
-}
-
-// nodeLog writes Kafka's lines about nodes that cannot be reached.
-type nodeLog struct {
-	s         *streams
-	who       identity
-	addresses map[string]string
-	quiet     atomic.Bool
-}
-
-// OnBrokerConnect writes a line for each failed attempt.
-func (n *nodeLog) OnBrokerConnect(meta kgo.BrokerMetadata, _ time.Duration, _ net.Conn, err error) {
-	if err == nil || n.quiet.Load() || authenticationError(err) != nil {
-		return
-	}
-	id := meta.NodeID
-	if id < 0 {
-		id = -1
-	}
-	host := net.JoinHostPort(meta.Host, strconv.Itoa(int(meta.Port)))
-	address := n.addresses[host]
-	if address == "" {
-		address = meta.Host
-	}
-	n.s.log(levelWarn, loggerNetwork, "%s Connection to node %d (%s/%s:%d) could not be established. Node may not be available.", n.who, id, meta.Host, address, meta.Port)
-	if n.who.bootstrap && id < 0 {
-		n.s.log(levelWarn, loggerNetwork, "%s Bootstrap broker %s:%d (id: -1 rack: null isFenced: false) disconnected", n.who, meta.Host, meta.Port)
-	}
 }

@@ -26,7 +26,7 @@ func clusterParser() *argParser {
 }
 
 func runCluster(ctx context.Context, s *streams, args []string) int {
-	return s.runArgs(clusterParser(), args, func(set *argSet) error { return cluster(ctx, s, set) })
+	return clusterParser().run(s, args, func(set *argSet) error { return cluster(ctx, s, set) })
 }
 
 func cluster(ctx context.Context, s *streams, set *argSet) error {
@@ -40,7 +40,7 @@ func cluster(ctx context.Context, s *streams, set *argSet) error {
 	if err != nil {
 		return err
 	}
-	conn, err := s.admin(ctx, set.text("bootstrap-server", set.text("bootstrap-controller", "")), settings)
+	conn, err := admin(ctx, s, set.text("bootstrap-server", set.text("bootstrap-controller", "")), settings)
 	if err != nil {
 		return err
 	}
@@ -48,11 +48,11 @@ func cluster(ctx context.Context, s *streams, set *argSet) error {
 	conn.controller = set.has("bootstrap-controller")
 	switch set.sub {
 	case "unregister":
-		err = conn.unregister(ctx, int32(set.int("id", -1)))
+		err = unregister(ctx, conn, int32(set.int("id", -1)))
 	case "list-endpoints":
-		err = conn.endpoints(ctx, set.has("include-fenced-brokers"))
+		err = endpoints(ctx, conn, set.has("include-fenced-brokers"))
 	default:
-		err = conn.clusterID(ctx)
+		err = printClusterID(ctx, conn)
 	}
 	if err != nil {
 		return execution(asException(err, set.sub))
@@ -61,7 +61,7 @@ func cluster(ctx context.Context, s *streams, set *argSet) error {
 }
 
 // describeCluster asks brokers about brokers and controllers about controllers.
-func (c *connection) describeCluster(ctx context.Context, fenced bool) (*kmsg.DescribeClusterResponse, error) {
+func describeCluster(ctx context.Context, c *connection, fenced bool) (*kmsg.DescribeClusterResponse, error) {
 	req := kmsg.NewPtrDescribeClusterRequest()
 	req.EndpointType = 1
 	if c.controller {
@@ -76,8 +76,8 @@ func (c *connection) describeCluster(ctx context.Context, fenced bool) (*kmsg.De
 	return r, brokerError(r.ErrorCode, r.ErrorMessage)
 }
 
-func (c *connection) clusterID(ctx context.Context) error {
-	resp, err := c.describeCluster(ctx, false)
+func printClusterID(ctx context.Context, c *connection) error {
+	resp, err := describeCluster(ctx, c, false)
 	if err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func (c *connection) clusterID(ctx context.Context) error {
 	return nil
 }
 
-func (c *connection) unregister(ctx context.Context, id int32) error {
+func unregister(ctx context.Context, c *connection, id int32) error {
 	req := kmsg.NewPtrUnregisterBrokerRequest()
 	req.BrokerID = id
 	resp, err := c.ask(ctx, "unregisterBroker", req)
@@ -101,15 +101,15 @@ func (c *connection) unregister(ctx context.Context, id int32) error {
 	}
 	r := resp.(*kmsg.UnregisterBrokerResponse) //nolint:forcetypeassert // the request's own response
 	if err := brokerError(r.ErrorCode, r.ErrorMessage); err != nil {
-		c.s.log(levelError, "org.apache.kafka.clients.admin.KafkaAdminClient", "%s Unregister broker request for broker ID %d failed: %s", c.nodes.who, id, err)
+		c.s.log(levelError, "org.apache.kafka.clients.admin.KafkaAdminClient", "%s Unregister broker request for broker ID %d failed: %s", c.who(), id, err)
 		return err
 	}
 	c.s.printf("Broker %d is no longer registered.\n", id)
 	return nil
 }
 
-func (c *connection) endpoints(ctx context.Context, fenced bool) error {
-	resp, err := c.describeCluster(ctx, fenced)
+func endpoints(ctx context.Context, c *connection, fenced bool) error {
+	resp, err := describeCluster(ctx, c, fenced)
 	if err != nil {
 		return err
 	}

@@ -29,7 +29,7 @@ func runConfigs(ctx context.Context, s *streams, args []string) int {
 		s.complain(err, "%s%s\n", err, causes(err))
 		return exitError
 	}
-	if code, done := s.begin(p, set, args, aboutConfigs); done {
+	if code, done := p.begin(s, set, args, aboutConfigs); done {
 		return code
 	}
 	list, err := checkConfigs(set)
@@ -41,7 +41,7 @@ func runConfigs(ctx context.Context, s *streams, args []string) int {
 		s.complain(err, "Error while executing config command with args '%s'\n%s%s\n", strings.Join(args, " "), x.named(), causes(err))
 		return exitError
 	}
-	return s.finish(p, err)
+	return p.finish(s, err)
 }
 
 // configsCommand is one call of the tool.
@@ -61,7 +61,7 @@ func configs(ctx context.Context, s *streams, set *optSet, list []entity) error 
 	if err != nil {
 		return err
 	}
-	conn, err := s.admin(ctx, servers, settings)
+	conn, err := admin(ctx, s, servers, settings)
 	if err != nil {
 		return err
 	}
@@ -208,13 +208,6 @@ func (c *configsCommand) describeOne(ctx context.Context, e entity) error {
 		c.s.printf("  %s=%s sensitive=%t synonyms={%s}\n", k.Name, orNull(k.Value), k.IsSensitive, strings.Join(synonyms, ", "))
 	}
 	return nil
-}
-
-func orNull(s *string) string {
-	if s == nil {
-		return "null"
-	}
-	return *s
 }
 
 func sourceName(s kmsg.ConfigSource) string {

@@ -51,9 +51,9 @@ func runConsoleConsumer(ctx context.Context, s *streams, args []string) int {
 	p := consoleConsumerParser()
 	set, err := p.parse(args)
 	if err != nil {
-		return s.printUsage(p, err.Error())
+		return p.printUsage(s, err.Error())
 	}
-	if code, done := s.begin(p, set, args, aboutConsoleConsumer); done {
+	if code, done := p.begin(s, set, args, aboutConsoleConsumer); done {
 		return code
 	}
 	c := &consoleConsumer{s: s, set: set}
@@ -62,7 +62,7 @@ func runConsoleConsumer(ctx context.Context, s *streams, args []string) int {
 			s.remark("Exception in thread \"main\" %s\n", x.named())
 			return exitError
 		}
-		return s.finish(p, err)
+		return p.finish(s, err)
 	}
 	return c.run(ctx)
 }
@@ -154,7 +154,7 @@ func (c *consoleConsumer) readSettings() error {
 	if err != nil {
 		return err
 	}
-	given, err := pairs(c.set.either("command-property", "consumer-property"), true)
+	given, err := pairs(either(c.set, "command-property", "consumer-property"), true)
 	if err != nil {
 		return err
 	}
@@ -234,7 +234,7 @@ func (c *consoleConsumer) readFormatter() error {
 	if err != nil {
 		return err
 	}
-	given, err := pairs(c.set.either("formatter-property", "property"), true)
+	given, err := pairs(either(c.set, "formatter-property", "property"), true)
 	if err != nil {
 		return err
 	}
@@ -260,15 +260,4 @@ func (c *consoleConsumer) failed(err error) int {
 	c.s.log(levelError, loggerConsumer, "Unknown error when running consumer: ")
 	c.s.remark("%s%s\n", named(err), causes(err))
 	return exitError
-}
-
-// named is an error as Kafka's log shows it: the exception's name and text.
-func named(err error) string {
-	if x, ok := errors.AsType[*exception](err); ok {
-		return x.named()
-	}
-	if p, ok := errors.AsType[*parseError](err); ok {
-		return p.class + ": " + p.text
-	}
-	return err.Error()
 }

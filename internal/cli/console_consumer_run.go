@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"maps"
+	"syscall"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -36,7 +37,7 @@ func (c *consoleConsumer) run(ctx context.Context) int {
 		return c.end(ctx, err)
 	}
 	opts = append(opts, what...)
-	conn, err := c.s.connect(ctx, who, c.servers, c.settings, opts...)
+	conn, err := connect(ctx, c.s, who, c.servers, c.settings, opts...)
 	if err != nil {
 		return c.failed(err)
 	}
@@ -47,7 +48,7 @@ func (c *consoleConsumer) run(ctx context.Context) int {
 	if flushErr := out.Flush(); flushErr != nil && err == nil {
 		err = flushErr
 	}
-	conn.nodes.quiet.Store(true)
+	conn.silence()
 	commits.commit(context.WithoutCancel(ctx))
 	conn.Close()
 	return c.end(ctx, err)
@@ -99,8 +100,8 @@ func (c *consoleConsumer) subscription(ctx context.Context) ([]kgo.Opt, error) {
 	if err != nil {
 		return nil, &exception{class: classRuntime, text: c.include + " is an invalid regex.", cause: err}
 	}
-	if re.linear != nil {
-		return []kgo.Opt{kgo.ConsumeRegex(), kgo.ConsumeTopics(re.linear.String())}, nil
+	if expr, ok := re.linearText(); ok {
+		return []kgo.Opt{kgo.ConsumeRegex(), kgo.ConsumeTopics(expr)}, nil
 	}
 	c.included = re
 	names, err := c.awaitIncluded(ctx)
@@ -109,7 +110,7 @@ func (c *consoleConsumer) subscription(ctx context.Context) ([]kgo.Opt, error) {
 
 // awaitIncluded waits until there is a topic that --include means. It is for expressions that the client does not know.
 func (c *consoleConsumer) awaitIncluded(ctx context.Context) ([]string, error) {
-	conn, err := c.s.connect(ctx, identity{kind: "Consumer", id: "console-consumer", extra: ", groupId=" + c.group, failure: "Failed to construct kafka consumer"}, c.servers, c.settings)
+	conn, err := connect(ctx, c.s, identity{kind: "Consumer", id: "console-consumer", extra: ", groupId=" + c.group, failure: "Failed to construct kafka consumer"}, c.servers, c.settings)
 	if err != nil {
 		return nil, err
 	}
@@ -205,7 +206,7 @@ func (c *consoleConsumer) read(ctx context.Context, conn *connection, out *bufio
 // lookUpAgain goes on with a topic that was deleted and created again. The client would ask for the ID of the old one for
 // ever.
 func (c *consoleConsumer) lookUpAgain(conn *connection, commits *committer, topic string) {
-	c.s.log(levelWarn, loggerMetadata, "%s Topic %s was deleted or recreated; it is looked up again.", conn.nodes.who, topic)
+	c.s.log(levelWarn, loggerMetadata, "%s Topic %s was deleted or recreated; it is looked up again.", conn.who(), topic)
 	commits.forget(topic)
 	conn.PurgeTopicsFromConsuming(topic)
 	switch {
@@ -297,4 +298,9 @@ func (d *deadline) reason(err error) error {
 		return &exception{class: classTimeout}
 	}
 	return err
+}
+
+// isBrokenPipe reports whether a write failed because the reader is gone.
+func isBrokenPipe(err error) bool {
+	return errors.Is(err, syscall.EPIPE) || errors.Is(err, io.ErrClosedPipe)
 }

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -70,23 +69,23 @@ func runConsoleProducer(ctx context.Context, s *streams, args []string) int {
 	p := consoleProducerParser()
 	set, err := p.parse(args)
 	if err != nil {
-		return s.printUsage(p, err.Error())
+		return p.printUsage(s, err.Error())
 	}
-	if code, done := s.begin(p, set, args, aboutConsoleProducer); done {
+	if code, done := p.begin(s, set, args, aboutConsoleProducer); done {
 		return code
 	}
 	if err := checkConsoleProducer(s, set); err != nil {
-		return s.finish(p, err)
+		return p.finish(s, err)
 	}
 	c, err := newConsoleProducer(ctx, s, set)
 	if err != nil {
-		return s.producerFailed(err)
+		return producerFailed(s, err)
 	}
 	return c.run(ctx)
 }
 
 // producerFailed writes an error as Kafka's producer does: refusals of options alone, anything else with its name.
-func (s *streams) producerFailed(err error) int {
+func producerFailed(s *streams, err error) int {
 	if x, ok := errors.AsType[*exception](err); ok {
 		s.remark("%s%s\n", x.named(), causes(err))
 		return exitError
@@ -126,7 +125,7 @@ func checkConsoleProducer(s *streams, set *optSet) error {
 }
 
 // either returns the arguments of an option under its new or its old name.
-func (s *optSet) either(name, old string) []string {
+func either(s *optSet, name, old string) []string {
 	if s.has(name) {
 		return s.all(name)
 	}
@@ -166,7 +165,7 @@ func newConsoleProducer(ctx context.Context, s *streams, set *optSet) (*consoleP
 	if err != nil {
 		return nil, err
 	}
-	given, err := pairs(set.either("reader-property", "property"), true)
+	given, err := pairs(either(set, "reader-property", "property"), true)
 	if err != nil {
 		return nil, err
 	}
@@ -177,7 +176,7 @@ func newConsoleProducer(ctx context.Context, s *streams, set *optSet) (*consoleP
 	if err != nil {
 		return nil, err
 	}
-	conn, err := s.connect(ctx, who, servers, settings, opts...)
+	conn, err := connect(ctx, s, who, servers, settings, opts...)
 	if err != nil {
 		return nil, err
 	}
@@ -205,7 +204,7 @@ func consoleProducerSettings(set *optSet) (properties, error) {
 	if err != nil {
 		return nil, err
 	}
-	given, err := pairs(set.either("command-property", "producer-property"), true)
+	given, err := pairs(either(set, "command-property", "producer-property"), true)
 	if err != nil {
 		return nil, err
 	}
@@ -231,47 +230,6 @@ func consoleProducerSettings(set *optSet) (properties, error) {
 	return settings, r.err
 }
 
-// producerOptions turns Kafka's producer settings into kgo's.
-func producerOptions(c *clientSettings) ([]kgo.Opt, error) {
-	codec := c.choice("compression.type", "none", false, "none", "gzip", "snappy", "lz4", "zstd")
-	acks := c.choice("acks", "all", false, "all", "-1", "0", "1")
-	batch := c.int("batch.size", 16384)
-	opts := []kgo.Opt{
-		kgo.ProducerBatchCompression(codecs()[codec]),
-		kgo.ProducerBatchMaxBytes(max(c.int("max.request.size", 1<<20), 1024)),
-		kgo.ProducerLinger(c.millis("linger.ms", 5)),
-		kgo.RecordPartitioner(kgo.UniformBytesPartitioner(int(max(batch, 1)), true, !c.bool("partitioner.ignore.keys", false), nil)),
-		kgo.MaxBufferedBytes(int(max(c.long("buffer.memory", 33554432), 1))),
-		kgo.MaxBufferedRecords(1 << 20),
-		kgo.RecordRetries(int(max(c.int("retries", 1<<31-1), 1))),
-		kgo.RecordDeliveryTimeout(max(c.millis("delivery.timeout.ms", 120_000), time.Second)),
-		kgo.ProduceRequestTimeout(max(c.millis("request.timeout.ms", 30_000), 100*time.Millisecond)),
-		kgo.AllowAutoTopicCreation(),
-	}
-	if id := c.get("transactional.id", ""); id != "" {
-		opts = append(opts, kgo.TransactionalID(id), kgo.TransactionTimeout(c.millis("transaction.timeout.ms", 60_000)))
-	}
-	switch acks {
-	case "0":
-		opts = append(opts, kgo.RequiredAcks(kgo.NoAck()), kgo.DisableIdempotentWrite())
-	case "1":
-		opts = append(opts, kgo.RequiredAcks(kgo.LeaderAck()), kgo.DisableIdempotentWrite())
-	default:
-		opts = append(opts, kgo.RequiredAcks(kgo.AllISRAcks()))
-		if !c.bool("enable.idempotence", true) {
-			opts = append(opts, kgo.DisableIdempotentWrite())
-		}
-	}
-	return opts, c.err
-}
-
-func codecs() map[string]kgo.CompressionCodec {
-	return map[string]kgo.CompressionCodec{
-		"none": kgo.NoCompression(), "gzip": kgo.GzipCompression(), "snappy": kgo.SnappyCompression(),
-		"lz4": kgo.Lz4Compression(), "zstd": kgo.ZstdCompression(),
-	}
-}
-
 // run sends lines until the input or the context ends. What was read is delivered before it returns.
 func (c *consoleProducer) run(ctx context.Context) int {
 	defer c.conn.Close()
@@ -282,17 +240,17 @@ func (c *consoleProducer) run(ctx context.Context) int {
 			err = c.send(ctx, rec)
 		}
 		if err != nil {
-			code = c.s.producerFailed(err)
+			code = producerFailed(c.s, err)
 			break
 		}
 	}
 	if err := c.lines.readError(); err != nil {
-		code = c.s.producerFailed(err)
+		code = producerFailed(c.s, err)
 	}
 	flush, cancel := context.WithTimeout(context.WithoutCancel(ctx), config.Duration(120_000))
 	defer cancel()
 	if err := c.flush(flush); err != nil {
-		code = c.s.producerFailed(err)
+		code = producerFailed(c.s, err)
 	}
 	if ctx.Err() != nil {
 		return interrupted(ctx)
@@ -367,7 +325,7 @@ func (c *consoleProducer) lookUpAgain(lookups int64) {
 	if c.lookups.Load() != lookups {
 		return
 	}
-	c.s.log(levelWarn, loggerMetadata, "%s Topic %s was deleted or recreated; it is looked up again.", c.conn.nodes.who, c.topic)
+	c.s.log(levelWarn, loggerMetadata, "%s Topic %s was deleted or recreated; it is looked up again.", c.conn.who(), c.topic)
 	c.conn.PurgeTopicsFromProducing(c.topic)
 	c.lookups.Add(1)
 }

@@ -29,7 +29,7 @@ type besideTool struct {
 	ended chan int
 }
 
-func startTool(t *testing.T, args ...string) *besideTool {
+func startTool(t *testing.T, run tool, args ...string) *besideTool {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	in, feed := io.Pipe()
@@ -44,7 +44,7 @@ func startTool(t *testing.T, args ...string) *besideTool {
 		}()
 	}
 	go func() {
-		code := Main(ctx, args, in, out, remarks)
+		code := run(ctx, newStreams(in, out, remarks), args)
 		_, _ = out.Close(), remarks.Close()
 		c.ended <- code
 	}()
@@ -129,12 +129,12 @@ func TestConsoleToolsOutliveTheirTopic(t *testing.T) {
 	}
 	_, err := admin.CreateTopic(t.Context(), 1, 1, nil, "t")
 	require.NoError(t, err)
-	producer := startTool(t, "kafka-console-producer", "--bootstrap-server", addr, "--topic", "t", "--timeout", "0")
+	producer := startTool(t, runConsoleProducer, "--bootstrap-server", addr, "--topic", "t", "--timeout", "0")
 	readers := []*besideTool{
-		startTool(t, "kafka-console-consumer", "--bootstrap-server", addr, "--topic", "t", "--from-beginning"),
-		startTool(t, "kafka-console-consumer", "--bootstrap-server", addr, "--topic", "t", "--group", "g", "--from-beginning"),
-		startTool(t, "kafka-console-consumer", "--bootstrap-server", addr, "--topic", "t", "--partition", "0", "--from-beginning"),
-		startTool(t, "kafka-console-consumer", "--bootstrap-server", addr, "--include", "(?!x)t", "--from-beginning"),
+		startTool(t, runConsoleConsumer, "--bootstrap-server", addr, "--topic", "t", "--from-beginning"),
+		startTool(t, runConsoleConsumer, "--bootstrap-server", addr, "--topic", "t", "--group", "g", "--from-beginning"),
+		startTool(t, runConsoleConsumer, "--bootstrap-server", addr, "--topic", "t", "--partition", "0", "--from-beginning"),
+		startTool(t, runConsoleConsumer, "--bootstrap-server", addr, "--include", "(?!x)t", "--from-beginning"),
 	}
 	producer.types("one\ntwo\nthree\n")
 	for _, r := range readers {
@@ -161,7 +161,7 @@ func TestConsoleConsumerOfAnExpressionCreatesNoTopic(t *testing.T) {
 	_, err := admin.CreateTopic(t.Context(), 1, 1, nil, "t")
 	require.NoError(t, err)
 	put("one")
-	c := startTool(t, "kafka-console-consumer", "--bootstrap-server", addr, "--include", "(?!x)t", "--from-beginning")
+	c := startTool(t, runConsoleConsumer, "--bootstrap-server", addr, "--include", "(?!x)t", "--from-beginning")
 	c.shows("one")
 	_, err = admin.DeleteTopics(t.Context(), "t")
 	require.NoError(t, err)
@@ -208,7 +208,7 @@ func TestConsoleConsumerShowsNothingTwice(t *testing.T) {
 	}
 	put("one")
 	put("two")
-	c := startTool(t, strings.Fields("kafka-console-consumer --topic t --from-beginning --command-property heartbeat.interval.ms=20 --bootstrap-server "+addr)...)
+	c := startTool(t, runConsoleConsumer, strings.Fields("--topic t --from-beginning --command-property heartbeat.interval.ms=20 --bootstrap-server "+addr)...)
 	c.shows("one", "two")
 	for range 2 {
 		stop()

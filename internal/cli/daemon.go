@@ -19,15 +19,15 @@ import (
 const readyVariable = "BOTE_READY_ADDRESS"
 
 // startDaemon starts a daemon and returns the exit code. What the daemon prints goes to kafkaServer.out in LOG_DIR.
-func (s *streams) startDaemon(ctx context.Context, args []string) int {
-	if err := s.daemon(ctx, args); err != nil {
+func startDaemon(ctx context.Context, s *streams, args []string) int {
+	if err := daemon(ctx, s, args); err != nil {
 		s.remark("%s\n", err)
 		return exitError
 	}
 	return exitOK
 }
 
-func (s *streams) daemon(ctx context.Context, args []string) error {
+func daemon(ctx context.Context, s *streams, args []string) error {
 	dir := s.getenv("LOG_DIR")
 	if dir == "" {
 		dir = "logs"
@@ -98,7 +98,7 @@ func launch(args []string, report string, out *os.File) (ended <-chan struct{}, 
 }
 
 // reportReady tells the command that started this daemon, if one did, that connections are taken.
-func (s *streams) reportReady(ctx context.Context) {
+func reportReady(ctx context.Context, s *streams) {
 	addr := s.getenv(readyVariable)
 	if addr == "" {
 		return

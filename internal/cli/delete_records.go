@@ -32,13 +32,13 @@ func runDeleteRecords(ctx context.Context, s *streams, args []string) int {
 		s.complain(err, "%s%s\n", err, causes(err))
 		return exitError
 	}
-	if code, done := s.begin(p, set, args, aboutDeleteRecords); done {
+	if code, done := p.begin(s, set, args, aboutDeleteRecords); done {
 		return code
 	}
 	if err := set.needs("bootstrap-server", "offset-json-file"); err != nil {
-		return s.finish(p, err)
+		return p.finish(s, err)
 	}
-	return s.finish(p, deleteRecords(ctx, s, set))
+	return p.finish(s, deleteRecords(ctx, s, set))
 }
 
 func deleteRecords(ctx context.Context, s *streams, set *optSet) error {
@@ -62,13 +62,13 @@ func deleteRecords(ctx context.Context, s *streams, set *optSet) error {
 	if err != nil {
 		return err
 	}
-	conn, err := s.admin(ctx, servers, settings)
+	conn, err := admin(ctx, s, servers, settings)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
 	s.printf("Executing records delete operation\n")
-	marks, err := conn.deleteRecords(ctx, offsets)
+	marks, err := deleteUpTo(ctx, conn, offsets)
 	if err != nil {
 		return err
 	}
@@ -113,8 +113,8 @@ func offsetsFile(data []byte) (map[topicPartition]int64, error) {
 	return offsets, nil
 }
 
-// deleteRecords returns the new log start offsets.
-func (c *connection) deleteRecords(ctx context.Context, offsets map[topicPartition]int64) (map[topicPartition]foundOffset, error) {
+// deleteUpTo returns the new log start offsets.
+func deleteUpTo(ctx context.Context, c *connection, offsets map[topicPartition]int64) (map[topicPartition]foundOffset, error) {
 	topics, err := c.topics(ctx, "deleteRecords(api=METADATA)")
 	if err != nil {
 		return nil, err
@@ -151,7 +151,7 @@ func (c *connection) deleteRecords(ctx context.Context, offsets map[topicPartiti
 			one := topicPartition{t.Topic, p.Partition}
 			if p.ErrorCode != 0 {
 				c.s.log(levelError, "org.apache.kafka.clients.admin.internals.DeleteRecordsHandler",
-					"%s DeleteRecords request for topic partition %s failed due to an unexpected error %s", c.nodes.who, one, kafkaName(p.ErrorCode))
+					"%s DeleteRecords request for topic partition %s failed due to an unexpected error %s", c.who(), one, kafkaName(p.ErrorCode))
 			}
 			marks[one] = foundOffset{offset: p.LowWatermark, err: brokerError(p.ErrorCode, nil)}
 		}

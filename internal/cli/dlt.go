@@ -2,10 +2,8 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"time"
@@ -64,7 +62,7 @@ func (o *dltOptions) open(ctx context.Context, s *streams, f func(*delivery.Clie
 		return err
 	}
 	c := &clientSettings{properties: settings}
-	seeds, _, err := s.resolve(ctx, adminIdentity(), o.servers)
+	seeds, err := seedsOf(ctx, s, o.servers)
 	if err != nil {
 		return err
 	}
@@ -107,7 +105,7 @@ func (o *dltOptions) openTopic(ctx context.Context, s *streams, topic string, f 
 
 // reportPlaces names the letters at a filter's places that were handled before. missing names the places that hold no letter;
 // proceed is false if none of them holds one.
-func (s *streams) reportPlaces(ctx context.Context, d *dlt.DLT, topic string, f dlt.Filter) (missing error, proceed bool, err error) {
+func reportPlaces(ctx context.Context, s *streams, d *dlt.DLT, topic string, f dlt.Filter) (missing error, proceed bool, err error) {
 	found, none, err := d.Find(ctx, f.Places)
 	if err != nil {
 		return nil, false, err
@@ -204,14 +202,4 @@ func (o *dltFilter) selective(cmd *cobra.Command) bool {
 		}
 	}
 	return false
-}
-
-// writeObject writes one line.
-func writeObject(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil {
-		return fmt.Errorf("write: %w", err)
-	}
-	return nil
 }

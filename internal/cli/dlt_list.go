@@ -8,7 +8,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 	"unicode/utf8"
 
@@ -79,44 +78,6 @@ func listDLTs(cmd *cobra.Command, s *streams, c *delivery.Client, asJSON bool) e
 		}
 	}
 	return w.flush()
-}
-
-// table writes rows for people or objects for programs.
-type table struct {
-	out    io.Writer
-	asJSON bool
-	tab    *tabwriter.Writer
-}
-
-func newTable(out io.Writer, asJSON bool, columns ...any) *table {
-	t := &table{out: out, asJSON: asJSON, tab: tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)}
-	if !asJSON {
-		t.cells(columns...)
-	}
-	return t
-}
-
-func (t *table) row(object any, cells ...any) error {
-	if t.asJSON {
-		return writeObject(t.out, object)
-	}
-	t.cells(cells...)
-	return nil
-}
-
-func (t *table) cells(cells ...any) {
-	text := make([]string, len(cells))
-	for i, c := range cells {
-		text[i] = cmp.Or(fmt.Sprint(c), "-")
-	}
-	_, _ = fmt.Fprintln(t.tab, strings.Join(text, "\t"))
-}
-
-func (t *table) flush() error {
-	if err := t.tab.Flush(); err != nil {
-		return fmt.Errorf("write: %w", err)
-	}
-	return nil
 }
 
 func stamp(at time.Time) string {
@@ -272,14 +233,14 @@ func newDLTShowCommand(s *streams, o *dltOptions) *cobra.Command {
 				if asJSON {
 					return writeObject(s.out, newLetterJSON(l, true))
 				}
-				s.showLetter(l)
+				showLetter(s, l)
 				return nil
 			})
 		},
 	}
 }
 
-func (s *streams) showLetter(l dlt.Letter) {
+func showLetter(s *streams, l dlt.Letter) {
 	s.printf("at:        %s\ntime:      %s\n", l.Place(), stamp(l.Record.Timestamp))
 	s.printf("origin:    %s-%d@%d of %s\n", l.Origin.Topic, l.Origin.Partition, l.Origin.Offset, stamp(l.Origin.Timestamp))
 	s.printf("group:     %s\nredrives:  %d\n", cmp.Or(l.Origin.Group, "-"), l.Redrives)

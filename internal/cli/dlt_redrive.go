@@ -47,7 +47,7 @@ func (o *dltRedrive) addFlags(cmd *cobra.Command) {
 // check tells what is missing on the command line.
 func (o *dltRedrive) check() error {
 	if o.toGroup == "" && o.topic == "" && !o.toOrigin {
-		return wordsError{errors.New("say where to: --to-group GROUP sends to the group that failed and no other, " +
+		return wordsError{err: errors.New("say where to: --to-group GROUP sends to the group that failed and no other, " +
 			"--to-origin to the topic it came from and all its groups, --to-topic TOPIC to any topic")}
 	}
 	return nil
@@ -125,7 +125,7 @@ func newDLTRedriveCommand(s *streams, o *dltOptions) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				missing, proceed, err := s.reportPlaces(cmd.Context(), d, args[0], filter)
+				missing, proceed, err := reportPlaces(cmd.Context(), s, d, args[0], filter)
 				if err != nil || !proceed {
 					return errors.Join(err, missing)
 				}
@@ -133,7 +133,7 @@ func newDLTRedriveCommand(s *streams, o *dltOptions) *cobra.Command {
 				if err != nil && task.Selected == 0 {
 					return err
 				}
-				return errors.Join(err, s.writeTask(task, r, asJSON), missing)
+				return errors.Join(err, writeTask(s, task, r, asJSON), missing)
 			})
 		},
 	}
@@ -141,7 +141,7 @@ func newDLTRedriveCommand(s *streams, o *dltOptions) *cobra.Command {
 	return cmd
 }
 
-func (s *streams) writeTask(t dlt.Task, r *dltRedrive, asJSON bool) error {
+func writeTask(s *streams, t dlt.Task, r *dltRedrive, asJSON bool) error {
 	if asJSON {
 		return writeObject(s.out, map[string]any{
 			"redrive_id": t.ID, "dry_run": r.dryRun, "selected": t.Selected, "sent": t.Sent,
@@ -209,7 +209,7 @@ func newDLTDiscardCommand(s *streams, o *dltOptions) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				missing, proceed, err := s.reportPlaces(cmd.Context(), d, args[0], filter)
+				missing, proceed, err := reportPlaces(cmd.Context(), s, d, args[0], filter)
 				if err != nil || !proceed {
 					return errors.Join(err, missing)
 				}

@@ -37,9 +37,7 @@ func dltBench(t *testing.T) (run func(args ...string) (code int, out, errs strin
 	require.NoError(t, h.Stop(l))
 	servers := strings.Join(h.Cluster().ListenAddrs(), ",")
 	return func(args ...string) (int, string, string) {
-		var out, errs bytes.Buffer
-		code := Main(t.Context(), append([]string{"bote", "dlt", "--bootstrap-server", servers}, args...), strings.NewReader(""), &out, &errs)
-		return code, out.String(), errs.String()
+		return verbOutput(t.Context(), newDLTCommand, append([]string{"--bootstrap-server", servers}, args...)...)
 	}, h
 }
 
@@ -224,11 +222,10 @@ func TestDLTWithoutABroker(t *testing.T) {
 	require.NoError(t, err)
 	addr := l.Addr().String()
 	require.NoError(t, l.Close())
-	var out, errs bytes.Buffer
-	code := Main(t.Context(), []string{"bote", "dlt", "ls", "-b", addr}, strings.NewReader(""), &out, &errs)
+	code, _, errs := verbOutput(t.Context(), newDLTCommand, "ls", "-b", addr)
 	require.Equal(t, exitError, code)
-	require.Contains(t, errs.String(), "is the broker running? bote serve starts one, and -b names another")
-	require.Equal(t, 1, strings.Count(errs.String(), "\n"), errs.String())
+	require.Contains(t, errs, "is the broker running? bote serve starts one, and -b names another")
+	require.Equal(t, 1, strings.Count(errs, "\n"), errs)
 }
 
 // An interrupted redrive says what it did, and nothing else.
@@ -239,8 +236,8 @@ func TestDLTRedriveInterrupted(t *testing.T) {
 	var out, errs bytes.Buffer
 	code := make(chan int)
 	go func() {
-		code <- Main(ctx, []string{"bote", "dlt", "redrive", "orders-dlt", "--to-origin", "--everything", "--rate", "0.001", "-b", strings.Join(h.Cluster().ListenAddrs(), ",")},
-			strings.NewReader(""), &out, &errs)
+		s := newStreams(strings.NewReader(""), &out, &errs)
+		code <- runVerb(ctx, s, newDLTCommand(s), []string{"redrive", "orders-dlt", "--to-origin", "--everything", "--rate", "0.001", "-b", strings.Join(h.Cluster().ListenAddrs(), ",")})
 	}()
 	require.Eventually(t, func() bool {
 		p := h.Cluster().PartitionInfos("orders-dlt-bote-state")

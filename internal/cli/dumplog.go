@@ -60,11 +60,11 @@ func runDumpLog(ctx context.Context, s *streams, args []string) int {
 		s.remark("Exception in thread \"main\" %s\n", dumpError(err))
 		return exitError
 	}
-	if code, done := s.begin(p, set, args, "Shows the contents of log segments, indexes and snapshots."); done {
+	if code, done := p.begin(s, set, args, "Shows the contents of log segments, indexes and snapshots."); done {
 		return code
 	}
 	if err := set.needs("files"); err != nil {
-		return s.finish(p, err)
+		return p.finish(s, err)
 	}
 	d, files, err := newDumper(s, set)
 	if err == nil {
@@ -80,7 +80,7 @@ func runDumpLog(ctx context.Context, s *streams, args []string) int {
 // dumpError is the name and the text of an error.
 func dumpError(err error) string {
 	if e, ok := errors.AsType[*parseError](err); ok {
-		return e.class + ": " + e.text
+		return e.named()
 	}
 	return asException(err, "").named()
 }

@@ -29,10 +29,10 @@ func plainDecoder(r record.Record) (key, payload string, err error) {
 // internalDecoder shows records of an internal topic as JSON. A kind that is not in the table is named by its number.
 func internalDecoder(types map[int16]recordType) decoder {
 	return func(r record.Record) (string, string, error) {
-		kind, ok := keyType(r.Key)
-		if !ok {
+		if len(r.Key) < 2 {
 			return plainDecoder(r)
 		}
+		kind := int16(binary.BigEndian.Uint16(r.Key))
 		t, ok := types[kind]
 		if !ok {
 			return fmt.Sprintf(" Unknown record type %d at offset, skipping.", kind), "", nil

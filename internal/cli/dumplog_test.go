@@ -43,14 +43,6 @@ func unpackKafkaLogs(t *testing.T) string {
 	}
 }
 
-// runTool runs a command of Main and returns what it said.
-func runToolOutput(t *testing.T, args ...string) (code int, stdout, stderr string) {
-	t.Helper()
-	var out, errs bytes.Buffer
-	code = Main(t.Context(), append([]string{"bote"}, args...), strings.NewReader(""), &out, &errs)
-	return code, out.String(), errs.String()
-}
-
 // TestDumpLogAsKafka compares what is shown of Kafka's files with what Kafka's own tool shows of them.
 func TestDumpLogAsKafka(t *testing.T) {
 	t.Parallel()
@@ -75,7 +67,7 @@ func TestDumpLogAsKafka(t *testing.T) {
 	} {
 		t.Run(c.golden, func(t *testing.T) {
 			t.Parallel()
-			want, err := os.ReadFile(filepath.Join("testdata", "dumplog", c.golden+".txt"))
+			want, err := os.ReadFile(filepath.Join("testdata", c.golden+".txt"))
 			require.NoError(t, err)
 			sorted := strings.Contains(c.golden, "segments.index")
 			var files []string
@@ -87,8 +79,8 @@ func TestDumpLogAsKafka(t *testing.T) {
 			if sorted { // as the files were listed when the golden was made
 				files = inOrderOf(files, string(want), dir)
 			}
-			args := append([]string{"kafka-dump-log"}, strings.Fields(c.options)...)
-			code, out, errs := runToolOutput(t, append(args, "--files", strings.Join(files, ","))...)
+			args := strings.Fields(c.options)
+			code, out, errs := output(t, runDumpLog, append(args, "--files", strings.Join(files, ","))...)
 			require.Equal(t, exitOK, code, errs)
 			wantErr := ""
 			if c.golden == "compacted.log" { // cleaning left gaps
@@ -127,7 +119,7 @@ func TestDumpLogFindsDamage(t *testing.T) {
 	t.Run("bytes behind the last batch", func(t *testing.T) {
 		file := filepath.Join(t.TempDir(), "00000000000000000000.log")
 		require.NoError(t, os.WriteFile(file, append(bytes.Clone(raw), 1, 2, 3), 0o600))
-		_, out, _ := runToolOutput(t, "kafka-dump-log", "--files", file)
+		_, out, _ := output(t, runDumpLog, "--files", file)
 		require.Contains(t, out, "Found 3 invalid bytes at the end of "+file+"\n")
 	})
 	t.Run("a wrong checksum", func(t *testing.T) {
@@ -135,7 +127,7 @@ func TestDumpLogFindsDamage(t *testing.T) {
 		wrong := bytes.Clone(raw)
 		wrong[70]++
 		require.NoError(t, os.WriteFile(file, wrong, 0o600))
-		_, out, _ := runToolOutput(t, "kafka-dump-log", "--files", file)
+		_, out, _ := output(t, runDumpLog, "--files", file)
 		require.Contains(t, out, "isvalid: false\n")
 	})
 	t.Run("an index that points elsewhere", func(t *testing.T) {
@@ -143,13 +135,13 @@ func TestDumpLogFindsDamage(t *testing.T) {
 		require.NoError(t, os.WriteFile(filepath.Join(part, "00000000000000000000.log"), raw, 0o600))
 		file := filepath.Join(part, "00000000000000000000.index")
 		require.NoError(t, os.WriteFile(file, []byte{0, 0, 0, 3, 0, 0, 0, 0}, 0o600))
-		code, out, errs := runToolOutput(t, "kafka-dump-log", "--files", file)
+		code, out, errs := output(t, runDumpLog, "--files", file)
 		require.Equal(t, exitOK, code)
 		require.Contains(t, out, "offset: 3 position: 0\n")
 		require.Equal(t, "Mismatches in :"+file+"\n  Index offset: 3, log offset: 0\n", errs)
 	})
 	t.Run("no file", func(t *testing.T) {
-		code, out, errs := runToolOutput(t, "kafka-dump-log", "--files", "00000000000000000099.log")
+		code, out, errs := output(t, runDumpLog, "--files", "00000000000000000099.log")
 		require.Equal(t, exitError, code)
 		require.Equal(t, "Dumping 00000000000000000099.log\nLog starting offset: 99\n", out)
 		require.Equal(t, "Exception in thread \"main\" java.nio.file.NoSuchFileException: 00000000000000000099.log\n", errs)
@@ -161,7 +153,7 @@ func TestDumpLogFindsDamage(t *testing.T) {
 			wrong[i] ^= 0xff
 			require.NoError(t, os.WriteFile(file, wrong, 0o600))
 			for _, decoder := range []string{"--print-data-log", "--offsets-decoder", "--cluster-metadata-decoder"} {
-				require.NotPanics(t, func() { runToolOutput(t, "kafka-dump-log", decoder, "--files", file) })
+				require.NotPanics(t, func() { output(t, runDumpLog, decoder, "--files", file) })
 			}
 		}
 	})

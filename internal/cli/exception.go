@@ -117,3 +117,28 @@ func asException(err error, call string) *exception {
 	}
 	return &exception{class: classKafka, text: text, cause: err}
 }
+
+// named is an error as Kafka's log shows it: the exception's name and text.
+func named(err error) string {
+	if n, ok := errors.AsType[namedError](err); ok {
+		return n.named()
+	}
+	return err.Error()
+}
+
+// namedError is an error with the name of a Java class: an exception, or a refusal by a parser of options.
+type namedError interface {
+	error
+	named() string
+}
+
+// execution is a failure that reached Kafka's tool through a future: its message is the name and text of the cause.
+func execution(err error) error {
+	return &exception{class: classExecution, text: named(err), cause: err}
+}
+
+// isException reports whether an error is an exception of a class.
+func isException(err error, class string) bool {
+	x, ok := errors.AsType[*exception](err)
+	return ok && x.class == class
+}

@@ -15,7 +15,7 @@ func (e *usageError) Error() string { return e.text }
 func usage(text string) error { return &usageError{text: text} }
 
 // printUsage writes a message and the option table to stderr and returns the exit code.
-func (s *streams) printUsage(p *optParser, message string) int {
+func (p *optParser) printUsage(s *streams, message string) int {
 	s.remark("%s\n", message)
 	p.writeTable(s.err)
 	return exitError
@@ -23,10 +23,10 @@ func (s *streams) printUsage(p *optParser, message string) int {
 
 // begin handles what all family J tools do alike once their options parsed: --help and no arguments print the table below
 // the tool's help line, --version prints the version. done means there is nothing more to do.
-func (s *streams) begin(p *optParser, set *optSet, args []string, about string) (code int, done bool) {
+func (p *optParser) begin(s *streams, set *optSet, args []string, about string) (code int, done bool) {
 	switch {
 	case len(args) == 0 || set.has("help"):
-		return s.printUsage(p, about), true
+		return p.printUsage(s, about), true
 	case set.has("version"):
 		s.printf("%s\n", Version)
 		return exitOK, true
@@ -86,12 +86,12 @@ func bootstrapOption(help string) option {
 }
 
 // finish turns the error of a tool into its exit code: a usage error prints the table, anything else its text.
-func (s *streams) finish(p *optParser, err error) int {
+func (p *optParser) finish(s *streams, err error) int {
 	if err == nil {
 		return exitOK
 	}
 	if u, ok := errors.AsType[*usageError](err); ok {
-		return s.printUsage(p, u.text)
+		return p.printUsage(s, u.text)
 	}
 	if !isInterrupt(err) {
 		s.remark("%s%s\n", err, causes(err))

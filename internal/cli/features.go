@@ -11,8 +11,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-const metadataVersion = "metadata.version"
-
 func featuresParser() *argParser {
 	feature := argument{flags: []string{"--feature"}, metavar: "FEATURE", append: true, help: "Feature and level, name=level; may be repeated."}
 	release := argument{flags: []string{"--release-version"}, metavar: "RELEASE_VERSION", help: "The release whose levels are meant."}
@@ -42,7 +40,7 @@ func featuresParser() *argParser {
 }
 
 func runFeatures(ctx context.Context, s *streams, args []string) int {
-	return s.runArgs(featuresParser(), args, func(set *argSet) error { return features(ctx, s, set) })
+	return featuresParser().run(s, args, func(set *argSet) error { return features(ctx, s, set) })
 }
 
 func features(ctx context.Context, s *streams, set *argSet) error {
@@ -50,7 +48,7 @@ func features(ctx context.Context, s *streams, set *argSet) error {
 	if err != nil {
 		return err
 	}
-	conn, err := s.admin(ctx, set.text("bootstrap-server", set.text("bootstrap-controller", "")), settings)
+	conn, err := admin(ctx, s, set.text("bootstrap-server", set.text("bootstrap-controller", "")), settings)
 	if err != nil {
 		return err
 	}
@@ -58,16 +56,16 @@ func features(ctx context.Context, s *streams, set *argSet) error {
 	conn.controller = set.has("bootstrap-controller")
 	switch set.sub {
 	case "describe":
-		return conn.describeFeatures(ctx, set)
+		return describeFeatures(ctx, conn, set)
 	case "version-mapping":
 		return versionMapping(s, set.text("release-version", ""))
 	case "feature-dependencies":
 		return featureDependencies(s, set.values["feature"])
 	}
-	return conn.changeFeatures(ctx, set)
+	return changeFeatures(ctx, conn, set)
 }
 
-func (c *connection) describeFeatures(ctx context.Context, set *argSet) error {
+func describeFeatures(ctx context.Context, c *connection, set *argSet) error {
 	var resp kmsg.Response
 	err := c.await(ctx, "describeFeatures")
 	if err != nil {
@@ -84,7 +82,7 @@ func (c *connection) describeFeatures(ctx context.Context, set *argSet) error {
 		return execution(asException(err, "describeFeatures"))
 	}
 	versions := resp.(*kmsg.ApiVersionsResponse) //nolint:forcetypeassert // the request's own response
-	epoch := missing
+	epoch := "-"
 	if versions.FinalizedFeaturesEpoch >= 0 {
 		epoch = strconv.FormatInt(versions.FinalizedFeaturesEpoch, 10)
 	}
@@ -101,21 +99,9 @@ func (c *connection) describeFeatures(ctx context.Context, set *argSet) error {
 	return nil
 }
 
-// levelText is the number of a level, or the release for those of the metadata.
-func levelText(feature string, level int16) string {
-	if feature == metadataVersion {
-		for _, r := range releases {
-			if r.level == level {
-				return r.name
-			}
-		}
-	}
-	return strconv.Itoa(int(level))
-}
-
 // changeFeatures raises or lowers levels.
-func (c *connection) changeFeatures(ctx context.Context, set *argSet) error {
-	levels, err := c.wantedLevels(set)
+func changeFeatures(ctx context.Context, c *connection, set *argSet) error {
+	levels, err := wantedLevels(c, set)
 	if err != nil {
 		return err
 	}
@@ -139,10 +125,10 @@ func (c *connection) changeFeatures(ctx context.Context, set *argSet) error {
 	if err != nil {
 		return execution(err)
 	}
-	return c.reportFeatures(resp.(*kmsg.UpdateFeaturesResponse), levels, verb, done, req.ValidateOnly) //nolint:forcetypeassert // the request's own response
+	return reportFeatures(c, resp.(*kmsg.UpdateFeaturesResponse), levels, verb, done, req.ValidateOnly) //nolint:forcetypeassert // the request's own response
 }
 
-func (c *connection) reportFeatures(resp *kmsg.UpdateFeaturesResponse, levels map[string]int16, verb, done string, dryRun bool) error {
+func reportFeatures(c *connection, resp *kmsg.UpdateFeaturesResponse, levels map[string]int16, verb, done string, dryRun bool) error {
 	failed := 0
 	for _, name := range slices.Sorted(maps.Keys(levels)) {
 		err := brokerError(resp.ErrorCode, resp.ErrorMessage)
@@ -173,7 +159,7 @@ func (c *connection) reportFeatures(resp *kmsg.UpdateFeaturesResponse, levels ma
 }
 
 // wantedLevels reads --feature, --release-version or --metadata.
-func (c *connection) wantedLevels(set *argSet) (map[string]int16, error) {
+func wantedLevels(c *connection, set *argSet) (map[string]int16, error) {
 	levels := map[string]int16{}
 	if set.has("metadata") {
 		c.s.printf(" `metadata` flag is deprecated and may be removed in a future release.\n")
@@ -211,17 +197,4 @@ func (c *connection) wantedLevels(set *argSet) (map[string]int16, error) {
 		return nil, throw(classTerse, "You must specify at least one feature to %s", set.sub)
 	}
 	return levels, nil
-}
-
-// featureLevel reads name=level.
-func featureLevel(word string) (string, int16, error) {
-	name, text, ok := strings.Cut(word, "=")
-	if !ok {
-		return "", 0, throw(classTerse, "Can't parse feature=level string %s: equals sign not found.", word)
-	}
-	level, err := strconv.ParseInt(strings.TrimSpace(text), 10, 16)
-	if err != nil {
-		return "", 0, throw(classTerse, "Can't parse feature=level string %s: unable to parse %s as a short.", word, text)
-	}
-	return strings.TrimSpace(name), int16(level), nil
 }

@@ -3,10 +3,8 @@ package cli
 import (
 	"encoding/base64"
 	"encoding/binary"
-	"encoding/json"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/twmb/franz-go/pkg/kbin"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -214,14 +212,4 @@ func writeJSON(w io.Writer, v any) error {
 	}
 	_, err = io.WriteString(w, text)
 	return err //nolint:wrapcheck // the caller looks for a closed pipe
-}
-
-func jsonText(v any) (string, error) {
-	var b strings.Builder
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil {
-		return "", fmt.Errorf("write json: %w", err)
-	}
-	return strings.TrimSuffix(b.String(), "\n"), nil
 }

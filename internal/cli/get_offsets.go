@@ -34,11 +34,11 @@ func runGetOffsets(ctx context.Context, s *streams, args []string) int {
 		s.complain(err, "Error occurred: %s%s\n", err, causes(err))
 		return exitError
 	}
-	if code, done := s.begin(p, set, args, aboutGetOffsets); done {
+	if code, done := p.begin(s, set, args, aboutGetOffsets); done {
 		return code
 	}
 	if err := set.needs("bootstrap-server"); err != nil {
-		return s.finish(p, err)
+		return p.finish(s, err)
 	}
 	if err := getOffsets(ctx, s, set); err != nil {
 		s.complain(err, "Error occurred: %s%s\n", err, causes(err))
@@ -70,15 +70,15 @@ func getOffsets(ctx context.Context, s *streams, set *optSet) error {
 	}
 	who := adminIdentity()
 	who.id = "GetOffsetShell"
-	conn, err := s.connect(ctx, who, servers, settings)
+	conn, err := connect(ctx, s, who, servers, settings)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	return conn.printOffsets(ctx, wanted, timestamp, set.has("exclude-internal-topics"))
+	return printOffsets(ctx, conn, wanted, timestamp, set.has("exclude-internal-topics"))
 }
 
-func (c *connection) printOffsets(ctx context.Context, wanted func(topicPartition) bool, timestamp int64, excludeInternal bool) error {
+func printOffsets(ctx context.Context, c *connection, wanted func(topicPartition) bool, timestamp int64, excludeInternal bool) error {
 	topics, err := c.topics(ctx, "listTopics")
 	if err != nil {
 		return execution(err)
@@ -138,12 +138,13 @@ func partitionFilter(set *optSet) (func(topicPartition) bool, error) {
 	if rules != "" {
 		return partitionRules(rules)
 	}
-	topics := &javaRegex{linear: regexp.MustCompile(`.*`)}
+	allowed := func(string) bool { return true }
 	if topic != "" {
-		var err error
-		if topics, err = topicPattern(topic); err != nil {
+		re, err := topicPattern(topic)
+		if err != nil {
 			return nil, err
 		}
+		allowed = re.MatchString
 	}
 	var ids []int32
 	for id := range strings.SplitSeq(list, ",") {
@@ -157,7 +158,7 @@ func partitionFilter(set *optSet) (func(topicPartition) bool, error) {
 		ids = append(ids, n)
 	}
 	return func(p topicPartition) bool {
-		return topics.MatchString(p.topic) && (len(ids) == 0 || slices.Contains(ids, p.partition))
+		return allowed(p.topic) && (len(ids) == 0 || slices.Contains(ids, p.partition))
 	}, nil
 }
 
@@ -171,12 +172,13 @@ func partitionRules(text string) (func(topicPartition) bool, error) {
 		if m == nil {
 			return nil, &exception{class: classRuntime, text: classTerse + ": Invalid rule specification: " + word}
 		}
-		topics := &javaRegex{linear: regexp.MustCompile(`.*`)}
+		allowed := func(string) bool { return true }
 		if m[1] != "" {
-			var err error
-			if topics, err = topicPattern(m[1]); err != nil {
+			re, err := topicPattern(m[1])
+			if err != nil {
 				return nil, err
 			}
+			allowed = re.MatchString
 		}
 		bound := func(s string, def int64) int64 {
 			n, err := strconv.ParseInt(s, 10, 32)
@@ -191,7 +193,7 @@ func partitionRules(text string) (func(topicPartition) bool, error) {
 			high = low + 1
 		}
 		rules = append(rules, func(p topicPartition) bool {
-			return topics.MatchString(p.topic) && int64(p.partition) >= low && int64(p.partition) < high
+			return allowed(p.topic) && int64(p.partition) >= low && int64(p.partition) < high
 		})
 	}
 	return func(p topicPartition) bool {

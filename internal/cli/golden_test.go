@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bytes"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -63,47 +62,6 @@ func readCase(t *testing.T, file string) goldenCase {
 		c.exit, c.out, c.err = other.exit, other.out, other.err
 	}
 	return c
-}
-
-// split cuts a command line at blanks outside quotes.
-func split(command string) []string {
-	var words []string
-	var word strings.Builder
-	quote, open := byte(0), false
-	for i := range len(command) {
-		switch c := command[i]; {
-		case quote != 0 && c == quote:
-			quote = 0
-		case quote != 0:
-			word.WriteByte(c)
-		case c == '\'' || c == '"':
-			quote, open = c, true
-		case c == ' ':
-			if word.Len() > 0 || open {
-				words = append(words, word.String())
-			}
-			word.Reset()
-			open = false
-		default:
-			word.WriteByte(c)
-		}
-	}
-	if word.Len() > 0 || open {
-		words = append(words, word.String())
-	}
-	return words
-}
-
-type result struct {
-	exit     int
-	out, err string
-}
-
-func run(t *testing.T, stdin string, args ...string) result {
-	t.Helper()
-	var out, errs bytes.Buffer
-	code := Main(t.Context(), args, strings.NewReader(stdin), &out, &errs)
-	return result{code, out.String(), errs.String()}
 }
 
 var (

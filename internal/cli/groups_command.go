@@ -19,18 +19,18 @@ func runConsumerGroups(ctx context.Context, s *streams, args []string) int {
 		s.remark("Exception in thread \"main\" %s\n", named(err))
 		return exitError
 	}
-	if code, done := s.begin(p, set, args, aboutConsumerGroups); done {
+	if code, done := p.begin(s, set, args, aboutConsumerGroups); done {
 		return code
 	}
 	if err := checkConsumerGroups(s, set); err != nil {
-		return s.finish(p, err)
+		return p.finish(s, err)
 	}
 	if set.has("validate-regex") {
-		return s.validateRegex(set)
+		return validateRegex(s, p, set)
 	}
 	err = consumerGroups(ctx, s, set)
 	if u, ok := errors.AsType[*usageError](err); ok {
-		return s.printUsage(p, u.text)
+		return p.printUsage(s, u.text)
 	}
 	if isInterrupt(err) {
 		return exitError
@@ -41,10 +41,10 @@ func runConsumerGroups(ctx context.Context, s *streams, args []string) int {
 	return exitOK
 }
 
-func (s *streams) validateRegex(set *optSet) int {
+func validateRegex(s *streams, p *optParser, set *optSet) int {
 	pattern, err := set.text("validate-regex", "")
 	if err != nil {
-		return s.finish(nil, err)
+		return p.finish(s, err)
 	}
 	_, err = regexp.Compile(pattern)
 	if err == nil {
@@ -77,7 +77,7 @@ func consumerGroups(ctx context.Context, s *streams, set *optSet) error {
 	if err != nil {
 		return err
 	}
-	conn, err := s.admin(ctx, servers, settings)
+	conn, err := admin(ctx, s, servers, settings)
 	if err != nil {
 		return err
 	}
@@ -95,11 +95,6 @@ func consumerGroups(ctx context.Context, s *streams, set *optSet) error {
 		return c.reset(ctx)
 	}
 	return c.deleteOffsets(ctx)
-}
-
-// execution is a failure that reached Kafka's tool through a future: its message is the name and text of the cause.
-func execution(err error) error {
-	return &exception{class: classExecution, text: named(err), cause: err}
 }
 
 func (c *groupsCommand) list(ctx context.Context) error {

@@ -19,7 +19,7 @@ func (c *groupsCommand) describe(ctx context.Context) error {
 	}
 	groups := make([]*describedGroup, 0, len(names))
 	for _, name := range names {
-		g, err := c.conn.describeGroup(ctx, name)
+		g, err := describeGroup(ctx, c.conn, name)
 		if err != nil {
 			return execution(err)
 		}

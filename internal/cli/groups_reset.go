@@ -51,7 +51,7 @@ func (c *groupsCommand) reset(ctx context.Context) error {
 
 // resetGroup finds the new offsets of a group and commits them if it was asked to. nil is a group that may not be touched.
 func (c *groupsCommand) resetGroup(ctx context.Context, name string, file plan) (map[topicPartition]int64, error) {
-	g, err := c.conn.describeGroup(ctx, name)
+	g, err := describeGroup(ctx, c.conn, name)
 	switch {
 	case errors.Is(err, kerr.GroupIDNotFound):
 	case err != nil:

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -29,20 +28,20 @@ func runGroups(ctx context.Context, s *streams, args []string) int {
 	p := groupsParser()
 	set, err := p.parse(args)
 	if err != nil {
-		return s.printUsage(p, err.Error())
+		return p.printUsage(s, err.Error())
 	}
-	if code, done := s.begin(p, set, args, aboutGroups); done {
+	if code, done := p.begin(s, set, args, aboutGroups); done {
 		return code
 	}
 	if err := checkGroups(set); err != nil {
-		return s.finish(p, err)
+		return p.finish(s, err)
 	}
 	typ, err := set.text("group-type", "")
 	if err != nil {
-		return s.finish(p, err)
+		return p.finish(s, err)
 	}
 	if set.has("group-type") && !slices.Contains([]string{"classic", "consumer", "share", "streams"}, strings.ToLower(typ)) {
-		return s.finish(p, throw(classArgument, "--group-type must be a valid group type."))
+		return p.finish(s, throw(classArgument, "--group-type must be a valid group type."))
 	}
 	if err := listGroups(ctx, s, set); err != nil {
 		if isInterrupt(err) {
@@ -79,7 +78,7 @@ func listGroups(ctx context.Context, s *streams, set *optSet) error {
 	if err != nil {
 		return err
 	}
-	conn, err := s.admin(ctx, servers, settings)
+	conn, err := admin(ctx, s, servers, settings)
 	if err != nil {
 		return err
 	}
@@ -108,10 +107,4 @@ func listGroups(ctx context.Context, s *streams, set *optSet) error {
 		s.printf("%-*s %-*s %-*s \n", width, g.id, width, g.typ, width, g.protocol)
 	}
 	return nil
-}
-
-// isException reports whether an error is an exception of a class.
-func isException(err error, class string) bool {
-	x, ok := errors.AsType[*exception](err)
-	return ok && x.class == class
 }

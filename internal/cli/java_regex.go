@@ -62,6 +62,14 @@ func (t javaTranslation) backtracking(text string) (*javaRegex, error) {
 	return &javaRegex{full: re}, nil
 }
 
+// linearText is the expression in the dialect of Go's package; ok is false if Go's package cannot express it.
+func (r *javaRegex) linearText() (expr string, ok bool) {
+	if r.linear == nil {
+		return "", false
+	}
+	return r.linear.String(), true
+}
+
 // MatchString reports whether there is a match in s.
 func (r *javaRegex) MatchString(s string) bool {
 	if r.linear != nil {

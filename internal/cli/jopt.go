@@ -51,6 +51,9 @@ type parseError struct {
 // Error returns the text.
 func (e *parseError) Error() string { return e.text }
 
+// named is Throwable.toString: the name and the text.
+func (e *parseError) named() string { return e.class + ": " + e.text }
+
 func refuse(class, format string, args ...any) error {
 	return &parseError{class: "joptsimple." + class, text: fmt.Sprintf(format, args...)}
 }

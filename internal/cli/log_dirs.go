@@ -31,13 +31,13 @@ func runLogDirs(ctx context.Context, s *streams, args []string) int {
 		s.complain(err, "%s%s\n", err, causes(err))
 		return exitError
 	}
-	if code, done := s.begin(p, set, args, aboutLogDirs); done {
+	if code, done := p.begin(s, set, args, aboutLogDirs); done {
 		return code
 	}
 	if err := set.needs("bootstrap-server", "describe"); err != nil {
-		return s.finish(p, err)
+		return p.finish(s, err)
 	}
-	return s.finish(p, logDirs(ctx, s, set))
+	return p.finish(s, logDirs(ctx, s, set))
 }
 
 func logDirs(ctx context.Context, s *streams, set *optSet) error {
@@ -51,7 +51,7 @@ func logDirs(ctx context.Context, s *streams, set *optSet) error {
 	if err != nil {
 		return err
 	}
-	conn, err := s.admin(ctx, servers, settings)
+	conn, err := admin(ctx, s, servers, settings)
 	if err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func logDirs(ctx context.Context, s *streams, set *optSet) error {
 		return throw(classTerse, "ERROR: The given brokers do not exist from --broker-list: %s. Current existent brokers: %s", ids(unknown), ids(existing))
 	}
 	s.printf("Querying brokers for log directories information\n")
-	report, err := conn.logDirs(ctx, chosen, words(topicList))
+	report, err := describeLogDirs(ctx, conn, chosen, words(topicList))
 	if err != nil {
 		return err
 	}
@@ -128,7 +128,7 @@ type (
 	}
 )
 
-func (c *connection) logDirs(ctx context.Context, brokers []int32, topics []string) (logDirsReport, error) {
+func describeLogDirs(ctx context.Context, c *connection, brokers []int32, topics []string) (logDirsReport, error) {
 	report := logDirsReport{Version: 1, Brokers: []brokerDirs{}}
 	ctx, cancel := c.within(ctx)
 	defer cancel()

@@ -8,17 +8,6 @@ import (
 	"strings"
 )
 
-// Version is the release of Apache Kafka whose tools these are; --version prints it.
-const Version = "4.2.0"
-
-// Exit codes that every command shares.
-const (
-	exitOK          = 0
-	exitError       = 1
-	exitInterrupted = 130
-	exitTerminated  = 143
-)
-
 // Main runs the command that args name and returns its exit code. args[0] is the name the program was called with: one of
 // Kafka's tools with or without a suffix (kafka-topics, kafka-topics.sh, kafka-topics.exe) runs that tool. Otherwise args[1]
 // may name a tool, or else the arguments are bote's own. The environment variable BOTE_TOOL wins over the name, for wrappers. The

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -83,37 +84,6 @@ func (c *connection) brokers(ctx context.Context) ([]node, error) {
 	return nodes, nil
 }
 
-// matching returns the names of the topics that a pattern means, in name order. A topic of just that name wins over the regular
-// expression that the name would be.
-func matching(topics []topicMetadata, pattern string, excludeInternal bool) ([]string, error) {
-	var names []string
-	if slices.ContainsFunc(topics, func(t topicMetadata) bool { return t.name == pattern }) {
-		names = append(names, pattern)
-	}
-	allowed := func(string) bool { return true }
-	if pattern != "" {
-		re, err := topicPattern(pattern)
-		if err != nil {
-			return nil, err
-		}
-		allowed = re.MatchString
-	}
-	for _, t := range topics {
-		if len(names) == 1 && names[0] == pattern {
-			break
-		}
-		if allowed(t.name) {
-			names = append(names, t.name)
-		}
-	}
-	if excludeInternal {
-		names = slices.DeleteFunc(names, func(n string) bool {
-			return slices.ContainsFunc(topics, func(t topicMetadata) bool { return t.name == n && isInternal(t) })
-		})
-	}
-	return names, nil
-}
-
 func isInternal(t topicMetadata) bool {
 	return t.internal || slices.Contains([]string{"__consumer_offsets", "__transaction_state", "__share_group_state"}, t.name)
 }
@@ -128,4 +98,20 @@ func topicPattern(pattern string) (*javaRegex, error) {
 		return nil, &exception{class: classRuntime, text: cleaned + " is an invalid regex.", cause: err}
 	}
 	return re, nil
+}
+
+type node struct {
+	id   int32
+	host string
+	port int32
+	rack *string
+}
+
+// ids joins broker ids by commas.
+func ids(list []int32) string {
+	parts := make([]string, len(list))
+	for i, id := range list {
+		parts[i] = strconv.Itoa(int(id))
+	}
+	return strings.Join(parts, ",")
 }

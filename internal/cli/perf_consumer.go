@@ -48,15 +48,15 @@ func runConsumerPerf(ctx context.Context, s *streams, args []string) int {
 	p := consumerPerfParser()
 	set, err := p.parse(args)
 	if err != nil {
-		return s.printUsage(p, err.Error())
+		return p.printUsage(s, err.Error())
 	}
-	if code, done := s.begin(p, set, args, aboutConsumerPerf); done {
+	if code, done := p.begin(s, set, args, aboutConsumerPerf); done {
 		return code
 	}
 	if err := checkConsumerPerf(s, set); err != nil {
-		return s.finish(p, err)
+		return p.finish(s, err)
 	}
-	return s.finish(p, consumerPerf(ctx, s, set))
+	return p.finish(s, consumerPerf(ctx, s, set))
 }
 
 func checkConsumerPerf(s *streams, set *optSet) error {
@@ -129,7 +129,7 @@ func consumerPerf(ctx context.Context, s *streams, set *optSet) error {
 		}))
 	who := identity{kind: "Consumer", id: "perf-consumer-client", extra: ", groupId=" + settings.get("group.id", ""), bootstrap: true, failure: "Failed to construct kafka consumer"}
 	run.begin(set.has("hide-header"))
-	if run.conn, err = s.connect(ctx, who, r.text("bootstrap-server", ""), settings, opts...); err != nil {
+	if run.conn, err = connect(ctx, s, who, r.text("bootstrap-server", ""), settings, opts...); err != nil {
 		return err
 	}
 	defer run.conn.Close()

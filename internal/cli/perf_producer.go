@@ -46,7 +46,7 @@ func runProducerPerf(ctx context.Context, s *streams, args []string) int {
 		p.writeHelp(s.out, nil)
 		return exitOK
 	}
-	return s.runArgs(p, args, func(set *argSet) error { return producerPerf(ctx, s, p, set) })
+	return p.run(s, args, func(set *argSet) error { return producerPerf(ctx, s, p, set) })
 }
 
 // producerPerfRun is one call of the tool.
@@ -88,7 +88,7 @@ func producerPerf(ctx context.Context, s *streams, p *argParser, set *argSet) er
 	if err != nil {
 		return threadFailure(err)
 	}
-	if run.conn, err = s.connect(ctx, who, settings.get("bootstrap.servers", ""), settings, opts...); err != nil {
+	if run.conn, err = connect(ctx, s, who, settings.get("bootstrap.servers", ""), settings, opts...); err != nil {
 		return threadFailure(err)
 	}
 	defer run.conn.Close()
@@ -100,7 +100,7 @@ func producerPerf(ctx context.Context, s *streams, p *argParser, set *argSet) er
 		return threadFailure(err)
 	}
 	if set.has("print-metrics") {
-		printMetrics(s, run.conn.nodes.who.id, run.stats.metrics())
+		printMetrics(s, run.conn.who().id, run.stats.metrics())
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -106,4 +107,31 @@ func featureDependencies(s *streams, words []string) error {
 		s.printf("%s=%d has no dependencies.\n", name, level)
 	}
 	return nil
+}
+
+const metadataVersion = "metadata.version"
+
+// featureLevel reads name=level.
+func featureLevel(word string) (string, int16, error) {
+	name, text, ok := strings.Cut(word, "=")
+	if !ok {
+		return "", 0, throw(classTerse, "Can't parse feature=level string %s: equals sign not found.", word)
+	}
+	level, err := strconv.ParseInt(strings.TrimSpace(text), 10, 16)
+	if err != nil {
+		return "", 0, throw(classTerse, "Can't parse feature=level string %s: unable to parse %s as a short.", word, text)
+	}
+	return strings.TrimSpace(name), int16(level), nil
+}
+
+// levelText is the number of a level, or the release for those of the metadata.
+func levelText(feature string, level int16) string {
+	if feature == metadataVersion {
+		for _, r := range releases {
+			if r.level == level {
+				return r.name
+			}
+		}
+	}
+	return strconv.Itoa(int(level))
 }

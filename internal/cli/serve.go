@@ -16,12 +16,6 @@ import (
 	"github.com/botehq/bote/internal/config"
 )
 
-// codeError ends a verb that has said everything already.
-type codeError int
-
-// Error says the code.
-func (e codeError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
-
 // serveOptions are the flags of serve.
 type serveOptions struct {
 	config   string
@@ -52,7 +46,7 @@ func newServeCommand(s *streams) *cobra.Command {
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, files []string) error {
 			if len(files) > 0 && o.config != "" {
-				return wordsError{fmt.Errorf("%s and --config %s both name the file of settings: give one", files[0], o.config)}
+				return wordsError{err: fmt.Errorf("%s and --config %s both name the file of settings: give one", files[0], o.config)}
 			}
 			o.config = cmp.Or(o.config, strings.Join(files, ""))
 			values, err := o.values()
@@ -91,7 +85,7 @@ func (o *serveOptions) values() (map[string]string, error) {
 	for _, word := range o.settings {
 		setting, err := pairs([]string{word}, false)
 		if err != nil {
-			return nil, wordsError{fmt.Errorf("--set wants name=value: %s", word)}
+			return nil, wordsError{err: fmt.Errorf("--set wants name=value: %s", word)}
 		}
 		maps.Copy(values, setting)
 	}
@@ -101,7 +95,7 @@ func (o *serveOptions) values() (map[string]string, error) {
 	}
 	if o.listen != "" {
 		if _, port, err := net.SplitHostPort(o.listen); err != nil || !isPort(port) {
-			return nil, wordsError{fmt.Errorf("--listen wants host:port, such as localhost:9092: %s", o.listen)}
+			return nil, wordsError{err: fmt.Errorf("--listen wants host:port, such as localhost:9092: %s", o.listen)}
 		}
 		config.ListenAt(values, o.listen)
 	}

@@ -89,7 +89,7 @@ func (v *serving) run(ctx context.Context) int {
 	v.log.line("INFO", loggerRaft, "[KafkaRaftServer nodeId=%s] Kafka Server started", id)
 	v.serves = true
 	v.greet(b)
-	v.s.reportReady(ctx)
+	reportReady(ctx, v.s)
 	err = b.Serve(ctx)
 	if err = errors.Join(err, b.Close()); err != nil {
 		return v.fatal("Exiting Kafka due to fatal exception during shutdown.", err)

@@ -28,10 +28,10 @@ func runServerStart(ctx context.Context, s *streams, args []string) int {
 		return exitError
 	}
 	if args[0] == "-daemon" {
-		return s.startDaemon(ctx, args[1:])
+		return startDaemon(ctx, s, args[1:])
 	}
 	if slices.Contains(args, "--help") {
-		return s.printUsage(p, serverStartUsage)
+		return p.printUsage(s, serverStartUsage)
 	}
 	v, closing := newServing(s, slog.LevelInfo)
 	defer closing()
@@ -58,7 +58,7 @@ func (v *serving) start(ctx context.Context, p *optParser, args []string) int {
 		return v.fatal("Exiting Kafka due to fatal exception", err)
 	}
 	if len(set.words) > 0 {
-		return v.s.printUsage(p, "Found non argument parameters: "+strings.Join(set.words, ","))
+		return p.printUsage(v.s, "Found non argument parameters: "+strings.Join(set.words, ","))
 	}
 	overrides, err := pairs(set.all("override"), true)
 	if err != nil {

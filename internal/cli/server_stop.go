@@ -54,11 +54,11 @@ type machine struct {
 }
 
 func runServerStop(_ context.Context, s *streams, args []string) int {
-	return s.stopServers(machine{userProcesses, stopProcess}, args)
+	return stopServers(s, machine{userProcesses, stopProcess}, args)
 }
 
 // stopServers ends the user's brokers, or those of one role or one node.
-func (s *streams) stopServers(m machine, args []string) int {
+func stopServers(s *streams, m machine, args []string) int {
 	if slices.Contains(args, "--help") || slices.Contains(args, "-h") {
 		s.printf("%s\n", serverStopUsage)
 		return exitOK

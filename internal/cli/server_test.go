@@ -117,7 +117,7 @@ func TestServerStop(t *testing.T) {
 		var out bytes.Buffer
 		var stopped []int
 		s := &streams{out: &out, err: &out, getenv: func(string) string { return "" }}
-		code := s.stopServers(machine{
+		code := stopServers(s, machine{
 			processes: func() ([]process, error) {
 				return []process{
 					{pid: 100001, args: []string{"bote", "kafka-server-start", one}},
@@ -136,18 +136,6 @@ func TestServerStop(t *testing.T) {
 	}
 }
 
-// writeServerConfig writes a server.properties on free ports and a data directory of its own.
-func writeServerConfig(t *testing.T, extra string) (file, data string) {
-	t.Helper()
-	dir := t.TempDir()
-	data = filepath.Join(dir, "data")
-	file = filepath.Join(dir, "server.properties")
-	text := "process.roles=broker,controller\nnode.id=1\ncontroller.quorum.bootstrap.servers=localhost:9093\n" +
-		"listeners=PLAINTEXT://127.0.0.1:0,CONTROLLER://127.0.0.1:0\ncontroller.listener.names=CONTROLLER\nlog.dirs=" + filepath.ToSlash(data) + "\n" + extra
-	require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
-	return file, data
-}
-
 func TestServerStartRefusals(t *testing.T) {
 	t.Parallel()
 	file, _ := writeServerConfig(t, "")
@@ -160,7 +148,7 @@ func TestServerStartRefusals(t *testing.T) {
 		"\njava.nio.file.NoSuchFileException: none.properties\n":                                                                             {"none.properties"},
 		"\norg.apache.kafka.common.KafkaException: Socket server failed to bind to " + taken.Addr().String() + ": Address already in use.\n": {file, "--override", "listeners=PLAINTEXT://" + taken.Addr().String() + ",CONTROLLER://127.0.0.1:0"},
 	} {
-		code, out, _ := runToolOutput(t, append([]string{"kafka-server-start"}, args...)...)
+		code, out, _ := output(t, runServerStart, args...)
 		require.Equal(t, exitError, code)
 		require.Contains(t, out, " ERROR Exiting Kafka due to fatal exception")
 		require.Contains(t, out, want)

@@ -54,7 +54,7 @@ func storageParser() *argParser {
 
 func runStorage(_ context.Context, s *streams, args []string) int {
 	quiet := false
-	code := s.runArgs(storageParser(), repairedFormat(s, args), func(set *argSet) error {
+	code := storageParser().run(s, repairedFormat(s, args), func(set *argSet) error {
 		err := storageCommand(s, set)
 		if errors.Is(err, errQuiet) {
 			quiet = true

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -17,7 +16,7 @@ const clusterID = "MkU3OEVBNTcwNTJENDM2Qg"
 func TestFormatMakesADirectoryThatTheBrokerTakes(t *testing.T) {
 	t.Parallel()
 	file, data := writeServerConfig(t, "")
-	code, out, errs := runToolOutput(t, "kafka-storage", "format", "--standalone", "-t", clusterID, "-c", file)
+	code, out, errs := output(t, runStorage, "format", "--standalone", "-t", clusterID, "-c", file)
 	require.Equal(t, exitOK, code, errs)
 	require.True(t, strings.HasSuffix(out, "\nFormatting dynamic metadata voter directory "+data+" with metadata.version 4.2-IV1.\n"), out)
 	id, err := commitlog.ReadIdentity(vfs.OS{}, data)
@@ -26,38 +25,15 @@ func TestFormatMakesADirectoryThatTheBrokerTakes(t *testing.T) {
 	require.Equal(t, int32(1), id.NodeID)
 	require.Len(t, id.DirectoryID, 22)
 
-	code, _, errs = runToolOutput(t, "kafka-storage", "format", "--standalone", "-t", clusterID, "-c", file)
+	code, _, errs = output(t, runStorage, "format", "--standalone", "-t", clusterID, "-c", file)
 	require.Equal(t, exitError, code)
 	require.Equal(t, "Log directory "+data+" is already formatted. Use --ignore-formatted to ignore this directory and format the others.\n", errs)
-}
-
-// TestFormatSnapshots reads the snapshots back: the voter's directory is that of meta.properties, the keys of the user are
-// those that Kafka derives from the same password and salt.
-func TestFormatSnapshots(t *testing.T) {
-	t.Parallel()
-	file, data := writeServerConfig(t, "")
-	code, _, errs := runToolOutput(t, "kafka-storage", "format", "-s", "-t", clusterID, "-c", file,
-		"-S", `SCRAM-SHA-256=[name=alice,password=x,iterations=4096,salt="MWx2NHBkbnc0ZndxN25vdGN4bTB5Nml1"]`)
-	require.Equal(t, exitOK, code, errs)
-	id, err := commitlog.ReadIdentity(vfs.OS{}, data)
-	require.NoError(t, err)
-	code, out, errs := runToolOutput(t, "kafka-dump-log", "--cluster-metadata-decoder", "--files",
-		filepath.Join(data, bootstrapFile)+","+filepath.Join(data, quorumDir, quorumSnapshotFile))
-	require.Equal(t, exitOK, code, errs)
-	for _, want := range []string{
-		"KRaft bootstrap snapshot\n", `payload: {"type":"FEATURE_LEVEL_RECORD","version":0,"data":{"name":"metadata.version","featureLevel":29}}`,
-		`"data":{"name":"alice","mechanism":1,"salt":"MWx2NHBkbnc0ZndxN25vdGN4bTB5Nml1","storedKey":"o1E2ouYTqu73AWjXG0Nf3cislypVCI089EWvV23NLq4=","serverKey":"ckOzFaVl3E5RFtu4GrksOIoiIhWgZWpyR/M+joSK4tE=","iterations":4096}}`,
-		"Snapshot end offset: 0, epoch: 0\n", `KRaftVoters {"version":0,"voters":[{"voterId":1,"voterDirectoryId":"` + id.DirectoryID + `",`,
-	} {
-		require.Contains(t, out, want)
-	}
-	require.NotContains(t, out, "isvalid: false")
 }
 
 func TestMisplacedBracketIsUnderstood(t *testing.T) {
 	t.Parallel()
 	file, data := writeServerConfig(t, "")
-	code, _, errs := runToolOutput(t, "kafka-storage", "format", "--standalone", "-t", "/kafka-storage.sh", "random-uuid", "-c", file)
+	code, _, errs := output(t, runStorage, "format", "--standalone", "-t", "/kafka-storage.sh", "random-uuid", "-c", file)
 	require.Equal(t, exitOK, code, errs)
 	id, err := commitlog.ReadIdentity(vfs.OS{}, data)
 	require.NoError(t, err)
@@ -84,10 +60,10 @@ func TestVoterRefusals(t *testing.T) {
 func TestInfoWithoutDirectory(t *testing.T) {
 	t.Parallel()
 	file, data := writeServerConfig(t, "")
-	code, out, _ := runToolOutput(t, "kafka-storage", "info", "-c", file)
+	code, out, _ := output(t, runStorage, "info", "-c", file)
 	require.Equal(t, exitError, code)
 	require.Equal(t, "Found problem:\n  "+data+" does not exist\n\n", out)
 	require.NoError(t, os.Mkdir(data, 0o750))
-	_, out, _ = runToolOutput(t, "kafka-storage", "info", "-c", file)
+	_, out, _ = output(t, runStorage, "info", "-c", file)
 	require.Equal(t, "Found log directory:\n  "+data+"\n\nFound problem:\n  "+data+" is not formatted.\n\n", out)
 }

@@ -1,13 +1,9 @@
 package cli
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"strings"
-	"syscall"
 	"time"
 )
 
@@ -44,15 +40,6 @@ func (s *streams) log(level, logger, format string, args ...any) {
 	s.remark("[%s] %s %s (%s)\n", time.Now().Format("2006-01-02 15:04:05,000"), level, fmt.Sprintf(format, args...), logger)
 }
 
-// interrupted is the exit code of a command that a signal ended: 128 and the signal's number, as shells and Java have it.
-// signal.NotifyContext tells the signal as the context's cause; without one it was Ctrl-C.
-func interrupted(ctx context.Context) int {
-	if cause := context.Cause(ctx); cause != nil && strings.Contains(cause.Error(), syscall.SIGTERM.String()) {
-		return exitTerminated
-	}
-	return exitInterrupted
-}
-
 // isTerminal reports whether a stream is a terminal.
 func isTerminal(stream any) bool {
 	f, ok := stream.(*os.File)
@@ -61,9 +48,4 @@ func isTerminal(stream any) bool {
 	}
 	info, err := f.Stat()
 	return err == nil && info.Mode()&os.ModeCharDevice != 0 && f.Name() != os.DevNull
-}
-
-// isBrokenPipe reports whether a write failed because the reader is gone.
-func isBrokenPipe(err error) bool {
-	return errors.Is(err, syscall.EPIPE) || errors.Is(err, io.ErrClosedPipe)
 }

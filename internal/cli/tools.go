@@ -1,10 +1,5 @@
 package cli
 
-import "context"
-
-// tool is one of Kafka's command-line tools. It gets the arguments behind its name and returns the exit code.
-type tool func(ctx context.Context, s *streams, args []string) int
-
 // tools lists Kafka's tools by the name of their scripts. A new tool is a file with a run function and a line here.
 func tools() map[string]tool {
 	return map[string]tool{

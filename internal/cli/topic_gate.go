@@ -66,7 +66,7 @@ func (g *topicGate) ask(ctx context.Context) *exception {
 		g.open = true
 		return nil
 	}
-	who := g.conn.nodes.who
+	who := g.conn.who()
 	g.conn.s.log(levelWarn, loggerNetwork, "%s The metadata response from the cluster reported a recoverable issue with correlation id %d : {%s=%s}",
 		who, g.asks, g.topic, kafkaName(code))
 	switch code {

@@ -61,27 +61,27 @@ func runTopics(ctx context.Context, s *streams, args []string) int {
 		s.complain(err, "%s%s\n", err, causes(err))
 		return exitError
 	}
-	if code, done := s.begin(p, set, args, "Create, delete, describe, or change a topic."); done {
+	if code, done := p.begin(s, set, args, "Create, delete, describe, or change a topic."); done {
 		return code
 	}
 	if err := checkTopics(s, set); err != nil {
-		return s.finish(p, err)
+		return p.finish(s, err)
 	}
 	settings, err := topicsSettings(set)
 	if err != nil {
-		return s.finish(p, err)
+		return p.finish(s, err)
 	}
 	servers, err := set.text("bootstrap-server", "")
 	if err != nil {
-		return s.topicsFailed(err)
+		return topicsFailed(s, err)
 	}
-	conn, err := s.admin(ctx, servers, settings)
+	conn, err := admin(ctx, s, servers, settings)
 	if err != nil {
-		return s.finish(p, err)
+		return p.finish(s, err)
 	}
 	defer conn.Close()
 	if err := (&topicsCommand{s: s, set: set, conn: conn}).run(ctx); err != nil {
-		return s.topicsFailed(err)
+		return topicsFailed(s, err)
 	}
 	return exitOK
 }
@@ -95,18 +95,12 @@ func topicsSettings(set *optSet) (properties, error) {
 }
 
 // topicsFailed reports a failure at run time: the message on stdout, a log line on stderr.
-func (s *streams) topicsFailed(err error) int {
+func topicsFailed(s *streams, err error) int {
 	if isInterrupt(err) {
 		return exitError
 	}
 	s.printf("Error while executing topic command : %s\n", err)
-	named := err.Error()
-	if x, ok := errors.AsType[*exception](err); ok {
-		named = x.named()
-	} else if p, ok := errors.AsType[*parseError](err); ok {
-		named = p.class + ": " + p.text
-	}
-	s.log(levelError, loggerTopics, "%s%s\n", named, causes(err))
+	s.log(levelError, loggerTopics, "%s%s\n", named(err), causes(err))
 	return exitError
 }
 

@@ -32,11 +32,11 @@ func (c *topicsCommand) describe(ctx context.Context, pattern string) error {
 	if err != nil || len(topics) == 0 {
 		return err
 	}
-	configs, err := c.conn.topicConfigs(ctx, topics)
+	configs, err := topicConfigs(ctx, c.conn, topics)
 	if err != nil {
 		return err
 	}
-	moves, err := c.conn.reassignments(ctx)
+	moves, err := reassignments(ctx, c.conn)
 	if err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ func (c *topicsCommand) described(ctx context.Context, pattern, id string, limit
 	if !c.conn.supports(ctx, kmsg.DescribeTopicPartitions) {
 		return topics, nil
 	}
-	return c.conn.topicPartitions(ctx, topics, limit)
+	return describePartitions(ctx, c.conn, topics, limit)
 }
 
 func (c *topicsCommand) describedByID(ctx context.Context, pattern, id string, uuid [16]byte) ([]topicMetadata, error) {
@@ -114,8 +114,8 @@ func topicID(id string) (uuid [16]byte, ok bool, err error) {
 
 func idText(uuid [16]byte) string { return base64.RawURLEncoding.EncodeToString(uuid[:]) }
 
-// topicPartitions asks for the eligible leaders, page by page.
-func (c *connection) topicPartitions(ctx context.Context, topics []topicMetadata, limit int32) ([]topicMetadata, error) {
+// describePartitions asks for the eligible leaders, page by page.
+func describePartitions(ctx context.Context, c *connection, topics []topicMetadata, limit int32) ([]topicMetadata, error) {
 	ctx, cancel := c.within(ctx)
 	defer cancel()
 	req := kmsg.NewPtrDescribeTopicPartitionsRequest()
@@ -174,7 +174,7 @@ type shownConfigs struct {
 	minISR int
 }
 
-func (c *connection) topicConfigs(ctx context.Context, topics []topicMetadata) (map[string]shownConfigs, error) {
+func topicConfigs(ctx context.Context, c *connection, topics []topicMetadata) (map[string]shownConfigs, error) {
 	ctx, cancel := c.within(ctx)
 	defer cancel()
 	req := kmsg.NewPtrDescribeConfigsRequest()
@@ -272,36 +272,11 @@ func partitionLine(topic string, p partitionMetadata, move reassignment) string 
 	return line + "\tElr: " + ids(p.elr) + "\tLastKnownElr: " + ids(p.lastKnownElr)
 }
 
-// ids joins broker ids by commas.
-func ids(list []int32) string {
-	parts := make([]string, len(list))
-	for i, id := range list {
-		parts[i] = strconv.Itoa(int(id))
-	}
-	return strings.Join(parts, ",")
-}
-
-// topicPartition names a partition.
-type topicPartition struct {
-	topic     string
-	partition int32
-}
-
-// String is Kafka's topic-partition.
-func (p topicPartition) String() string { return p.topic + "-" + strconv.Itoa(int(p.partition)) }
-
-func comparePartitions(a, b topicPartition) int {
-	if d := strings.Compare(a.topic, b.topic); d != 0 {
-		return d
-	}
-	return int(a.partition - b.partition)
-}
-
 type reassignment struct{ adding, removing []int32 }
 
 // reassignments returns the moves under way. Brokers that do not know the question have none; neither have those that do not
 // let us ask.
-func (c *connection) reassignments(ctx context.Context) (map[topicPartition]reassignment, error) {
+func reassignments(ctx context.Context, c *connection) (map[topicPartition]reassignment, error) {
 	if !c.supports(ctx, kmsg.ListPartitionReassignments) {
 		return nil, nil
 	}

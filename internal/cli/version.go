@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"runtime/debug"
-
 	"github.com/spf13/cobra"
 )
 
@@ -15,12 +13,4 @@ func newVersionCommand(s *streams) *cobra.Command {
 			s.printf("bote %s, as Apache Kafka %s\n", buildVersion(), Version)
 		},
 	}
-}
-
-// buildVersion is the module's version that the Go tool wrote into the binary.
-func buildVersion() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "(devel)"
 }

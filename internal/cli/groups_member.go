@@ -1,0 +1,152 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// describedGroup is a group with its members. The epochs are those of the consumer protocol (KIP-848), nil for classic groups.
+type describedGroup struct {
+	id, state, assignor string
+	coordinator         node
+	epoch, targetEpoch  *int32
+	members             []groupMemberInfo
+}
+
+type groupMemberInfo struct {
+	id, instance, client, host string
+	assigned, target           []topicPartition
+	epoch, targetEpoch         *int32
+	// upgraded tells whether a member of a mixed group uses the consumer protocol, nil if it is not known.
+	upgraded *bool
+}
+
+// describeGroup returns a group of either protocol.
+func describeGroup(ctx context.Context, c *connection, id string) (*describedGroup, error) {
+	if err := c.await(ctx, "describeConsumerGroups(api=FIND_COORDINATOR)"); err != nil {
+		return nil, err
+	}
+	ctx, cancel := c.within(ctx)
+	defer cancel()
+	coordinator, err := findCoordinator(ctx, c, id)
+	if err != nil {
+		return nil, err
+	}
+	if c.supports(ctx, kmsg.ConsumerGroupDescribe) {
+		g, err := describeConsumerGroup(ctx, c, id)
+		if err == nil {
+			g.coordinator = coordinator
+			return g, nil
+		}
+		if !errors.Is(err, kerr.GroupIDNotFound) && !errors.Is(err, kerr.UnsupportedVersion) {
+			return nil, err
+		}
+	}
+	g, err := describeClassicGroup(ctx, c, id)
+	if err != nil {
+		return nil, err
+	}
+	g.coordinator = coordinator
+	return g, nil
+}
+
+func findCoordinator(ctx context.Context, c *connection, group string) (node, error) {
+	req := kmsg.NewPtrFindCoordinatorRequest()
+	req.CoordinatorKey, req.CoordinatorKeys = group, []string{group}
+	resp, err := req.RequestWith(ctx, c.Client)
+	if err != nil {
+		return node{}, asException(err, "describeConsumerGroups(api=FIND_COORDINATOR)")
+	}
+	for _, k := range resp.Coordinators {
+		return node{id: k.NodeID, host: k.Host, port: k.Port}, brokerError(k.ErrorCode, k.ErrorMessage)
+	}
+	return node{id: resp.NodeID, host: resp.Host, port: resp.Port}, brokerError(resp.ErrorCode, resp.ErrorMessage)
+}
+
+func describeConsumerGroup(ctx context.Context, c *connection, id string) (*describedGroup, error) {
+	req := kmsg.NewPtrConsumerGroupDescribeRequest()
+	req.Groups = []string{id}
+	resp, err := req.RequestWith(ctx, c.Client)
+	if err != nil {
+		return nil, asException(err, "describeConsumerGroups")
+	}
+	if len(resp.Groups) == 0 {
+		return nil, throw(classKafka, "the broker did not describe group %s", id)
+	}
+	g := resp.Groups[0]
+	if err := brokerError(g.ErrorCode, g.ErrorMessage); err != nil {
+		return nil, err
+	}
+	d := &describedGroup{id: g.Group, state: g.State, assignor: g.AssignorName, epoch: &g.Epoch, targetEpoch: &g.AssignmentEpoch}
+	for _, m := range g.Members {
+		info := groupMemberInfo{id: m.MemberID, client: m.ClientID, host: m.ClientHost, epoch: &m.MemberEpoch, targetEpoch: &g.AssignmentEpoch}
+		if m.InstanceID != nil {
+			info.instance = *m.InstanceID
+		}
+		if m.MemberType >= 0 {
+			info.upgraded = new(m.MemberType == 1)
+		}
+		info.assigned, info.target = assignedPartitions(m.Assignment), assignedPartitions(m.TargetAssignment)
+		d.members = append(d.members, info)
+	}
+	return d, nil
+}
+
+func assignedPartitions(a kmsg.Assignment) []topicPartition {
+	var list []topicPartition
+	for _, t := range a.TopicPartitions {
+		for _, p := range t.Partitions {
+			list = append(list, topicPartition{t.Topic, p})
+		}
+	}
+	slices.SortFunc(list, comparePartitions)
+	return list
+}
+
+func describeClassicGroup(ctx context.Context, c *connection, id string) (*describedGroup, error) {
+	req := kmsg.NewPtrDescribeGroupsRequest()
+	req.Groups = []string{id}
+	resp, err := req.RequestWith(ctx, c.Client)
+	if err != nil {
+		return nil, asException(err, "describeConsumerGroups")
+	}
+	if len(resp.Groups) == 0 {
+		return nil, throw(classKafka, "the broker did not describe group %s", id)
+	}
+	g := resp.Groups[0]
+	if err := brokerError(g.ErrorCode, g.ErrorMessage); err != nil {
+		return nil, err
+	}
+	if g.ProtocolType != "" && g.ProtocolType != "consumer" {
+		return nil, throw(classArgument, "GroupId %s is not a consumer group (%s).", id, g.ProtocolType)
+	}
+	d := &describedGroup{id: g.Group, state: g.State, assignor: g.Protocol}
+	for _, m := range g.Members {
+		info := groupMemberInfo{id: m.MemberID, client: m.ClientID, host: m.ClientHost, assigned: classicAssignment(m.MemberAssignment)}
+		if m.InstanceID != nil {
+			info.instance = *m.InstanceID
+		}
+		d.members = append(d.members, info)
+	}
+	return d, nil
+}
+
+// classicAssignment reads what a member was given. Bytes that are not an assignment are none.
+func classicAssignment(data []byte) []topicPartition {
+	var a kmsg.ConsumerMemberAssignment
+	if len(data) == 0 || a.ReadFrom(data) != nil {
+		return nil
+	}
+	var list []topicPartition
+	for _, t := range a.Topics {
+		for _, p := range t.Partitions {
+			list = append(list, topicPartition{t.Topic, p})
+		}
+	}
+	slices.SortFunc(list, comparePartitions)
+	return list
+}

@@ -1,0 +1,4 @@
+package cli
+
+// quorumSnapshotPath is the snapshot of a dynamic quorum, below the data directory.
+const quorumSnapshotPath = quorumDir + "/" + quorumSnapshotFile

@@ -1,0 +1,55 @@
+package cli
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// topicsTools are the tools that these tests call.
+var topicsTools = toolSet{"kafka-topics": runTopics}
+
+func TestTopicsTool(t *testing.T) {
+	b := broker(t)
+	got := topicsTools.call(t, b, "", "kafka-topics --create --topic email.send --partitions 2 --config retention.ms=1000")
+	require.Equal(t, "WARNING: Due to limitations in metric names, topics with a period ('.') or underscore ('_') could collide. To avoid issues it is best to use either, but not both.\nCreated topic email.send.\n", got.out)
+	require.Empty(t, got.err)
+	require.Equal(t, 0, topicsTools.call(t, b, "", "kafka-topics --create --topic email-send").exit)
+
+	require.Equal(t, result{out: "email-send\nemail.send\none\norders\n"}, topicsTools.call(t, b, "", "kafka-topics --list"))
+	require.Equal(t, result{out: "orders\n"}, topicsTools.call(t, b, "", "kafka-topics --list --topic o.*s"))
+	require.Equal(t, result{out: "\n"}, topicsTools.call(t, b, "", "kafka-topics --list --topic nothing"))
+
+	got = topicsTools.call(t, b, "", "kafka-topics --describe --topic email.send")
+	require.Equal(t, 0, got.exit, got.err)
+	require.Regexp(t, `^Topic: email\.send\tTopicId: \S{22}\tPartitionCount: 2\tReplicationFactor: 1\tConfigs: .*retention\.ms=1000.*\n\tTopic: email\.send\tPartition: 0\tLeader: \d+\tReplicas: \d+\tIsr: \d+\tElr: .*\tLastKnownElr: .*\n\tTopic: email\.send\tPartition: 1\t.*\n$`, got.out)
+
+	got = topicsTools.call(t, b, "", "kafka-topics --create --topic one")
+	require.Equal(t, 1, got.exit)
+	require.True(t, strings.HasPrefix(got.out, "Error while executing topic command : "), got.out)
+	require.Regexp(t, `^\[.{23}\] ERROR org\.apache\.kafka\.common\.errors\.TopicExistsException: .*\n \(org\.apache\.kafka\.tools\.TopicCommand\)\n$`, got.err)
+	require.Equal(t, result{}, topicsTools.call(t, b, "", "kafka-topics --create --topic one --if-not-exists"))
+
+	require.Equal(t, result{}, topicsTools.call(t, b, "", "kafka-topics --alter --topic one --partitions 2"))
+	got = topicsTools.call(t, b, "", "kafka-topics --describe --topic nope")
+	require.Equal(t, "Error while executing topic command : Topic 'nope' does not exist as expected\n", got.out)
+	require.Equal(t, result{}, topicsTools.call(t, b, "", "kafka-topics --describe --topic nope --if-exists"))
+
+	// A topic of just the name wins over the expression that the name is: email-send stays.
+	require.Equal(t, result{}, topicsTools.call(t, b, "", "kafka-topics --delete --topic email.send"))
+	require.Equal(t, result{out: "email-send\none\norders\n"}, topicsTools.call(t, b, "", "kafka-topics --list"))
+	require.Equal(t, result{}, topicsTools.call(t, b, "", "kafka-topics --delete --topic email.send"))
+	require.Equal(t, result{out: "one\norders\n"}, topicsTools.call(t, b, "", "kafka-topics --list"))
+}
+
+func TestTableIsPadded(t *testing.T) {
+	var b strings.Builder
+	topicsParser().writeTable(&b)
+	lines := strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n")
+	require.Greater(t, len(lines), 20)
+	for _, line := range lines {
+		require.Len(t, line, len(lines[0]), line)
+		require.LessOrEqual(t, len(line), 80)
+	}
+}
