@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/botehq/bote/internal/cli/clitest"
 )
 
 // The files below testdata/cli were recorded from Kafka 4.2's tools. A line's first character says what it is: # note,
@@ -135,7 +137,7 @@ func sortSets(text string) string {
 	})
 }
 
-func toolOf(command string) string { return strings.TrimSuffix(split(command)[0], ".sh") }
+func toolOf(command string) string { return strings.TrimSuffix(clitest.Words(command)[0], ".sh") }
 
 // TestHelp holds the options of every tool, their arguments, exit codes and streams against Kafka's.
 func TestHelp(t *testing.T) {
@@ -146,15 +148,15 @@ func TestHelp(t *testing.T) {
 		name := strings.TrimSuffix(filepath.Base(file), ".txt")
 		t.Run(name, func(t *testing.T) {
 			c := readCase(t, file)
-			got := run(t, "", split(c.command)...)
-			require.Equal(t, c.exit, got.exit)
+			got := run(t, "", clitest.Words(c.command)...)
+			require.Equal(t, c.exit, got.Exit)
 			prose := strings.HasSuffix(name, ".unknown") || strings.HasSuffix(name, ".version")
-			require.Equal(t, strings.TrimSpace(c.out), shape(got.out, prose))
+			require.Equal(t, strings.TrimSpace(c.out), shape(got.Out, prose))
 			want := c.err
 			if strings.HasSuffix(name, ".unknown") {
-				want, got.err = withoutThrows(want), withoutThrows(got.err)
+				want, got.Err = withoutThrows(want), withoutThrows(got.Err)
 			}
-			require.Equal(t, strings.TrimSpace(want), shape(got.err, prose))
+			require.Equal(t, strings.TrimSpace(want), shape(got.Err, prose))
 		})
 	}
 }
@@ -186,15 +188,15 @@ func TestLocalErrors(t *testing.T) {
 			for name, text := range c.files {
 				require.NoError(t, os.WriteFile(name, []byte(text), 0o600))
 			}
-			got := run(t, c.stdin, split(c.command)...)
+			got := run(t, c.stdin, clitest.Words(c.command)...)
 			for _, m := range c.masks {
 				rx := regexp.MustCompile(`(?m)` + m[0])
-				got.out = rx.ReplaceAllString(got.out, strings.ReplaceAll(m[1], `\`, `$`))
+				got.Out = rx.ReplaceAllString(got.Out, strings.ReplaceAll(m[1], `\`, `$`))
 			}
 			tool := toolOf(c.command)
-			require.Equal(t, c.exit, got.exit, got.err)
-			require.Equal(t, c.out, got.out)
-			require.Equal(t, withoutJava(c.err, tool), withoutJava(got.err, tool))
+			require.Equal(t, c.exit, got.Exit, got.Err)
+			require.Equal(t, c.out, got.Out)
+			require.Equal(t, withoutJava(c.err, tool), withoutJava(got.Err, tool))
 		})
 	}
 }

@@ -8,22 +8,25 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/botehq/bote/internal/cli/clitest"
+	"github.com/botehq/bote/internal/cli/tool"
 )
 
-func TestMain(m *testing.M) { verifyNoLeaks(m) }
+func TestMain(m *testing.M) { clitest.VerifyNoLeaks(m) }
 
 // run runs a command.
-func run(t *testing.T, stdin string, args ...string) result {
+func run(t *testing.T, stdin string, args ...string) clitest.Result {
 	t.Helper()
 	var out, errs bytes.Buffer
 	code := Main(t.Context(), args, strings.NewReader(stdin), &out, &errs)
-	return result{exit: code, out: out.String(), err: errs.String()}
+	return clitest.Result{Exit: code, Out: out.String(), Err: errs.String()}
 }
 
 // call runs a tool against a broker.
-func call(t *testing.T, server, stdin, command string) result {
+func call(t *testing.T, server, stdin, command string) clitest.Result {
 	t.Helper()
-	args := split(command)
+	args := clitest.Words(command)
 	return run(t, stdin, append([]string{args[0], "--bootstrap-server", server}, args[1:]...)...)
 }
 
@@ -34,29 +37,29 @@ func TestToolNames(t *testing.T) {
 	}
 	_, ok := toolNamed("bote")
 	require.False(t, ok)
-	require.Equal(t, result{out: "4.2.0\n"}, run(t, "", "bote", "kafka-topics", "--version"))
-	require.Equal(t, result{out: "4.2.0\n"}, run(t, "", "/usr/bin/kafka-topics.sh", "--version"))
+	require.Equal(t, clitest.Result{Out: "4.2.0\n"}, run(t, "", "bote", "kafka-topics", "--version"))
+	require.Equal(t, clitest.Result{Out: "4.2.0\n"}, run(t, "", "/usr/bin/kafka-topics.sh", "--version"))
 	t.Setenv("BOTE_TOOL", "kafka-topics")
-	require.Equal(t, result{out: "4.2.0\n"}, run(t, "", "whatever", "--version"))
+	require.Equal(t, clitest.Result{Out: "4.2.0\n"}, run(t, "", "whatever", "--version"))
 }
 
 func TestVersionVerb(t *testing.T) {
 	got := run(t, "", "bote", "version")
-	require.Equal(t, 0, got.exit)
-	require.Regexp(t, `^bote \S+, as Apache Kafka 4\.2\.0\n$`, got.out)
-	require.Equal(t, 1, run(t, "", "bote", "nonsense").exit)
+	require.Equal(t, 0, got.Exit)
+	require.Regexp(t, `^bote \S+, as Apache Kafka 4\.2\.0\n$`, got.Out)
+	require.Equal(t, 1, run(t, "", "bote", "nonsense").Exit)
 }
 
 func TestUnreachable(t *testing.T) {
 	t.Chdir(t.TempDir())
 	require.NoError(t, os.WriteFile("short.properties", []byte("default.api.timeout.ms=300\nrequest.timeout.ms=100\n"), 0o600))
 	got := call(t, "127.0.0.1:1", "", "kafka-topics --list --command-config short.properties")
-	require.Equal(t, 1, got.exit)
-	require.Equal(t, "Error while executing topic command : Timed out waiting for a node assignment. Call: listTopics\n", got.out)
-	require.Contains(t, got.err, "WARN [AdminClient clientId=adminclient-1] Connection to node -1 (127.0.0.1/127.0.0.1:1) could not be established. Node may not be available. (org.apache.kafka.clients.NetworkClient)")
+	require.Equal(t, 1, got.Exit)
+	require.Equal(t, "Error while executing topic command : Timed out waiting for a node assignment. Call: listTopics\n", got.Out)
+	require.Contains(t, got.Err, "WARN [AdminClient clientId=adminclient-1] Connection to node -1 (127.0.0.1/127.0.0.1:1) could not be established. Node may not be available. (org.apache.kafka.clients.NetworkClient)")
 	got = call(t, "127.0.0.1:1", "", "kafka-consumer-groups --list --timeout 200")
-	require.Equal(t, 0, got.exit)
-	require.Equal(t, "\nError: Executing consumer group command failed due to java.util.concurrent.ExecutionException: org.apache.kafka.common.KafkaException: Failed to find brokers to send ListGroups\n", got.out)
+	require.Equal(t, 0, got.Exit)
+	require.Equal(t, "\nError: Executing consumer group command failed due to java.util.concurrent.ExecutionException: org.apache.kafka.common.KafkaException: Failed to find brokers to send ListGroups\n", got.Out)
 }
 
 // TestInterruptedToolsAreSilent: nobody needs to be told of their own Ctrl-C.
@@ -69,7 +72,7 @@ func TestInterruptedToolsAreSilent(t *testing.T) {
 		"kafka-groups --list --bootstrap-server localhost:1", "kafka-log-dirs --describe --bootstrap-server localhost:1",
 	} {
 		var out, errs bytes.Buffer
-		require.Equal(t, exitInterrupted, Main(ctx, strings.Fields(line), strings.NewReader(""), &out, &errs), line)
+		require.Equal(t, tool.ExitInterrupted, Main(ctx, strings.Fields(line), strings.NewReader(""), &out, &errs), line)
 		require.NotContains(t, out.String()+errs.String(), "nterrupted", line)
 		require.NotContains(t, out.String()+errs.String(), "Error", line)
 	}

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/botehq/bote/internal/cli/tool"
 )
 
 // TestVerbsSayWhatIsWrong: no command ends with a code and without a word.
@@ -24,7 +26,7 @@ func TestVerbsSayWhatIsWrong(t *testing.T) {
 		"serve --listen localhost:":    "--listen wants host:port, such as localhost:9092: localhost:",
 		"serve --listen localhost:x":   "--listen wants host:port, such as localhost:9092: localhost:x",
 		"serve --listen P://:9092":     "--listen wants host:port, such as localhost:9092: P://:9092",
-		"serve testdata":               "Error: read testdata: ",
+		"serve .":                      "Error: read .: ",
 		"health --foo":                 "unknown flag: --foo",
 		"health localhost:1":           "refused. Is a broker running there? `bote serve` starts one.\n",
 		"health a b":                   "usage: bote health [HOST:PORT]",
@@ -38,7 +40,7 @@ func TestVerbsSayWhatIsWrong(t *testing.T) {
 		"dlt redrive -b localhost:1 t": "",
 	} {
 		var out, remarks bytes.Buffer
-		s := &streams{in: strings.NewReader(""), out: &out, err: &remarks, getenv: func(string) string { return "" }}
+		s := &tool.Streams{In: strings.NewReader(""), Out: &out, Err: &remarks, Getenv: func(string) string { return "" }}
 		require.NotZero(t, runVerbs(t.Context(), s, strings.Fields(line)), line)
 		require.NotEmpty(t, remarks.String(), line)
 		require.Contains(t, remarks.String(), says, line)
@@ -49,8 +51,8 @@ func TestVersionByFlag(t *testing.T) {
 	t.Parallel()
 	for _, flag := range []string{"--version", "-v"} {
 		var out bytes.Buffer
-		s := &streams{out: &out, err: &out, getenv: func(string) string { return "" }}
+		s := &tool.Streams{Out: &out, Err: &out, Getenv: func(string) string { return "" }}
 		require.Zero(t, runVerbs(t.Context(), s, []string{flag}))
-		require.Equal(t, "bote "+buildVersion()+"\n", out.String())
+		require.Equal(t, "bote "+tool.BuildVersion()+"\n", out.String())
 	}
 }

@@ -2,15 +2,17 @@ package cli
 
 import (
 	"github.com/spf13/cobra"
+
+	"github.com/botehq/bote/internal/cli/tool"
 )
 
-func newVersionCommand(s *streams) *cobra.Command {
+func newVersionCommand(s *tool.Streams) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version of bote and of the Kafka it behaves as",
 		Args:  cobra.NoArgs,
 		Run: func(*cobra.Command, []string) {
-			s.printf("bote %s, as Apache Kafka %s\n", buildVersion(), Version)
+			s.Printf("bote %s, as Apache Kafka %s\n", tool.BuildVersion(), tool.KafkaVersion)
 		},
 	}
 }
