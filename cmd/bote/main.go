@@ -8,10 +8,11 @@ import (
 	"syscall"
 
 	"github.com/botehq/bote/internal/cli"
+	"github.com/botehq/bote/internal/cli/server"
 )
 
 func main() {
-	cli.CoarseTimers(os.Args)
+	server.CoarseTimers(os.Args)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := cli.Main(ctx, os.Args, os.Stdin, os.Stdout, os.Stderr)
 	stop()

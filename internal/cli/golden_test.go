@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bytes"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -11,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/botehq/bote/internal/cli/clitest"
 )
 
 // The files below testdata/cli were recorded from Kafka 4.2's tools. A line's first character says what it is: # note,
@@ -63,47 +64,6 @@ func readCase(t *testing.T, file string) goldenCase {
 		c.exit, c.out, c.err = other.exit, other.out, other.err
 	}
 	return c
-}
-
-// split cuts a command line at blanks outside quotes.
-func split(command string) []string {
-	var words []string
-	var word strings.Builder
-	quote, open := byte(0), false
-	for i := range len(command) {
-		switch c := command[i]; {
-		case quote != 0 && c == quote:
-			quote = 0
-		case quote != 0:
-			word.WriteByte(c)
-		case c == '\'' || c == '"':
-			quote, open = c, true
-		case c == ' ':
-			if word.Len() > 0 || open {
-				words = append(words, word.String())
-			}
-			word.Reset()
-			open = false
-		default:
-			word.WriteByte(c)
-		}
-	}
-	if word.Len() > 0 || open {
-		words = append(words, word.String())
-	}
-	return words
-}
-
-type result struct {
-	exit     int
-	out, err string
-}
-
-func run(t *testing.T, stdin string, args ...string) result {
-	t.Helper()
-	var out, errs bytes.Buffer
-	code := Main(t.Context(), args, strings.NewReader(stdin), &out, &errs)
-	return result{code, out.String(), errs.String()}
 }
 
 var (
@@ -177,7 +137,7 @@ func sortSets(text string) string {
 	})
 }
 
-func toolOf(command string) string { return strings.TrimSuffix(split(command)[0], ".sh") }
+func toolOf(command string) string { return strings.TrimSuffix(clitest.Words(command)[0], ".sh") }
 
 // TestHelp holds the options of every tool, their arguments, exit codes and streams against Kafka's.
 func TestHelp(t *testing.T) {
@@ -188,15 +148,15 @@ func TestHelp(t *testing.T) {
 		name := strings.TrimSuffix(filepath.Base(file), ".txt")
 		t.Run(name, func(t *testing.T) {
 			c := readCase(t, file)
-			got := run(t, "", split(c.command)...)
-			require.Equal(t, c.exit, got.exit)
+			got := run(t, "", clitest.Words(c.command)...)
+			require.Equal(t, c.exit, got.Exit)
 			prose := strings.HasSuffix(name, ".unknown") || strings.HasSuffix(name, ".version")
-			require.Equal(t, strings.TrimSpace(c.out), shape(got.out, prose))
+			require.Equal(t, strings.TrimSpace(c.out), shape(got.Out, prose))
 			want := c.err
 			if strings.HasSuffix(name, ".unknown") {
-				want, got.err = withoutThrows(want), withoutThrows(got.err)
+				want, got.Err = withoutThrows(want), withoutThrows(got.Err)
 			}
-			require.Equal(t, strings.TrimSpace(want), shape(got.err, prose))
+			require.Equal(t, strings.TrimSpace(want), shape(got.Err, prose))
 		})
 	}
 }
@@ -228,15 +188,15 @@ func TestLocalErrors(t *testing.T) {
 			for name, text := range c.files {
 				require.NoError(t, os.WriteFile(name, []byte(text), 0o600))
 			}
-			got := run(t, c.stdin, split(c.command)...)
+			got := run(t, c.stdin, clitest.Words(c.command)...)
 			for _, m := range c.masks {
 				rx := regexp.MustCompile(`(?m)` + m[0])
-				got.out = rx.ReplaceAllString(got.out, strings.ReplaceAll(m[1], `\`, `$`))
+				got.Out = rx.ReplaceAllString(got.Out, strings.ReplaceAll(m[1], `\`, `$`))
 			}
 			tool := toolOf(c.command)
-			require.Equal(t, c.exit, got.exit, got.err)
-			require.Equal(t, c.out, got.out)
-			require.Equal(t, withoutJava(c.err, tool), withoutJava(got.err, tool))
+			require.Equal(t, c.exit, got.Exit, got.Err)
+			require.Equal(t, c.out, got.Out)
+			require.Equal(t, withoutJava(c.err, tool), withoutJava(got.Err, tool))
 		})
 	}
 }

@@ -6,17 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-)
 
-// Version is the release of Apache Kafka whose tools these are; --version prints it.
-const Version = "4.2.0"
-
-// Exit codes that every command shares.
-const (
-	exitOK          = 0
-	exitError       = 1
-	exitInterrupted = 130
-	exitTerminated  = 143
+	"github.com/botehq/bote/internal/cli/tool"
 )
 
 // Main runs the command that args name and returns its exit code. args[0] is the name the program was called with: one of
@@ -24,20 +15,20 @@ const (
 // may name a tool, or else the arguments are bote's own. The environment variable BOTE_TOOL wins over the name, for wrappers. The
 // context ends the command as Ctrl-C does.
 func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	s := &streams{in: stdin, out: stdout, err: stderr, getenv: os.Getenv}
+	s := &tool.Streams{In: stdin, Out: stdout, Err: stderr, Getenv: os.Getenv}
 	if len(args) == 0 {
 		args = []string{"bote"}
 	}
 	prepareConsole(stdout, stderr)
 	code := runNamed(ctx, s, args)
-	if code == exitError && ctx.Err() != nil {
-		return interrupted(ctx)
+	if code == tool.ExitError && ctx.Err() != nil {
+		return tool.Interrupted(ctx)
 	}
 	return code
 }
 
-func runNamed(ctx context.Context, s *streams, args []string) int {
-	if run, ok := toolNamed(s.getenv("BOTE_TOOL")); ok {
+func runNamed(ctx context.Context, s *tool.Streams, args []string) int {
+	if run, ok := toolNamed(s.Getenv("BOTE_TOOL")); ok {
 		return run(ctx, s, args[1:])
 	}
 	if run, ok := toolNamed(filepath.Base(args[0])); ok {
@@ -52,7 +43,7 @@ func runNamed(ctx context.Context, s *streams, args []string) int {
 }
 
 // toolNamed finds a tool by its name, whatever suffix a wrapper gave it.
-func toolNamed(name string) (tool, bool) {
+func toolNamed(name string) (tool.Func, bool) {
 	name = strings.ToLower(name)
 	for _, suffix := range []string{".sh", ".bat", ".cmd", ".exe"} {
 		name = strings.TrimSuffix(name, suffix)

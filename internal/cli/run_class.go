@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/botehq/bote/internal/cli/tool"
 )
 
 // ToolNames lists Kafka's tools that are in this program, sorted. Each gets its wrapper scripts.
@@ -43,7 +45,7 @@ func classTools() map[string]string {
 }
 
 // runRunClass runs the tool behind a Java class's name.
-func runRunClass(ctx context.Context, s *streams, args []string) int {
+func runRunClass(ctx context.Context, s *tool.Streams, args []string) int {
 	daemon := false
 	for len(args) > 0 && strings.HasPrefix(args[0], "-") {
 		switch args[0] {
@@ -55,14 +57,14 @@ func runRunClass(ctx context.Context, s *streams, args []string) int {
 		args = args[1:]
 	}
 	if len(args) == 0 {
-		s.printf("USAGE: bin/kafka-run-class.sh [-daemon] [-name servicename] [-loggc] classname [opts]\n")
-		return exitError
+		s.Printf("USAGE: bin/kafka-run-class.sh [-daemon] [-name servicename] [-loggc] classname [opts]\n")
+		return tool.ExitError
 	}
 	name := args[0][strings.LastIndexByte(args[0], '.')+1:]
 	run, ok := toolNamed(classTools()[name])
 	if !ok {
-		s.remark("Error: Could not find or load main class %s\n", args[0])
-		return exitError
+		s.Remark("Error: Could not find or load main class %s\n", args[0])
+		return tool.ExitError
 	}
 	args = args[1:]
 	if daemon && classTools()[name] == "kafka-server-start" {

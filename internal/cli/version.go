@@ -1,26 +1,18 @@
 package cli
 
 import (
-	"runtime/debug"
-
 	"github.com/spf13/cobra"
+
+	"github.com/botehq/bote/internal/cli/tool"
 )
 
-func newVersionCommand(s *streams) *cobra.Command {
+func newVersionCommand(s *tool.Streams) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version of bote and of the Kafka it behaves as",
 		Args:  cobra.NoArgs,
 		Run: func(*cobra.Command, []string) {
-			s.printf("bote %s, as Apache Kafka %s\n", buildVersion(), Version)
+			s.Printf("bote %s, as Apache Kafka %s\n", tool.BuildVersion(), tool.KafkaVersion)
 		},
 	}
-}
-
-// buildVersion is the module's version that the Go tool wrote into the binary.
-func buildVersion() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "(devel)"
 }

@@ -1,0 +1,257 @@
+// Package client owns the client of a cluster that the tools share: a Conn is made from Kafka's client settings, says in Kafka's
+// log lines what goes wrong, and answers what more than one tool asks for, such as the topics, the brokers and the offsets of
+// partitions. Committer, ConsumerOptions and ProducerOptions do what Kafka's consumer and producer do and franz-go does
+// otherwise. What one tool alone asks for is in the package of that tool.
+package client
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/botehq/bote/internal/cli/exception"
+	"github.com/botehq/bote/internal/cli/tool"
+)
+
+// The loggers of the Java client that tools' lines name.
+const (
+	loggerNetwork = "org.apache.kafka.clients.NetworkClient"
+	loggerUtils   = "org.apache.kafka.clients.ClientUtils"
+)
+
+// Conn is a client of a cluster.
+type Conn struct {
+	*kgo.Client
+
+	// Streams are those of the tool; log lines go there.
+	Streams *tool.Streams
+	// Timeout is default.api.timeout.ms: how long a call may take in all.
+	Timeout time.Duration
+	nodes   *nodeLog
+	// Controller is a connection to controllers, which know neither topics nor routing: everything is asked of the first one.
+	Controller bool
+}
+
+// Identity is what a client calls itself in Kafka's log lines: [AdminClient clientId=adminclient-1].
+type Identity struct {
+	Kind string
+	ID   string
+	// Extra stands behind the client id, for consumers: , groupId=g.
+	Extra string
+	// Bootstrap adds the line about the bootstrap broker that producers and consumers write.
+	Bootstrap bool
+	// Failure is what Kafka cannot create when the addresses are wrong, and the exception that says so.
+	Failure string
+}
+
+func (i Identity) String() string { return "[" + i.Kind + " clientId=" + i.ID + i.Extra + "]" }
+
+// AdminIdentity is the identity of a client that asks and tells, as Kafka's AdminClient has it.
+func AdminIdentity() Identity {
+	return Identity{Kind: "AdminClient", ID: "adminclient-1", Failure: "Failed to create new KafkaAdminClient"}
+}
+
+// Admin makes a client for a tool that asks and tells, with the settings of a --command-config file.
+func Admin(ctx context.Context, s *tool.Streams, servers string, settings tool.Properties) (*Conn, error) {
+	return Connect(ctx, s, AdminIdentity(), servers, settings)
+}
+
+// Connect makes a client. It resolves the addresses first, as the Java clients do, but opens no connection.
+func Connect(ctx context.Context, s *tool.Streams, who Identity, servers string, settings tool.Properties, more ...kgo.Opt) (*Conn, error) {
+	c := &Settings{Properties: settings}
+	who.ID = c.Get("client.id", who.ID)
+	seeds, nodes, err := resolve(ctx, s, who, servers)
+	if err != nil {
+		return nil, err
+	}
+	opts, err := SecurityOptions(c)
+	if err != nil {
+		return nil, err
+	}
+	opts = append(opts,
+		kgo.SeedBrokers(seeds...),
+		kgo.ClientID(who.ID),
+		kgo.WithHooks(nodes),
+		kgo.RequestTimeoutOverhead(max(c.Millis("request.timeout.ms", 30_000), 100*time.Millisecond)),
+		kgo.DialTimeout(c.Millis("socket.connection.setup.timeout.ms", 10_000)),
+		kgo.MetadataMaxAge(max(c.Millis("metadata.max.age.ms", 300_000), 500*time.Millisecond)),
+		kgo.MetadataMinAge(100*time.Millisecond),
+		kgo.RetryBackoffFn(Backoff),
+		kgo.DisableClientMetrics(),
+	)
+	timeout := c.Millis("default.api.timeout.ms", 60_000)
+	if c.err != nil {
+		return nil, c.err
+	}
+	cl, err := kgo.NewClient(append(opts, more...)...)
+	if err != nil {
+		return nil, &exception.Error{Class: exception.Kafka, Text: err.Error(), Cause: err}
+	}
+	return &Conn{Client: cl, Streams: s, Timeout: timeout, nodes: nodes}, nil
+}
+
+// Who is what the client calls itself in log lines.
+func (c *Conn) Who() Identity { return c.nodes.who }
+
+// Silence ends the lines about nodes that cannot be reached.
+func (c *Conn) Silence() { c.nodes.quiet.Store(true) }
+
+// Backoff is the pause before a try, as the Java client has it: 50 ms doubled up to a second.
+func Backoff(tries int) time.Duration {
+	return min(50*time.Millisecond<<min(max(tries-1, 0), 6), time.Second)
+}
+
+// Seeds are the addresses of --bootstrap-server whose names can be looked up, for clients that are not made here.
+func Seeds(ctx context.Context, s *tool.Streams, servers string) ([]string, error) {
+	seeds, _, err := resolve(ctx, s, AdminIdentity(), servers)
+	return seeds, err
+}
+
+// resolve checks the addresses of --bootstrap-server and looks their names up.
+func resolve(ctx context.Context, s *tool.Streams, who Identity, servers string) ([]string, *nodeLog, error) {
+	nodes := &nodeLog{s: s, who: who, addresses: map[string]string{}}
+	var seeds []string
+	for server := range strings.SplitSeq(servers, ",") {
+		server = strings.TrimSpace(server)
+		if server == "" {
+			continue
+		}
+		host, port, err := SplitServer(server)
+		if err != nil {
+			return nil, nil, failure(who, "Invalid url in bootstrap.servers: "+server)
+		}
+		addresses, err := net.DefaultResolver.LookupHost(ctx, host)
+		if err != nil || len(addresses) == 0 {
+			s.Log(tool.LevelWarn, loggerUtils, "Couldn't resolve server %s from bootstrap.servers as DNS resolution failed for %s", server, host)
+			continue
+		}
+		seed := net.JoinHostPort(host, port)
+		seeds = append(seeds, seed)
+		nodes.addresses[seed] = preferV4(addresses)
+	}
+	if len(seeds) == 0 {
+		return nil, nil, failure(who, "No resolvable bootstrap urls given in bootstrap.servers")
+	}
+	return seeds, nodes, nil
+}
+
+func failure(who Identity, cause string) error {
+	return &exception.Error{Class: exception.Kafka, Text: who.Failure, Cause: exception.New(exception.Config, "%s", cause)}
+}
+
+func preferV4(addresses []string) string {
+	for _, a := range addresses {
+		if !strings.Contains(a, ":") {
+			return a
+		}
+	}
+	return addresses[0]
+}
+
+// SplitServer takes an address apart, with or without a protocol in front.
+func SplitServer(server string) (host, port string, err error) {
+	if _, rest, ok := strings.Cut(server, "://"); ok {
+		server = rest
+	}
+	host, port, err = net.SplitHostPort(server)
+	if err != nil {
+		return "", "", fmt.Errorf("split %q: %w", server, err)
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 || host == "" {
+		return "", "", fmt.Errorf("%q has no host:port", server)
+	}
+	return host, port, nil
+}
+
+// Await waits until a broker answers, so that what follows can count on a connection. The call names what the tool was about
+// to do, for the time-out's text.
+func (c *Conn) Await(ctx context.Context, call string) error {
+	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
+	defer cancel()
+	for tries := 1; ; tries++ {
+		err := c.ping(ctx)
+		if err == nil {
+			return nil
+		}
+		if denied := AuthenticationError(err); denied != nil {
+			return denied
+		}
+		if !Sleep(ctx, Backoff(tries)) {
+			return exception.Of(ctx.Err(), call)
+		}
+	}
+}
+
+func (c *Conn) ping(ctx context.Context) error {
+	if !c.Controller {
+		return c.Ping(ctx) //nolint:wrapcheck // the caller looks at it
+	}
+	_, err := c.SeedBrokers()[0].Request(ctx, APIVersionsRequest())
+	return err //nolint:wrapcheck // the caller looks at it
+}
+
+// Ask waits for a connection, sends a request to whom it belongs, and returns the answer. The name of the call is for time-outs.
+func (c *Conn) Ask(ctx context.Context, call string, req kmsg.Request) (kmsg.Response, error) {
+	if err := c.Await(ctx, call); err != nil {
+		return nil, err
+	}
+	ctx, cancel := c.Within(ctx)
+	defer cancel()
+	var resp kmsg.Response
+	var err error
+	if c.Controller {
+		resp, err = c.SeedBrokers()[0].Request(ctx, req)
+	} else {
+		resp, err = c.Request(ctx, req)
+	}
+	if err != nil {
+		return nil, exception.Of(err, call)
+	}
+	return resp, nil
+}
+
+// Sleep waits, and reports false when the context ended first.
+func Sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}
+
+// Within bounds a call by the connection's time-out.
+func (c *Conn) Within(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, c.Timeout)
+}
+
+// Supports reports whether the broker answers a request at all.
+func (c *Conn) Supports(ctx context.Context, key kmsg.Key) bool {
+	ctx, cancel := c.Within(ctx)
+	defer cancel()
+	resp, err := APIVersionsRequest().RequestWith(ctx, c.Client)
+	if err != nil {
+		return false
+	}
+	for _, k := range resp.ApiKeys {
+		if k.ApiKey == key.Int16() {
+			return true
+		}
+	}
+	return false
+}
+
+// APIVersionsRequest asks for the versions a broker speaks; brokers refuse the request without a name of the software.
+func APIVersionsRequest() *kmsg.ApiVersionsRequest {
+	req := kmsg.NewPtrApiVersionsRequest()
+	req.ClientSoftwareName, req.ClientSoftwareVersion = "bote", tool.KafkaVersion
+	return req
+}

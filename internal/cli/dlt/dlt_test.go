@@ -1,0 +1,253 @@
+package dlt
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/botehq/bote/delivery"
+	"github.com/botehq/bote/delivery/codec"
+	"github.com/botehq/bote/delivery/deliverytest"
+	"github.com/botehq/bote/internal/cli/clitest"
+	"github.com/botehq/bote/internal/cli/tool"
+	"github.com/botehq/bote/internal/cli/verb"
+)
+
+// bench is a broker with three dead letters in orders-dlt.
+func bench(t *testing.T) (run func(args ...string) (code int, out, errs string), h *deliverytest.Harness) {
+	t.Helper()
+	h = deliverytest.New(t)
+	orders := delivery.NewTopic("orders", codec.Text())
+	l, err := delivery.Listen(h.Client(), orders, "mail", func(_ context.Context, m *delivery.Message[string]) error {
+		if m.Value == "bad" {
+			return delivery.Permanent(errors.New("no such address"))
+		}
+		return errors.New("smtp is down")
+	}, delivery.BlockingRetry(delivery.Attempts(1)))
+	require.NoError(t, err)
+	h.Start(l)
+	for _, v := range []string{"a", "bad", "b"} {
+		h.Publish(orders, "k-"+v, v)
+	}
+	h.ExpectDeadLetter("orders-dlt", 3)
+	require.NoError(t, h.Stop(l))
+	servers := strings.Join(h.Cluster().ListenAddrs(), ",")
+	return func(args ...string) (int, string, string) {
+		return clitest.VerbOutput(t.Context(), NewCommand, append([]string{"--bootstrap-server", servers}, args...)...)
+	}, h
+}
+
+func TestDLTListAndCount(t *testing.T) {
+	run, _ := bench(t)
+	code, out, errs := run("ls")
+	require.Equal(t, tool.ExitOK, code, errs)
+	require.Regexp(t, `(?s)^TOPIC +OPEN +REDRIVEN +DISCARDED +OLDEST\norders-dlt +3 +0 +0 +\d{4}-.*Z\n$`, out)
+
+	code, out, errs = run("ls", "orders-dlt", "--class", "permanent")
+	require.Equal(t, tool.ExitOK, code, errs)
+	require.Len(t, strings.Split(strings.TrimSpace(out), "\n"), 2)
+	require.Regexp(t, `0:1 .* mail +orders-0@1 +permanent +errors.errorString +- +k-bad +no such address`, out)
+
+	code, out, _ = run("ls", "orders-dlt", "--limit", "2", "-o", "json")
+	require.Equal(t, tool.ExitOK, code)
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	require.Len(t, lines, 2)
+	var letter letterJSON
+	require.NoError(t, json.Unmarshal([]byte(lines[1]), &letter))
+	require.Equal(t, "bad", *letter.Value)
+	require.Equal(t, "permanent", letter.Failure.Reason)
+	require.Equal(t, int64(1), letter.Origin.Offset)
+
+	code, out, _ = run("count", "orders-dlt")
+	require.Equal(t, tool.ExitOK, code)
+	require.Regexp(t, `reason +exhausted +2\nreason +permanent +1\n`, out)
+	require.Regexp(t, `group +mail +3\n`, out)
+}
+
+func TestDLTShow(t *testing.T) {
+	run, _ := bench(t)
+	code, out, errs := run("show", "orders-dlt", "0:1")
+	require.Equal(t, tool.ExitOK, code, errs)
+	for _, want := range []string{"message:   no such address", "value:     bad", "key:       k-bad", "group:     mail", "kafka_dlt-original-topic: orders", "kafka_dlt-original-partition: 0\n", "kafka_dlt-original-offset: 1\n", "kafka_dlt-original-timestamp: 20"} {
+		require.Contains(t, out, want)
+	}
+	code, out, errs = run("show", "orders-dlt", "0:99")
+	require.Equal(t, tool.ExitError, code)
+	require.Empty(t, out)
+	require.Contains(t, errs, "no such dead letter")
+}
+
+func TestDLTRedriveAndDiscard(t *testing.T) {
+	run, h := bench(t)
+	code, _, errs := run("redrive", "orders-dlt", "--to-origin")
+	require.Equal(t, tool.ExitError, code)
+	require.Contains(t, errs, "nothing selects records")
+	code, _, errs = run("redrive", "orders-dlt", "--everything")
+	require.Equal(t, tool.ExitError, code)
+	require.Contains(t, errs, "say where to: --to-group GROUP")
+
+	code, out, _ := run("redrive", "orders-dlt", "--to-origin", "--class", "exhausted", "--dry-run")
+	require.Equal(t, tool.ExitOK, code)
+	require.Equal(t, "would send back 2 to orders; 0 parked (redriven more than 3 times)\n", out)
+	h.ExpectRecords("orders", 3)
+
+	code, out, errs = run("redrive", "orders-dlt", "--to-origin", "--class", "exhausted", "-o", "json")
+	require.Equal(t, tool.ExitOK, code, errs)
+	var task map[string]any
+	require.NoError(t, json.Unmarshal([]byte(out), &task))
+	require.InDelta(t, 2, task["sent"], 0)
+	h.ExpectRecords("orders", 5)
+
+	code, out, _ = run("discard", "orders-dlt", "--at", "0:1", "--reason", "typo")
+	require.Equal(t, tool.ExitOK, code)
+	require.Equal(t, "discarded 1\n", out)
+	_, out, _ = run("ls", "orders-dlt")
+	require.NotContains(t, out, "orders-0@")
+	_, out, _ = run("show", "orders-dlt", "0:1")
+	require.Regexp(t, `state: +discarded .* typo`, out)
+	_, out, _ = run("ls", "orders-dlt", "--all")
+	require.Equal(t, 3, strings.Count(out, "orders-0@"))
+}
+
+// A redrive to a group, and the words about what is wrong.
+func TestDLTRedriveToGroup(t *testing.T) {
+	run, _ := bench(t)
+	for _, words := range [][]string{{"--dry-run"}, nil} {
+		code, out, errs := run(append([]string{"redrive", "orders-dlt", "--to-group", "mial", "--everything"}, words...)...)
+		require.Equal(t, tool.ExitError, code)
+		require.Empty(t, out)
+		require.Equal(t, "Error: redrive: mial: no such consumer group; bote dlt count orders-dlt shows the groups of its records, "+
+			"and --force-group sends to a group that does not exist yet\n", errs)
+	}
+	code, out, errs := run("redrive", "orders-dlt", "--to-group", "stats", "--force-group", "--everything")
+	require.Equal(t, tool.ExitOK, code, errs)
+	require.Equal(t, "sent back 0; 0 parked (redriven more than 3 times); 0 are dead again so far\n"+
+		"3 of other groups are left; --group '*' takes them too\n", out)
+	code, out, errs = run("redrive", "orders-dlt", "--to-group", "mail", "--class", "exhausted")
+	require.Equal(t, tool.ExitOK, code, errs)
+	require.Equal(t, "sent back 2 to orders; 0 parked (redriven more than 3 times); 0 are dead again so far\n", out)
+	code, out, errs = run("redrive", "orders-dlt", "--to-group", "mail", "--group", "*", "--everything", "--max-redrives", "0")
+	require.Equal(t, tool.ExitOK, code, errs)
+	require.Equal(t, "sent back 0; 1 parked (redriven more than 0 times); 0 are dead again so far\n", out)
+
+	for _, words := range [][]string{{"ls", "nosuch"}, {"count", "nosuch"}, {"show", "nosuch", "0:1"}, {"redrive", "nosuch", "--to-origin", "--everything"}, {"discard", "nosuch", "--everything"}} {
+		code, out, errs = run(words...)
+		require.Equal(t, tool.ExitError, code)
+		require.Empty(t, out)
+		require.Equal(t, "Error: no topic nosuch; bote dlt ls shows what there is\n", errs, words[0])
+	}
+	_, topics, _ := run("ls")
+	require.NotContains(t, topics, "nosuch")
+}
+
+// What is misspelt is told before what is missing, and a main topic is not taken for its dead-letter topic.
+func TestDLTOfTheWrongTopic(t *testing.T) {
+	run, h := bench(t)
+	for _, words := range [][]string{
+		{"ls", "orders"},
+		{"count", "orders"},
+		{"show", "orders", "0:0"},
+		{"discard", "orders", "--at", "0:0"},
+		{"discard", "orders"},
+		{"redrive", "orders", "--to-group", "mail", "--everything", "--dry-run"},
+	} {
+		code, out, errs := run(words...)
+		require.Equal(t, tool.ExitError, code, words)
+		require.Empty(t, out)
+		require.Equal(t, "Error: orders holds no dead letters; did you mean orders-dlt?\n", errs, words)
+	}
+	require.Nil(t, h.Cluster().TopicInfo("orders-bote-state"))
+	_, _, errs := run("redrive", "orders-dlt", "--to-group", "mial")
+	require.Contains(t, errs, "mial: no such consumer group")
+	_, _, errs = run("redrive", "nosuch", "--to-group", "mail")
+	require.Equal(t, "Error: no topic nosuch; bote dlt ls shows what there is\n", errs)
+	_, _, errs = run("redrive", "orders-dlt", "--to-group", "mail")
+	require.Contains(t, errs, "nothing selects records")
+}
+
+// Dead letters may lie in a topic of any name, also beside one that is named after it.
+func TestDLTOfAnyName(t *testing.T) {
+	run, h := bench(t)
+	h.CreateTopic("orders-dlt-dlt", 1)
+	code, out, errs := run("ls", "orders-dlt")
+	require.Equal(t, tool.ExitOK, code, errs)
+	require.Equal(t, 3, strings.Count(out, "orders-0@"))
+}
+
+// A place that holds nothing, or with which all was done, is no success.
+func TestDLTOfPlaces(t *testing.T) {
+	run, h := bench(t)
+	for _, verb := range [][]string{{"redrive", "orders-dlt", "--to-origin"}, {"discard", "orders-dlt"}} {
+		code, out, errs := run(append(verb, "--at", "0:77")...)
+		require.Equal(t, tool.ExitError, code)
+		require.Empty(t, out)
+		require.Equal(t, "Error: orders-dlt at 0:77: no such dead letter\n", errs)
+	}
+	code, out, errs := run("redrive", "orders-dlt", "--to-origin", "--at", "0:0", "--at", "0:77")
+	require.Equal(t, tool.ExitError, code)
+	require.Contains(t, out, "sent back 1 to orders;")
+	require.Equal(t, "Error: orders-dlt at 0:77: no such dead letter\n", errs)
+	for _, verb := range [][]string{{"redrive", "orders-dlt", "--to-origin"}, {"discard", "orders-dlt"}} {
+		code, out, errs = run(append(verb, "--at", "0:0")...)
+		require.Equal(t, tool.ExitOK, code, "what a run before did is skipped")
+		require.Contains(t, out, " 0; nothing that is selected is open\n")
+		require.Regexp(t, `^0:0 was redriven at 20.*; --all takes it again\n$`, errs)
+		code, out, _ = run(append(verb, "--at", "0:0", "-o", "json")...)
+		require.Equal(t, tool.ExitOK, code)
+		require.True(t, json.Valid([]byte(out)), out)
+	}
+	h.ExpectRecords("orders", 4)
+	code, _, errs = run("redrive", "orders-dlt", "--to-origin", "--at", "0:0", "--all")
+	require.Equal(t, tool.ExitOK, code, errs)
+	code, out, errs = run("discard", "orders-dlt", "--everything")
+	require.Equal(t, tool.ExitOK, code, errs)
+	require.Equal(t, "discarded 2\n", out)
+	_, out, _ = run("show", "orders-dlt", "0:1")
+	require.Regexp(t, `state: +discarded at 20\S+Z by \S+\n`, out)
+	code, out, errs = run("discard", "orders-dlt", "--everything")
+	require.Equal(t, tool.ExitOK, code, errs)
+	require.Equal(t, "discarded 0; nothing that is selected is open\n", out)
+	code, out, errs = run("redrive", "orders-dlt", "--to-origin", "--everything")
+	require.Equal(t, tool.ExitOK, code, errs)
+	require.Equal(t, "sent back 0; nothing that is selected is open\n", out)
+}
+
+// Without a broker the error says what to do.
+func TestDLTWithoutABroker(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	addr := l.Addr().String()
+	require.NoError(t, l.Close())
+	code, _, errs := clitest.VerbOutput(t.Context(), NewCommand, "ls", "-b", addr)
+	require.Equal(t, tool.ExitError, code)
+	require.Contains(t, errs, "is the broker running? bote serve starts one, and -b names another")
+	require.Equal(t, 1, strings.Count(errs, "\n"), errs)
+}
+
+// An interrupted redrive says what it did, and nothing else.
+func TestDLTRedriveInterrupted(t *testing.T) {
+	_, h := bench(t)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
+	var out, errs bytes.Buffer
+	code := make(chan int)
+	go func() {
+		s := clitest.NewStreams(strings.NewReader(""), &out, &errs)
+		code <- verb.Run(ctx, s, NewCommand(s), []string{"redrive", "orders-dlt", "--to-origin", "--everything", "--rate", "0.001", "-b", strings.Join(h.Cluster().ListenAddrs(), ",")})
+	}()
+	require.Eventually(t, func() bool {
+		p := h.Cluster().PartitionInfos("orders-dlt-bote-state")
+		return len(p) == 1 && p[0].HighWatermark >= 2 // the claim, and the note of the first record
+	}, 20*time.Second, 5*time.Millisecond)
+	cancel(errors.New("interrupt signal received"))
+	require.Equal(t, tool.ExitInterrupted, <-code)
+	require.Contains(t, out.String(), "sent back 1 to orders;")
+	require.Empty(t, errs.String())
+}

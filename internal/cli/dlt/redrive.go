@@ -1,0 +1,245 @@
+package dlt
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os/user"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/botehq/bote/delivery"
+	"github.com/botehq/bote/delivery/dlt"
+	"github.com/botehq/bote/internal/cli/tool"
+	"github.com/botehq/bote/internal/cli/verb"
+)
+
+// redriveFlags are the flags of bote dlt redrive.
+type redriveFlags struct {
+	filterFlags
+
+	toGroup, topic, tier string
+	toOrigin             bool
+	everything           bool
+	dryRun               bool
+	forceGroup           bool
+	unwatched            bool
+	rate                 float64
+	maxRedrives          int
+}
+
+func (o *redriveFlags) addFlags(cmd *cobra.Command) {
+	o.filterFlags.addFlags(cmd, "at most so many records; 0 is all")
+	f := cmd.Flags()
+	f.StringVar(&o.toGroup, "to-group", "", "to the first retry topic of this group's chain, so that no other group sees it again; takes the records that this group gave up, unless --group says otherwise")
+	f.BoolVar(&o.forceGroup, "force-group", false, "with --to-group: also if the group does not exist")
+	f.BoolVar(&o.toOrigin, "to-origin", false, "to the topic it was first read from, for all groups")
+	f.StringVar(&o.topic, "to-topic", "", "to this topic")
+	f.StringVar(&o.tier, "tier", "", "with --to-group: this retry topic, for records that do not name one")
+	f.BoolVar(&o.everything, "everything", false, "redrive all open records when no filter is given")
+	f.BoolVar(&o.dryRun, "dry-run", false, "only say what would go where")
+	f.BoolVar(&o.unwatched, "unwatched", false, "do not wait after the first 100 records to see whether more than 5 of them are dead again")
+	f.Float64Var(&o.rate, "rate", 100, "records a second")
+	f.IntVar(&o.maxRedrives, "max-redrives", 3, "a record redriven so often goes to <main topic>-parked")
+	cmd.MarkFlagsMutuallyExclusive("to-group", "to-origin", "to-topic")
+}
+
+// check tells what is missing on the command line.
+func (o *redriveFlags) check() error {
+	if o.toGroup == "" && o.topic == "" && !o.toOrigin {
+		return verb.UsageError{Err: errors.New("say where to: --to-group GROUP sends to the group that failed and no other, " +
+			"--to-origin to the topic it came from and all its groups, --to-topic TOPIC to any topic")}
+	}
+	return nil
+}
+
+// checkSelection refuses to redrive everything by accident. A group that does not exist is told before.
+func (o *redriveFlags) checkSelection(cmd *cobra.Command, d *dlt.DLT) error {
+	if o.everything || o.selective(cmd) {
+		return nil
+	}
+	if o.toGroup != "" && !o.forceGroup {
+		if err := d.CheckGroup(cmd.Context(), o.toGroup); err != nil {
+			return fmt.Errorf("redrive: %w", err)
+		}
+	}
+	return errNoSelection
+}
+
+func (o *redriveFlags) target() dlt.Target {
+	switch {
+	case o.toOrigin:
+		return dlt.ToOrigin()
+	case o.topic != "":
+		return dlt.ToTopic(o.topic)
+	}
+	return dlt.ToGroup(o.toGroup)
+}
+
+func (o *redriveFlags) options() []dlt.Option {
+	opts := []dlt.Option{dlt.Rate(o.rate), dlt.MaxRedrives(o.maxRedrives), dlt.Actor(actor())}
+	if o.dryRun {
+		opts = append(opts, dlt.DryRun())
+	}
+	if o.forceGroup {
+		opts = append(opts, dlt.ForceGroup())
+	}
+	if o.unwatched {
+		opts = append(opts, dlt.Unwatched())
+	}
+	if o.tier != "" {
+		opts = append(opts, dlt.Tier(o.tier))
+	}
+	return opts
+}
+
+// actor is who is logged in, for the record of what was done.
+func actor() string {
+	u, err := user.Current()
+	if err != nil {
+		return ""
+	}
+	return u.Username
+}
+
+// newRedriveCommand is bote dlt redrive: send records back.
+func newRedriveCommand(s *tool.Streams, o *options) *cobra.Command {
+	r := &redriveFlags{}
+	cmd := &cobra.Command{
+		Use:   "redrive TOPIC",
+		Short: "Send records of a dead-letter topic back to be handled again",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			asJSON, err := o.json()
+			if err != nil {
+				return err
+			}
+			if err := r.check(); err != nil {
+				return err
+			}
+			return o.openTopic(cmd.Context(), s, args[0], func(c *delivery.Client, d *dlt.DLT) error {
+				if err := r.checkSelection(cmd, d); err != nil {
+					return err
+				}
+				filter, err := r.filter(cmd, c.Clock().Now())
+				if err != nil {
+					return err
+				}
+				missing, proceed, err := reportPlaces(cmd.Context(), s, d, args[0], filter)
+				if err != nil || !proceed {
+					return errors.Join(err, missing)
+				}
+				task, err := d.Redrive(cmd.Context(), filter, r.target(), r.options()...)
+				if err != nil && task.Selected == 0 {
+					return err
+				}
+				return errors.Join(err, writeTask(s, task, r, asJSON), missing)
+			})
+		},
+	}
+	r.addFlags(cmd)
+	return cmd
+}
+
+func writeTask(s *tool.Streams, t dlt.Task, r *redriveFlags, asJSON bool) error {
+	if asJSON {
+		return verb.WriteJSON(s.Out, map[string]any{
+			"redrive_id": t.ID, "dry_run": r.dryRun, "selected": t.Selected, "sent": t.Sent,
+			"parked": t.Parked, "came_back": t.CameBack, "other_groups": t.OtherGroups, "targets": t.Targets,
+		})
+	}
+	if t.Selected+t.OtherGroups == 0 {
+		s.Printf("sent back 0; %s\n", nothingSelected(r.all))
+		return nil
+	}
+	verb, tail := "sent back", fmt.Sprintf("; %d are dead again so far", t.CameBack)
+	if r.dryRun {
+		verb, tail = "would send back", ""
+	}
+	s.Printf("%s %d%s; %d parked (redriven more than %d times)%s\n", verb, t.Sent, targetList(t), t.Parked, r.maxRedrives, tail)
+	if t.OtherGroups > 0 {
+		s.Printf("%d of other groups are left; --group '*' takes them too\n", t.OtherGroups)
+	}
+	return nil
+}
+
+// nothingSelected says why nothing was done.
+func nothingSelected(all bool) string {
+	if all {
+		return "no dead letter is selected"
+	}
+	return "nothing that is selected is open"
+}
+
+// targetList names where records were sent, with their numbers if that is more
+// than one topic.
+func targetList(t dlt.Task) string {
+	topics := slices.Sorted(maps.Keys(t.Targets))
+	switch len(topics) {
+	case 0:
+		return ""
+	case 1:
+		return " to " + topics[0]
+	}
+	for i, topic := range topics {
+		topics[i] = fmt.Sprintf("%s (%d)", topic, t.Targets[topic])
+	}
+	return " to " + strings.Join(topics, ", ")
+}
+
+// newDiscardCommand is bote dlt discard: mark dead letters as done.
+func newDiscardCommand(s *tool.Streams, o *options) *cobra.Command {
+	f := &filterFlags{}
+	var reason string
+	var everything bool
+	cmd := &cobra.Command{
+		Use:   "discard TOPIC",
+		Short: "Mark dead letters as done; nothing is deleted",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			asJSON, err := o.json()
+			if err != nil {
+				return err
+			}
+			return o.openTopic(cmd.Context(), s, args[0], func(c *delivery.Client, d *dlt.DLT) error {
+				if !everything && !f.selective(cmd) {
+					return errNoSelection
+				}
+				filter, err := f.filter(cmd, c.Clock().Now())
+				if err != nil {
+					return err
+				}
+				missing, proceed, err := reportPlaces(cmd.Context(), s, d, args[0], filter)
+				if err != nil || !proceed {
+					return errors.Join(err, missing)
+				}
+				n, err := d.Discard(cmd.Context(), filter, actor(), reason)
+				if err != nil && n == 0 {
+					return err
+				}
+				err = errors.Join(err, missing)
+				switch {
+				case asJSON:
+					return errors.Join(err, verb.WriteJSON(s.Out, map[string]int{"discarded": n}))
+				case n == 0:
+					s.Printf("discarded 0; %s\n", nothingSelected(f.all))
+				default:
+					s.Printf("discarded %d\n", n)
+				}
+				return err
+			})
+		},
+	}
+	f.addFlags(cmd, "at most so many records; 0 is all")
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for the record")
+	cmd.Flags().BoolVar(&everything, "everything", false, "discard all open records when no filter is given")
+	return cmd
+}
+
+// splitHeader splits name=value.
+func splitHeader(s string) (name, value string) {
+	name, value, _ = strings.Cut(s, "=")
+	return name, value
+}

@@ -1,0 +1,131 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/botehq/bote/internal/cli/tool"
+	"github.com/botehq/bote/internal/cli/verb"
+)
+
+// healthOptions are the flags of health.
+type healthOptions struct {
+	bootstrap string
+	wait      time.Duration
+	timeout   time.Duration
+}
+
+func (o *healthOptions) addFlags(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVarP(&o.bootstrap, "bootstrap-server", "b", "localhost:9092", "`host:port` of the broker")
+	f.DurationVar(&o.wait, "wait", 0, "how long to wait for the broker to become ready; without it, one attempt")
+	f.DurationVar(&o.timeout, "timeout", 5*time.Second, "how long one attempt may take")
+}
+
+// NewHealthCommand is bote health.
+func NewHealthCommand(s *tool.Streams) *cobra.Command {
+	var o healthOptions
+	c := &cobra.Command{
+		Use:     "health [HOST:PORT]",
+		Short:   "Ask a broker whether it is ready",
+		Long:    "Ask a broker whether it is ready: it must answer a client and know a leader for every partition. Exit code 0 if so, 1 if not.",
+		Example: "  bote health --wait 30s localhost:9092",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, addresses []string) error {
+			if len(addresses) > 0 {
+				o.bootstrap = addresses[0]
+			}
+			report, err := o.check(c.Context())
+			if err != nil && c.Context().Err() != nil {
+				return verb.CodeError(tool.Interrupted(c.Context()))
+			}
+			if err != nil {
+				return fmt.Errorf("%s is not ready: %w", o.bootstrap, err)
+			}
+			s.Printf("%s\n", report)
+			return nil
+		},
+	}
+	o.addFlags(c)
+	return c
+}
+
+// check asks until there is a good answer or the time to wait is over.
+func (o *healthOptions) check(ctx context.Context) (string, error) {
+	const between = 100 * time.Millisecond
+	deadline := time.Now().Add(o.wait)
+	for {
+		report, err := o.ask(ctx)
+		if err == nil || time.Until(deadline) < between {
+			return report, err
+		}
+		select {
+		case <-ctx.Done():
+			return "", errors.Join(ctx.Err(), err)
+		case <-time.After(between):
+		}
+	}
+}
+
+func (o *healthOptions) ask(ctx context.Context) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, o.timeout)
+	defer cancel()
+	client, err := kgo.NewClient(kgo.SeedBrokers(o.bootstrap), kgo.ClientID("bote-health"), kgo.RequestRetries(0), kgo.DialTimeout(o.timeout))
+	if err != nil {
+		return "", fmt.Errorf("make client: %w", err)
+	}
+	defer client.Close()
+	req := kmsg.NewPtrMetadataRequest()
+	req.Topics = nil // all of them
+	resp, err := req.RequestWith(ctx, client)
+	if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, errRefusedOnWindows) {
+		return "", fmt.Errorf("ask for metadata: %w. Is a broker running there? `bote serve` starts one.", err) //nolint:staticcheck // two sentences
+	}
+	if err != nil {
+		return "", fmt.Errorf("ask for metadata: %w", err)
+	}
+	partitions, leaderless := 0, 0
+	for _, t := range resp.Topics {
+		for _, p := range t.Partitions {
+			partitions++
+			if p.Leader < 0 {
+				leaderless++
+			}
+		}
+	}
+	if leaderless > 0 {
+		return "", fmt.Errorf("%d of %d partitions have no leader", leaderless, partitions)
+	}
+	if err := o.checkAdvertised(ctx, client, resp.Brokers); err != nil {
+		return "", err
+	}
+	cluster := "?"
+	if resp.ClusterID != nil {
+		cluster = *resp.ClusterID
+	}
+	return fmt.Sprintf("ready: cluster %s, %d broker(s), %d topic(s), %d partition(s)", cluster, len(resp.Brokers), len(resp.Topics), partitions), nil
+}
+
+// errRefusedOnWindows is WSAECONNREFUSED.
+const errRefusedOnWindows = syscall.Errno(10061)
+
+// checkAdvertised connects to the brokers where clients are sent to: a broker that answers here and names an address at which
+// nothing answers is of use to nobody.
+func (o *healthOptions) checkAdvertised(ctx context.Context, client *kgo.Client, brokers []kmsg.MetadataResponseBroker) error {
+	for _, b := range brokers {
+		req := kmsg.NewPtrApiVersionsRequest()
+		if _, err := client.Broker(int(b.NodeID)).RetriableRequest(ctx, req); err != nil {
+			return fmt.Errorf("broker %d tells clients to connect to %s (advertised.listeners), where it does not answer: %w", b.NodeID, net.JoinHostPort(b.Host, strconv.Itoa(int(b.Port))), err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,111 @@
+package server
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"net"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/botehq/bote/internal/cli/tool"
+	"github.com/botehq/bote/internal/cli/verb"
+	"github.com/botehq/bote/internal/config"
+)
+
+// serveOptions are the flags of serve.
+type serveOptions struct {
+	config   string
+	settings []string
+	dataDir  string
+	listen   string
+	debug    bool
+}
+
+func (o *serveOptions) addFlags(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVarP(&o.config, "config", "c", "", "`file` of settings, as Kafka's server.properties; without it, bote's defaults")
+	f.StringArrayVar(&o.settings, "set", nil, "a setting, `name=value`, that wins over the file's; may be repeated")
+	f.StringVar(&o.dataDir, "data-dir", "", "`directory` for the data, in place of log.dirs; formatted if it is empty")
+	f.StringVar(&o.listen, "listen", "", "`host:port` for clients, in place of listeners")
+	f.BoolVar(&o.debug, "debug", false, "log everything")
+}
+
+// NewServeCommand is bote serve.
+func NewServeCommand(s *tool.Streams) *cobra.Command {
+	var o serveOptions
+	c := &cobra.Command{
+		Use:   "serve [FILE]",
+		Short: "Run the broker",
+		Long:  "Run the broker in the foreground until Ctrl-C or a termination signal. The log goes to stdout and, if LOG_DIR is set, to server.log in that directory.",
+		Example: "  bote serve\n" +
+			"  bote serve config/server.properties\n" +
+			"  bote serve --data-dir data --listen localhost:9092",
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, files []string) error {
+			if len(files) > 0 && o.config != "" {
+				return verb.UsageError{Err: fmt.Errorf("%s and --config %s both name the file of settings: give one", files[0], o.config)}
+			}
+			o.config = cmp.Or(o.config, strings.Join(files, ""))
+			values, err := o.values()
+			if err != nil {
+				return err
+			}
+			level := slog.LevelInfo
+			if o.debug {
+				level = slog.LevelDebug
+			}
+			v, closing := newServing(s, level)
+			defer closing()
+			v.values = values
+			if code := v.run(c.Context()); code != tool.ExitOK {
+				return verb.CodeError(code)
+			}
+			return nil
+		},
+	}
+	o.addFlags(c)
+	return c
+}
+
+// values are the settings of the file with the flags laid over them.
+func (o *serveOptions) values() (map[string]string, error) {
+	values, err := tool.OptionalProperties(o.config)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no file %s", o.config)
+	}
+	if unreadable, ok := errors.AsType[*fs.PathError](err); ok {
+		return nil, unreadable // it says what was done with which file
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read settings: %w", err)
+	}
+	for _, word := range o.settings {
+		setting, err := tool.ParsePairs([]string{word}, false)
+		if err != nil {
+			return nil, verb.UsageError{Err: fmt.Errorf("--set wants name=value: %s", word)}
+		}
+		maps.Copy(values, setting)
+	}
+	if o.dataDir != "" {
+		delete(values, "log.dir")
+		values["log.dirs"] = o.dataDir
+	}
+	if o.listen != "" {
+		if _, port, err := net.SplitHostPort(o.listen); err != nil || !isPort(port) {
+			return nil, verb.UsageError{Err: fmt.Errorf("--listen wants host:port, such as localhost:9092: %s", o.listen)}
+		}
+		config.ListenAt(values, o.listen)
+	}
+	return values, nil
+}
+
+func isPort(text string) bool {
+	_, err := strconv.ParseUint(text, 10, 16)
+	return err == nil
+}

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package server
+
+// CoarseTimers does nothing here.
+func CoarseTimers([]string) {}

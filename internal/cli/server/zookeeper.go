@@ -1,0 +1,19 @@
+package server
+
+import (
+	"context"
+
+	"github.com/botehq/bote/internal/cli/tool"
+)
+
+// RunZookeeperStart stands where older instructions start ZooKeeper before the broker.
+func RunZookeeperStart(_ context.Context, s *tool.Streams, _ []string) int {
+	s.Printf("No ZooKeeper is needed: bote keeps its metadata itself. Go on with kafka-server-start.\n")
+	return tool.ExitOK
+}
+
+// RunZookeeperStop stands where older instructions stop ZooKeeper behind the broker.
+func RunZookeeperStop(_ context.Context, s *tool.Streams, _ []string) int {
+	s.Printf("No ZooKeeper is running, and none is needed.\n")
+	return tool.ExitOK
+}

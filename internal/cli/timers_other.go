@@ -1,6 +1,0 @@
-//go:build !linux
-
-package cli
-
-// CoarseTimers does nothing here.
-func CoarseTimers([]string) {}

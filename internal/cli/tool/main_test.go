@@ -1,0 +1,9 @@
+package tool_test
+
+import (
+	"testing"
+
+	"github.com/botehq/bote/internal/cli/clitest"
+)
+
+func TestMain(m *testing.M) { clitest.VerifyNoLeaks(m) }

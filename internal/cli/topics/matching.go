@@ -1,0 +1,38 @@
+package topics
+
+import (
+	"slices"
+
+	"github.com/botehq/bote/internal/cli/client"
+)
+
+// matching returns the names of the topics that a pattern means, in name order. A topic of just that name wins over the regular
+// expression that the name would be.
+func matching(topics []client.Topic, pattern string, excludeInternal bool) ([]string, error) {
+	var names []string
+	if slices.ContainsFunc(topics, func(t client.Topic) bool { return t.Name == pattern }) {
+		names = append(names, pattern)
+	}
+	allowed := func(string) bool { return true }
+	if pattern != "" {
+		re, err := client.TopicPattern(pattern)
+		if err != nil {
+			return nil, err
+		}
+		allowed = re.MatchString
+	}
+	for _, t := range topics {
+		if len(names) == 1 && names[0] == pattern {
+			break
+		}
+		if allowed(t.Name) {
+			names = append(names, t.Name)
+		}
+	}
+	if excludeInternal {
+		names = slices.DeleteFunc(names, func(n string) bool {
+			return slices.ContainsFunc(topics, func(t client.Topic) bool { return t.Name == n && client.IsInternal(t) })
+		})
+	}
+	return names, nil
+}

@@ -1,0 +1,72 @@
+// Package verb owns what bote's own commands have in common, which use cobra: how they run and end, and how they print tables and
+// objects. Kafka's tools have nothing of it.
+package verb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/botehq/bote/internal/cli/exception"
+	"github.com/botehq/bote/internal/cli/tool"
+)
+
+// Run runs a command with the arguments behind its name and returns the exit code. It prints the errors itself.
+func Run(ctx context.Context, s *tool.Streams, root *cobra.Command, args []string) int {
+	root.SilenceUsage, root.SilenceErrors = true, true // said below
+	root.SetArgs(args)
+	root.SetIn(s.In)
+	root.SetOut(s.Out)
+	root.SetErr(s.Err)
+	root.InitDefaultCompletionCmd(args...)
+	for _, c := range root.Commands() {
+		if c.HasSubCommands() {
+			c.RunE, c.Args = mustNameOne, cobra.ArbitraryArgs
+		}
+	}
+	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return tool.ExitOK
+	}
+	if code, ok := errors.AsType[CodeError](err); ok {
+		return int(code) // it has said everything
+	}
+	text := exception.InFull(err)
+	if strings.HasPrefix(text, "accepts ") || strings.HasPrefix(text, "requires at least") { // cobra on the number of words
+		text = "usage: " + cmd.UseLine()
+	}
+	s.Remark("Error: %s\n", text)
+	if isUsage(err) {
+		s.Remark("Run '%s --help' for usage.\n", cmd.CommandPath())
+	}
+	return tool.ExitError
+}
+
+// isUsage reports whether help would help. Cobra's own errors about words and flags have no type.
+func isUsage(err error) bool {
+	if _, ok := errors.AsType[UsageError](err); ok {
+		return true
+	}
+	for _, start := range []string{"unknown command", "unknown flag", "unknown shorthand", "flag needs an argument", "invalid argument", "accepts ", "requires ", "required flag", "at least one of the flags", "if any flags in the group"} {
+		if strings.HasPrefix(err.Error(), start) {
+			return true
+		}
+	}
+	return false
+}
+
+// mustNameOne is the RunE of a command that only has others below it: without it cobra shows help for any unknown word, and
+// calls that a success.
+func mustNameOne(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return c.Help() //nolint:wrapcheck // writing it failed
+	}
+	names := make([]string, 0, len(c.Commands()))
+	for _, sub := range c.Commands() {
+		names = append(names, sub.Name())
+	}
+	return UsageError{Err: fmt.Errorf("unknown command %q for %q: it has %s", args[0], c.CommandPath(), strings.Join(names, ", "))}
+}
