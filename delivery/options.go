@@ -436,8 +436,9 @@ func DLTRequeue() DeadLetterHandlerOption { return func(c *config) { c.dltFailur
 func DLTSkip() DeadLetterHandlerOption { return func(c *config) { c.dltFailure = dltSkip } }
 
 // DeadLetterHandler consumes the dead-letter topics with h. While h fails, the
-// record is delivered again, 1 s doubling up to 5 min apart, without end. It
-// ends an earlier NoDLT or OnExhausted(LogAndSkip).
+// record is delivered again, for ever: first after 1 s, then after twice as long
+// each time, up to 5 min. DeadLetterHandler ends an earlier NoDLT or
+// OnExhausted(LogAndSkip).
 func DeadLetterHandler(h Handler, opts ...DeadLetterHandlerOption) Option {
 	return func(c *config) {
 		c.wantDeadLetters()

@@ -62,7 +62,7 @@ type Catalog struct {
 	turn   chan struct{}
 	seen   int64          // what others changed up to here is in the snapshot; guarded by turn
 	own    map[int64]bool // revisions of this catalog's own transactions that the watch has not told yet; guarded by turn
-	report func(error)    // gets why a change that another broker made could not be taken over; nil if nobody follows; guarded by turn
+	report func(error)    // called with the error if a change by another broker cannot be applied; nil unless Follow runs; guarded by turn
 
 	taking chan struct{} // held by whoever takes a producer ID
 	pids   producerIDs   // guarded by taking

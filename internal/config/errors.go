@@ -8,8 +8,8 @@ type Error struct {
 	Text string
 	// Class is the exception Kafka throws with it.
 	Class string
-	// Advice says what to do, to somebody who runs bote serve. Kafka's errors have no such
-	// sentence, and most of ours need none.
+	// Advice tells the operator what to do. bote serve prints it below the error. It is
+	// empty for most errors.
 	Advice string
 }
 

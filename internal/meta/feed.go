@@ -83,7 +83,7 @@ func (f *Feed) Watch(prefix string, from int64) Events {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	w := &watcher{f: f, prefix: prefix, from: from, lost: f.lost}
-	if f.lostNow { // the changes that are asked for may have happened, and nobody will publish them
+	if f.lostNow { // unpublished changes may be among those that the watch asks for
 		w.lost--
 	}
 	return w

@@ -10,8 +10,8 @@ import (
 	"github.com/botehq/bote/internal/meta"
 )
 
-// TestWatchAfterLost: whoever has read everything, and begins to watch after changes whose
-// outcomes are not known, is told to read again: some of those asked for may have happened.
+// TestWatchAfterLost: a watch that begins behind changes with unknown outcomes is told to
+// read again, because some of these changes may have happened.
 func TestWatchAfterLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := meta.NewFeed(5)

@@ -64,9 +64,9 @@ func (s *slot) free() {
 // errMalformed is what a frame is that cannot be a request.
 var errMalformed = errors.New("malformed frame")
 
-// TakeTurn has a request run after those of its connection that took a turn before it. It
-// waits for before, unless that is nil, and calls over when it is done. Only Serve may call
-// TakeTurn.
+// TakeTurn puts a request behind all requests of its connection that took a turn before.
+// The request must wait for before, unless that is nil, and call over when it is done. Only
+// Serve may call TakeTurn.
 func (c *Conn) TakeTurn() (before <-chan struct{}, over func()) {
 	turn := make(chan struct{})
 	before, c.lastTurn = c.lastTurn, turn

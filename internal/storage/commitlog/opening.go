@@ -81,19 +81,16 @@ func (o *Opening) load(ctx context.Context, l *Log) (storage.Recovered, error) {
 	s.mu.Unlock()
 	clean := s.clean && !created && !unseen
 	rec, err := l.load(ctx, clean, point, start)
-	if err == nil && !created && !clean && l.End() == 0 {
-		err = l.rewriteMetadata()
-	}
 	if err != nil {
 		if created {
 			err = errors.Join(err, s.undoCreate(l))
 		}
 		return storage.Recovered{}, err
 	}
-	l.failuresSeen.Store(neverSeen)
-	if created || clean || l.End() == 0 {
-		l.failuresSeen.Store(failures)
+	if !created && !clean && (l.End() > 0 || l.rewriteMetadata() != nil) { // what cannot be rewritten, Settle syncs by itself
+		failures = neverSeen
 	}
+	l.failuresSeen.Store(failures)
 	l.closeIdle(time.Now().Add(time.Hour)) // whoever appends or reads opens what it needs
 	o.note(l, created)
 	return rec, nil
@@ -308,17 +305,15 @@ func (l *Log) metadata() []byte {
 
 // rewriteMetadata writes the file once more as it is. The process that created it may have
 // been killed before it was synced, and the system may have lost it since and told that
-// process: now a sync of the volume proves it.
+// process. Once it is rewritten, a sync of the volume proves it, which costs less than a
+// sync of each file.
 func (l *Log) rewriteMetadata() error {
 	f, err := l.store.fs.OpenFile(filepath.Join(l.dir, metadataFile), os.O_RDWR)
 	if err != nil {
-		return fmt.Errorf("rewrite the metadata of %s: %w", l.dir, err)
+		return err
 	}
 	_, err = f.WriteAt(l.metadata(), 0)
-	if err := errors.Join(err, f.Close()); err != nil {
-		return fmt.Errorf("rewrite the metadata of %s: %w", l.dir, err)
-	}
-	return nil
+	return errors.Join(err, f.Close())
 }
 
 // forgetNamesake drops from the checkpoints a partition that had the name before:
