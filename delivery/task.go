@@ -76,7 +76,7 @@ func (t *task) deliveries(resumed bool) {
 			t.result("interrupted")
 			return
 		}
-		again, wait := t.settle(err) // with the slot: after a Halt nobody else must get it
+		again, wait := t.settle(err) // the task keeps its slot until then: after a Halt no other record may get it
 		if !again || !t.park(t.now().Add(wait)) {
 			return
 		}

@@ -33,7 +33,7 @@ func TestReadyWhileTheDiskHangs(t *testing.T) {
 		code, _ := ready()
 		return code == http.StatusOK
 	}
-	require.Eventually(t, isReady, 10*time.Second, time.Millisecond, "Serve has begun")
+	require.Eventually(t, isReady, 10*time.Second, time.Millisecond, "the listeners are up")
 	gate := make(chan struct{})
 	var probes sync.WaitGroup
 	disk.Inject(func(op vfs.Op, name string) error {

@@ -8,8 +8,8 @@ type Error struct {
 	Text string
 	// Class is the exception that Kafka throws with this text.
 	Class string
-	// Advice tells somebody who runs bote serve what to do. Kafka's errors have no such sentence, and most of ours need
-	// none.
+	// Advice tells the operator what to do. bote serve prints it below the error. It is
+	// empty for most errors.
 	Advice string
 }
 

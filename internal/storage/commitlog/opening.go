@@ -75,19 +75,16 @@ func (o *Opening) load(ctx context.Context, l *Log) (storage.Recovered, error) {
 	s.mu.Unlock()
 	clean := s.clean && !created && !unseen
 	rec, err := l.load(ctx, clean, point, start)
-	if err == nil && !created && !clean && l.End() == 0 {
-		err = l.rewriteMetadata()
-	}
 	if err != nil {
 		if created {
 			err = errors.Join(err, s.undoCreate(l))
 		}
 		return storage.Recovered{}, err
 	}
-	l.failuresSeen.Store(neverSeen)
-	if created || clean || l.End() == 0 {
-		l.failuresSeen.Store(failures)
+	if !created && !clean && (l.End() > 0 || l.rewriteMetadata() != nil) { // a file that cannot be rewritten, Settle syncs by itself
+		failures = neverSeen
 	}
+	l.failuresSeen.Store(failures)
 	l.closeIdle(time.Now().Add(time.Hour)) // the first append or read opens what it needs
 	o.note(l, created)
 	return rec, nil

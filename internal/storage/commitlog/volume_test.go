@@ -20,91 +20,100 @@ import (
 	"github.com/botehq/bote/internal/topic"
 )
 
-// losingVolume holds the first sync of the volume and then makes it fail. Everything that
-// is not on the disk by then is lost, and no other sync of the volume reports that.
-func losingVolume(f *vfs.Faulty, firstFile *gate) *gate {
-	g := newGate()
+// losing is a store on a disk whose first sync of the volume loses everything that is not on
+// the disk by then. That sync fails; no later one reports the loss.
+type losing struct {
+	*commitlog.Store
+	mem    *vfs.Mem
+	faulty *vfs.Faulty
+	logs   []outcome
+	file   *gate // holds the first sync of a segment
+	volume *gate // holds that sync of the volume
+}
+
+func openLosing(t *testing.T, logs int) *losing {
+	t.Helper()
+	d := &losing{mem: vfs.NewStrictMem(), file: newGate(), volume: newGate()}
+	d.faulty = vfs.NewFaulty(d.mem)
+	var err error
+	d.Store, err = commitlog.Open(commitlog.Config{FS: d.faulty, Dir: "/data"})
+	require.NoError(t, err)
+	d.logs = openSeveral(t, d.Store, logs)
 	var once sync.Once
-	f.Inject(func(op vfs.Op, name string) (err error) {
+	d.faulty.Inject(func(op vfs.Op, name string) (err error) {
 		if op == vfs.OpSync && strings.HasSuffix(name, ".log") {
-			firstFile.pass()
+			d.file.pass()
 		}
 		if op == vfs.OpSyncFS {
 			once.Do(func() {
-				g.pass()
+				d.volume.pass()
 				err = &vfs.FaultError{Err: syscall.EIO, Forget: true}
 			})
 		}
 		return err
 	})
-	return g
+	return d
+}
+
+// fill appends to the first log, and to the others while its sync is held.
+func (d *losing) fill(t *testing.T, logs []outcome, appendTo func(*testing.T, *commitlog.Log)) {
+	t.Helper()
+	appendTo(t, logs[0].Log)
+	<-d.file.inside
+	for _, l := range logs[1:] {
+		appendTo(t, l.Log)
+	}
+}
+
+// requireFailed requires that logs fail and announce nothing, and that the stop is not clean.
+func (d *losing) requireFailed(t *testing.T, logs []outcome) {
+	t.Helper()
+	for _, l := range logs {
+		requireFailed(t, l, 0)
+	}
+	require.Error(t, d.Close())
 }
 
 // TestAVolumeThatFailedOnceIsNotBelieved: Linux reports lost writes once, to the next sync
 // of the volume. After that each log must sync its own files.
 func TestAVolumeThatFailedOnceIsNotBelieved(t *testing.T) {
 	t.Parallel()
-	check := func(t *testing.T, s *commitlog.Store, later []outcome) {
-		t.Helper()
-		for _, l := range later {
-			requireFailed(t, l, 0)
-		}
-		require.Error(t, s.Close())
-	}
 	t.Run("appended during a round that failed", func(t *testing.T) {
 		t.Parallel()
-		faulty := vfs.NewFaulty(vfs.NewStrictMem())
-		s, err := commitlog.Open(commitlog.Config{FS: faulty, Dir: "/data"})
-		require.NoError(t, err)
-		logs := openSeveral(t, s, 16)
-		files := newGate()
-		volume := losingVolume(faulty, files)
-		fillRound(t, files, logs[:8])
-		<-volume.inside
-		for _, l := range logs[8:] {
+		d := openLosing(t, 16)
+		d.fill(t, d.logs[:8], appendOne)
+		close(d.file.open)
+		<-d.volume.inside
+		for _, l := range d.logs[8:] {
 			appendOne(t, l.Log)
 		}
-		close(volume.open)
-		check(t, s, logs[1:])
+		close(d.volume.open)
+		d.requireFailed(t, d.logs[1:])
 	})
 	t.Run("the failure is reported to Settle", func(t *testing.T) {
 		t.Parallel()
-		faulty := vfs.NewFaulty(vfs.NewStrictMem())
-		s, err := commitlog.Open(commitlog.Config{FS: faulty, Dir: "/data"})
-		require.NoError(t, err)
-		logs := openSeveral(t, s, 9)
-		files := newGate()
-		volume := losingVolume(faulty, files)
-		appendOne(t, logs[0].Log)
-		<-files.inside
-		for _, l := range logs[1:] {
-			appendOne(t, l.Log)
-		}
+		d := openLosing(t, 9)
+		d.fill(t, d.logs, appendOne)
 		settled := make(chan error)
-		opening := openTogether(t, s, "new", 5)
+		opening := openTogether(t, d.Store, "new", 5)
 		go func() { settled <- opening.Settle() }()
-		<-volume.inside
-		close(files.open)
-		close(volume.open)
+		<-d.volume.inside
+		close(d.file.open)
+		close(d.volume.open)
 		require.ErrorIs(t, <-settled, syscall.EIO)
-		check(t, s, logs[1:])
+		d.requireFailed(t, d.logs[1:])
 	})
 	t.Run("created during a round that failed", func(t *testing.T) {
 		t.Parallel()
-		mem := vfs.NewStrictMem()
-		faulty := vfs.NewFaulty(mem)
-		s, err := commitlog.Open(commitlog.Config{FS: faulty, Dir: "/data"})
-		require.NoError(t, err)
-		logs := openSeveral(t, s, 8)
-		files := newGate()
-		volume := losingVolume(faulty, files)
-		fillRound(t, files, logs)
-		<-volume.inside
-		opening := openTogether(t, s, "new", 5)
-		close(volume.open)
-		require.Error(t, <-logs[1].failed) // the sync of the volume has failed by now
+		d := openLosing(t, 8)
+		d.fill(t, d.logs, appendOne)
+		close(d.file.open)
+		<-d.volume.inside
+		opening := openTogether(t, d.Store, "new", 5)
+		close(d.volume.open)
+		require.Error(t, <-d.logs[1].failed) // the sync of the volume has failed by now
 		require.ErrorIs(t, opening.Settle(), syscall.EIO, "their metadata is lost")
-		check(t, s, logs[2:])
+		d.requireFailed(t, d.logs[2:])
 	})
 }
 
@@ -158,29 +167,19 @@ func TestAFileMadeDuringAFailedSync(t *testing.T) {
 	for _, lost := range []string{"00000000000000000001.log", "00000000000000000001.snapshot"} {
 		t.Run(lost, func(t *testing.T) {
 			t.Parallel()
-			mem := vfs.NewStrictMem()
-			faulty := vfs.NewFaulty(mem)
-			s, err := commitlog.Open(commitlog.Config{FS: faulty, Dir: "/data"})
-			require.NoError(t, err)
-			logs := openSeveral(t, s, 8)
-			files := newGate()
-			volume := losingVolume(faulty, files)
-			appendRolling(t, logs[0].Log)
-			<-files.inside
-			for _, l := range logs[1:] {
+			d := openLosing(t, 8)
+			d.fill(t, d.logs, appendRolling)
+			close(d.file.open)
+			<-d.volume.inside
+			for _, l := range d.logs[1:] {
 				appendRolling(t, l.Log)
+				writeBack(t, d.mem, l.Dir(), lost)
 			}
-			close(files.open)
-			<-volume.inside
-			for _, l := range logs[1:] {
-				appendRolling(t, l.Log)
-				writeBack(t, mem, l.Dir(), lost)
-			}
-			close(volume.open)
-			for _, l := range logs[1:] {
+			close(d.volume.open)
+			for _, l := range d.logs[1:] {
 				requireFailed(t, l, 2)
 			}
-			require.Error(t, s.Close())
+			require.Error(t, d.Close())
 		})
 	}
 }
@@ -201,34 +200,40 @@ func requireFailed(t *testing.T, l outcome, before int64) {
 	}
 }
 
-// TestAProcessAfterAFailedSync: a sync of the volume fails, and the process that was told
-// is killed before its logs have synced their own files. The next process is not told.
+// TestAProcessAfterAFailedSync: a sync of the volume fails and reports it to a process that
+// is killed before its logs have synced their own files. The next process gets no report.
 func TestAProcessAfterAFailedSync(t *testing.T) {
 	t.Parallel()
-	mem := vfs.NewStrictMem()
-	faulty := vfs.NewFaulty(mem)
-	s, err := commitlog.Open(commitlog.Config{FS: faulty, Dir: "/data"})
-	require.NoError(t, err)
-	logs := openSeveral(t, s, 8)
-	empty := openTogether(t, s, "new", 5)
-	files := newGate()
-	volume := losingVolume(faulty, files)
-	fillRound(t, files, logs)
-	<-volume.inside
-	told, hold := newGate(), make(chan struct{})
-	faulty.Inject(func(op vfs.Op, name string) error {
+	d := openLosing(t, 8)
+	empty := openTogether(t, d.Store, "new", 5)
+	d.fill(t, d.logs, appendOne)
+	close(d.file.open)
+	<-d.volume.inside
+	killed := newGate()
+	d.faulty.Inject(func(op vfs.Op, name string) error {
 		if op == vfs.OpSync && strings.HasSuffix(name, ".log") {
-			told.once.Do(func() { close(told.inside) })
-			<-hold
+			killed.pass()
 		}
 		return nil
 	})
-	close(volume.open)
-	<-told.inside
-	left := mem.Fork()
-	close(hold)
+	close(d.volume.open)
+	<-killed.inside
+	left := d.mem.Fork()
+	close(killed.open)
 	require.ErrorIs(t, empty.Settle(), syscall.EIO)
-	require.Error(t, s.Close())
+	require.Error(t, d.Close())
+
+	next := vfs.NewFaulty(left.Fork())
+	s, err := commitlog.Open(commitlog.Config{FS: next, Dir: "/data"})
+	require.NoError(t, err)
+	next.Inject(func(op vfs.Op, name string) error {
+		if op == vfs.OpWrite && strings.HasSuffix(name, "partition.metadata") {
+			return syscall.ENOSPC
+		}
+		return nil
+	})
+	require.ErrorIs(t, openTogether(t, s, "new", 5).Settle(), syscall.EIO, "what cannot be written once more is synced by itself")
+	_ = s.Close()
 
 	s, err = commitlog.Open(commitlog.Config{FS: left, Dir: "/data"})
 	require.NoError(t, err)

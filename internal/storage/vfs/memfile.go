@@ -71,8 +71,8 @@ func (n *memNode) sync() error {
 	return err
 }
 
-// writeBack makes durable what was done since the last sync, and does not report what
-// was forgotten before.
+// writeBack makes durable what was done since the last sync. It reports no error for
+// bytes that were forgotten before.
 func (n *memNode) writeBack() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
