@@ -1,6 +1,6 @@
-// Package argp owns the options of family A: those of Kafka's tools that read them with argparse4j, such as kafka-cluster and
-// kafka-storage. A tool describes its options as a Parser, and Parser.Run prints help and refusals in argparse4j's words and
-// lines. What a tool does with the Set that it gets is its own.
+// Package argp owns the options of family A: the Kafka tools that parse their options with argparse4j, such as kafka-cluster
+// and kafka-storage. A tool describes its options as a Parser. Parser.Run prints help and errors in argparse4j's words and
+// layout, and gives the tool the parsed Set.
 package argp
 
 import (
@@ -18,25 +18,25 @@ import (
 type Argument struct {
 	// Flags are the names with their dashes, the long one first: --id, -i.
 	Flags []string
-	// Metavar stands for the value in texts. Switches have none.
+	// Metavar is the placeholder of the value in help texts. Switches have none.
 	Metavar string
-	// Number is Integer or Long for values that must be numbers.
+	// Number is Integer or Long if the value must be a number.
 	Number   string
 	Many     bool // takes one word or more
 	Append   bool // may be repeated; every value counts
 	Required bool
-	Group    string // of the arguments of one group, just one is allowed, and needed
-	Optional bool   // none of the group is needed
+	Group    string // exactly one argument of a group must be given
+	Optional bool   // the group may be left out
 	Default  string
 	Help     string
 }
 
-// dest is the key of the value.
+// dest is the key of the value in Set.Values.
 func (a *Argument) dest() string { return strings.TrimLeft(a.Flags[0], "-") }
 
 func (a *Argument) name() string { return strings.Join(a.Flags, "/") }
 
-// usage is the argument in a usage line, without brackets.
+// usage formats the argument for a usage line, without brackets.
 func (a *Argument) usage() string {
 	switch {
 	case a.Metavar == "":
@@ -47,8 +47,8 @@ func (a *Argument) usage() string {
 	return a.Flags[0] + " " + a.Metavar
 }
 
-// Parser reads arguments as Kafka's argparse4j-based tools do: sub-commands, short flags that can be joined to their
-// value, --name value and --name=value, help with justified paragraphs.
+// Parser reads arguments as Kafka's argparse4j-based tools do: sub-commands, short flags that may be joined to their value,
+// --name value and --name=value. Its help has justified paragraphs.
 type Parser struct {
 	Prog  string
 	About string
@@ -59,21 +59,21 @@ type Parser struct {
 	HelpExit int
 }
 
-// SubCommand is a word behind the name of the tool, with arguments of its own: kafka-storage format.
+// SubCommand is a word after the tool's name, with its own arguments: kafka-storage format.
 type SubCommand struct {
 	Name, Help string
 	Args       []Argument
 }
 
-// Set is what was given.
+// Set is a parsed command line.
 type Set struct {
 	// Sub is the name of the sub-command.
 	Sub string
-	// Values are the values by the long names of the arguments, without dashes.
+	// Values are the given values. The keys are the long names of the arguments without dashes.
 	Values map[string][]string
 }
 
-// Has reports whether an argument was given. Arguments go by their long names without dashes.
+// Has reports whether an argument was given. name is its long name without dashes.
 func (s *Set) Has(name string) bool { _, ok := s.Values[name]; return ok }
 
 // Text returns the last value of an argument, or the default.
@@ -93,7 +93,7 @@ func (s *Set) Int(name string, def int64) int64 {
 	return n
 }
 
-// usageError is a refusal by the parser: the usage of where it happened, then the message.
+// usageError is an error about the command line. It is printed below the usage line of the tool or sub-command.
 type usageError struct {
 	parser *Parser
 	sub    *SubCommand
@@ -103,16 +103,16 @@ type usageError struct {
 // Error returns the message.
 func (e *usageError) Error() string { return e.text }
 
-// helpError asks for the help of the tool or of a sub-command.
+// helpError means that the help of the tool, or of a sub-command, was asked for.
 type helpError struct {
 	parser *Parser
 	sub    *SubCommand
 }
 
-// Error says what it is.
+// Error implements error.
 func (e *helpError) Error() string { return "help wanted" }
 
-// Run parses and hands the result over. It prints help and refusals itself.
+// Run parses the arguments, calls run with the result, and returns the exit code. It prints help and errors itself.
 func (p *Parser) Run(s *tool.Streams, args []string, run func(*Set) error) int {
 	set, err := p.parse(args)
 	if err == nil {
@@ -133,7 +133,8 @@ func (p *Parser) Run(s *tool.Streams, args []string, run func(*Set) error) int {
 	return tool.ExitError
 }
 
-// Errorf is a refusal in the words of the parser, below the usage line of a sub-command, or of the tool if sub is nil.
+// Errorf makes an error that is printed like the parser's own, below the usage line of a sub-command, or of the tool if sub is
+// nil.
 func (p *Parser) Errorf(sub *SubCommand, format string, args ...any) error {
 	return &usageError{parser: p, sub: sub, text: fmt.Sprintf(format, args...)}
 }
@@ -181,7 +182,8 @@ func (p *Parser) subNames() []string {
 	return names
 }
 
-// read takes the options of one level. It stops at the first word that is no option and returns what is left.
+// read reads the options of the tool or of a sub-command. It stops at the first word that is not an option and returns the
+// words from there on.
 func (p *Parser) read(set *Set, sub *SubCommand, known []Argument, args []string) ([]string, error) {
 	for len(args) > 0 {
 		word := args[0]
@@ -250,7 +252,7 @@ func isNumber(word string) bool {
 	return err == nil
 }
 
-// find finds an option by its whole name, --name=value, or a short flag with its value joined.
+// find finds the option that a word names: --name, --name=value, or a short flag, perhaps joined to its value.
 func find(known []Argument, word string) (a *Argument, value string, inline bool) {
 	name, value, inline := strings.Cut(word, "=")
 	for i := range known {
@@ -267,7 +269,8 @@ func find(known []Argument, word string) (a *Argument, value string, inline bool
 	return nil, "", false
 }
 
-// complete refuses missing arguments, the required ones in the order of their names, before the groups.
+// complete returns an error if an argument is missing. It checks the required arguments first, in the order of their names,
+// and then the groups.
 func (p *Parser) complete(set *Set, sub *SubCommand, known []Argument) error {
 	sorted := slices.SortedFunc(slices.Values(known), func(a, b Argument) int { return strings.Compare(a.dest(), b.dest()) })
 	for i := range sorted {

@@ -53,7 +53,7 @@ func TestArgParser(t *testing.T) {
 	}
 }
 
-// TestJustified holds lines against what argparse4j made of words a b c ... with so many blanks to spread.
+// TestJustified compares lines with those that argparse4j made of the words a b c ... with so many blanks to spread.
 func TestJustified(t *testing.T) {
 	for _, want := range []string{
 		"a  b", "a      b", "a b  c", "a  b  c", "a   b    c", "a b  c d", "a b  c  d", "a  b   c  d", "a  b   c   d", "a b c  d e",

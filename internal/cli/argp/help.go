@@ -9,11 +9,11 @@ import (
 const (
 	lineWidth  = 75
 	helpColumn = 25
-	// longestProg is the longest program name behind which the usage goes on in the same line.
+	// longestProg is the longest program name after which the usage continues on the same line.
 	longestProg = 30
 )
 
-// usage is the usage line, or lines, of the tool or a sub-command.
+// usage returns the usage line, or lines, of the tool or of a sub-command.
 func (p *Parser) usage(sub *SubCommand) string {
 	head := "usage: " + p.Prog
 	indent := len(head) + 1
@@ -47,7 +47,7 @@ func (p *Parser) usage(sub *SubCommand) string {
 	return b.String() + "\n"
 }
 
-// usageOf lists the arguments: help, those outside groups, then the groups.
+// usageOf lists the arguments: help, then those outside groups, then the groups.
 func usageOf(args []Argument) []string {
 	words := []string{"[-h]"}
 	for i := range args {
@@ -62,7 +62,8 @@ func usageOf(args []Argument) []string {
 	return append(words, groupUsage(args)...)
 }
 
-// groupUsage is (--a A | --b B), in square brackets if none is needed, cut where a line may break.
+// groupUsage returns (--a A | --b B) for each group, in square brackets if the group may be left out. It is cut where a line
+// may break.
 func groupUsage(args []Argument) []string {
 	var words, groups []string
 	for i := range args {
@@ -146,8 +147,8 @@ func helpEntry(title, help string) string {
 	return title + "\n" + gap + text + "\n"
 }
 
-// wrapJustified breaks a text at the width and fills every line but the last to it, as argparse4j does. offset is the column
-// at which the first line begins, indent stands before the others.
+// wrapJustified breaks a text into lines and fills every line but the last to the full width, as argparse4j does. offset is
+// the column at which the first line begins. indent stands before the other lines.
 func wrapJustified(text, indent string, offset int) string {
 	var b strings.Builder
 	line, width := "", offset
@@ -163,7 +164,7 @@ func wrapJustified(text, indent string, offset int) string {
 	return b.String()
 }
 
-// justified spreads blanks over the gaps of a line: the same for all, and what is left over in the middle.
+// justified spreads blanks evenly over the gaps of a line. The remainder goes to the gaps in the middle.
 func justified(line string, width int) string {
 	words := strings.Fields(line)
 	if len(words) < 2 {
@@ -191,8 +192,8 @@ func justified(line string, width int) string {
 	return b.String()
 }
 
-// linePieces cuts a text where Java's line breaks may be: behind blanks, behind hyphens and punctuation before a letter or
-// another hyphen's word, and before an opening bracket.
+// linePieces cuts a text where Java may break a line: after a blank, after a hyphen before a letter or digit, after other
+// punctuation before a letter or a hyphen, and between a letter or digit and an opening bracket.
 func linePieces(text string) []string {
 	var list []string
 	start := 0

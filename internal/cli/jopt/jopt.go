@@ -1,6 +1,6 @@
-// Package jopt owns the options of family J: those of Kafka's tools that read them with joptsimple, such as kafka-topics and
-// kafka-console-producer. jopt.go parses, table.go writes the table of options, and tool.go has what these tools do alike
-// around both: help, version, refusals, and exit codes. Which options must be there together is for each tool to say.
+// Package jopt owns the options of family J: the Kafka tools that parse their options with joptsimple, such as kafka-topics and
+// kafka-console-producer. jopt.go parses, table.go writes the table of options, and tool.go has the rest that these tools
+// share: help, version, refusals and exit codes. Each tool decides itself which options need or exclude each other.
 package jopt
 
 import (
@@ -24,30 +24,30 @@ const (
 type Option struct {
 	Name string
 	Arg  ArgKind
-	// Type is the type of the argument: String, Integer or Long. What describes it in the table.
+	// Type is the type of the argument: String, Integer or Long. What describes the argument in the table.
 	Type, What string
 	Default    string
 	Help       string
-	// Required options are checked by the parser; most tools check theirs themselves, with another text.
+	// Required has the parser check that the option is given. Most tools check that themselves, with another text.
 	Required bool
-	// With lists options of which one must be there too.
+	// With lists options. If it is not empty, at least one of them must be given too.
 	With []string
 }
 
-// Parser reads options as Kafka's joptsimple-based tools do: --name value, --name=value and -name, no abbreviations, left
-// over words are collected.
+// Parser reads options as Kafka's joptsimple-based tools do: --name value, --name=value and -name, without abbreviations. It
+// collects the words that are not options.
 type Parser struct {
 	Options []Option
 }
 
-// Set is what was given.
+// Set is a parsed command line.
 type Set struct {
 	given map[string][]string
-	// Words are the arguments that are no options.
+	// Words are the arguments that are neither options nor arguments of options.
 	Words []string
 }
 
-// ParseError is a refusal by the parser, in joptsimple's words.
+// ParseError is the parser's error about a command line, in joptsimple's words.
 type ParseError struct {
 	Class string
 	Text  string
@@ -71,7 +71,7 @@ func (p *Parser) find(name string) *Option {
 	return &p.Options[i]
 }
 
-// Parse reads the arguments. The defaults of options that were not given are not in the result; see Set.
+// Parse reads the arguments. The result holds no defaults: the caller gives a default to Set.Text or Set.Integer.
 func (p *Parser) Parse(args []string) (*Set, error) {
 	set := &Set{given: map[string][]string{}}
 	for len(args) > 0 {
@@ -96,8 +96,8 @@ func (p *Parser) Parse(args []string) (*Set, error) {
 	return set, p.complete(set)
 }
 
-// lookUp finds the option of a word. A single dash before anything but a whole name begins a cluster of one-letter options,
-// which no tool has, so its first letter is reported.
+// lookUp finds the option that a word names. After a single dash, anything but a whole name is a cluster of one-letter
+// options. No tool has one-letter options, so the error names the first letter.
 func (p *Parser) lookUp(word string) (o *Option, value string, inline bool, err error) {
 	name, long := strings.CutPrefix(word, "--")
 	if !long {
@@ -158,10 +158,10 @@ func (p *Parser) complete(set *Set) error {
 // Has reports whether an option was given.
 func (s *Set) Has(name string) bool { _, ok := s.given[name]; return ok }
 
-// All returns every argument of an option that may be repeated.
+// All returns all arguments of an option that may be repeated.
 func (s *Set) All(name string) []string { return s.given[name] }
 
-// Text returns the argument of an option that may not be repeated, or the default given here.
+// Text returns the argument of an option that must not be repeated, or def if the option is not given.
 func (s *Set) Text(name, def string) (string, error) {
 	values := s.given[name]
 	switch len(values) {
@@ -173,7 +173,7 @@ func (s *Set) Text(name, def string) (string, error) {
 	return "", refuse("MultipleArgumentsForOptionException", "Found multiple arguments for option %s, but you asked for only one", name)
 }
 
-// Integer returns a number of the given size in bits.
+// Integer returns the argument of an option as a number of so many bits, or def if the option is not given.
 func (s *Set) Integer(name string, def int64, bits int) (int64, error) {
 	v, err := s.Text(name, strconv.FormatInt(def, 10))
 	if err != nil {

@@ -37,7 +37,7 @@ func padded(lines []string, i, width int) string {
 	return lines[i] + strings.Repeat(" ", max(0, width-len(lines[i])))
 }
 
-// rows are the header, its rule, and the options.
+// rows returns the header, the line below it, and the options.
 func (p *Parser) rows() [][2]string {
 	head := "Option"
 	if slices.ContainsFunc(p.Options, func(o Option) bool { return o.Required }) {
@@ -78,7 +78,8 @@ func (o Option) description() string {
 	return o.Help
 }
 
-// fold breaks a cell into lines; all but the first are indented by two. Like Kafka's it counts the blank behind a word.
+// fold breaks a cell into lines. All but the first are indented by two columns. As in Kafka, the blank after a word counts
+// towards the width.
 func fold(cell string, width int) []string {
 	var lines []string
 	line := ""
@@ -92,7 +93,7 @@ func fold(cell string, width int) []string {
 	return append(lines, strings.TrimRight(line, " "))
 }
 
-// fitting cuts pieces that are wider than a line behind their points, or where the line ends.
+// fitting cuts a piece that is wider than a line after its last full stop that fits, or else where the line ends.
 func fitting(list []string, width int) []string {
 	var fit []string
 	for _, piece := range list {
@@ -109,7 +110,7 @@ func fitting(list []string, width int) []string {
 	return fit
 }
 
-// pieces cuts a text where a line may break: behind blanks and hyphens, and behind colons and commas.
+// pieces cuts a text where a line may break: after blanks, hyphens, colons, commas and other punctuation.
 func pieces(text string) []string {
 	var list []string
 	start := 0

@@ -9,13 +9,13 @@ import (
 	"github.com/botehq/bote/internal/cli/tool"
 )
 
-// UsageError is a refusal of the options that ends with the option table.
+// UsageError is an error about the options. The option table is printed below it.
 type UsageError struct{ Text string }
 
 // Error returns the text.
 func (e *UsageError) Error() string { return e.Text }
 
-// BadUsage is a refusal with a text of the tool.
+// BadUsage makes a UsageError.
 func BadUsage(text string) error { return &UsageError{Text: text} }
 
 // PrintUsage writes a message and the option table to stderr and returns the exit code.
@@ -25,8 +25,8 @@ func (p *Parser) PrintUsage(s *tool.Streams, message string) int {
 	return tool.ExitError
 }
 
-// Begin handles what all family J tools do alike once their options parsed: --help and no arguments print the table below
-// the tool's help line, --version prints the version. done means there is nothing more to do.
+// Begin does what all family J tools do once their options are parsed. --help, or no arguments, print the tool's help line and
+// the table; --version prints the version. If done is true, the tool ends with the exit code.
 func (p *Parser) Begin(s *tool.Streams, set *Set, args []string, about string) (code int, done bool) {
 	switch {
 	case len(args) == 0 || set.Has("help"):
@@ -38,7 +38,7 @@ func (p *Parser) Begin(s *tool.Streams, set *Set, args []string, about string) (
 	return tool.ExitOK, false
 }
 
-// Needs refuses a set without one of the options.
+// Needs returns an error if one of the options is missing.
 func (s *Set) Needs(names ...string) error {
 	for _, name := range names {
 		if !s.Has(name) {
@@ -48,7 +48,7 @@ func (s *Set) Needs(names ...string) error {
 	return nil
 }
 
-// Excludes refuses options beside another one.
+// Excludes returns an error if the option is given together with one of the others.
 func (s *Set) Excludes(name string, others ...string) error {
 	if !s.Has(name) {
 		return nil
@@ -72,7 +72,7 @@ func (s *Set) Count(names ...string) int {
 	return n
 }
 
-// Bracketed renders option names as Kafka's messages do: [a], [b].
+// Bracketed formats option names as Kafka's messages do: [a], [b].
 func Bracketed(names ...string) string {
 	list := slices.Clone(names)
 	for i := range list {
@@ -92,7 +92,7 @@ func BootstrapOption(help string) Option {
 	return Option{Name: "bootstrap-server", Arg: RequiredArg, Type: "String", What: "server to connect to", Help: help}
 }
 
-// Finish turns the error of a tool into its exit code: a usage error prints the table, anything else its text.
+// Finish prints the error of a tool and returns the exit code. Below a UsageError it prints the option table.
 func (p *Parser) Finish(s *tool.Streams, err error) int {
 	if err == nil {
 		return tool.ExitOK
