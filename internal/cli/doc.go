@@ -17,17 +17,18 @@
 // and what they share is in packages of its own:
 //
 //	tool       streams, exit codes, properties
-//	exception  failures with the names that Java shows
-//	jopt       options after joptsimple (family J)
-//	argp       options after argparse4j (family A)
-//	client     the client of a cluster
+//	exception  failures with the names of Java's exceptions
+//	jopt       options as joptsimple reads them (family J)
+//	argp       options as argparse4j reads them (family A)
+//	client     the Kafka client that the tools share
 //	javaregex  java.util.regex
 //	releases   Kafka's releases and their features
 //	verb       what bote's own commands have in common
 //
-// Kafka's tools behave as those of Apache Kafka 4.2: option names, results, error lines, exit codes, and what goes to stdout and
-// what to stderr. Only the descriptions of options are our own, and no Java stack is printed. They are ordinary clients of any
-// Kafka-protocol cluster. bote's own commands use cobra.
+// Kafka's tools behave as those of Apache Kafka 4.2 do: they have the same option names, results, error lines and exit codes,
+// and write the same things to stdout and stderr. Two things differ: the descriptions of options are our own, and no Java stack
+// trace is printed. The tools are ordinary clients of any cluster that speaks Kafka's protocol. bote's own commands use cobra.
 //
-// The packages know nothing of brokers from the inside: tools talk the protocol, verbs call the packages that own the thing.
+// No package here knows the inside of a broker. The tools speak the protocol; bote's own commands call the packages that own
+// what they show or change.
 package cli

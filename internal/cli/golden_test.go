@@ -14,8 +14,8 @@ import (
 	"github.com/botehq/bote/internal/cli/clitest"
 )
 
-// The files below testdata/cli were recorded from Kafka 4.2's tools. A line's first character says what it is: # note,
-// : setting, + file and | its lines, $ command, < input, = exit code, > stdout, ! stderr.
+// The files below testdata/cli were recorded from Kafka 4.2's tools. The first character of a line says what the line is:
+// # note, : setting, + file and | its lines, $ command, < input, = exit code, > stdout, ! stderr.
 
 type goldenCase struct {
 	settings map[string]string
@@ -74,7 +74,8 @@ var (
 	setOrdered = regexp.MustCompile(`(of these options: |following options: |Valid states are: |Valid types are: |scenarios: \[|Option combination "\[)((?:\[[\w-]+\]|\w+)(?:, (?:\[[\w-]+\]|\w+))*)`)
 )
 
-// shape keeps of a help text what is Kafka's: usage lines, and options with the type of their argument.
+// shape reduces a help text to its Kafka parts: usage lines, and options with the types of their arguments. With prose it also
+// keeps the other lines outside the table.
 func shape(text string, prose bool) string {
 	var out, use []string
 	table := false
@@ -110,7 +111,7 @@ func shape(text string, prose bool) string {
 	return strings.Join(out, "\n")
 }
 
-// withoutJava leaves out of stderr what is Java's: log lines, exceptions, stacks; and folds the option table.
+// withoutJava removes Java's log lines, exceptions and stack traces from stderr, and replaces the option table by one line.
 func withoutJava(text, tool string) string {
 	var out []string
 	for line := range strings.Lines(text) {
@@ -127,7 +128,7 @@ func withoutJava(text, tool string) string {
 	return strings.TrimSpace(sortSets(strings.Join(out, "\n")))
 }
 
-// sortSets sorts lists whose order changes from run to run in Kafka.
+// sortSets sorts the lists that Kafka prints in another order in each run.
 func sortSets(text string) string {
 	return setOrdered.ReplaceAllStringFunc(text, func(s string) string {
 		m := setOrdered.FindStringSubmatch(s)
@@ -139,7 +140,7 @@ func sortSets(text string) string {
 
 func toolOf(command string) string { return strings.TrimSuffix(clitest.Words(command)[0], ".sh") }
 
-// TestHelp holds the options of every tool, their arguments, exit codes and streams against Kafka's.
+// TestHelp compares every tool's options, their arguments, the exit code and the streams with Kafka's.
 func TestHelp(t *testing.T) {
 	files, err := filepath.Glob("../../testdata/cli/help/*.txt")
 	require.NoError(t, err)
@@ -174,7 +175,7 @@ func withoutThrows(text string) string {
 	return strings.Join(out, "\n")
 }
 
-// TestLocalErrors replays what Kafka's tools refuse without asking a broker.
+// TestLocalErrors replays the command lines that Kafka's tools refuse without asking a broker.
 func TestLocalErrors(t *testing.T) {
 	files, err := filepath.Glob("../../testdata/cli/local/*.txt")
 	require.NoError(t, err)

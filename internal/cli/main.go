@@ -10,10 +10,10 @@ import (
 	"github.com/botehq/bote/internal/cli/tool"
 )
 
-// Main runs the command that args name and returns its exit code. args[0] is the name the program was called with: one of
-// Kafka's tools with or without a suffix (kafka-topics, kafka-topics.sh, kafka-topics.exe) runs that tool. Otherwise args[1]
-// may name a tool, or else the arguments are bote's own. The environment variable BOTE_TOOL wins over the name, for wrappers. The
-// context ends the command as Ctrl-C does.
+// Main runs the command that args name and returns its exit code. args[0] is the name the program was called with. If it is
+// the name of one of Kafka's tools, with or without a suffix (kafka-topics, kafka-topics.sh, kafka-topics.exe), that tool runs.
+// Otherwise args[1] may name a tool. If it does not, the arguments are for bote's own commands. The environment variable
+// BOTE_TOOL, which wrappers set, takes precedence over both names. Cancelling the context ends the command as Ctrl-C does.
 func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	s := &tool.Streams{In: stdin, Out: stdout, Err: stderr, Getenv: os.Getenv}
 	if len(args) == 0 {
@@ -42,7 +42,7 @@ func runNamed(ctx context.Context, s *tool.Streams, args []string) int {
 	return runVerbs(ctx, s, args[1:])
 }
 
-// toolNamed finds a tool by its name, whatever suffix a wrapper gave it.
+// toolNamed finds a tool by its name, with or without a wrapper's suffix.
 func toolNamed(name string) (tool.Func, bool) {
 	name = strings.ToLower(name)
 	for _, suffix := range []string{".sh", ".bat", ".cmd", ".exe"} {

@@ -62,7 +62,7 @@ func TestUnreachable(t *testing.T) {
 	require.Equal(t, "\nError: Executing consumer group command failed due to java.util.concurrent.ExecutionException: org.apache.kafka.common.KafkaException: Failed to find brokers to send ListGroups\n", got.Out)
 }
 
-// TestInterruptedToolsAreSilent: nobody needs to be told of their own Ctrl-C.
+// TestInterruptedToolsAreSilent: whoever presses Ctrl-C needs no message about it.
 func TestInterruptedToolsAreSilent(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

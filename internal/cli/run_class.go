@@ -9,12 +9,12 @@ import (
 	"github.com/botehq/bote/internal/cli/tool"
 )
 
-// ToolNames lists Kafka's tools that are in this program, sorted. Each gets its wrapper scripts.
+// ToolNames lists the Kafka tools in this program, sorted. Each of them gets wrapper scripts.
 func ToolNames() []string {
 	return slices.Sorted(maps.Keys(tools()))
 }
 
-// classTools are the tools by the last part of their Java class's name, for scripts that call kafka-run-class themselves.
+// classTools are the tools by the last part of their Java class's name, for scripts that call kafka-run-class directly.
 func classTools() map[string]string {
 	return map[string]string{
 		"AclCommand":                "kafka-acls",

@@ -10,7 +10,7 @@ import (
 	"github.com/botehq/bote/internal/cli/tool"
 )
 
-// TestVerbsSayWhatIsWrong: no command ends with a code and without a word.
+// TestVerbsSayWhatIsWrong: no command fails without a message.
 func TestVerbsSayWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	for line, says := range map[string]string{

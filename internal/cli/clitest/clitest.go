@@ -1,4 +1,4 @@
-// Package clitest runs tools and bote's own commands in tests, and compares nothing: a test says what it expects.
+// Package clitest runs tools and bote's own commands in tests. It compares nothing: the tests say what they expect.
 package clitest
 
 import (
@@ -20,16 +20,16 @@ import (
 	"github.com/botehq/bote/internal/cli/verb"
 )
 
-// Result is what a command leaves behind.
+// Result is the exit code and the output of a command.
 type Result struct {
 	Exit     int
 	Out, Err string
 }
 
-// Tools has the tools that a test calls, by the names of their scripts.
+// Tools are the tools that a test calls, by the names of their scripts.
 type Tools map[string]tool.Func
 
-// Run runs a tool. args begin with its name.
+// Run runs a tool. args[0] is its name.
 func (ts Tools) Run(t *testing.T, stdin string, args ...string) Result {
 	t.Helper()
 	require.Contains(t, ts, args[0])
@@ -45,7 +45,7 @@ func (ts Tools) Call(t *testing.T, server, stdin, command string) Result {
 	return ts.Run(t, stdin, append([]string{args[0], "--bootstrap-server", server}, args[1:]...)...)
 }
 
-// Output runs a tool without input and returns the exit code and what it printed.
+// Output runs a tool without input and returns its exit code and output.
 func Output(t *testing.T, run tool.Func, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
@@ -53,7 +53,7 @@ func Output(t *testing.T, run tool.Func, args ...string) (code int, stdout, stde
 	return code, out.String(), errs.String()
 }
 
-// VerbOutput runs one of bote's own commands and returns the exit code and what it printed.
+// VerbOutput runs one of bote's own commands and returns its exit code and output.
 func VerbOutput(ctx context.Context, newCommand func(*tool.Streams) *cobra.Command, args ...string) (code int, stdout, stderr string) {
 	var out, errs bytes.Buffer
 	s := NewStreams(strings.NewReader(""), &out, &errs)
@@ -61,7 +61,7 @@ func VerbOutput(ctx context.Context, newCommand func(*tool.Streams) *cobra.Comma
 	return code, out.String(), errs.String()
 }
 
-// NewStreams are streams in an empty environment.
+// NewStreams makes streams with an empty environment.
 func NewStreams(in io.Reader, out, err io.Writer) *tool.Streams {
 	return &tool.Streams{In: in, Out: out, Err: err, Getenv: func(string) string { return "" }}
 }
@@ -95,7 +95,7 @@ func Words(command string) []string {
 	return words
 }
 
-// Broker starts an in-process broker and returns its address. Topics: orders with 3 partitions, one with 1.
+// Broker starts an in-process broker and returns its address. It has two topics: orders with 3 partitions, and one with 1.
 func Broker(t *testing.T) string {
 	t.Helper()
 	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(3, "orders"), kfake.SeedTopics(1, "one"))
@@ -104,7 +104,7 @@ func Broker(t *testing.T) string {
 	return strings.Join(c.ListenAddrs(), ",")
 }
 
-// WriteServerConfig writes a server.properties on free ports and a data directory of its own.
+// WriteServerConfig writes a server.properties with free ports and a fresh data directory.
 func WriteServerConfig(t *testing.T, extra string) (file, data string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -119,7 +119,7 @@ func WriteServerConfig(t *testing.T, extra string) (file, data string) {
 // VerifyNoLeaks is the TestMain of every package below cli.
 func VerifyNoLeaks(m *testing.M) { goleak.VerifyTestMain(allTests{m}) }
 
-// allTests are followed by the end of regexp2's clock, which would go on for a while.
+// allTests stops regexp2's clock goroutine after the tests. It would run on for a while and look like a leak.
 type allTests struct{ *testing.M }
 
 // Run implements goleak.TestingM.

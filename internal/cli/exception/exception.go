@@ -1,6 +1,6 @@
-// Package exception owns the failures that Kafka's tools print: errors with the class names, texts and causes that Java would
-// show. It makes them of error codes, of other errors, and of texts of the tools; which streams they go to, and the exit codes,
-// are for the tools.
+// Package exception owns the failures that Kafka's tools print: errors with the class names, texts and causes of Java's
+// exceptions. It makes them from error codes, from other errors, and from texts of the tools. The tools choose the stream and
+// the exit code.
 package exception
 
 import (
@@ -12,7 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 )
 
-// Names of the exceptions that Kafka's tools print. CommonErrors is the package of most.
+// Class names of the exceptions that Kafka's tools print. CommonErrors is the Java package of most of them.
 const (
 	CommonErrors            = "org.apache.kafka.common.errors."
 	Timeout                 = CommonErrors + "TimeoutException"
@@ -30,8 +30,8 @@ const (
 	UnsupportedVersion      = CommonErrors + "UnsupportedVersionException"
 )
 
-// Error is a failure with the name that Kafka's Java tools give it. The text alone is what people read; the name is part
-// of some of the tools' lines.
+// Error is a failure with the class name that Kafka's Java tools give it. Most lines show the text alone; some show the name
+// too.
 type Error struct {
 	Class string
 	Text  string
@@ -41,10 +41,10 @@ type Error struct {
 // Error returns the text.
 func (e *Error) Error() string { return e.Text }
 
-// Unwrap returns what caused it.
+// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Cause }
 
-// Named is Throwable.toString: the name, and the text if there is one.
+// Named is Java's Throwable.toString: the name, and the text if there is one.
 func (e *Error) Named() string {
 	if e.Text == "" && e.Class != UnknownTopicOrPartition {
 		return e.Class
@@ -52,7 +52,7 @@ func (e *Error) Named() string {
 	return e.Class + ": " + e.Text
 }
 
-// InFull is an error's sentence with the reason behind it, where Kafka's words leave that to a line of its own.
+// InFull is the text of an error followed by the text of its cause, which Kafka prints on a line of its own.
 func InFull(err error) string {
 	text := err.Error()
 	if x, ok := errors.AsType[*Error](err); ok && x.Cause != nil && !strings.Contains(text, x.Cause.Error()) {
@@ -61,7 +61,7 @@ func InFull(err error) string {
 	return text
 }
 
-// Causes are the lines that Java prints below an exception for what caused it, each with a newline before it.
+// Causes returns the "Caused by" lines that Java prints below an exception, each with a newline before it.
 func Causes(err error) string {
 	var b strings.Builder
 	for x, ok := errors.AsType[*Error](err); ok; {
@@ -75,15 +75,15 @@ func Causes(err error) string {
 	return b.String()
 }
 
-// IsInterrupt reports whether a command failed because of Ctrl-C or a signal. It then ends without a word, as Kafka's tools do.
+// IsInterrupt reports whether a command failed because of Ctrl-C or a signal. Such a command prints no error, as in Kafka.
 func IsInterrupt(err error) bool { return errors.Is(err, context.Canceled) }
 
-// New is an exception without a cause.
+// New makes an exception without a cause.
 func New(class, format string, args ...any) *Error {
 	return &Error{Class: class, Text: fmt.Sprintf(format, args...)}
 }
 
-// FromBroker is the exception of an error code, with the broker's text if it sent one. Code 0 is nil.
+// FromBroker makes the exception of an error code, with the broker's text if it sent one. It returns nil for code 0.
 func FromBroker(code int16, message *string) error {
 	if code == 0 {
 		return nil
@@ -99,7 +99,8 @@ func FromBroker(code int16, message *string) error {
 	return &Error{Class: "org.apache.kafka.common." + known.class, Text: text, Cause: kerr.ErrorForCode(code)}
 }
 
-// Of gives any error the name Kafka would give it. call is the name of the request for time-outs.
+// Of makes an exception of any error, with the name that Kafka would give it. call is the name of the request, which the text
+// of a time-out names.
 func Of(err error, call string) *Error {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e
@@ -122,7 +123,7 @@ func Of(err error, call string) *Error {
 	return &Error{Class: Kafka, Text: text, Cause: err}
 }
 
-// Named is an error as Kafka's log shows it: the exception's name and text.
+// Named formats an error as Kafka's log does: the exception's name and text.
 func Named(err error) string {
 	if n, ok := errors.AsType[namedError](err); ok {
 		return n.Named()
@@ -130,18 +131,18 @@ func Named(err error) string {
 	return err.Error()
 }
 
-// namedError is an error with the name of a Java class: an exception, or a refusal by a parser of options.
+// namedError is an error with the name of a Java class: an exception, or an error of an option parser.
 type namedError interface {
 	error
 	Named() string
 }
 
-// InFuture is a failure that reached Kafka's tool through a future: its message is the name and text of the cause.
+// InFuture makes the exception that Kafka's tool gets from a failed future. Its text is the name and text of the cause.
 func InFuture(err error) error {
 	return &Error{Class: Execution, Text: Named(err), Cause: err}
 }
 
-// Is reports whether an error is an exception of a class.
+// Is reports whether an error is an exception of the class.
 func Is(err error, class string) bool {
 	x, ok := errors.AsType[*Error](err)
 	return ok && x.Class == class

@@ -1,7 +1,7 @@
 package exception
 
-// kafkaErrors is Kafka 4.2's table of error codes: the exception its clients throw, below org.apache.kafka.common, and the
-// text when the broker gives none. Tools print both.
+// kafkaErrors is Kafka 4.2's table of error codes: the exception that its clients throw, a class below
+// org.apache.kafka.common, and the text if the broker sends none. Tools print both.
 var kafkaErrors = map[int16]struct{ class, text string }{
 	-1:  {"errors.UnknownServerException", "The server experienced an unexpected error when processing the request."},
 	1:   {"errors.OffsetOutOfRangeException", "The requested offset is not within the range of offsets maintained by the server."},

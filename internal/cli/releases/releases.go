@@ -1,5 +1,5 @@
-// Package releases owns what Kafka's tools know of releases without asking a broker: the metadata versions, and the levels of the
-// features that belong to each.
+// Package releases owns what Kafka's tools know about releases without asking a broker: the metadata versions, and the feature
+// levels that belong to each of them.
 package releases
 
 import (
@@ -11,26 +11,26 @@ import (
 	"github.com/botehq/bote/internal/cli/tool"
 )
 
-// Release is a metadata version with the levels of the other features that belong to it.
+// Release is a metadata version and the levels of the other features that belong to it.
 type Release struct {
 	Name     string
 	Level    int16
 	Features map[string]int16
 }
 
-// FeatureNames are the features beside metadata.version, in the order in which mappings show them.
+// FeatureNames are the features besides metadata.version, in the order in which mappings show them.
 var FeatureNames = []string{"kraft.version", "transaction.version", "group.version", "eligible.leader.replicas.version", "share.version", "streams.version"}
 
-// All are the metadata versions of Kafka 4.2's tools.
+// All are the metadata versions that Kafka 4.2's tools know.
 var All = newReleases(
 	"3.3-IV3", "3.4-IV0", "3.5-IV0", "3.5-IV1", "3.5-IV2", "3.6-IV0", "3.6-IV1", "3.6-IV2", "3.7-IV0", "3.7-IV1", "3.7-IV2", "3.7-IV3", "3.7-IV4",
 	"3.8-IV0", "3.9-IV0", "4.0-IV0", "4.0-IV1", "4.0-IV2", "4.0-IV3", "4.1-IV0", "4.1-IV1", "4.2-IV0", "4.2-IV1", "4.3-IV0",
 )
 
-// Latest is the newest stable one.
+// Latest is the newest stable metadata version.
 const Latest = "4.2-IV1"
 
-// newReleases numbers the names from 7 on and finds their features: each came at a level of the metadata.
+// newReleases numbers the names from level 7 on and adds the feature levels that came with each metadata level.
 func newReleases(names ...string) []Release {
 	since := []struct {
 		feature string
@@ -56,7 +56,7 @@ func newReleases(names ...string) []Release {
 	return list
 }
 
-// Named finds a metadata version by its name or by a release, such as 4.0, which means its last one.
+// Named finds a metadata version by its name, or by a release such as 4.0, which means the last version of that release.
 func Named(name string) (Release, error) {
 	var names []string
 	for _, r := range slices.Backward(All) {
@@ -70,7 +70,7 @@ func Named(name string) (Release, error) {
 	return Release{}, exception.New(exception.Terse, "Unknown metadata.version '%s'. Supported metadata.version are: %s", name, strings.Join(names, ", "))
 }
 
-// PrintMapping shows the levels of all features that belong to a release, by default the latest.
+// PrintMapping prints the levels of all features that belong to a release. An empty name means the latest release.
 func PrintMapping(s *tool.Streams, name string) error {
 	if name == "" {
 		name = Latest
@@ -91,7 +91,7 @@ var HighestLevel = map[string]int16{
 	"kraft.version": 1, "transaction.version": 2, "group.version": 1, "eligible.leader.replicas.version": 1, "share.version": 1, "streams.version": 1,
 }
 
-// PrintDependencies shows what each feature=level needs of the others.
+// PrintDependencies prints, for each feature=level, the levels that it needs of other features.
 func PrintDependencies(s *tool.Streams, words []string) error {
 	for _, word := range words {
 		name, level, err := ParseLevel(word)
@@ -116,10 +116,10 @@ func PrintDependencies(s *tool.Streams, words []string) error {
 	return nil
 }
 
-// MetadataVersion is the feature whose levels are the releases of the metadata.
+// MetadataVersion is the feature whose levels are the metadata versions.
 const MetadataVersion = "metadata.version"
 
-// ParseLevel reads name=level.
+// ParseLevel reads feature=level.
 func ParseLevel(word string) (string, int16, error) {
 	name, text, ok := strings.Cut(word, "=")
 	if !ok {
@@ -132,7 +132,7 @@ func ParseLevel(word string) (string, int16, error) {
 	return strings.TrimSpace(name), int16(level), nil
 }
 
-// LevelText is the number of a level, or the release for those of the metadata.
+// LevelText formats a level: the metadata version for metadata.version, the number for all other features.
 func LevelText(feature string, level int16) string {
 	if feature == MetadataVersion {
 		for _, r := range All {

@@ -14,8 +14,8 @@ const (
 	ExitTerminated  = 143
 )
 
-// Interrupted is the exit code of a command that a signal ended: 128 and the signal's number, as shells and Java have it.
-// signal.NotifyContext tells the signal as the context's cause; without one it was Ctrl-C.
+// Interrupted returns the exit code of a command that a signal ended: 128 plus the signal's number, as in shells and Java.
+// signal.NotifyContext stores the signal as the context's cause. If there is none, the signal counts as Ctrl-C.
 func Interrupted(ctx context.Context) int {
 	if cause := context.Cause(ctx); cause != nil && strings.Contains(cause.Error(), syscall.SIGTERM.String()) {
 		return ExitTerminated

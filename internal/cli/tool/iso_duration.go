@@ -10,8 +10,9 @@ import (
 
 var durationPattern = regexp.MustCompile(`(?i)^([-+]?)P(?:([-+]?\d+)D)?(T(?:([-+]?\d+)H)?(?:([-+]?\d+)M)?(?:([-+]?\d+)(?:[.,](\d{0,9}))?S)?)?$`)
 
-// ParseISODuration reads an ISO-8601 duration as java.time.Duration does: days, hours, minutes and seconds, each with a sign, in
-// letters of either case. It refuses what does not fit a time.Duration, about 292 years: no timestamp of a record is as old.
+// ParseISODuration reads an ISO-8601 duration as java.time.Duration does: days, hours, minutes and seconds, each with an
+// optional sign, in upper or lower case. It refuses a duration that does not fit a time.Duration, about 292 years: no record is
+// that old.
 func ParseISODuration(text string) (time.Duration, error) {
 	m := durationPattern.FindStringSubmatch(text)
 	if m == nil || m[2] == "" && m[4] == "" && m[5] == "" && m[6] == "" || m[3] == "T" || m[3] == "t" {
@@ -20,12 +21,12 @@ func ParseISODuration(text string) (time.Duration, error) {
 	total := new(big.Int)
 	for i, unit := range map[int]time.Duration{2: 24 * time.Hour, 4: time.Hour, 5: time.Minute, 6: time.Second} {
 		if m[i] != "" {
-			n, _ := new(big.Int).SetString(m[i], 10) // digits, as the pattern says
+			n, _ := new(big.Int).SetString(m[i], 10) // cannot fail: the pattern matches digits only
 			total.Add(total, n.Mul(n, big.NewInt(int64(unit))))
 		}
 	}
 	if m[7] != "" {
-		nanos, _ := new(big.Int).SetString((m[7] + "000000000")[:9], 10) // the same
+		nanos, _ := new(big.Int).SetString((m[7] + "000000000")[:9], 10) // cannot fail either
 		if m[6][0] == '-' {
 			nanos.Neg(nanos)
 		}

@@ -14,11 +14,11 @@ import (
 // Properties are client settings by their Kafka names.
 type Properties map[string]string
 
-// SystemSources is what config providers read from.
+// SystemSources are the environment and the files that config providers read.
 var SystemSources = config.Sources{LookupEnv: os.LookupEnv, ReadFile: os.ReadFile}
 
-// ReadProperties reads a properties file and resolves what refers to a config provider. A missing file is Kafka's
-// NoSuchFileException with the name as its text.
+// ReadProperties reads a properties file and resolves references to config providers. If the file does not exist, the error is
+// Kafka's NoSuchFileException with the file name as its text.
 func ReadProperties(file string) (Properties, error) {
 	f, err := os.Open(file)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -35,7 +35,7 @@ func ReadProperties(file string) (Properties, error) {
 	return config.Resolve(values, SystemSources) //nolint:wrapcheck // it names the setting
 }
 
-// OptionalProperties reads the file if one is named.
+// OptionalProperties is ReadProperties, but an empty file name means no properties.
 func OptionalProperties(file string) (Properties, error) {
 	if file == "" {
 		return Properties{}, nil
@@ -43,8 +43,8 @@ func OptionalProperties(file string) (Properties, error) {
 	return ReadProperties(file)
 }
 
-// ParsePairs reads key=value words. A word without = is a key with an empty value where loose allows it, else refused with Kafka's
-// text.
+// ParsePairs reads key=value words. If loose is set, a word without = is a key with an empty value; otherwise it is an error
+// with Kafka's text.
 func ParsePairs(words []string, loose bool) (Properties, error) {
 	p := Properties{}
 	for _, word := range words {
@@ -57,7 +57,7 @@ func ParsePairs(words []string, loose bool) (Properties, error) {
 	return p, nil
 }
 
-// Get returns a value with the blanks around it dropped, or the default.
+// Get returns a value without the blanks around it, or the default.
 func (p Properties) Get(name, def string) string {
 	if v, ok := p[name]; ok {
 		return strings.TrimSpace(v)
@@ -65,10 +65,10 @@ func (p Properties) Get(name, def string) string {
 	return def
 }
 
-// Yes reports whether a value is true, in any case.
+// Yes reports whether a value is "true" in upper or lower case.
 func (p Properties) Yes(name string) bool { return strings.EqualFold(p.Get(name, ""), "true") }
 
-// Off reports whether a value is false, in any case.
+// Off reports whether a value is "false" in upper or lower case.
 func (p Properties) Off(name string) bool { return strings.EqualFold(p.Get(name, ""), "false") }
 
 // Has reports whether a setting is given.

@@ -9,7 +9,7 @@ import (
 	"github.com/botehq/bote/internal/cli/exception"
 )
 
-// Streams is where a command reads and writes. Results go to Out, everything else to Err. Getenv reads the environment.
+// Streams are a command's input and outputs. Results go to Out, everything else to Err. Getenv reads the environment.
 type Streams struct {
 	In     io.Reader
 	Out    io.Writer
@@ -17,14 +17,14 @@ type Streams struct {
 	Getenv func(string) string
 }
 
-// Printf writes to Out. Write errors surface where they matter, in the commands that stream; a report that nobody reads needs
-// no error.
+// Printf writes to Out. It ignores write errors. Commands that stream records check them where they write; a report that
+// nobody reads needs no error.
 func (s *Streams) Printf(format string, args ...any) { _, _ = fmt.Fprintf(s.Out, format, args...) }
 
 // Remark writes to Err.
 func (s *Streams) Remark(format string, args ...any) { _, _ = fmt.Fprintf(s.Err, format, args...) }
 
-// Complain is Remark about an error, unless it is an interrupt's.
+// Complain is Remark about an error. It writes nothing if the error is that of an interrupt.
 func (s *Streams) Complain(err error, format string, args ...any) {
 	if !exception.IsInterrupt(err) {
 		s.Remark(format, args...)
@@ -37,7 +37,7 @@ const (
 	LevelError = "ERROR"
 )
 
-// Log writes a line to Err as Kafka's tools log: time, level, message, name of the logger.
+// Log writes a log line to Err in the format of Kafka's tools: time, level, message, name of the logger.
 func (s *Streams) Log(level, logger, format string, args ...any) {
 	s.Remark("[%s] %s %s (%s)\n", time.Now().Format("2006-01-02 15:04:05,000"), level, fmt.Sprintf(format, args...), logger)
 }

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// JSON is a value in one line, without escaping <, > and &.
+// JSON encodes a value as one line, without escaping <, > and &.
 func JSON(v any) (string, error) {
 	var b strings.Builder
 	e := json.NewEncoder(&b)
@@ -18,7 +18,7 @@ func JSON(v any) (string, error) {
 	return strings.TrimSuffix(b.String(), "\n"), nil
 }
 
-// OrNull is a text, or the word null where there is none, as Java prints it.
+// OrNull returns the text, or the word null if there is none, as Java prints it.
 func OrNull(s *string) string {
 	if s == nil {
 		return "null"

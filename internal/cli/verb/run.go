@@ -1,5 +1,5 @@
-// Package verb owns what bote's own commands have in common, which use cobra: how they run and end, and how they print tables and
-// objects. Kafka's tools have nothing of it.
+// Package verb owns what bote's own commands share: how they run and end, and how they print tables and JSON objects. These
+// commands use cobra. Kafka's tools do not use this package.
 package verb
 
 import (
@@ -14,9 +14,9 @@ import (
 	"github.com/botehq/bote/internal/cli/tool"
 )
 
-// Run runs a command with the arguments behind its name and returns the exit code. It prints the errors itself.
+// Run runs a command and returns the exit code. args are the arguments after the command's name. Run prints errors itself.
 func Run(ctx context.Context, s *tool.Streams, root *cobra.Command, args []string) int {
-	root.SilenceUsage, root.SilenceErrors = true, true // said below
+	root.SilenceUsage, root.SilenceErrors = true, true // Run prints them
 	root.SetArgs(args)
 	root.SetIn(s.In)
 	root.SetOut(s.Out)
@@ -32,10 +32,10 @@ func Run(ctx context.Context, s *tool.Streams, root *cobra.Command, args []strin
 		return tool.ExitOK
 	}
 	if code, ok := errors.AsType[CodeError](err); ok {
-		return int(code) // it has said everything
+		return int(code) // the command has printed its messages
 	}
 	text := exception.InFull(err)
-	if strings.HasPrefix(text, "accepts ") || strings.HasPrefix(text, "requires at least") { // cobra on the number of words
+	if strings.HasPrefix(text, "accepts ") || strings.HasPrefix(text, "requires at least") { // cobra's error about the number of words
 		text = "usage: " + cmd.UseLine()
 	}
 	s.Remark("Error: %s\n", text)
@@ -45,7 +45,8 @@ func Run(ctx context.Context, s *tool.Streams, root *cobra.Command, args []strin
 	return tool.ExitError
 }
 
-// isUsage reports whether help would help. Cobra's own errors about words and flags have no type.
+// isUsage reports whether the error is about the command line, so that a hint at --help is useful. Cobra's own errors about
+// words and flags have no type.
 func isUsage(err error) bool {
 	if _, ok := errors.AsType[UsageError](err); ok {
 		return true
@@ -58,8 +59,8 @@ func isUsage(err error) bool {
 	return false
 }
 
-// mustNameOne is the RunE of a command that only has others below it: without it cobra shows help for any unknown word, and
-// calls that a success.
+// mustNameOne is the RunE of a command that only has subcommands. Without it, cobra answers an unknown word with help and exit
+// code 0.
 func mustNameOne(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return c.Help() //nolint:wrapcheck // writing it failed

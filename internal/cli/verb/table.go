@@ -9,14 +9,14 @@ import (
 	"text/tabwriter"
 )
 
-// Table writes rows for people or objects for programs.
+// Table writes rows for people, or JSON objects for programs.
 type Table struct {
 	out    io.Writer
 	asJSON bool
 	tab    *tabwriter.Writer
 }
 
-// NewTable writes to out, with a head of columns, or objects if asJSON is set.
+// NewTable makes a table that writes to out: a header of columns and rows, or objects if asJSON is set.
 func NewTable(out io.Writer, asJSON bool, columns ...any) *Table {
 	t := &Table{out: out, asJSON: asJSON, tab: tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)}
 	if !asJSON {
@@ -25,7 +25,7 @@ func NewTable(out io.Writer, asJSON bool, columns ...any) *Table {
 	return t
 }
 
-// Row writes the object, or else the cells.
+// Row writes the object, or the cells if the table is for people.
 func (t *Table) Row(object any, cells ...any) error {
 	if t.asJSON {
 		return WriteJSON(t.out, object)
@@ -34,7 +34,7 @@ func (t *Table) Row(object any, cells ...any) error {
 	return nil
 }
 
-// Cells writes a row. A cell without text is a dash.
+// Cells writes a row. An empty cell is written as a dash.
 func (t *Table) Cells(cells ...any) {
 	text := make([]string, len(cells))
 	for i, c := range cells {
@@ -43,7 +43,7 @@ func (t *Table) Cells(cells ...any) {
 	_, _ = fmt.Fprintln(t.tab, strings.Join(text, "\t"))
 }
 
-// Flush writes what is left; columns are as wide as their widest cell.
+// Flush writes the collected rows. Each column is as wide as its widest cell.
 func (t *Table) Flush() error {
 	if err := t.tab.Flush(); err != nil {
 		return fmt.Errorf("write: %w", err)
@@ -51,7 +51,7 @@ func (t *Table) Flush() error {
 	return nil
 }
 
-// WriteJSON writes a value in one line.
+// WriteJSON writes a value as one line.
 func WriteJSON(w io.Writer, v any) error {
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
