@@ -14,10 +14,10 @@ import (
 	"github.com/botehq/bote/internal/cli/tool"
 )
 
-// kafka-server-start -daemon starts the same command in a session of its own. Kafka's script returns at once, whatever
-// becomes of the server; this one returns when the server takes connections, or with the reason why it does not.
+// kafka-server-start -daemon starts the same command in a session of its own. Kafka's script returns at once, even if the
+// server then fails. This command waits: it returns when the server accepts connections, or with the reason of the failure.
 
-// readyVariable tells a daemon the address to report to.
+// readyVariable is the environment variable with the address to which the daemon reports that it is ready.
 const readyVariable = "BOTE_READY_ADDRESS"
 
 // startDaemon starts a daemon and returns the exit code. What the daemon prints goes to kafkaServer.out in LOG_DIR.
@@ -37,7 +37,7 @@ func daemon(ctx context.Context, s *tool.Streams, args []string) error {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return fmt.Errorf("create log directory: %w", err)
 	}
-	// Appending leaves the file of a daemon that runs already as it is.
+	// Append: a daemon that already runs may be writing to the same file.
 	out, err := os.OpenFile(filepath.Join(dir, "kafkaServer.out"), os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o640)
 	if err != nil {
 		return fmt.Errorf("create output file: %w", err)
@@ -59,7 +59,7 @@ func daemon(ctx context.Context, s *tool.Streams, args []string) error {
 	ready := make(chan struct{})
 	go func() {
 		if conn, err := reports.Accept(); err == nil {
-			_ = conn.Close() // that it came is the report
+			_ = conn.Close() // the connection itself is the report
 			close(ready)
 		}
 	}()
@@ -73,7 +73,7 @@ func daemon(ctx context.Context, s *tool.Streams, args []string) error {
 	}
 }
 
-// launch starts this program as a daemon. What it returns is closed when the daemon ends.
+// launch starts this program as a daemon. The channel it returns is closed when the daemon ends.
 func launch(args []string, report string, out *os.File) (ended <-chan struct{}, err error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -94,23 +94,24 @@ func launch(args []string, report string, out *os.File) (ended <-chan struct{}, 
 	over := make(chan struct{})
 	go func() {
 		defer close(over)
-		_ = cmd.Wait() // its output tells why
+		_ = cmd.Wait() // the daemon's output says why it ended
 	}()
 	return over, nil
 }
 
-// reportReady tells the command that started this daemon, if one did, that connections are taken.
+// reportReady tells the command that started this daemon, if there is one, that the broker accepts connections.
 func reportReady(ctx context.Context, s *tool.Streams) {
 	addr := s.Getenv(readyVariable)
 	if addr == "" {
 		return
 	}
-	if conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr); err == nil { // else it was interrupted
+	if conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr); err == nil { // else that command was interrupted
 		_ = conn.Close()
 	}
 }
 
-// lastLines are the ERROR line of a failed start with what stands below it, or else all that was written since.
+// lastLines returns the output of a failed start from its first ERROR line on, or all output from the offset since on if there
+// is no such line.
 func lastLines(out *os.File, since int64) string {
 	const most = 64 << 10
 	text, err := io.ReadAll(io.NewSectionReader(out, since, most))

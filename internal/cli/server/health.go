@@ -59,7 +59,7 @@ func NewHealthCommand(s *tool.Streams) *cobra.Command {
 	return c
 }
 
-// check asks until there is a good answer or the time to wait is over.
+// check asks the broker until it is ready or the wait is over.
 func (o *healthOptions) check(ctx context.Context) (string, error) {
 	const between = 100 * time.Millisecond
 	deadline := time.Now().Add(o.wait)
@@ -85,7 +85,7 @@ func (o *healthOptions) ask(ctx context.Context) (string, error) {
 	}
 	defer client.Close()
 	req := kmsg.NewPtrMetadataRequest()
-	req.Topics = nil // all of them
+	req.Topics = nil // nil asks for all topics
 	resp, err := req.RequestWith(ctx, client)
 	if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, errRefusedOnWindows) {
 		return "", fmt.Errorf("ask for metadata: %w. Is a broker running there? `bote serve` starts one.", err) //nolint:staticcheck // two sentences
@@ -118,8 +118,8 @@ func (o *healthOptions) ask(ctx context.Context) (string, error) {
 // errRefusedOnWindows is WSAECONNREFUSED.
 const errRefusedOnWindows = syscall.Errno(10061)
 
-// checkAdvertised connects to the brokers where clients are sent to: a broker that answers here and names an address at which
-// nothing answers is of use to nobody.
+// checkAdvertised connects to the addresses that the brokers advertise. Clients cannot use a broker that advertises an address
+// where nothing answers.
 func (o *healthOptions) checkAdvertised(ctx context.Context, client *kgo.Client, brokers []kmsg.MetadataResponseBroker) error {
 	for _, b := range brokers {
 		req := kmsg.NewPtrApiVersionsRequest()

@@ -13,7 +13,7 @@ import (
 	"github.com/botehq/bote/internal/cli/tool"
 )
 
-// TestHealthEndsWithoutAWordByCtrlC, as all tools do.
+// TestHealthEndsWithoutAWordByCtrlC: Ctrl-C ends bote health without a message, as it ends all tools.
 func TestHealthEndsWithoutAWordByCtrlC(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -23,7 +23,7 @@ func TestHealthEndsWithoutAWordByCtrlC(t *testing.T) {
 	require.Empty(t, out+errs)
 }
 
-// TestHealthTriesTheAdvertisedAddress: clients are sent there.
+// TestHealthTriesTheAdvertisedAddress: that is where clients connect.
 func TestHealthTriesTheAdvertisedAddress(t *testing.T) {
 	t.Parallel()
 	health := func(b *bote.Broker) (int, string) {

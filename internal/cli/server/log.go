@@ -15,15 +15,15 @@ import (
 	"github.com/botehq/bote/internal/cli/tool"
 )
 
-// serverLog writes the broker's log in the pattern of Kafka's: [time] LEVEL text (logger). It is a slog.Handler for what the
-// broker says, and has line for the lines that scripts wait for. Its methods may be called concurrently.
+// serverLog writes the broker's log in Kafka's pattern: [time] LEVEL text (logger). It is the broker's slog.Handler. Its method
+// line writes the lines of Kafka that scripts wait for. Its methods may be called concurrently.
 type serverLog struct {
 	mu  *sync.Mutex // guards out
 	out io.Writer
 
 	level  slog.Level
-	attrs  string // of WithAttrs, each with a blank before it
-	prefix string // of WithGroup, ends with a dot
+	attrs  string // the attributes of WithAttrs, each with a blank before it
+	prefix string // the groups of WithGroup, each with a dot after it
 }
 
 func newServerLog(out io.Writer, level slog.Level) *serverLog {
@@ -65,12 +65,12 @@ func (l *serverLog) WithGroup(name string) slog.Handler {
 	return &with
 }
 
-// line writes a line in the name of one of Kafka's loggers.
+// line writes a line under the name of one of Kafka's loggers.
 func (l *serverLog) line(level, logger, format string, args ...any) {
-	_ = l.write(time.Now(), level, logger, fmt.Sprintf(format, args...)) // a log that cannot be written has nobody to tell
+	_ = l.write(time.Now(), level, logger, fmt.Sprintf(format, args...)) // there is nowhere to report that the log fails
 }
 
-// raw writes a line as it is: the exception below an ERROR line.
+// raw writes a line without time and level, such as the exception below an ERROR line.
 func (l *serverLog) raw(text string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -98,7 +98,7 @@ func levelName(level slog.Level) string {
 	return "DEBUG"
 }
 
-// writeAttr writes " key=value"; groups put their name before their attributes' keys.
+// writeAttr writes " key=value". The name of a group stands before the keys of its attributes.
 func writeAttr(b *strings.Builder, prefix string, a slog.Attr) {
 	a.Value = a.Value.Resolve()
 	if a.Value.Kind() == slog.KindGroup {
@@ -120,8 +120,8 @@ func writeAttr(b *strings.Builder, prefix string, a slog.Attr) {
 	b.WriteString(" " + prefix + a.Key + "=" + value)
 }
 
-// hourlyFile is LOG_DIR/server.log: appended to, and set aside every hour under the hour it was written in. It is not safe for
-// concurrent use; serverLog guards it.
+// hourlyFile is LOG_DIR/server.log. It is appended to, and every hour it is renamed after the hour in which it was written. It
+// is not safe for concurrent use; serverLog's mutex guards it.
 type hourlyFile struct {
 	path string
 	now  func() time.Time
@@ -144,7 +144,7 @@ func openHourlyFile(path string, now func() time.Time) (*hourlyFile, error) {
 
 func hourOf(t time.Time) string { return t.Format("2006-01-02-15") }
 
-// Write appends to the file of the hour.
+// Write appends to the file of the current hour.
 func (h *hourlyFile) Write(p []byte) (int, error) {
 	if hourOf(h.now()) != h.hour {
 		if err := h.roll(); err != nil {
@@ -158,7 +158,7 @@ func (h *hourlyFile) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// roll sets the file of another hour aside and opens the one of this hour.
+// roll renames the file of an earlier hour and opens the file of this hour.
 func (h *hourlyFile) roll() error {
 	if err := h.Close(); err != nil {
 		return err

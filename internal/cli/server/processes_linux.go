@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// userProcesses lists the command lines of the user's processes. Processes that end meanwhile are left out.
+// userProcesses lists the command lines of the user's processes. It leaves out processes that end meanwhile.
 func userProcesses() ([]process, error) {
 	dirs, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// userProcesses lists the command lines of the user's processes, as ps tells them.
+// userProcesses lists the command lines of the user's processes, as ps prints them.
 func userProcesses() ([]process, error) {
 	out, err := exec.CommandContext(context.Background(), "ps", "-U", strconv.Itoa(os.Getuid()), "-o", "pid=,args=").Output()
 	if err != nil {

@@ -1,6 +1,6 @@
-// Package server owns the commands that run the broker and look after it: kafka-server-start, which runs in the foreground or as a
-// daemon, kafka-server-stop, bote serve and bote health, and what stands in for ZooKeeper's scripts. It owns the log in Kafka's
-// pattern and the end by a signal; the broker is package bote's.
+// Package server owns the commands that run and watch the broker: kafka-server-start (in the foreground or as a daemon),
+// kafka-server-stop, bote serve, bote health, and the replacements of ZooKeeper's scripts. It owns the log in Kafka's pattern
+// and the handling of signals. The broker itself is in package bote.
 package server
 
 import (
@@ -31,7 +31,7 @@ import (
 	"github.com/botehq/bote/internal/storage/vfs"
 )
 
-// Loggers of Kafka's server whose lines scripts wait for.
+// Loggers of Kafka's server. Scripts wait for their lines.
 const (
 	loggerMain     = "kafka.Kafka$"
 	loggerAcceptor = "kafka.network.DataPlaneAcceptor"
@@ -45,19 +45,19 @@ type serving struct {
 	s      *tool.Streams
 	log    *serverLog
 	values map[string]string
-	// strict refuses settings as Kafka does; otherwise missing ones get bote's defaults.
+	// strict refuses the settings that Kafka refuses. Without it, missing settings get bote's defaults.
 	strict bool
-	serves bool // it has started
+	serves bool // the broker has started
 }
 
-// newServing prepares the log: stdout, and server.log if LOG_DIR is set. closing ends the latter.
+// newServing prepares the log: stdout, and server.log if LOG_DIR is set. closing closes server.log.
 func newServing(s *tool.Streams, level slog.Level) (_ *serving, closing func()) {
 	out, closing := s.Out, func() {}
 	v := &serving{s: s}
 	if dir := s.Getenv("LOG_DIR"); dir != "" {
 		file, err := openHourlyFile(filepath.Join(dir, "server.log"), time.Now)
 		if err == nil {
-			out, closing = io.MultiWriter(s.Out, file), func() { _ = file.Close() } // the lines are in stdout, too
+			out, closing = io.MultiWriter(s.Out, file), func() { _ = file.Close() } // stdout has the lines too
 		} else {
 			defer func() { v.log.line(tool.LevelWarn, loggerMain, "No log file: %s", err) }()
 		}
@@ -105,7 +105,7 @@ func (v *serving) run(ctx context.Context) int {
 	return endedBy(stopped)
 }
 
-// greet says what somebody who runs the broker by hand wants to know.
+// greet logs what a user who starts the broker by hand wants to know.
 func (v *serving) greet(b *bote.Broker) {
 	if dir := b.DataDir(); within(os.TempDir(), dir) {
 		v.log.line(tool.LevelWarn, "bote", "The data is in %s, which may be gone after a reboot: choose another directory for data that matters, with log.dirs or --data-dir.", dir)
@@ -115,7 +115,7 @@ func (v *serving) greet(b *bote.Broker) {
 	}
 }
 
-// clientAddress is what clients of each listener are told to connect to.
+// clientAddress returns the addresses that the listeners advertise to clients.
 func (v *serving) clientAddress(b *bote.Broker) string {
 	values := maps.Clone(v.values)
 	config.Complete(values)
@@ -149,7 +149,7 @@ func within(dir, path string) bool {
 	return err == nil && filepath.IsLocal(rest)
 }
 
-// endedBy is the exit code for the signal that ended the broker.
+// endedBy returns the exit code for the signal that ended the broker.
 func endedBy(stopped <-chan os.Signal) int {
 	select {
 	case sig := <-stopped:
@@ -170,8 +170,8 @@ func (v *serving) nodeID() string {
 	return "1"
 }
 
-// prepare resolves references in the settings, those of the command line included, and refuses what Kafka refuses before it
-// touches anything.
+// prepare resolves references to config providers in all settings, including those of the command line. If strict is set, it
+// also makes the checks that Kafka makes before it changes anything on disk.
 func (v *serving) prepare() (err error) {
 	if v.values, err = config.Resolve(v.values, tool.SystemSources); err != nil {
 		return err //nolint:wrapcheck // it names the setting
@@ -197,7 +197,7 @@ func (v *serving) prepare() (err error) {
 	return nil
 }
 
-// startError gives the failures that everybody meets the words that everybody searches for.
+// startError gives the most common failures Kafka's texts, so that users find them on the web.
 func (v *serving) startError(err error) error {
 	if op, ok := errors.AsType[*net.OpError](err); ok && errors.Is(err, syscall.EADDRINUSE) {
 		return &exception.Error{Class: exception.Kafka, Text: "Socket server failed to bind to " + shownAddress(op.Addr.String()) + ": Address already in use.", Cause: err}
@@ -217,7 +217,7 @@ func (v *serving) dataDir() string {
 	return ""
 }
 
-// locked reports whether another process holds a data directory.
+// locked reports whether another process has locked a data directory.
 func locked(dir string) bool {
 	path := filepath.Join(dir, ".lock")
 	if _, err := os.Stat(path); err != nil {
@@ -227,11 +227,11 @@ func locked(dir string) bool {
 	if err != nil {
 		return errors.Is(err, vfs.ErrLocked)
 	}
-	_ = lock.Close() // only asked
+	_ = lock.Close() // the lock was only tried
 	return false
 }
 
-// advice says in plain words why bote serve fails, and what to do.
+// advice says in plain words why bote serve fails, and what the user can do.
 func (v *serving) advice(err error) string {
 	dir := v.dataDir()
 	switch op, _ := errors.AsType[*net.OpError](err); {
@@ -245,7 +245,8 @@ func (v *serving) advice(err error) string {
 	return exception.InFull(err)
 }
 
-// fatal logs why there is no server, as Kafka does: the reason is the line below.
+// fatal logs why the server did not start, or did not stop cleanly, and returns the exit code. kafka-server-start writes the
+// reason on a second line, as Kafka does.
 func (v *serving) fatal(what string, err error) int {
 	if !v.strict {
 		failed := "Cannot start"
@@ -270,7 +271,7 @@ func (v *serving) fatal(what string, err error) int {
 	return tool.ExitError
 }
 
-// shownAddress is an address as Kafka shows it: all interfaces are 0.0.0.0.
+// shownAddress formats an address as Kafka does: all interfaces are 0.0.0.0.
 func shownAddress(addr string) string {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -282,14 +283,14 @@ func shownAddress(addr string) string {
 	return net.JoinHostPort(host, port)
 }
 
-// limitMemory takes -Xmx of Java's options as a limit that the garbage collector works towards.
+// limitMemory makes -Xmx in Java's options the memory limit of Go's runtime, which is a soft limit.
 func limitMemory(heapOpts string) {
 	if limit, ok := maxHeap(heapOpts); ok {
 		debug.SetMemoryLimit(limit)
 	}
 }
 
-// maxHeap reads the last -Xmx.
+// maxHeap returns the last -Xmx in bytes.
 func maxHeap(heapOpts string) (int64, bool) {
 	all := regexp.MustCompile(`(?:^|\s)-Xmx(\d+)([kKmMgGtT]?)(?:\s|$)`).FindAllStringSubmatch(strings.ReplaceAll(heapOpts, " ", "  "), -1)
 	if len(all) == 0 {

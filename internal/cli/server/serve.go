@@ -73,14 +73,14 @@ func NewServeCommand(s *tool.Streams) *cobra.Command {
 	return c
 }
 
-// values are the settings of the file with the flags laid over them.
+// values returns the settings of the file, overridden by the flags.
 func (o *serveOptions) values() (map[string]string, error) {
 	values, err := tool.OptionalProperties(o.config)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("there is no file %s", o.config)
 	}
 	if unreadable, ok := errors.AsType[*fs.PathError](err); ok {
-		return nil, unreadable // it says what was done with which file
+		return nil, unreadable // the error names the operation and the file
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read settings: %w", err)

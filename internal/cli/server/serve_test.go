@@ -16,8 +16,8 @@ import (
 	"github.com/botehq/bote/internal/cli/verb"
 )
 
-// TestServeTakesAFile: what every user of Kafka types. A setting that is refused shows
-// that the file was read, and plain words are what bote's own verb speaks.
+// TestServeTakesAFile: every Kafka user types "serve server.properties". A refused setting
+// proves that the file was read. The text is in plain words, as in all of bote's own commands.
 func TestServeTakesAFile(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "server.properties")
@@ -29,7 +29,7 @@ func TestServeTakesAFile(t *testing.T) {
 	require.NotContains(t, out, "Exception")
 }
 
-// TestServeAdvisesOnListeners: below the sentence of the refusal, which most often is Kafka's, stands what to do.
+// TestServeAdvisesOnListeners: the line below the error, whose text is mostly Kafka's, says what to do.
 func TestServeAdvisesOnListeners(t *testing.T) {
 	t.Parallel()
 	unparsed := func(listeners, listener string) string {
@@ -59,7 +59,7 @@ func TestServeAdvisesOnListeners(t *testing.T) {
 	}
 }
 
-// TestServeNamesTheAddressForClients, which is the advertised one, not the one that is bound.
+// TestServeNamesTheAddressForClients: that is the advertised address, not the one that is bound.
 func TestServeNamesTheAddressForClients(t *testing.T) {
 	t.Parallel()
 	name, err := os.Hostname()

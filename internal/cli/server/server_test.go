@@ -90,7 +90,7 @@ func TestIsServer(t *testing.T) {
 	require.Equal(t, "x.properties", process{args: []string{"bote", "serve", "--config=x.properties"}}.configFile())
 }
 
-// TestServerStop runs on processes that do not exist, since the real command stops every broker of the user.
+// TestServerStop uses made-up processes, because the real command stops every broker of the user.
 func TestServerStop(t *testing.T) {
 	t.Parallel()
 	one, _ := clitest.WriteServerConfig(t, "")
@@ -106,7 +106,7 @@ func TestServerStop(t *testing.T) {
 		{args: []string{"--node-id=1"}, stopped: []int{100001}},
 		{args: []string{"--process-role=broker"}, stopped: []int{100002}},
 		{args: []string{"--process-role=broker", "--node-id=1"}, stopped: []int{100001}, says: "the value for node-id will take precedence"},
-		{args: []string{"node-id=2"}, stopped: []int{100002}}, // Kafka's script looks for the name anywhere
+		{args: []string{"node-id=2"}, stopped: []int{100002}}, // Kafka's script finds the option's name anywhere in a word
 		{args: []string{"--node-id=3"}, code: tool.ExitError, says: "No kafka server to stop"},
 		{args: []string{"--help"}, says: "kafka-server-stop.sh [--process-role=ROLE] [--node-id=ID]"},
 		{args: []string{"-h"}, says: "kafka-server-stop.sh [--process-role=ROLE] [--node-id=ID]"},

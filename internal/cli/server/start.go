@@ -13,7 +13,7 @@ import (
 	"github.com/botehq/bote/internal/cli/tool"
 )
 
-// kafka-server-start runs the broker on a server.properties, in the foreground or, with -daemon, behind the shell's back.
+// kafka-server-start runs the broker with a server.properties, in the foreground, or in the background with -daemon.
 
 const startUsage = "USAGE: bin/kafka-server-start.sh [-daemon] server.properties [--override property=value]*"
 
@@ -49,7 +49,7 @@ func RunStart(ctx context.Context, s *tool.Streams, args []string) int {
 	return v.start(ctx, p, args)
 }
 
-// start reads the file, lays the overrides over it, and runs.
+// start reads the file, applies the overrides, and runs the broker.
 func (v *serving) start(ctx context.Context, p *jopt.Parser, args []string) int {
 	values, err := tool.ReadProperties(args[0])
 	if err != nil {

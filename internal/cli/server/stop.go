@@ -18,7 +18,7 @@ type process struct {
 	args []string
 }
 
-// isServer reports whether a process is a broker in the foreground or a daemon, not the command that starts one.
+// isServer reports whether a process is a broker. The command that starts a daemon is not one.
 func (p process) isServer() bool {
 	if len(p.args) < 2 {
 		return false
@@ -36,7 +36,7 @@ func (p process) isServer() bool {
 	return !slices.Contains(rest, "-daemon")
 }
 
-// configFile is the properties file on the command line.
+// configFile returns the properties file that the command line names.
 func (p process) configFile() string {
 	for _, arg := range p.args[1:] {
 		if _, value, ok := strings.Cut(arg, "="); ok && strings.HasPrefix(arg, "--config") {
@@ -49,9 +49,9 @@ func (p process) configFile() string {
 	return ""
 }
 
-// machine is what kafka-server-stop sees and does.
+// machine lists and stops processes for kafka-server-stop. Tests replace it.
 type machine struct {
-	processes func() ([]process, error) // of this user
+	processes func() ([]process, error) // those of this user
 	stop      func(pid int, signal string) error
 }
 
@@ -60,7 +60,7 @@ func RunStop(_ context.Context, s *tool.Streams, args []string) int {
 	return stopServers(s, machine{userProcesses, stopProcess}, args)
 }
 
-// stopServers ends the user's brokers, or those of one role or one node.
+// stopServers stops all brokers of the user, or only those with one role or one node ID.
 func stopServers(s *tool.Streams, m machine, args []string) int {
 	if slices.Contains(args, "--help") || slices.Contains(args, "-h") {
 		s.Printf("%s\n", stopUsage)
@@ -106,9 +106,9 @@ func stopServers(s *tool.Streams, m machine, args []string) int {
 const stopUsage = "USAGE: kafka-server-stop.sh [--process-role=ROLE] [--node-id=ID]\n" +
 	"Stops all brokers of this user, or those of a role or a node ID. SIGNAL in the environment is the signal that is sent, TERM by default."
 
-// readStop reads the arguments as Kafka's script does, with or without dashes, and passes over other words, such as the
-// server.properties that many service files name. An option that is unknown or empty is refused: Kafka's script stops all
-// brokers then.
+// readStop reads the arguments as Kafka's script does, with or without dashes. It ignores other words, such as the
+// server.properties that many service files name. It refuses an unknown option or one without a value, where Kafka's script
+// would stop all brokers.
 func readStop(args []string) (role, node string, err error) {
 	for _, arg := range args {
 		name, value, isSet := strings.Cut(strings.TrimLeft(arg, "-"), "=")
@@ -130,7 +130,7 @@ func readStop(args []string) (role, node string, err error) {
 
 var errNoConfig = errors.New("Can not find the configuration file in the current directory. Please make sure the kafka stop process and the start process are called in the same directory.") //nolint:staticcheck // Kafka's text
 
-// configured keeps the processes whose settings have the value.
+// configured returns the processes whose properties file sets the name to the value.
 func configured(list []process, name, value string) ([]process, error) {
 	var kept []process
 	for _, p := range list {

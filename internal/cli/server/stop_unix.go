@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// detached has a program outlive this one and the terminal.
+// detached lets the program run on after this one and its terminal end.
 func detached(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 }

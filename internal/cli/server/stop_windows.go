@@ -11,12 +11,12 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// detached has a program outlive this one and its console.
+// detached lets the program run on after this one and its console end.
 func detached(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{CreationFlags: windows.DETACHED_PROCESS | windows.CREATE_NEW_PROCESS_GROUP}
 }
 
-// stopProcess ends a process at once, as Kafka's script does: there are no signals here. The log survives that.
+// stopProcess kills a process, as Kafka's script does: Windows has no signals. The partitions' logs survive that.
 func stopProcess(pid int, _ string) error {
 	p, err := os.FindProcess(pid)
 	if err != nil {
@@ -28,7 +28,7 @@ func stopProcess(pid int, _ string) error {
 	return nil
 }
 
-// userProcesses lists the command lines of the processes that may be asked for theirs.
+// userProcesses lists the command lines of all processes that this user may inspect.
 func userProcesses() ([]process, error) {
 	snapshot, err := windows.CreateToolhelp32Snapshot(windows.TH32CS_SNAPPROCESS, 0)
 	if err != nil {

@@ -9,18 +9,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A thread of Go's scheduler looks every 20 microseconds whether a system call
-// takes long. A broker that is a little busy all the time keeps it awake: that is
-// a third of what it costs at 2,000 records a second. The kernel may be told that
-// sleeps need not end to the microsecond, but for its own thread only, and for
-// those that it starts: so it is said before the scheduler begins.
+// timerSlack is how late the kernel may end a sleep of this process. A thread of Go's
+// scheduler wakes every 20 microseconds to look for long system calls. A broker that is
+// always a little busy keeps that thread awake, which is a third of its CPU time at 2,000
+// records a second. A larger slack makes the thread wake less often. A thread can set the
+// slack only for itself and for the threads that it starts later, so it must be set before
+// Go's scheduler starts.
 const timerSlack = 500 * time.Microsecond
 
-// usualSlack is what a process has that nobody told otherwise.
+// usualSlack is the kernel's default.
 const usualSlack = 50 * time.Microsecond
 
-// CoarseTimers starts the program anew, in the same process, with coarser timers,
-// if it is a broker and has not been. Where that is not possible it does nothing.
+// CoarseTimers sets timerSlack and executes the program again in the same process, if the
+// program is a broker and its slack is still the kernel's default. If that fails, it does
+// nothing.
 func CoarseTimers(args []string) {
 	called := slices.Clone(args)
 	if tool := os.Getenv("BOTE_TOOL"); tool != "" && len(called) > 0 {
@@ -39,5 +41,5 @@ func CoarseTimers(args []string) {
 	if err != nil || unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(timerSlack), 0, 0, 0) != nil {
 		return
 	}
-	_ = unix.Exec(program, args, os.Environ()) // returns only if it fails, and then all is as before
+	_ = unix.Exec(program, args, os.Environ()) // returns only if it fails; then the program simply goes on
 }

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Only a broker begins anew; a tool, or this test, would start a second time.
+// Only a broker executes itself again. If a tool did, this test would start a second time.
 func TestCoarseTimersLeaveToolsAlone(t *testing.T) {
 	t.Parallel()
 	before, err := unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0)

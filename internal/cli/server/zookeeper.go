@@ -6,13 +6,13 @@ import (
 	"github.com/botehq/bote/internal/cli/tool"
 )
 
-// RunZookeeperStart stands where older instructions start ZooKeeper before the broker.
+// RunZookeeperStart answers older instructions, which start ZooKeeper before the broker.
 func RunZookeeperStart(_ context.Context, s *tool.Streams, _ []string) int {
 	s.Printf("No ZooKeeper is needed: bote keeps its metadata itself. Go on with kafka-server-start.\n")
 	return tool.ExitOK
 }
 
-// RunZookeeperStop stands where older instructions stop ZooKeeper behind the broker.
+// RunZookeeperStop answers older instructions, which stop ZooKeeper after the broker.
 func RunZookeeperStop(_ context.Context, s *tool.Streams, _ []string) int {
 	s.Printf("No ZooKeeper is running, and none is needed.\n")
 	return tool.ExitOK
