@@ -10,10 +10,10 @@ import (
 	"github.com/botehq/bote/internal/record"
 )
 
-// The snapshots that format leaves in a directory, in Kafka's format: batches of control records around batches of metadata
-// records. A broker of bote needs none of them; they are what a new cluster begins with, and Kafka can read them.
+// The snapshots that format writes into a directory, in Kafka's format: batches of metadata records between batches of control
+// records. They hold the first metadata of a new cluster. bote's broker does not need them; Kafka can read them.
 
-// Kinds of control records and of metadata records. They reach disk.
+// Types of control records and of metadata records. They reach disk.
 const (
 	ControlHeader  = 3
 	ControlFooter  = 4
@@ -24,7 +24,7 @@ const (
 	MetadataFeatureLevel = 12
 )
 
-// voter is a controller of the quorum that format was told of.
+// voter is a controller of the quorum, as given to format.
 type voter struct {
 	id        int32
 	host      string
@@ -32,7 +32,7 @@ type voter struct {
 	directory [16]byte
 }
 
-// bootstrapSnapshot is bootstrap.checkpoint: the features, and the users of --add-scram.
+// bootstrapSnapshot makes bootstrap.checkpoint: the features, and the users of --add-scram.
 func bootstrapSnapshot(now int64, f featureLevels, users []scramUser) []byte {
 	var data []record.KeyValue
 	for _, name := range f.names() {
@@ -57,7 +57,7 @@ func bootstrapSnapshot(now int64, f featureLevels, users []scramUser) []byte {
 	return w.out
 }
 
-// quorumSnapshot is the first snapshot of the metadata log of a dynamic quorum (KIP-853): who votes.
+// quorumSnapshot makes the first snapshot of a dynamic quorum's metadata log (KIP-853), which lists the voters.
 func quorumSnapshot(now int64, kraft int16, listener string, voters []voter) []byte {
 	body := binary.AppendUvarint(nil, uint64(len(voters))+1)
 	for _, v := range voters {
@@ -82,7 +82,7 @@ func quorumSnapshot(now int64, kraft int16, listener string, voters []voter) []b
 	return w.out
 }
 
-// controlRecord is a control record of version 0; its value begins with the version and ends with no tags.
+// controlRecord makes a control record of version 0. Its value begins with the version and ends with an empty tag section.
 func controlRecord(kind byte, body []byte) record.KeyValue {
 	value := append([]byte{0, 0}, body...)
 	return record.KeyValue{Key: []byte{0, 0, 0, kind}, Value: append(value, 0)}
@@ -114,7 +114,7 @@ func appendCompact(dst, p []byte) []byte {
 	return append(binary.AppendUvarint(dst, uint64(len(p))+1), p...)
 }
 
-// parseVoters reads id@host:port:directory-id, with commas between. The refusals are Kafka's.
+// parseVoters reads a list of id@host:port:directory-id, separated by commas. The errors are Kafka's.
 func parseVoters(text string) ([]voter, error) {
 	var list []voter
 	for part := range strings.SplitSeq(text, ",") {
@@ -164,7 +164,7 @@ func parseOneVoter(text string) (voter, error) {
 	return v, nil
 }
 
-// cutHost takes the host off, which may be an IPv6 address in brackets.
+// cutHost splits off the host, which may be an IPv6 address in brackets.
 func cutHost(text string) (host, rest string, ok bool) {
 	if inner, bracketed := strings.CutPrefix(text, "["); bracketed {
 		return strings.Cut(inner, "]:")

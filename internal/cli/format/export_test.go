@@ -1,4 +1,4 @@
 package format
 
-// QuorumSnapshotPath is the snapshot of a dynamic quorum, below the data directory.
+// QuorumSnapshotPath is the path of a dynamic quorum's snapshot below the data directory.
 const QuorumSnapshotPath = quorumDir + "/" + quorumSnapshotFile

@@ -15,14 +15,14 @@ const (
 	elrVersion   = "eligible.leader.replicas.version"
 )
 
-// featureLevels are the levels a new cluster begins with, without those of level zero.
+// featureLevels are the feature levels of a new cluster. Features at level zero are left out.
 type featureLevels struct {
 	release releases.Release
 	kraft   int16
 	levels  map[string]int16
 }
 
-// featuresFor takes the levels of a release and lays --feature over them.
+// featuresFor returns the levels of a release, overridden by the words of --feature.
 func featuresFor(releaseName string, words []string, quorumFlag bool, voters bool) (featureLevels, error) {
 	wanted := map[string]int16{}
 	for _, word := range words {
@@ -62,7 +62,7 @@ func featuresFor(releaseName string, words []string, quorumFlag bool, voters boo
 	return f, nil
 }
 
-// releaseFor is the metadata version to begin with, from --release-version or --feature metadata.version.
+// releaseFor returns the metadata version of the new cluster, from --release-version or --feature metadata.version.
 func releaseFor(name string, wanted map[string]int16) (releases.Release, error) {
 	for _, f := range slices.Sorted(maps.Keys(wanted)) {
 		if _, ok := releases.HighestLevel[f]; !ok && f != releases.MetadataVersion {
@@ -85,7 +85,7 @@ func releaseFor(name string, wanted map[string]int16) (releases.Release, error) 
 		name = releases.Latest
 	}
 	r, err := releases.Named(name)
-	if err != nil { // the text of format leaves out what is not released yet
+	if err != nil { // format's text omits unreleased versions
 		return r, exception.New(exception.Terse, "%s", strings.TrimSuffix(err.Error(), ", 4.3-IV0"))
 	}
 	return r, nil
@@ -105,7 +105,7 @@ func checkLevel(name string, level int16, r releases.Release) error {
 	return nil
 }
 
-// names are the features in the order of their records: the metadata version first.
+// names returns the features in the order of their records: metadata.version first.
 func (f featureLevels) names() []string {
 	return append([]string{releases.MetadataVersion}, slices.Sorted(maps.Keys(f.levels))...)
 }
@@ -117,7 +117,7 @@ func (f featureLevels) level(name string) int16 {
 	return f.levels[name]
 }
 
-// bootstrapText is how Kafka prints the records that a cluster begins with.
+// bootstrapText formats the first records of a cluster as Kafka prints them.
 func bootstrapText(f featureLevels, users []scramUser) string {
 	var records []string
 	for _, name := range f.names() {
@@ -133,7 +133,7 @@ func bootstrapText(f featureLevels, users []scramUser) string {
 	return fmt.Sprintf("BootstrapMetadata(records=[%s], metadataVersionLevel=%d, source=format command)", strings.Join(records, ", "), f.release.Level)
 }
 
-// signedBytes is Arrays.toString of Java's bytes.
+// signedBytes formats bytes as Java's Arrays.toString does.
 func signedBytes(p []byte) string {
 	list := make([]string, len(p))
 	for i, b := range p {

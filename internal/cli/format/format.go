@@ -19,7 +19,7 @@ import (
 	"github.com/botehq/bote/internal/storage/vfs"
 )
 
-// errQuiet ends a command with exit code 1 when everything has been said.
+// errQuiet ends a command with exit code 1 after it has printed its messages.
 var errQuiet = errors.New("said already")
 
 const (
@@ -27,7 +27,7 @@ const (
 	quorumSnapshotFile = "00000000000000000000-0000000000.checkpoint"
 )
 
-// BootstrapFile is the snapshot that Kafka's metadata begins with.
+// BootstrapFile is the name of the snapshot with which Kafka's metadata begins.
 const BootstrapFile = "bootstrap.checkpoint"
 
 // formatting is one run of format.
@@ -37,7 +37,7 @@ type formatting struct {
 	cluster  string
 	features featureLevels
 	users    []scramUser
-	// dynamic says that the quorum is kept in the metadata log; voters are its members.
+	// dynamic means that the metadata log stores the quorum. voters are the members of such a quorum.
 	dynamic bool
 	voters  []voter
 }
@@ -65,7 +65,7 @@ func formatAll(s *tool.Streams, set *argp.Set) error {
 	return f.run(set.Has("ignore-formatted"))
 }
 
-// readQuorum finds out who votes. A quorum is static, with voters in the settings, or dynamic, with voters in the metadata log.
+// readQuorum finds the voters. A static quorum has its voters in the settings, a dynamic one in the metadata log.
 func (f *formatting) readQuorum(set *argp.Set) (err error) {
 	static := len(f.server.QuorumVoters) > 0
 	f.dynamic = set.Has("standalone") || set.Has("initial-controllers")
@@ -84,7 +84,7 @@ func (f *formatting) readQuorum(set *argp.Set) (err error) {
 	return err
 }
 
-// standalone is this node as the only voter, at the address of its controller listener.
+// standalone returns this node as the only voter, with the address of its controller listener.
 func (f *formatting) standalone() ([]voter, error) {
 	directory, err := base64.RawURLEncoding.DecodeString(newUUID())
 	if err != nil {
@@ -137,7 +137,7 @@ func (f *formatting) run(ignoreFormatted bool) error {
 	return nil
 }
 
-// unreadable tells of a directory that is passed over.
+// unreadable prints that a directory is skipped, and why.
 func (f *formatting) unreadable(dir string, err error) {
 	f.s.Printf("I/O error trying to read log directory %s. Ignoring...\n", dir)
 	path, absErr := filepath.Abs(filepath.Join(dir, metaPropertiesFile))
@@ -152,7 +152,7 @@ func (f *formatting) unreadable(dir string, err error) {
 	f.s.Remark("java.nio.file.FileSystemException: %s: %s\n", path, why)
 }
 
-// verify refuses a directory of another cluster or another node.
+// verify returns an error if the directory belongs to another cluster or another node.
 func (f *formatting) verify(dir string, values map[string]string) error {
 	path := filepath.Join(dir, metaPropertiesFile)
 	if id := values["cluster.id"]; id != f.cluster {
@@ -165,7 +165,7 @@ func (f *formatting) verify(dir string, values map[string]string) error {
 	return nil
 }
 
-// format prepares one directory. meta.properties comes last: it is what makes the directory formatted.
+// format prepares one directory. It writes meta.properties last, because that file marks the directory as formatted.
 func (f *formatting) format(dir string) error {
 	f.s.Printf("Formatting %s %s with metadata.version %s.\n", f.kind(dir), dir, f.features.release.Name)
 	now := time.Now()
@@ -211,7 +211,7 @@ func (f *formatting) writeQuorum(disk vfs.FS, dir string, now time.Time) error {
 	return nil
 }
 
-// kind is Kafka's word for what a directory is for.
+// kind returns Kafka's word for the purpose of a directory.
 func (f *formatting) kind(dir string) string {
 	switch {
 	case dir != f.server.MetadataDir:
@@ -224,7 +224,7 @@ func (f *formatting) kind(dir string) string {
 	return "dynamic metadata directory"
 }
 
-// IsFormatted reports whether a directory has an identity.
+// IsFormatted reports whether a directory has a meta.properties.
 func IsFormatted(dir string) bool {
 	_, err := os.Stat(filepath.Join(dir, metaPropertiesFile))
 	return err == nil

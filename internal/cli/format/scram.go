@@ -15,7 +15,7 @@ import (
 	"github.com/botehq/bote/internal/cli/exception"
 )
 
-// scramUser is a user and its keys after RFC 5802, as --add-scram gives them.
+// scramUser is a user of --add-scram, with the keys of RFC 5802.
 type scramUser struct {
 	name       string
 	mechanism  int8 // 1 is SCRAM-SHA-256, 2 is SCRAM-SHA-512; reaches disk

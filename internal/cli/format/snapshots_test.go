@@ -14,7 +14,7 @@ import (
 	"github.com/botehq/bote/internal/storage/vfs"
 )
 
-// TestFormatSnapshots reads the snapshots back: the voter's directory is that of meta.properties, the keys of the user are
+// TestFormatSnapshots reads the snapshots back. The voter's directory ID must be that of meta.properties, and the user's keys
 // those that Kafka derives from the same password and salt.
 func TestFormatSnapshots(t *testing.T) {
 	t.Parallel()

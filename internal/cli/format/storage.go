@@ -1,5 +1,6 @@
-// Package format owns kafka-storage, which formats the directories of a server: meta.properties, and the snapshots with which
-// Kafka's metadata begins. It also shows which directories are formatted. A broker of bote needs none of these snapshots.
+// Package format owns kafka-storage, which formats the data directories of a server: it writes meta.properties, and the
+// snapshots with which Kafka's metadata begins. It also shows which directories are formatted. bote's broker needs
+// meta.properties but none of the snapshots.
 package format
 
 import (
@@ -23,7 +24,7 @@ import (
 	"github.com/botehq/bote/internal/config"
 )
 
-// kafka-storage prepares data directories: it works on files alone.
+// kafka-storage works on files only and connects to no broker.
 
 const metaPropertiesFile = "meta.properties"
 
@@ -96,7 +97,7 @@ func runCommand(s *tool.Streams, set *argp.Set) error {
 	return nil
 }
 
-// printDependencies differs from kafka-features in one text.
+// printDependencies is releases.PrintDependencies with the two texts in which kafka-storage differs from kafka-features.
 func printDependencies(s *tool.Streams, words []string) error {
 	for _, word := range words {
 		name, level, err := releases.ParseLevel(word)
@@ -117,8 +118,8 @@ func printDependencies(s *tool.Streams, words []string) error {
 	return nil
 }
 
-// repairedFormat understands a mistake that tutorials have: KAFKA_CLUSTER_ID="$(bin)/kafka-storage.sh random-uuid" leaves the
-// words of the command where the ID should be. A new ID takes their place.
+// repairedFormat repairs a mistake that some tutorials contain: KAFKA_CLUSTER_ID="$(bin)/kafka-storage.sh random-uuid" puts the
+// words of the command where the ID should be. repairedFormat replaces them by a new ID.
 func repairedFormat(s *tool.Streams, args []string) []string {
 	if len(args) == 0 || args[0] != "format" {
 		return args
@@ -138,7 +139,7 @@ func isUUID(text string) bool {
 	return err == nil && len(raw) == 16
 }
 
-// newUUID makes a random ID as Kafka writes them: 22 characters that do not begin with a dash, which would look like an option.
+// newUUID makes a random ID in Kafka's format: 22 characters. The first one is never a dash, which would look like an option.
 func newUUID() string {
 	for {
 		var id [16]byte
@@ -150,7 +151,7 @@ func newUUID() string {
 	}
 }
 
-// serverOf reads the server's settings. Kafka refuses bad ones with the name of the exception.
+// serverOf reads the server's settings. The error for bad settings names the exception, as in Kafka.
 func serverOf(set *argp.Set) (config.Server, error) {
 	values, err := tool.ReadProperties(set.Text("config", ""))
 	if err != nil {
@@ -160,14 +161,14 @@ func serverOf(set *argp.Set) (config.Server, error) {
 	return server, err //nolint:wrapcheck // Kafka's text
 }
 
-// dirsOf are the directories of log.dirs and metadata.log.dir, sorted.
+// dirsOf returns the directories of log.dirs and metadata.log.dir, sorted.
 func dirsOf(server config.Server) []string {
 	dirs := append(slices.Clone(server.LogDirs), server.MetadataDir)
 	slices.Sort(dirs)
 	return slices.DeleteFunc(slices.Compact(dirs), func(d string) bool { return d == "" })
 }
 
-// showInfo lists directories, what meta.properties say, and problems.
+// showInfo lists the directories, the contents of their meta.properties, and the problems found.
 func showInfo(s *tool.Streams, set *argp.Set) error {
 	server, err := serverOf(set)
 	if err != nil {
@@ -243,7 +244,7 @@ func listed(s *tool.Streams, heading, one, many string, lines []string) {
 	s.Printf("\n")
 }
 
-// readMeta reads meta.properties of a directory. The error is fs.ErrNotExist if there is none.
+// readMeta reads the meta.properties of a directory. The error is fs.ErrNotExist if there is none.
 func readMeta(dir string) (map[string]string, error) {
 	f, err := os.Open(filepath.Join(dir, metaPropertiesFile))
 	if err != nil {
