@@ -46,7 +46,7 @@ func (c *command) create(ctx context.Context, name string) error {
 	return nil
 }
 
-// newTopic reads the options of --create. Values are looked at in Kafka's order, so that the same one is reported.
+// newTopic reads the options of --create. It checks the values in Kafka's order, so that it reports the same error as Kafka.
 func (c *command) newTopic(name string) (kmsg.CreateTopicsRequestTopic, error) {
 	topic := kmsg.NewCreateTopicsRequestTopic()
 	topic.Topic, topic.NumPartitions, topic.ReplicationFactor = name, -1, -1

@@ -15,7 +15,7 @@ import (
 	"github.com/botehq/bote/internal/cli/jopt"
 )
 
-// configsOrder is the order of configurations in the Configs: field: that of a Java hash map of the names.
+// configsOrder is the order of configurations in the Configs: field, which is the order of a Java hash map with these names.
 var configsOrder = []string{
 	"compression.type", "remote.log.delete.on.disable", "leader.replication.throttled.replicas", "remote.storage.enable",
 	"min.insync.replicas", "segment.jitter.ms", "remote.log.copy.disable", "local.retention.ms", "cleanup.policy", "flush.ms",
@@ -63,7 +63,8 @@ func (c *command) describe(ctx context.Context, pattern string) error {
 	return nil
 }
 
-// described returns what --topic or --topic-id mean, with the eligible leaders where names were used and the broker tells them.
+// described returns the topics that --topic or --topic-id name. Topics found by name have eligible leaders, if the broker
+// supports DescribeTopicPartitions.
 func (c *command) described(ctx context.Context, pattern, id string, limit int32) ([]client.Topic, error) {
 	uuid, byID, err := topicID(id)
 	if err != nil {
@@ -97,7 +98,7 @@ func (c *command) describedByID(ctx context.Context, pattern, id string, uuid [1
 	return topics, nil
 }
 
-// topicID reads an id as Kafka writes it: 16 bytes in URL-safe base64. The zero id means no id.
+// topicID reads a topic ID in Kafka's format: 16 bytes in URL-safe base64. ok is false if the ID is empty or zero.
 func topicID(id string) (uuid [16]byte, ok bool, err error) {
 	if id == "" {
 		return uuid, false, nil
@@ -118,7 +119,7 @@ func topicID(id string) (uuid [16]byte, ok bool, err error) {
 
 func idText(uuid [16]byte) string { return base64.RawURLEncoding.EncodeToString(uuid[:]) }
 
-// describePartitions asks for the eligible leaders, page by page.
+// describePartitions asks for the topics with their eligible leaders, page by page.
 func describePartitions(ctx context.Context, c *client.Conn, topics []client.Topic, limit int32) ([]client.Topic, error) {
 	ctx, cancel := c.Within(ctx)
 	defer cancel()
@@ -172,7 +173,8 @@ func describePartitions(ctx context.Context, c *client.Conn, topics []client.Top
 	return list, nil
 }
 
-// shownConfigs are the configurations of a topic that are not built-in defaults, and the one that filters look at.
+// shownConfigs is the text of a topic's configurations that differ from the built-in defaults, and min.insync.replicas, which
+// the filters need.
 type shownConfigs struct {
 	line   string
 	minISR int
@@ -278,8 +280,8 @@ func partitionLine(topic string, p client.Partition, move reassignment) string {
 
 type reassignment struct{ adding, removing []int32 }
 
-// reassignments returns the moves under way. Brokers that do not know the question have none; neither have those that do not
-// let us ask.
+// reassignments returns the ongoing reassignments. It returns none if the broker does not know the request, or does not permit
+// it.
 func reassignments(ctx context.Context, c *client.Conn) (map[client.TopicPartition]reassignment, error) {
 	if !c.Supports(ctx, kmsg.ListPartitionReassignments) {
 		return nil, nil

@@ -6,8 +6,8 @@ import (
 	"github.com/botehq/bote/internal/cli/client"
 )
 
-// matching returns the names of the topics that a pattern means, in name order. A topic of just that name wins over the regular
-// expression that the name would be.
+// matching returns the names of the topics that a pattern selects, in name order. If a topic has exactly the pattern as its
+// name, only that topic is selected; otherwise the pattern is a regular expression.
 func matching(topics []client.Topic, pattern string, excludeInternal bool) ([]string, error) {
 	var names []string
 	if slices.ContainsFunc(topics, func(t client.Topic) bool { return t.Name == pattern }) {

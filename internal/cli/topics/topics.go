@@ -100,7 +100,7 @@ func settingsOf(set *jopt.Set) (tool.Properties, error) {
 	return tool.OptionalProperties(file)
 }
 
-// failed reports a failure at run time: the message on stdout, a log line on stderr.
+// failed reports a failure at run time: it writes the message to stdout and a log line to stderr.
 func failed(s *tool.Streams, err error) int {
 	if exception.IsInterrupt(err) {
 		return tool.ExitError
@@ -112,7 +112,7 @@ func failed(s *tool.Streams, err error) int {
 
 var describeFilters = []string{"under-replicated-partitions", "under-min-isr-partitions", "at-min-isr-partitions", "unavailable-partitions"}
 
-// check refuses what does not go together, in Kafka's order.
+// check returns an error for options that exclude each other, in Kafka's order.
 func check(s *tool.Streams, set *jopt.Set) error {
 	if !set.Has("bootstrap-server") {
 		return exception.New(exception.IllegalArgument, "--bootstrap-server must be specified")
@@ -239,7 +239,7 @@ func (c *command) list(ctx context.Context, pattern string) error {
 	return nil
 }
 
-// existing returns the topics that the pattern names, and refuses none at all unless --if-exists says so.
+// existing returns the topics that the pattern selects. If there are none, it returns an error, unless --if-exists is given.
 func (c *command) existing(ctx context.Context, pattern string) ([]client.Topic, error) {
 	topics, err := c.conn.Topics(ctx, "listTopics")
 	if err != nil {
@@ -266,7 +266,7 @@ func (c *command) warnOfDots(name string) {
 	}
 }
 
-// topicConfigs reads the --config words and validates them as Kafka's tool does before it asks the broker.
+// topicConfigs reads the --config words and validates them, as Kafka's tool does before it sends a request.
 func (c *command) topicConfigs() (map[string]string, error) {
 	values := map[string]string{}
 	for _, word := range c.set.All("config") {
@@ -283,7 +283,7 @@ func (c *command) topicConfigs() (map[string]string, error) {
 	return values, nil
 }
 
-// assignment reads --replica-assignment: partitions separated by commas, brokers by colons.
+// assignment reads --replica-assignment: commas separate partitions, colons separate brokers.
 func assignment(text string) ([][]int32, error) {
 	var list [][]int32
 	for i, part := range strings.Split(text, ",") {

@@ -38,7 +38,7 @@ func TestTopicsTool(t *testing.T) {
 	require.Equal(t, "Error while executing topic command : Topic 'nope' does not exist as expected\n", got.Out)
 	require.Equal(t, clitest.Result{}, tools.Call(t, b, "", "kafka-topics --describe --topic nope --if-exists"))
 
-	// A topic of just the name wins over the expression that the name is: email-send stays.
+	// The pattern is the exact name of one topic, so it is not a regular expression: email-send stays.
 	require.Equal(t, clitest.Result{}, tools.Call(t, b, "", "kafka-topics --delete --topic email.send"))
 	require.Equal(t, clitest.Result{Out: "email-send\none\norders\n"}, tools.Call(t, b, "", "kafka-topics --list"))
 	require.Equal(t, clitest.Result{}, tools.Call(t, b, "", "kafka-topics --delete --topic email.send"))
