@@ -89,7 +89,7 @@ func deleteRecords(ctx context.Context, s *tool.Streams, set *jopt.Set) error {
 	return nil
 }
 
-// offsetsFile reads the JSON file, with Kafka's refusals.
+// offsetsFile reads the JSON file. The errors are Kafka's.
 func offsetsFile(data []byte) (map[client.TopicPartition]int64, error) {
 	var file struct {
 		Version    *int `json:"version"`
@@ -119,7 +119,7 @@ func offsetsFile(data []byte) (map[client.TopicPartition]int64, error) {
 	return offsets, nil
 }
 
-// deleteUpTo returns the new log start offsets.
+// deleteUpTo deletes the records below the offsets and returns the new log start offsets.
 func deleteUpTo(ctx context.Context, c *client.Conn, offsets map[client.TopicPartition]int64) (map[client.TopicPartition]client.FoundOffset, error) {
 	topics, err := c.Topics(ctx, "deleteRecords(api=METADATA)")
 	if err != nil {

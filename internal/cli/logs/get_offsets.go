@@ -170,7 +170,7 @@ func partitionFilter(set *jopt.Set) (func(client.TopicPartition) bool, error) {
 
 var rulePattern = regexp.MustCompile(`^([^:,]*)(?::(?:([0-9]*)|(?:([0-9]*)-([0-9]*))))?$`)
 
-// partitionRules reads topic:n, topic:from-to, topic:from-, topic:-to and topic, where an empty topic is every topic.
+// partitionRules reads topic:n, topic:from-to, topic:from-, topic:-to and topic. An empty topic means every topic.
 func partitionRules(text string) (func(client.TopicPartition) bool, error) {
 	var rules []func(client.TopicPartition) bool
 	for word := range strings.SplitSeq(text, ",") {

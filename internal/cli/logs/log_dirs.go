@@ -1,5 +1,5 @@
 // Package logs owns the tools that ask a cluster about the logs of partitions: kafka-log-dirs, kafka-get-offsets and
-// kafka-delete-records. What is in the files, package dumplog shows.
+// kafka-delete-records. Package dumplog shows the contents of the files.
 package logs
 
 import (
