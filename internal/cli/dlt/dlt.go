@@ -1,5 +1,5 @@
-// Package dlt owns bote dlt: it lists, shows, counts, redrives and discards dead letters. What these are, and what becomes of
-// them, package delivery/dlt decides.
+// Package dlt owns bote dlt, which lists, shows, counts, redrives and discards dead letters. Package delivery/dlt decides what
+// a dead letter is and does the work; this package owns the flags and the output.
 package dlt
 
 import (
@@ -19,7 +19,7 @@ import (
 	"github.com/botehq/bote/internal/cli/verb"
 )
 
-// options are the flags that all commands below bote dlt share.
+// options are the flags that all subcommands of bote dlt share.
 type options struct {
 	servers string
 	config  string
@@ -33,7 +33,7 @@ func (o *options) addFlags(cmd *cobra.Command) {
 	f.StringVarP(&o.output, "output", "o", "text", "how results are written: text or json")
 }
 
-// json tells whether results are for programs.
+// json reports whether results are printed as JSON.
 func (o *options) json() (bool, error) {
 	switch o.output {
 	case "text":
@@ -44,7 +44,7 @@ func (o *options) json() (bool, error) {
 	return false, fmt.Errorf("output %q is neither text nor json", o.output)
 }
 
-// NewCommand is bote dlt: what lies in dead-letter topics, and what becomes of it.
+// NewCommand is bote dlt.
 func NewCommand(s *tool.Streams) *cobra.Command {
 	o := &options{}
 	cmd := &cobra.Command{
@@ -84,20 +84,21 @@ func (o *options) open(ctx context.Context, s *tool.Streams, f func(*delivery.Cl
 	err = f(client)
 	switch {
 	case err != nil && ctx.Err() != nil:
-		return verb.CodeError(tool.Interrupted(ctx)) // what was done until then is said
+		return verb.CodeError(tool.Interrupted(ctx)) // the command has printed what it did before the interrupt
 	case isDial(err):
 		return fmt.Errorf("%w; is the broker running? bote serve starts one, and -b names another (%s was asked)", err, o.servers)
 	}
 	return err
 }
 
-// isDial tells an error of a connection that could not be opened.
+// isDial reports whether the error is that of a connection that could not be opened.
 func isDial(err error) bool {
 	failed, ok := errors.AsType[*net.OpError](err)
 	return ok && failed.Op == "dial"
 }
 
-// openTopic is open for commands on one dead-letter topic. A topic that cannot be meant is an error.
+// openTopic is open for commands on one dead-letter topic. It returns an error if the topic does not exist or is not a
+// dead-letter topic.
 func (o *options) openTopic(ctx context.Context, s *tool.Streams, topic string, f func(*delivery.Client, *dlt.DLT) error) error {
 	return o.open(ctx, s, func(c *delivery.Client) error {
 		d := dlt.Open(c, topic)
@@ -108,8 +109,8 @@ func (o *options) openTopic(ctx context.Context, s *tool.Streams, topic string, 
 	})
 }
 
-// reportPlaces names the letters at a filter's places that were handled before. missing names the places that hold no letter;
-// proceed is false if none of them holds one.
+// reportPlaces prints which letters at a filter's places are already done. missing is an error that names the places without a
+// letter. proceed is false if the filter has places and none of them has a letter.
 func reportPlaces(ctx context.Context, s *tool.Streams, d *dlt.DLT, topic string, f dlt.Filter) (missing error, proceed bool, err error) {
 	found, none, err := d.Find(ctx, f.Places)
 	if err != nil {
@@ -127,7 +128,7 @@ func reportPlaces(ctx context.Context, s *tool.Streams, d *dlt.DLT, topic string
 	return errors.Join(errs...), len(f.Places) == 0 || len(found) > 0, nil
 }
 
-// advise adds to an error what to do about it.
+// advise adds advice to an error.
 func advise(err error, topic string) error {
 	missing, ok := errors.AsType[*delivery.TopicError](err)
 	switch {
@@ -170,7 +171,7 @@ func (o *filterFlags) addFlags(cmd *cobra.Command, limit string) {
 	f.IntVar(&o.limit, "limit", 0, limit)
 }
 
-// filter is what the flags select at a time.
+// filter makes a filter of the flags. --since and --until count from now.
 func (o *filterFlags) filter(cmd *cobra.Command, now time.Time) (dlt.Filter, error) {
 	f := dlt.Filter{
 		Class: o.class, Message: o.message, Origin: o.origin, Group: o.group,
@@ -196,10 +197,10 @@ func (o *filterFlags) filter(cmd *cobra.Command, now time.Time) (dlt.Filter, err
 	return f, nil
 }
 
-// errNoSelection guards against acting on everything by accident.
+// errNoSelection stops a command that would act on all records by accident.
 var errNoSelection = errors.New("nothing selects records: give a filter such as --class or --at, or --everything")
 
-// selective tells whether any filter flag was set.
+// selective reports whether any filter flag was set.
 func (o *filterFlags) selective(cmd *cobra.Command) bool {
 	for _, name := range []string{"class", "message", "key", "header", "origin", "group", "since", "until", "at", "from-offset", "to-offset", "limit"} {
 		if cmd.Flags().Changed(name) {

@@ -116,7 +116,7 @@ func TestDLTRedriveAndDiscard(t *testing.T) {
 	require.Equal(t, 3, strings.Count(out, "orders-0@"))
 }
 
-// A redrive to a group, and the words about what is wrong.
+// TestDLTRedriveToGroup redrives to a group, and checks the errors of wrong command lines.
 func TestDLTRedriveToGroup(t *testing.T) {
 	run, _ := bench(t)
 	for _, words := range [][]string{{"--dry-run"}, nil} {
@@ -147,7 +147,8 @@ func TestDLTRedriveToGroup(t *testing.T) {
 	require.NotContains(t, topics, "nosuch")
 }
 
-// What is misspelt is told before what is missing, and a main topic is not taken for its dead-letter topic.
+// TestDLTOfTheWrongTopic: a misspelt topic is reported before missing flags, and a main topic does not stand for its
+// dead-letter topic.
 func TestDLTOfTheWrongTopic(t *testing.T) {
 	run, h := bench(t)
 	for _, words := range [][]string{
@@ -172,7 +173,7 @@ func TestDLTOfTheWrongTopic(t *testing.T) {
 	require.Contains(t, errs, "nothing selects records")
 }
 
-// Dead letters may lie in a topic of any name, also beside one that is named after it.
+// TestDLTOfAnyName: a topic of any name may hold dead letters, even if there is also a topic with that name and "-dlt".
 func TestDLTOfAnyName(t *testing.T) {
 	run, h := bench(t)
 	h.CreateTopic("orders-dlt-dlt", 1)
@@ -181,7 +182,7 @@ func TestDLTOfAnyName(t *testing.T) {
 	require.Equal(t, 3, strings.Count(out, "orders-0@"))
 }
 
-// A place that holds nothing, or with which all was done, is no success.
+// TestDLTOfPlaces: a place without a letter, or with a letter that is done, is not a success.
 func TestDLTOfPlaces(t *testing.T) {
 	run, h := bench(t)
 	for _, verb := range [][]string{{"redrive", "orders-dlt", "--to-origin"}, {"discard", "orders-dlt"}} {
@@ -219,7 +220,7 @@ func TestDLTOfPlaces(t *testing.T) {
 	require.Equal(t, "sent back 0; nothing that is selected is open\n", out)
 }
 
-// Without a broker the error says what to do.
+// TestDLTWithoutABroker: without a broker, the error says what to do.
 func TestDLTWithoutABroker(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -231,7 +232,7 @@ func TestDLTWithoutABroker(t *testing.T) {
 	require.Equal(t, 1, strings.Count(errs, "\n"), errs)
 }
 
-// An interrupted redrive says what it did, and nothing else.
+// TestDLTRedriveInterrupted: an interrupted redrive prints what it did, and nothing else.
 func TestDLTRedriveInterrupted(t *testing.T) {
 	_, h := bench(t)
 	ctx, cancel := context.WithCancelCause(t.Context())
@@ -244,7 +245,7 @@ func TestDLTRedriveInterrupted(t *testing.T) {
 	}()
 	require.Eventually(t, func() bool {
 		p := h.Cluster().PartitionInfos("orders-dlt-bote-state")
-		return len(p) == 1 && p[0].HighWatermark >= 2 // the claim, and the note of the first record
+		return len(p) == 1 && p[0].HighWatermark >= 2 // the claim, and the note about the first record
 	}, 20*time.Second, 5*time.Millisecond)
 	cancel(errors.New("interrupt signal received"))
 	require.Equal(t, tool.ExitInterrupted, <-code)

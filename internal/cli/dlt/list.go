@@ -89,7 +89,7 @@ func stamp(at time.Time) string {
 	return at.UTC().Format("2006-01-02T15:04:05.000Z")
 }
 
-// letterJSON is a dead letter for programs. Bytes that are not text are base64, under a name of their own.
+// letterJSON is a dead letter as JSON. Bytes that are not text are in base64, in a field of their own.
 type letterJSON struct {
 	Partition   int32             `json:"partition"`
 	Offset      int64             `json:"offset"`
@@ -129,7 +129,7 @@ type letterHeaderRow struct {
 	Base64 string `json:"base64,omitempty"`
 }
 
-// textOrBase64 is one of both.
+// textOrBase64 returns the bytes as text, or in base64 if they are not text. One of the two is set.
 func textOrBase64(b []byte) (text *string, coded string) {
 	if b == nil {
 		return nil, ""
@@ -176,7 +176,7 @@ func newLetterJSON(l dlt.Letter, withHeaders bool) letterJSON {
 	return out
 }
 
-// printable tells text from numbers that happen to be valid UTF-8.
+// printable reports whether s is text. Binary numbers may happen to be valid UTF-8.
 func printable(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' && r != '\n' && r != '\t' && r != '\r' })
 }
@@ -198,7 +198,7 @@ func writeLetters(out io.Writer, letters []dlt.Letter, asJSON bool) error {
 	return w.Flush()
 }
 
-// oneLine shortens text for a cell.
+// oneLine makes one line of a text and shortens it for a cell.
 func oneLine(s string, n int) string {
 	s = strings.Map(func(r rune) rune {
 		if r < ' ' || r == utf8.RuneError {
@@ -212,7 +212,7 @@ func oneLine(s string, n int) string {
 	return s
 }
 
-// newShowCommand is bote dlt show: one record with everything it has.
+// newShowCommand is bote dlt show: one record with all its fields and headers.
 func newShowCommand(s *tool.Streams, o *options) *cobra.Command {
 	return &cobra.Command{
 		Use:   "show TOPIC PARTITION:OFFSET",
@@ -267,7 +267,7 @@ func showLetter(s *tool.Streams, l dlt.Letter) {
 	s.Printf("key:       %s\nvalue:     %s\n", bytesText(l.Key), bytesText(l.Value))
 }
 
-// stateText says what was done with a letter; where it went and why are left out if there is nothing to say.
+// stateText says what was done with a letter, and where it went and why if that is known.
 func stateText(st dlt.State) string {
 	text := fmt.Sprintf("%s at %s by %s", st.Action, stamp(st.At), cmp.Or(st.Actor, "-"))
 	if st.Target != "" {
@@ -291,7 +291,7 @@ func bytesText(b []byte) string {
 	}
 }
 
-// newCountCommand is bote dlt count: sums by what matters.
+// newCountCommand is bote dlt count: counts by reason, error class, origin and group.
 func newCountCommand(s *tool.Streams, o *options) *cobra.Command {
 	f := &filterFlags{}
 	cmd := &cobra.Command{

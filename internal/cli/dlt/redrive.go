@@ -46,7 +46,7 @@ func (o *redriveFlags) addFlags(cmd *cobra.Command) {
 	cmd.MarkFlagsMutuallyExclusive("to-group", "to-origin", "to-topic")
 }
 
-// check tells what is missing on the command line.
+// check returns an error if a flag is missing.
 func (o *redriveFlags) check() error {
 	if o.toGroup == "" && o.topic == "" && !o.toOrigin {
 		return verb.UsageError{Err: errors.New("say where to: --to-group GROUP sends to the group that failed and no other, " +
@@ -55,7 +55,7 @@ func (o *redriveFlags) check() error {
 	return nil
 }
 
-// checkSelection refuses to redrive everything by accident. A group that does not exist is told before.
+// checkSelection returns an error if no flag selects records. Before that, it returns an error if the group does not exist.
 func (o *redriveFlags) checkSelection(cmd *cobra.Command, d *dlt.DLT) error {
 	if o.everything || o.selective(cmd) {
 		return nil
@@ -95,7 +95,7 @@ func (o *redriveFlags) options() []dlt.Option {
 	return opts
 }
 
-// actor is who is logged in, for the record of what was done.
+// actor returns the name of the user, which is noted with every action.
 func actor() string {
 	u, err := user.Current()
 	if err != nil {
@@ -165,7 +165,7 @@ func writeTask(s *tool.Streams, t dlt.Task, r *redriveFlags, asJSON bool) error 
 	return nil
 }
 
-// nothingSelected says why nothing was done.
+// nothingSelected says that no record was selected.
 func nothingSelected(all bool) string {
 	if all {
 		return "no dead letter is selected"
@@ -173,8 +173,8 @@ func nothingSelected(all bool) string {
 	return "nothing that is selected is open"
 }
 
-// targetList names where records were sent, with their numbers if that is more
-// than one topic.
+// targetList names the topics that records were sent to. If there are several, it adds the
+// number of records for each.
 func targetList(t dlt.Task) string {
 	topics := slices.Sorted(maps.Keys(t.Targets))
 	switch len(topics) {
