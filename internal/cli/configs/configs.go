@@ -31,7 +31,7 @@ func Run(ctx context.Context, s *tool.Streams, args []string) int {
 	p := parser()
 	p.Options = append(p.Options, jopt.Option{Name: "force", Help: "Ask nothing."})
 	set, err := p.Parse(args)
-	p.Options = p.Options[:len(p.Options)-1] // accepted, not shown
+	p.Options = p.Options[:len(p.Options)-1] // --force is accepted but not in the table
 	if err != nil {
 		s.Complain(err, "%s%s\n", err, exception.Causes(err))
 		return tool.ExitError
@@ -87,7 +87,7 @@ func run(ctx context.Context, s *tool.Streams, set *jopt.Set, list []entity) err
 	return c.alter(ctx, list[0])
 }
 
-// resourceTypes are the numbers of entity types on the wire, and the source of what is set for the entity itself.
+// resourceTypes are the wire numbers of entity types, and the config source of a value that is set for the entity itself.
 var resourceTypes = map[string]struct {
 	typ    kmsg.ConfigResourceType
 	source kmsg.ConfigSource
@@ -123,16 +123,16 @@ func (c *command) describe(ctx context.Context, e entity) error {
 	return nil
 }
 
-// absent reports whether there is no topic of the name.
+// absent reports whether no entity of that name exists.
 func (c *command) absent(ctx context.Context, e entity) (bool, error) {
-	if e.isDefault() || c.set.Has("all") || c.conn.Controller { // a controller knows itself
+	if e.isDefault() || c.set.Has("all") || c.conn.Controller { // a controller's own answer decides that
 		return false, nil
 	}
 	names, err := c.names(ctx, e.typ)
 	return err == nil && !slices.Contains(names, *e.name), err
 }
 
-// names returns all entities of a type; brokers end with the default.
+// names returns the names of all entities of a type. For brokers the last one is empty: the default.
 func (c *command) names(ctx context.Context, typ string) ([]string, error) {
 	switch typ {
 	case entityTopics:
@@ -162,7 +162,7 @@ func (c *command) names(ctx context.Context, typ string) ([]string, error) {
 	return names, nil
 }
 
-// configured lists the groups or metrics subscriptions that have configurations, and for groups also those that exist.
+// configured returns the groups or metrics subscriptions that have configurations, and all groups that exist.
 func (c *command) configured(ctx context.Context, typ string) ([]string, error) {
 	found := map[string]bool{}
 	if typ == entityGroups {
@@ -234,7 +234,7 @@ func sourceName(s kmsg.ConfigSource) string {
 	return "UNKNOWN"
 }
 
-// entries returns an entity's configurations in name order: all, or those set for it.
+// entries returns an entity's configurations in name order: all of them, or only those set for the entity itself.
 func (c *command) entries(ctx context.Context, e entity, all bool) ([]kmsg.DescribeConfigsResponseResourceConfig, error) {
 	req := kmsg.NewPtrDescribeConfigsRequest()
 	r := kmsg.NewDescribeConfigsRequestResource()

@@ -65,18 +65,18 @@ func parser() *jopt.Parser {
 	return p
 }
 
-// entity is what is configured. A nil name is all of the type, an empty one the default.
+// entity is what is configured. A nil name means all entities of the type; an empty name means their default.
 type entity struct {
 	typ  string
 	name *string
 }
 
-// single names one entity of the type in results.
+// single returns the entity type in the singular, for results.
 func (e entity) single() string { return strings.TrimSuffix(e.typ, "s") }
 
 func (e entity) isDefault() bool { return e.name != nil && *e.name == "" }
 
-// entities reads which entities are meant and refuses what does not go together.
+// entities returns the entities that the options name, or an error for options that exclude each other.
 func entities(set *jopt.Set) ([]entity, error) {
 	var list []entity
 	for _, t := range set.All("entity-type") {
@@ -226,7 +226,7 @@ func configsToAdd(set *jopt.Set) (map[string]string, error) {
 	return values, nil
 }
 
-// outsideBrackets cuts at the commas that no brackets hold.
+// outsideBrackets splits a text at the commas outside brackets.
 func outsideBrackets(text string) []string {
 	if text == "" {
 		return nil

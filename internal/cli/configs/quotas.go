@@ -28,7 +28,7 @@ var quotaNames = map[string][]string{
 	entityIPs:     {"connection_creation_rate"},
 }
 
-// quotaTypes are the entity types on the wire and how results name them.
+// quotaTypes are the wire names of entity types, and their names in results.
 var quotaTypes = map[string]struct{ wire, text string }{
 	entityUsers:   {"user", "user-principal"},
 	entityClients: {"client-id", "client-id"},
@@ -62,7 +62,7 @@ func (c *command) describeQuotas(ctx context.Context, list []entity) error {
 	return nil
 }
 
-// quotas asks for the quotas of just these entity types.
+// quotas asks for the quotas of exactly these entity types.
 func (c *command) quotas(ctx context.Context, list []entity) ([]kmsg.DescribeClientQuotasResponseEntry, error) {
 	req := kmsg.NewPtrDescribeClientQuotasRequest()
 	req.Strict = true
@@ -168,7 +168,8 @@ func (c *command) alterQuotas(ctx context.Context, list []entity) error {
 	return nil
 }
 
-// checkQuotaNames refuses what is neither quota nor credential, or both. It reports whether credentials are meant.
+// checkQuotaNames returns an error for a name that is neither a quota nor a credential, and for a mixture of both. It reports
+// whether the names are credentials.
 func checkQuotaNames(list []entity, add map[string]string, remove []string) (bool, error) {
 	first := list[0].typ
 	isQuota := func(n string) bool { return slices.Contains(quotaNames[first], n) }
@@ -270,7 +271,7 @@ func (c *command) alterScram(ctx context.Context, user string, add map[string]st
 	return nil
 }
 
-// scramUpsertion makes the credential of iterations=N,password=P. The password itself stays here.
+// scramUpsertion makes the credential of iterations=N,password=P. The password itself is not sent.
 func scramUpsertion(user, mechanism, spec string) (kmsg.AlterUserSCRAMCredentialsRequestUpsertion, error) {
 	u := kmsg.NewAlterUserSCRAMCredentialsRequestUpsertion()
 	u.Name, u.Mechanism, u.Iterations = user, scramMechanisms[mechanism], scramMinIterations
