@@ -19,7 +19,7 @@ import (
 const (
 	aboutConsumer = "This tool measures how fast records can be read."
 
-	// pollRecords is Kafka's max.poll.records: what one look at the fetched records takes at most.
+	// pollRecords is Kafka's max.poll.records: how many records one poll returns at most.
 	pollRecords = 500
 )
 
@@ -218,7 +218,7 @@ func (r *consumerRun) read(ctx context.Context, commits *client.Committer) {
 	}
 }
 
-// progress prints what was read since the last line.
+// progress prints a line about the records read since the last line.
 func (r *consumerRun) progress(now time.Time) {
 	joined := time.Duration(r.joined.Load())
 	if r.detailed {
@@ -234,7 +234,8 @@ func (r *consumerRun) summary(now time.Time) {
 		rates(r.bytes, r.bytes, r.records, r.records, now.Sub(r.start), time.Duration(r.joined.Load())))
 }
 
-// rates are the columns behind the times: totals, rates of what is new, and the rates without the time of joining.
+// rates formats the columns after the times: the totals, the rates since the last line, and the rates without the time that
+// joining the group took.
 func rates(bytes, newBytes, records, newRecords int64, elapsed, join time.Duration) string {
 	const mb = 1 << 20
 	fetch := elapsed - join
@@ -257,7 +258,7 @@ func (r *consumerRun) metrics() map[string]string {
 	}
 }
 
-// formatTime writes a time by a Java date format. Letters it does not know stand for themselves.
+// formatTime formats a time by a Java date format. It copies letters that it does not know.
 func formatTime(t time.Time, format string) string {
 	layouts := map[string]string{
 		"yyyy": "2006", "yy": "06", "MMM": "Jan", "MM": "01", "M": "1", "dd": "02", "d": "2", "EEE": "Mon",

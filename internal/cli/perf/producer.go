@@ -64,7 +64,7 @@ type producerRun struct {
 	rate     float64
 	payloads *payloads
 	warmup   int64
-	// transaction is how long one lasts, 0 without transactions.
+	// transaction is the duration of a transaction; 0 means no transactions.
 	transaction time.Duration
 	stats       *stats
 	steady      *stats
@@ -111,7 +111,7 @@ func measureProducer(ctx context.Context, s *tool.Streams, p *argp.Parser, set *
 	return nil
 }
 
-// threadFailure is an error that ends Kafka's main thread.
+// threadFailure formats an error as Java does when it ends the main thread.
 func threadFailure(err error) error {
 	return fmt.Errorf("Exception in thread \"main\" %s", exception.Named(err)) //nolint:staticcheck // Kafka's line, capital and all
 }
@@ -122,7 +122,7 @@ func parseRate(text string) (float64, error) {
 	return rate, err //nolint:wrapcheck // the caller words it
 }
 
-// producerSettings checks the options that argparse cannot check and puts the settings together.
+// producerSettings checks the options that the parser cannot check, and collects the settings.
 func producerSettings(s *tool.Streams, p *argp.Parser, set *argp.Set) (tool.Properties, error) {
 	sources := []string{"bootstrap-server", "command-property", "producer-props", "producer.config", "command-config"}
 	given := false
@@ -245,7 +245,7 @@ func (r *producerRun) commit(ctx context.Context) error {
 	return nil
 }
 
-// throttle waits until so many records are due. It reports false when the context ended.
+// throttle waits until so many records are due at the rate. It returns false if the context ended.
 func throttle(ctx context.Context, start time.Time, records int64, rate float64) bool {
 	if rate <= 0 {
 		return ctx.Err() == nil

@@ -14,7 +14,7 @@ import (
 	"github.com/botehq/bote/internal/cli/tool"
 )
 
-// payloads makes the values of records. Buffers of random letters go round: a sent one is used again.
+// payloads makes the values of records. It uses buffers of random letters again once their records are sent.
 type payloads struct {
 	fixed     [][]byte
 	monotonic bool
@@ -32,7 +32,7 @@ func newPayloads(s *tool.Streams, set *argp.Set) (*payloads, error) {
 	return p, nil
 }
 
-// next returns the value of record i. It is for one goroutine; release may be called by others.
+// next returns the value of record i. Only one goroutine may call next; any goroutine may call release.
 func (p *payloads) next(i int64) []byte {
 	switch {
 	case p.fixed != nil:
@@ -56,7 +56,7 @@ func (p *payloads) release(b []byte) {
 	}
 }
 
-// stats counts what was sent and how long it took, in all and since the last line of progress.
+// stats counts records, bytes and latencies, in total and since the last progress line.
 type stats struct {
 	s        *tool.Streams
 	interval time.Duration
@@ -81,7 +81,7 @@ func newStats(s *tool.Streams, interval time.Duration, what string) *stats {
 	return &stats{s: s, interval: interval, what: what, start: now, window: window{start: now}}
 }
 
-// add counts a record that was answered now.
+// add counts a record whose answer has just come.
 func (p *stats) add(sent time.Time, size int) {
 	now := time.Now()
 	latency := now.Sub(sent).Milliseconds()
@@ -119,7 +119,7 @@ func (p *stats) summary() {
 		at(0.5), at(0.95), at(0.99), at(0.999))
 }
 
-// metrics are the values for --print-metrics.
+// metrics returns the values for --print-metrics.
 func (p *stats) metrics() map[string]string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
