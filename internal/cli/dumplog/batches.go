@@ -14,10 +14,10 @@ import (
 	"github.com/botehq/bote/internal/storage/segment"
 )
 
-// dumpedRecordLimit is the most that the records of a batch may take when they are unpacked.
+// dumpedRecordLimit is the largest size of a batch's records after decompression, in bytes.
 const dumpedRecordLimit = 1 << 30
 
-// dumpLog shows the batches of a log segment or of a snapshot.
+// dumpLog prints the batches of a log segment or of a snapshot.
 func (d *dumper) dumpLog(ctx context.Context, file string) error {
 	walk, err := openBatches(file)
 	if err != nil {
@@ -70,7 +70,7 @@ func timeName(b record.Batch) string {
 	return "CreateTime"
 }
 
-// records shows the records of a batch and returns the last offset.
+// records prints the records of a batch and returns the last offset.
 func (d *dumper) records(file string, b record.Batch, last int64) (int64, error) {
 	payload, err := record.Decompress(b.Codec(), b.Payload(), dumpedRecordLimit)
 	if err != nil {
@@ -167,7 +167,7 @@ func headerKeys(body []byte) []string {
 	return keys
 }
 
-// classDecoder reads keys and values as one of Kafka's decoder classes does; unknown ones read text.
+// classDecoder reads keys and values as Kafka's decoder classes of these names do. An unknown class reads text.
 func classDecoder(keyClass, valueClass string) decoder {
 	return func(r record.Record) (key, payload string, err error) {
 		if r.Key != nil {
@@ -190,10 +190,10 @@ func decodeAs(class string, p []byte) string {
 	return string(p)
 }
 
-// errTrailing says that what follows is no batch.
+// errTrailing means that the bytes that follow are not a batch.
 var errTrailing = errors.New("no batch")
 
-// batchReader walks the batches of a file without holding more than one.
+// batchReader reads a file batch by batch and holds one batch at a time.
 type batchReader struct {
 	file     *os.File
 	body     *segment.Reader
@@ -211,18 +211,18 @@ func openBatches(file string) (*batchReader, error) {
 	}
 	info, err := f.Stat()
 	if err != nil {
-		_ = f.Close() // the first error is what matters
+		_ = f.Close() // the first error is the one to report
 		return nil, fmt.Errorf("size of log: %w", err)
 	}
-	base, _, _ := segmentOf(file) // a snapshot has another name, and begins at 0
+	base, _, _ := segmentOf(file) // the name of a snapshot has no base offset; it begins at 0
 	body := segment.Body{Source: segment.From(f), Base: base, Size: info.Size()}
 	return &batchReader{file: f, body: segment.NewReader(body, dumpStep, nil), size: info.Size()}, nil
 }
 
-func (w *batchReader) close() { _ = w.file.Close() } // only read
+func (w *batchReader) close() { _ = w.file.Close() } // the file was only read
 
-// next reads the batch at the position: io.EOF at the end, errTrailing if there is none.
-// The batch is valid until the next call.
+// next reads the batch at the position. It returns io.EOF at the end of the file, and errTrailing if there is no batch at the
+// position. The batch is valid until the next call.
 func (w *batchReader) next(ctx context.Context) (record.Batch, error) {
 	if w.position >= w.size {
 		return nil, io.EOF

@@ -13,10 +13,10 @@ import (
 	"github.com/botehq/bote/internal/record"
 )
 
-// decoder renders the key and the payload of a data record; empty texts are left out.
+// decoder formats the key and the payload of a data record. The caller leaves out empty texts.
 type decoder func(r record.Record) (key, payload string, err error)
 
-// plainDecoder shows both as text.
+// plainDecoder shows key and payload as text.
 func plainDecoder(r record.Record) (key, payload string, err error) {
 	if r.Key != nil {
 		key = " key: " + string(r.Key)
@@ -27,7 +27,7 @@ func plainDecoder(r record.Record) (key, payload string, err error) {
 	return key, payload, nil
 }
 
-// internalDecoder shows records of an internal topic as JSON. A kind that is not in the table is named by its number.
+// internalDecoder shows records of an internal topic as JSON. For a type that is not in the table it prints the type's number.
 func internalDecoder(types map[int16]recordType) decoder {
 	return func(r record.Record) (string, string, error) {
 		if len(r.Key) < 2 {
@@ -58,8 +58,8 @@ func internalDecoder(types map[int16]recordType) decoder {
 	}
 }
 
-// valueJSON renders a value. Those of classic groups hold members' metadata as bytes, which are shown as what they are where
-// they follow the consumer protocol.
+// valueJSON formats a value. The value of a classic group holds the subscriptions and assignments of members as bytes. If they
+// follow the consumer protocol, they are decoded too.
 func (t recordType) valueJSON(raw []byte, version int16) (string, error) {
 	text, err := t.value.json(raw[2:], version)
 	if err != nil {
@@ -79,7 +79,7 @@ func (t recordType) valueJSON(raw []byte, version int16) (string, error) {
 	return text, nil
 }
 
-// replaceBytes puts the JSON of a message in the place of its bytes, if they are one.
+// replaceBytes replaces the bytes in a field by the JSON of the message in them, if they are such a message.
 func replaceBytes(text, name string, raw []byte, m message) string {
 	if len(raw) < 2 {
 		return text
@@ -95,7 +95,7 @@ func replaceBytes(text, name string, raw []byte, m message) string {
 	return strings.Replace(text, strconv.Quote(name)+":"+shown, strconv.Quote(name)+":"+inner, 1)
 }
 
-// metadataDecoder shows records of the metadata log: a frame version, the kind, the version, the message.
+// metadataDecoder shows records of the metadata log, which consist of a frame version, the type, the version, and the message.
 func metadataDecoder(r record.Record) (key, payload string, err error) {
 	b := kbin.Reader{Src: r.Value}
 	frame, kind, version := b.Uvarint(), b.Uvarint(), b.Uvarint()
@@ -113,7 +113,7 @@ func metadataDecoder(r record.Record) (key, payload string, err error) {
 	return "", fmt.Sprintf(` payload: {"type":"%s","version":%d,"data":%s}`, t.name, version, text), nil
 }
 
-// controlText renders a control record.
+// controlText formats a control record.
 func controlText(r record.Record) string {
 	if len(r.Key) < 4 {
 		return " unreadable control record"

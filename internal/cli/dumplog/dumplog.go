@@ -1,5 +1,5 @@
-// Package dumplog owns kafka-dump-log, which shows what is in the files of a data directory: segments, indexes, snapshots, and
-// the records of internal topics. It reads files alone and has no client.
+// Package dumplog owns kafka-dump-log, which prints the contents of the files of a data directory: segments, indexes,
+// snapshots, and the records of internal topics. It only reads files and connects to no broker.
 package dumplog
 
 import (
@@ -19,7 +19,7 @@ import (
 	"github.com/botehq/bote/internal/cli/tool"
 )
 
-// kafka-dump-log shows what is in the files of a data directory. It reads the files alone; a broker may be running.
+// A broker may run while kafka-dump-log reads its files.
 
 func parser() *jopt.Parser {
 	flag := func(name, help string) jopt.Option { return jopt.Option{Name: name, Help: help} }
@@ -45,7 +45,7 @@ func parser() *jopt.Parser {
 
 const stringDecoder = "org.apache.kafka.tools.api.StringDecoder"
 
-// dumper is one run.
+// dumper is one run of the tool.
 type dumper struct {
 	s *tool.Streams
 
@@ -54,7 +54,7 @@ type dumper struct {
 	maxBytes                      int64
 	decode                        decoder
 
-	// What was found wrong, by file in the order of the files; reported at the end.
+	// The problems found, in the order of the files. They are reported at the end.
 	mismatches  []finding
 	timeProblem []finding
 	gaps        []finding
@@ -85,7 +85,7 @@ func Run(ctx context.Context, s *tool.Streams, args []string) int {
 	return tool.ExitError
 }
 
-// dumpError is the name and the text of an error.
+// dumpError formats an error as its name and text.
 func dumpError(err error) string {
 	if e, ok := errors.AsType[*jopt.ParseError](err); ok {
 		return e.Named()
@@ -135,7 +135,7 @@ func (d *dumper) run(ctx context.Context, files []string) error {
 	return nil
 }
 
-// dump shows a file according to its suffix.
+// dump prints a file. The suffix of its name says what it is.
 func (d *dumper) dump(ctx context.Context, file string) error {
 	d.s.Printf("Dumping %s\n", file)
 	name := filepath.Base(file)
@@ -180,7 +180,7 @@ func snapshotName(name string) (end int64, epoch int32, ok bool) {
 	return end, int32(n), found && errEnd == nil && errEpoch == nil
 }
 
-// finding is what was wrong with a file: pairs of offsets.
+// finding is a kind of problem in a file: the pairs of offsets that have it.
 type finding struct {
 	file  string
 	pairs [][2]int64
@@ -194,7 +194,7 @@ func note(list *[]finding, file string, a, b int64) {
 	last.pairs = append(last.pairs, [2]int64{a, b})
 }
 
-// report tells what was found wrong, on stderr.
+// report prints the problems to stderr.
 func (d *dumper) report() {
 	for _, f := range d.mismatches {
 		d.s.Remark("Mismatches in :%s\n", f.file)
@@ -219,7 +219,7 @@ func (d *dumper) report() {
 	}
 }
 
-// readDumped reads a file that is small enough to be held: all but logs.
+// readDumped reads a whole file into memory. It is for all files except logs, which may be large.
 func readDumped(file string) ([]byte, error) {
 	raw, err := os.ReadFile(file)
 	if err != nil {

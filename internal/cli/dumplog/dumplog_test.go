@@ -46,7 +46,7 @@ func unpackKafkaLogs(t *testing.T) string {
 	}
 }
 
-// TestDumpLogAsKafka compares what is shown of Kafka's files with what Kafka's own tool shows of them.
+// TestDumpLogAsKafka compares the output for Kafka's files with that of Kafka's own tool.
 func TestDumpLogAsKafka(t *testing.T) {
 	t.Parallel()
 	dir := unpackKafkaLogs(t)
@@ -79,14 +79,14 @@ func TestDumpLogAsKafka(t *testing.T) {
 				require.NoError(t, err)
 				files = append(files, found...)
 			}
-			if sorted { // as the files were listed when the golden was made
+			if sorted { // the order in which the golden was made
 				files = inOrderOf(files, string(want), dir)
 			}
 			args := strings.Fields(c.options)
 			code, out, errs := clitest.Output(t, Run, append(args, "--files", strings.Join(files, ","))...)
 			require.Equal(t, tool.ExitOK, code, errs)
 			wantErr := ""
-			if c.golden == "compacted.log" { // cleaning left gaps
+			if c.golden == "compacted.log" { // compaction left gaps
 				wantErr = "Non-consecutive offsets in " + files[0] + "\n  20 is followed by 26\n  26 is followed by 28\n"
 			}
 			require.Equal(t, wantErr, errs)
@@ -95,7 +95,7 @@ func TestDumpLogAsKafka(t *testing.T) {
 	}
 }
 
-// inOrderOf sorts files by where a golden begins with them.
+// inOrderOf sorts files by the order in which a golden dumps them.
 func inOrderOf(files []string, golden, dir string) []string {
 	var list []string
 	for line := range strings.Lines(golden) {

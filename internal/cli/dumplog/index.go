@@ -18,7 +18,7 @@ import (
 	"github.com/botehq/bote/internal/storage/segment"
 )
 
-// segmentOf is the base offset in a file's name and the log beside it.
+// segmentOf returns the base offset in a file's name, and the path of the log of the same segment.
 func segmentOf(file string) (base int64, log string, err error) {
 	name := filepath.Base(file)
 	stem := strings.TrimSuffix(name, filepath.Ext(name))
@@ -29,7 +29,7 @@ func segmentOf(file string) (base int64, log string, err error) {
 	return base, filepath.Join(filepath.Dir(file), stem+".log"), nil
 }
 
-// dumpIndex shows an offset index and compares it with its log.
+// dumpIndex prints an offset index and compares it with its log.
 func (d *dumper) dumpIndex(ctx context.Context, file string) error {
 	base, log, err := segmentOf(file)
 	if err != nil {
@@ -55,9 +55,9 @@ func (d *dumper) dumpIndex(ctx context.Context, file string) error {
 	for i := range entries.Len() {
 		e := entries.At(i)
 		if e.Relative == 0 && i > 0 {
-			return nil // what follows is preallocated
+			return nil // the rest of the file is preallocated
 		}
-		offset, position := base+int64(uint32(e.Relative)), int64(uint32(e.Position)) // damaged ones are shown as they are
+		offset, position := base+int64(uint32(e.Relative)), int64(uint32(e.Position)) // unsigned: damaged entries are printed too
 		walk.position = position
 		if b, err := walk.next(ctx); err == nil && b.LastOffset() != offset {
 			note(&d.mismatches, file, offset, b.LastOffset())
@@ -71,7 +71,7 @@ func (d *dumper) dumpIndex(ctx context.Context, file string) error {
 	return nil
 }
 
-// dumpTimeIndex shows a time index and compares it with its log: an entry must name a batch that is there.
+// dumpTimeIndex prints a time index and compares it with its log. Each entry must name the last offset of a batch.
 func (d *dumper) dumpTimeIndex(ctx context.Context, file string) error {
 	base, log, err := segmentOf(file)
 	if err != nil {
@@ -107,10 +107,10 @@ func (d *dumper) dumpTimeIndex(ctx context.Context, file string) error {
 	return nil
 }
 
-// batchSpan is where a batch lies.
+// batchSpan is the offsets of a batch, both inclusive.
 type batchSpan struct{ first, last int64 }
 
-// checkTime looks for the batch that the entry names by its last offset.
+// checkTime notes a problem unless the offset of an entry is the last offset of a batch.
 func (d *dumper) checkTime(file string, batches []batchSpan, offset int64) {
 	for _, b := range batches {
 		if b.last < offset {
@@ -159,7 +159,7 @@ func (d *dumper) sane(file string, size, entry int) error {
 	return nil
 }
 
-// dumpAborted shows a transaction index.
+// dumpAborted prints a transaction index.
 func (d *dumper) dumpAborted(file string) error {
 	raw, err := readDumped(file)
 	if err != nil {
@@ -174,7 +174,7 @@ func (d *dumper) dumpAborted(file string) error {
 	return nil
 }
 
-// producerEntry is a producer of a snapshot on disk.
+// producerEntry is a producer in a producer snapshot.
 type producerEntry struct {
 	producerID       int64
 	epoch            int16
@@ -186,7 +186,7 @@ type producerEntry struct {
 	firstTxnOffset   int64
 }
 
-// dumpProducers shows a snapshot of the producers' state.
+// dumpProducers prints a producer snapshot.
 func (d *dumper) dumpProducers(file string) error {
 	raw, err := os.ReadFile(file)
 	if err != nil {
@@ -225,7 +225,7 @@ func (d *dumper) producerLine(e producerEntry) {
 	d.s.Printf("producerId: %d producerEpoch: %d coordinatorEpoch: %d currentTxnFirstOffset: %s lastTimestamp: %d ", e.producerID, e.epoch, e.coordinatorEpoch, open, e.timestamp)
 	if e.lastSequence >= 0 {
 		first := e.lastSequence - e.offsetDelta
-		if first < 0 { // sequences begin again at 0 behind the largest number
+		if first < 0 { // sequence numbers wrap to 0 after the largest
 			first += math.MaxInt32
 			first++
 		}

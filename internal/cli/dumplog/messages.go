@@ -6,7 +6,7 @@ import (
 
 // The schemas of the records that kafka-dump-log decodes. The numbers reach disk; they are Kafka's.
 
-// recordType is a kind of record: the schema of its key and that of its value. The key's version is the number of the kind.
+// recordType is a type of record: the schemas of its key and its value. The version of the key is the number of the type.
 type recordType struct {
 	key, value message
 }
@@ -124,13 +124,13 @@ func shareRecords() map[int16]recordType {
 	}
 }
 
-// metadataType is a kind of record of the metadata log; its number stands before the record.
+// metadataType is a type of record of the metadata log. The number of the type stands before the record.
 type metadataType struct {
 	name  string
 	value message
 }
 
-// metadataRecords are the metadata records that format writes.
+// metadataRecords are the metadata records that kafka-storage format writes.
 func metadataRecords() map[uint32]metadataType {
 	return map[uint32]metadataType{
 		format.MetadataFeatureLevel: {"FEATURE_LEVEL_RECORD", valueMessage(textField("name"), typedField("featureLevel", kindInt16))},
@@ -139,7 +139,7 @@ func metadataRecords() map[uint32]metadataType {
 	}
 }
 
-// controlRecords are the control records of the metadata log by their kind; their value begins with its version.
+// controlRecords are the control records of the metadata log by their type. The value of each begins with its version.
 func controlRecords() map[int16]metadataType {
 	version := typedField("version", kindInt16)
 	voters := structsField("voters", typedField("voterId", kindInt32), typedField("voterDirectoryId", kindUUID),
@@ -155,14 +155,14 @@ func controlRecords() map[int16]metadataType {
 	}
 }
 
-// consumerSubscription is the consumer protocol's metadata of a member.
+// consumerSubscription is the schema of a member's subscription in the consumer protocol.
 func consumerSubscription() message {
 	return keyMessage(typedField("topics", kindStrings), typedField("userData", kindBytes),
 		msgField{name: "ownedPartitions", kind: kindStructs, since: 1, fields: []msgField{textField("topic"), typedField("partitions", kindInt32s)}},
 		msgField{name: "generationId", kind: kindInt32, since: 2}, msgField{name: "rackId", kind: kindString, since: 3})
 }
 
-// consumerAssignment is the consumer protocol's assignment of a member.
+// consumerAssignment is the schema of a member's assignment in the consumer protocol.
 func consumerAssignment() message {
 	return keyMessage(structsField("assignedPartitions", textField("topic"), typedField("partitions", kindInt32s)), typedField("userData", kindBytes))
 }

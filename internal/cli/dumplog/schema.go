@@ -12,9 +12,9 @@ import (
 	"github.com/botehq/bote/internal/cli/tool"
 )
 
-// The records of the internal topics are messages of Kafka's schema language. Where kmsg has no type for one, this small reader
-// of the same language prints it as JSON: fields in the order of the schema, tagged ones only when
-// they are set.
+// The records of the internal topics are messages in Kafka's schema language, and kmsg does not have types for all of them.
+// This small reader of the same language prints a message as JSON: the fields in the order of the schema, tagged fields only
+// if they are set.
 
 // fieldKind is the type of a field.
 type fieldKind uint8
@@ -36,8 +36,8 @@ const (
 	kindPlainStruct // not nullable
 )
 
-// msgField is a field of a message. since is the first version that has it, until the last one (0 is all); tag is its number if
-// tagged is set.
+// msgField is a field of a message. since is the first version that has the field, until the last one; until 0 means that all
+// later versions have it. tag is the number of a tagged field.
 type msgField struct {
 	name   string
 	kind   fieldKind
@@ -48,7 +48,7 @@ type msgField struct {
 	fields []msgField
 }
 
-// message is a schema; from version flexible on, lengths are compact and structures end with tags.
+// message is a schema. From version flexible on, lengths are compact and structures end with tags.
 type message struct {
 	flexible int16
 	fields   []msgField
@@ -56,7 +56,7 @@ type message struct {
 
 var errMessage = errors.New("malformed message")
 
-// json reads a message of the version and renders it.
+// json reads a message of the version and formats it as JSON.
 func (m message) json(data []byte, version int16) (string, error) {
 	r := messageReader{Reader: kbin.Reader{Src: data}, version: version, flexible: version >= m.flexible && m.flexible >= 0}
 	text := r.structure(m.fields)
@@ -72,7 +72,7 @@ type messageReader struct {
 	flexible bool
 }
 
-// structure renders the fields of one structure as an object, in the order of the schema whether they are tagged or not.
+// structure formats one structure as an object. Its fields, also tagged ones, are in the order of the schema.
 func (r *messageReader) structure(fields []msgField) string {
 	texts := make([]string, len(fields))
 	for i, f := range fields {
@@ -91,7 +91,7 @@ func (r *messageReader) structure(fields []msgField) string {
 	return "{" + strings.Join(texts, ",") + "}"
 }
 
-// tags renders the tagged fields that the schema knows.
+// tags formats the tagged fields that the schema knows.
 func (r *messageReader) tags(fields []msgField, texts []string) {
 	for range r.Uvarint() {
 		tag, size := r.Uvarint(), r.Uvarint()
@@ -136,7 +136,7 @@ func (r *messageReader) value(f msgField) string {
 	case kindStructs:
 		return r.list(1, func() string { return r.structure(f.fields) })
 	case kindStruct:
-		if r.Int8() <= 0 { // null is -1, in tagged fields 0
+		if r.Int8() <= 0 { // -1 means null, in a tagged field 0
 			return "null"
 		}
 		return r.structure(f.fields)
@@ -176,7 +176,7 @@ func (r *messageReader) binary() string {
 	return strconv.Quote(base64.StdEncoding.EncodeToString(p))
 }
 
-// list renders an array. No element is smaller than least bytes, which bounds the length.
+// list formats an array. Every element has at least least bytes; a length that the remaining bytes cannot hold is an error.
 func (r *messageReader) list(least int, element func() string) string {
 	var n int32
 	if r.flexible {
