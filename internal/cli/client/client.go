@@ -1,7 +1,7 @@
-// Package client owns the client of a cluster that the tools share: a Conn is made from Kafka's client settings, says in Kafka's
-// log lines what goes wrong, and answers what more than one tool asks for, such as the topics, the brokers and the offsets of
-// partitions. Committer, ConsumerOptions and ProducerOptions do what Kafka's consumer and producer do and franz-go does
-// otherwise. What one tool alone asks for is in the package of that tool.
+// Package client owns the Kafka client that the tools share. A Conn is made from Kafka's client settings. It reports problems
+// in Kafka's log lines, and has the requests that several tools need, such as those for topics, brokers and the offsets of
+// partitions. Committer, ConsumerOptions and ProducerOptions do what Kafka's consumer and producer do where franz-go behaves
+// differently. A request that only one tool needs is in the package of that tool.
 package client
 
 import (
@@ -19,7 +19,7 @@ import (
 	"github.com/botehq/bote/internal/cli/tool"
 )
 
-// The loggers of the Java client that tools' lines name.
+// The loggers of the Java client that appear in the tools' log lines.
 const (
 	loggerNetwork = "org.apache.kafka.clients.NetworkClient"
 	loggerUtils   = "org.apache.kafka.clients.ClientUtils"
@@ -29,35 +29,36 @@ const (
 type Conn struct {
 	*kgo.Client
 
-	// Streams are those of the tool; log lines go there.
+	// Streams are those of the tool. Log lines go to its Err.
 	Streams *tool.Streams
-	// Timeout is default.api.timeout.ms: how long a call may take in all.
+	// Timeout is default.api.timeout.ms, the limit for a whole call.
 	Timeout time.Duration
 	nodes   *nodeLog
-	// Controller is a connection to controllers, which know neither topics nor routing: everything is asked of the first one.
+	// Controller means that the addresses are those of controllers. Controllers do not know topics and do not route requests, so
+	// the first one gets all requests.
 	Controller bool
 }
 
-// Identity is what a client calls itself in Kafka's log lines: [AdminClient clientId=adminclient-1].
+// Identity is the name of a client in Kafka's log lines: [AdminClient clientId=adminclient-1].
 type Identity struct {
 	Kind string
 	ID   string
-	// Extra stands behind the client id, for consumers: , groupId=g.
+	// Extra stands after the client ID. For consumers it is ", groupId=g".
 	Extra string
-	// Bootstrap adds the line about the bootstrap broker that producers and consumers write.
+	// Bootstrap adds the log line about the bootstrap broker, which producers and consumers write.
 	Bootstrap bool
-	// Failure is what Kafka cannot create when the addresses are wrong, and the exception that says so.
+	// Failure is the text of Kafka's exception for wrong addresses: it names the object that cannot be created.
 	Failure string
 }
 
 func (i Identity) String() string { return "[" + i.Kind + " clientId=" + i.ID + i.Extra + "]" }
 
-// AdminIdentity is the identity of a client that asks and tells, as Kafka's AdminClient has it.
+// AdminIdentity is the identity of Kafka's AdminClient.
 func AdminIdentity() Identity {
 	return Identity{Kind: "AdminClient", ID: "adminclient-1", Failure: "Failed to create new KafkaAdminClient"}
 }
 
-// Admin makes a client for a tool that asks and tells, with the settings of a --command-config file.
+// Admin makes an admin client with the settings of a --command-config file.
 func Admin(ctx context.Context, s *tool.Streams, servers string, settings tool.Properties) (*Conn, error) {
 	return Connect(ctx, s, AdminIdentity(), servers, settings)
 }
@@ -96,24 +97,25 @@ func Connect(ctx context.Context, s *tool.Streams, who Identity, servers string,
 	return &Conn{Client: cl, Streams: s, Timeout: timeout, nodes: nodes}, nil
 }
 
-// Who is what the client calls itself in log lines.
+// Who returns the client's name in log lines.
 func (c *Conn) Who() Identity { return c.nodes.who }
 
-// Silence ends the lines about nodes that cannot be reached.
+// Silence stops the log lines about nodes that cannot be reached.
 func (c *Conn) Silence() { c.nodes.quiet.Store(true) }
 
-// Backoff is the pause before a try, as the Java client has it: 50 ms doubled up to a second.
+// Backoff returns the pause after so many attempts, as in the Java client: 50 ms, doubled up to a second.
 func Backoff(tries int) time.Duration {
 	return min(50*time.Millisecond<<min(max(tries-1, 0), 6), time.Second)
 }
 
-// Seeds are the addresses of --bootstrap-server whose names can be looked up, for clients that are not made here.
+// Seeds returns the addresses of --bootstrap-server whose host names can be resolved. It is for clients that are not made by
+// this package.
 func Seeds(ctx context.Context, s *tool.Streams, servers string) ([]string, error) {
 	seeds, _, err := resolve(ctx, s, AdminIdentity(), servers)
 	return seeds, err
 }
 
-// resolve checks the addresses of --bootstrap-server and looks their names up.
+// resolve checks the addresses of --bootstrap-server and resolves their host names.
 func resolve(ctx context.Context, s *tool.Streams, who Identity, servers string) ([]string, *nodeLog, error) {
 	nodes := &nodeLog{s: s, who: who, addresses: map[string]string{}}
 	var seeds []string
@@ -154,7 +156,7 @@ func preferV4(addresses []string) string {
 	return addresses[0]
 }
 
-// SplitServer takes an address apart, with or without a protocol in front.
+// SplitServer splits an address into host and port. The address may begin with a protocol, which is dropped.
 func SplitServer(server string) (host, port string, err error) {
 	if _, rest, ok := strings.Cut(server, "://"); ok {
 		server = rest
@@ -169,8 +171,8 @@ func SplitServer(server string) (host, port string, err error) {
 	return host, port, nil
 }
 
-// Await waits until a broker answers, so that what follows can count on a connection. The call names what the tool was about
-// to do, for the time-out's text.
+// Await waits until a broker answers, at most c.Timeout. The text of a time-out names the call, which is what the tool was
+// about to do.
 func (c *Conn) Await(ctx context.Context, call string) error {
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
@@ -196,7 +198,8 @@ func (c *Conn) ping(ctx context.Context) error {
 	return err //nolint:wrapcheck // the caller looks at it
 }
 
-// Ask waits for a connection, sends a request to whom it belongs, and returns the answer. The name of the call is for time-outs.
+// Ask waits for a connection, sends a request to the right broker, and returns the answer. The text of a time-out names the
+// call.
 func (c *Conn) Ask(ctx context.Context, call string, req kmsg.Request) (kmsg.Response, error) {
 	if err := c.Await(ctx, call); err != nil {
 		return nil, err
@@ -216,7 +219,7 @@ func (c *Conn) Ask(ctx context.Context, call string, req kmsg.Request) (kmsg.Res
 	return resp, nil
 }
 
-// Sleep waits, and reports false when the context ended first.
+// Sleep waits. It returns false if the context ends first.
 func Sleep(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -228,12 +231,12 @@ func Sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// Within bounds a call by the connection's time-out.
+// Within limits a call to the connection's Timeout.
 func (c *Conn) Within(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, c.Timeout)
 }
 
-// Supports reports whether the broker answers a request at all.
+// Supports reports whether the broker knows a request.
 func (c *Conn) Supports(ctx context.Context, key kmsg.Key) bool {
 	ctx, cancel := c.Within(ctx)
 	defer cancel()
@@ -249,7 +252,8 @@ func (c *Conn) Supports(ctx context.Context, key kmsg.Key) bool {
 	return false
 }
 
-// APIVersionsRequest asks for the versions a broker speaks; brokers refuse the request without a name of the software.
+// APIVersionsRequest makes a request for the versions that a broker supports. It names a client software, because brokers
+// refuse the request without that.
 func APIVersionsRequest() *kmsg.ApiVersionsRequest {
 	req := kmsg.NewPtrApiVersionsRequest()
 	req.ClientSoftwareName, req.ClientSoftwareVersion = "bote", tool.KafkaVersion

@@ -10,15 +10,15 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Committer keeps the positions of a group's consumer and commits them as Kafka's does: every auto.commit.interval.ms, when
-// partitions go away, and at the end; without metadata, and also where nothing was read. The client's own commits carry the
-// member's id as metadata.
+// Committer keeps the positions of a consumer in a group and commits them as Kafka's consumer does: every
+// auto.commit.interval.ms, when partitions are revoked, and at the end. It also commits the positions of partitions of which
+// nothing was read. Its commits have no metadata, while franz-go's own commits have the member ID as metadata.
 type Committer struct {
 	Enabled       bool
 	Interval      time.Duration
 	committedOnly bool
 
-	// ready is closed once client is set; the client calls back from the moment it is made.
+	// ready is closed once client is set. The client may call back before that, as soon as it is made.
 	ready  chan struct{}
 	client *Conn
 
@@ -27,15 +27,15 @@ type Committer struct {
 	committed map[TopicPartition]kgo.EpochOffset
 	last      time.Time
 
-	// behind is where reading goes on when a partition that was lost comes back, as all do after a broker was away for a while.
-	// Records that were shown must not be shown again, committed or not.
+	// behind is the offset after the last record read, by partition. Reading continues there when a lost partition comes back,
+	// as all partitions do after an outage of the broker: a record that was shown must not be shown again, committed or not.
 	behind map[TopicPartition]int64
-	// recreated topics were deleted and created again. Each is read from its start; once a record was read, the group knows
-	// where to go on.
+	// recreated are the topics that were deleted and created again. Such a topic is read from its start. Once one of its records
+	// is read, the topic is removed here: from then on the group has a position.
 	recreated map[string]bool
 }
 
-// NewCommitter makes a committer, which waits for its client until Start.
+// NewCommitter makes a committer. Callbacks of the client wait until Start.
 func NewCommitter() *Committer {
 	return &Committer{
 		ready: make(chan struct{}), last: time.Now(),
@@ -50,7 +50,7 @@ func (c *Committer) Start(client *Conn) {
 	close(c.ready)
 }
 
-// options are what the client must call back.
+// options are the callbacks that the client needs.
 func (c *Committer) options() []kgo.Opt {
 	if !c.Enabled {
 		return []kgo.Opt{kgo.AdjustFetchOffsetsFn(func(_ context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
@@ -61,8 +61,8 @@ func (c *Committer) options() []kgo.Opt {
 	return []kgo.Opt{kgo.AdjustFetchOffsetsFn(c.assigned), kgo.OnPartitionsRevoked(c.Revoked), kgo.OnPartitionsLost(c.lost)}
 }
 
-// resume lets partitions that were read before go on behind what was read, and topics that were recreated begin at
-// their start.
+// resume sets the offsets of partitions that were read before to the record after the last one read, and those of recreated
+// topics to the start.
 func (c *Committer) resume(offsets map[string]map[int32]kgo.Offset) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -79,7 +79,7 @@ func (c *Committer) resume(offsets map[string]map[int32]kgo.Offset) {
 	}
 }
 
-// Forget drops the positions in a topic that was deleted and created again.
+// Forget drops all positions in a topic that was deleted and created again.
 func (c *Committer) Forget(topic string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -90,7 +90,7 @@ func (c *Committer) Forget(topic string) {
 	maps.DeleteFunc(c.behind, func(p TopicPartition, _ int64) bool { return p.Topic == topic })
 }
 
-// assigned turns "the beginning" and "the end" into offsets, so that they can be committed before anything is read.
+// assigned replaces "start" and "end" by their offsets, so that these can be committed before anything is read.
 func (c *Committer) assigned(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
 	select {
 	case <-ctx.Done():
@@ -109,7 +109,7 @@ func (c *Committer) assigned(ctx context.Context, offsets map[string]map[int32]k
 	for at, parts := range places {
 		found, err := c.client.ListOffsets(ctx, parts, at, c.committedOnly)
 		if err != nil {
-			continue // the client finds the place itself when it fetches
+			continue // the client looks the offset up when it fetches
 		}
 		for part, f := range found {
 			if f.Err == nil && f.Offset >= 0 {
@@ -127,7 +127,7 @@ func (c *Committer) set(p TopicPartition, at kgo.EpochOffset) {
 	c.positions[p] = at
 }
 
-// Read moves the position behind a record.
+// Read moves the position to the offset after a record.
 func (c *Committer) Read(rec *kgo.Record) {
 	p := TopicPartition{rec.Topic, rec.Partition}
 	if c.Enabled {
@@ -139,7 +139,8 @@ func (c *Committer) Read(rec *kgo.Record) {
 	delete(c.recreated, rec.Topic)
 }
 
-// Left says that a record was fetched and not read. Kafka's consumer seeks back to it, which forgets the epoch.
+// Left notes that a record was fetched but not read. Kafka's consumer seeks back to such a record, which clears the leader
+// epoch of the position.
 func (c *Committer) Left(rec *kgo.Record) {
 	p := TopicPartition{rec.Topic, rec.Partition}
 	c.mu.Lock()
@@ -149,7 +150,7 @@ func (c *Committer) Left(rec *kgo.Record) {
 	}
 }
 
-// Due commits if the interval is over.
+// Due commits if Interval has passed since the last commit.
 func (c *Committer) Due(ctx context.Context) {
 	c.mu.Lock()
 	due := c.Enabled && time.Since(c.last) >= c.Interval
@@ -159,7 +160,8 @@ func (c *Committer) Due(ctx context.Context) {
 	}
 }
 
-// Commit sends what changed. What fails stays for the next time, as in Kafka's background commits.
+// Commit commits the positions that changed. A position that cannot be committed is sent again next time, as in Kafka's
+// background commits.
 func (c *Committer) Commit(ctx context.Context) {
 	c.mu.Lock()
 	c.last = time.Now()
@@ -207,7 +209,7 @@ func (c *Committer) done(changed map[TopicPartition]kgo.EpochOffset, resp *kmsg.
 	}
 }
 
-// Revoked commits what was read of partitions that go to another member, and forgets them.
+// Revoked commits the positions of partitions that go to another member, and forgets these partitions.
 func (c *Committer) Revoked(ctx context.Context, _ *kgo.Client, parts map[string][]int32) {
 	<-c.ready
 	c.Commit(ctx)
@@ -215,7 +217,7 @@ func (c *Committer) Revoked(ctx context.Context, _ *kgo.Client, parts map[string
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for topic, list := range parts {
-		for _, id := range list { // somebody else reads on from what was committed
+		for _, id := range list { // another member continues from the committed offset
 			delete(c.behind, TopicPartition{topic, id})
 		}
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/botehq/bote/internal/cli/tool"
 )
 
-// ConsumerOptions turns Kafka's consumer settings into kgo's. Without a group nothing is committed.
+// ConsumerOptions turns Kafka's consumer settings into options of kgo. An empty group means that nothing is committed.
 func ConsumerOptions(c *Settings, group string, commits *Committer) ([]kgo.Opt, error) {
 	isolation := kgo.ReadUncommitted()
 	if c.choice("isolation.level", "read_uncommitted", false, "read_committed", "read_uncommitted") == "read_committed" {

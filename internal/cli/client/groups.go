@@ -11,7 +11,7 @@ import (
 	"github.com/botehq/bote/internal/cli/exception"
 )
 
-// Group is a group as ListGroups tells it, with state and type in Kafka's spelling.
+// Group is a group in the answer to ListGroups, with state and type in Kafka's spelling.
 type Group struct {
 	ID, Protocol, State, Type string
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/botehq/bote/internal/cli/exception"
 )
 
-// Timestamps that ListOffsets takes for places in the log.
+// Special timestamps of ListOffsets, which stand for places in the log.
 const (
 	AtLatest          = -1
 	AtEarliest        = -2
@@ -19,7 +19,7 @@ const (
 	AtEarliestPending = -6
 )
 
-// FoundOffset is the answer for one partition. Offset -1 is no such place.
+// FoundOffset is the answer for one partition. Offset -1 means that there is no such place.
 type FoundOffset struct {
 	Offset    int64
 	Timestamp int64
@@ -27,7 +27,7 @@ type FoundOffset struct {
 	Err       error
 }
 
-// ListOffsets asks for the offsets of a place or a time in several partitions.
+// ListOffsets asks for the offsets at a place or time in several partitions.
 func (c *Conn) ListOffsets(ctx context.Context, parts []TopicPartition, at int64, committedOnly bool) (map[TopicPartition]FoundOffset, error) {
 	found := make(map[TopicPartition]FoundOffset, len(parts))
 	if len(parts) == 0 {

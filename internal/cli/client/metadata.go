@@ -12,7 +12,7 @@ import (
 	"github.com/botehq/bote/internal/cli/javaregex"
 )
 
-// Topic is what tools need of a topic.
+// Topic is what the tools need to know about a topic.
 type Topic struct {
 	Name       string
 	ID         [16]byte
@@ -20,19 +20,19 @@ type Topic struct {
 	Partitions []Partition
 }
 
-// Partition is what tools need of a partition.
+// Partition is what the tools need to know about a partition.
 type Partition struct {
 	ID       int32
 	Leader   int32
 	Replicas []int32
 	ISR      []int32
-	// ELR and LastKnownELR are the eligible leaders (KIP-966), if the broker told them.
+	// ELR and LastKnownELR are the eligible leader replicas (KIP-966). HasELR is false if the broker did not send them.
 	HasELR       bool
 	ELR          []int32
 	LastKnownELR []int32
 }
 
-// Topics returns all topics in name order. It never creates one.
+// Topics returns all topics in name order. It never creates a topic.
 func (c *Conn) Topics(ctx context.Context, call string) ([]Topic, error) {
 	resp, err := c.metadata(ctx, call, nil)
 	if err != nil {
@@ -74,7 +74,7 @@ func topicOf(t kmsg.MetadataResponseTopic) Topic {
 	return m
 }
 
-// Brokers returns the brokers of the cluster in the order of their ids.
+// Brokers returns the brokers of the cluster in the order of their IDs.
 func (c *Conn) Brokers(ctx context.Context) ([]Node, error) {
 	resp, err := c.metadata(ctx, "listNodes", []kmsg.MetadataRequestTopic{})
 	if err != nil {
@@ -93,8 +93,8 @@ func IsInternal(t Topic) bool {
 	return t.Internal || slices.Contains([]string{"__consumer_offsets", "__transaction_state", "__share_group_state"}, t.Name)
 }
 
-// TopicPattern reads a list of topics as Kafka's tools do: commas are alternatives, blanks and surrounding quotes do not
-// count, and the whole name must match.
+// TopicPattern reads a list of topics as Kafka's tools do: commas separate alternatives, blanks and surrounding quotes are
+// ignored, and the whole name must match.
 func TopicPattern(pattern string) (*javaregex.Regexp, error) {
 	cleaned := strings.ReplaceAll(strings.ReplaceAll(strings.TrimSpace(pattern), ",", "|"), " ", "")
 	cleaned = strings.Trim(cleaned, `"'`)
@@ -113,7 +113,7 @@ type Node struct {
 	Rack *string
 }
 
-// JoinIDs joins broker ids by commas.
+// JoinIDs joins broker IDs with commas.
 func JoinIDs(list []int32) string {
 	parts := make([]string, len(list))
 	for i, id := range list {

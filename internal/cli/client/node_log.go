@@ -11,7 +11,7 @@ import (
 	"github.com/botehq/bote/internal/cli/tool"
 )
 
-// nodeLog writes Kafka's lines about nodes that cannot be reached.
+// nodeLog writes Kafka's log lines about nodes that cannot be reached.
 type nodeLog struct {
 	s         *tool.Streams
 	who       Identity
@@ -19,7 +19,7 @@ type nodeLog struct {
 	quiet     atomic.Bool
 }
 
-// OnBrokerConnect writes a line for each failed attempt.
+// OnBrokerConnect writes a line for each failed connection.
 func (n *nodeLog) OnBrokerConnect(meta kgo.BrokerMetadata, _ time.Duration, _ net.Conn, err error) {
 	if err == nil || n.quiet.Load() || AuthenticationError(err) != nil {
 		return

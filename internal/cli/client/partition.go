@@ -11,7 +11,7 @@ type TopicPartition struct {
 	Partition int32
 }
 
-// String is Kafka's topic-partition.
+// String formats the partition as Kafka does: topic-0.
 func (p TopicPartition) String() string { return p.Topic + "-" + strconv.Itoa(int(p.Partition)) }
 
 // ComparePartitions orders partitions by topic and number.

@@ -6,7 +6,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// ProducerOptions turns Kafka's producer settings into kgo's.
+// ProducerOptions turns Kafka's producer settings into options of kgo.
 func ProducerOptions(c *Settings) ([]kgo.Opt, error) {
 	codec := c.choice("compression.type", "none", false, "none", "gzip", "snappy", "lz4", "zstd")
 	acks := c.choice("acks", "all", false, "all", "-1", "0", "1")

@@ -19,7 +19,7 @@ import (
 	"github.com/botehq/bote/internal/cli/exception"
 )
 
-// SecurityOptions reads security.protocol, the sasl.* and the ssl.* settings of a client.
+// SecurityOptions turns security.protocol and the sasl.* and ssl.* settings of a client into options of kgo.
 func SecurityOptions(c *Settings) ([]kgo.Opt, error) {
 	protocol := c.choice("security.protocol", "PLAINTEXT", false, "PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 	if c.err != nil {
@@ -103,7 +103,7 @@ func tlsConfig(c *Settings) (*tls.Config, error) {
 	return conf, nil
 }
 
-// pemOf returns PEM text given in a setting or in a file. Java's own store formats need converting first.
+// pemOf returns PEM text from a setting or from a file. It refuses Java's own store formats, which must be converted first.
 func pemOf(c *Settings, inline, location, format string) ([]byte, error) {
 	if v := c.Get(inline, ""); v != "" {
 		return []byte(v), nil
@@ -122,8 +122,8 @@ func pemOf(c *Settings, inline, location, format string) ([]byte, error) {
 	return data, nil
 }
 
-// skipHostName keeps the check of the certificate's chain and drops that of the host name, as an empty
-// ssl.endpoint.identification.algorithm asks for.
+// skipHostName has the client check the chain of the certificate but not the host name. An empty
+// ssl.endpoint.identification.algorithm demands that.
 func skipHostName(conf *tls.Config) {
 	conf.InsecureSkipVerify = true
 	conf.VerifyConnection = func(state tls.ConnectionState) error {
@@ -138,7 +138,7 @@ func skipHostName(conf *tls.Config) {
 	}
 }
 
-// AuthenticationError returns the exception of a refused login, nil for any other error.
+// AuthenticationError returns the exception for a refused login, and nil for any other error.
 func AuthenticationError(err error) *exception.Error {
 	for _, code := range []*kerr.Error{kerr.SaslAuthenticationFailed, kerr.UnsupportedSaslMechanism, kerr.IllegalSaslState} {
 		if !errors.Is(err, code) {

@@ -11,7 +11,7 @@ import (
 	"github.com/botehq/bote/internal/config"
 )
 
-// Settings reads typed client settings and refuses bad values with Kafka's texts. It keeps the first refusal.
+// Settings reads typed client settings. It keeps the first error about a bad value, which has Kafka's text.
 type Settings struct {
 	tool.Properties
 	err error
@@ -43,7 +43,7 @@ func (c *Settings) Int(name string, def int32) int32 {
 
 func (c *Settings) long(name string, def int64) int64 { return c.number(name, def, 64, "LONG") }
 
-// Millis returns a setting of type LONG that counts milliseconds.
+// Millis returns a setting of type LONG in milliseconds as a duration.
 func (c *Settings) Millis(name string, def int64) time.Duration {
 	return config.Duration(c.long(name, def))
 }
@@ -61,7 +61,7 @@ func (c *Settings) bool(name string, def bool) bool {
 	return false
 }
 
-// choice returns one of the values, which are compared in lower case where fold says so.
+// choice returns a setting that must be one of the values. If fold is set, case does not matter.
 func (c *Settings) choice(name, def string, fold bool, values ...string) string {
 	v := c.Get(name, def)
 	compared := v

@@ -12,22 +12,23 @@ import (
 	"github.com/botehq/bote/internal/cli/tool"
 )
 
-// LoggerMetadata is the logger of lines about what a client knows of topics.
+// LoggerMetadata is the logger of log lines about topic metadata.
 const LoggerMetadata = "org.apache.kafka.clients.Metadata"
 
-// TopicGate waits until a topic is there, with the lines that Kafka's clients write meanwhile. The metadata request lets the
-// broker create the topic. It is for one goroutine.
+// TopicGate waits until a topic exists and writes the log lines that Kafka's clients write meanwhile. Its metadata request
+// allows the broker to create the topic. Only one goroutine may use it.
 type TopicGate struct {
 	Conn  *Conn
 	Topic string
-	// Wait is max.block.ms; 0 is for ever.
+	// Wait is max.block.ms; 0 means for ever.
 	Wait time.Duration
 
 	open bool
 	asks int
 }
 
-// Pass returns nil once the topic is there, the exception of a name that can never be, or a time-out.
+// Pass returns nil once the topic exists. It returns an exception if the name is invalid, if the client is refused or not
+// authorized, or if the time is over.
 func (g *TopicGate) Pass(ctx context.Context) *exception.Error {
 	if g.open {
 		return nil
@@ -53,7 +54,7 @@ func (g *TopicGate) Pass(ctx context.Context) *exception.Error {
 
 func (g *TopicGate) ask(ctx context.Context) *exception.Error {
 	if err := g.Conn.Ping(ctx); err != nil {
-		return AuthenticationError(err) // anything else may pass
+		return AuthenticationError(err) // any other error may go away
 	}
 	req := kmsg.NewPtrMetadataRequest()
 	one := kmsg.NewMetadataRequestTopic()
@@ -84,7 +85,7 @@ func (g *TopicGate) ask(ctx context.Context) *exception.Error {
 	return nil
 }
 
-// ErrorName is the name of an error code: UNKNOWN_TOPIC_OR_PARTITION.
+// ErrorName returns the name of an error code, such as UNKNOWN_TOPIC_OR_PARTITION.
 func ErrorName(code int16) string {
 	if e := kerr.TypedErrorForCode(code); e != nil {
 		return strings.ToUpper(e.Message)
