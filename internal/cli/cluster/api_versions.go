@@ -86,7 +86,7 @@ func seedNodes(servers string) string {
 	return strings.Join(nodes, ", ")
 }
 
-// apiVersions renders what a broker answers to ApiVersions.
+// apiVersions formats a broker's answer to ApiVersions.
 func apiVersions(ctx context.Context, c *client.Conn, n client.Node) string {
 	name := fmt.Sprintf("%s:%d (id: %d rack: %s isFenced: false)", n.Host, n.Port, n.ID, tool.OrNull(n.Rack))
 	ctx, cancel := c.Within(ctx)

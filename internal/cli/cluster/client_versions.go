@@ -1,14 +1,14 @@
 package cluster
 
-// clientVersion is what Kafka 4.2's clients know of a request: its name and the versions they can speak.
+// clientVersion is what Kafka 4.2's clients know about a request: its name and the versions that they support.
 type clientVersion struct {
 	name      string
 	low, high int16
-	// broker tells that brokers should know the request too.
+	// broker means that brokers should know the request too.
 	broker bool
 }
 
-// clientVersions is the list of requests by their keys.
+// clientVersions are the requests by their API keys.
 var clientVersions = map[int16]clientVersion{
 	0:  {"Produce", 3, 13, true},
 	1:  {"Fetch", 4, 18, true},

@@ -69,7 +69,7 @@ func run(ctx context.Context, s *tool.Streams, set *argp.Set) error {
 	return nil
 }
 
-// describeCluster asks brokers about brokers and controllers about controllers.
+// describeCluster asks for the brokers, or for the controllers if it is connected to controllers.
 func describeCluster(ctx context.Context, c *client.Conn, fenced bool) (*kmsg.DescribeClusterResponse, error) {
 	req := kmsg.NewPtrDescribeClusterRequest()
 	req.EndpointType = 1

@@ -106,7 +106,7 @@ func describeFeatures(ctx context.Context, c *client.Conn, set *argp.Set) error 
 	return nil
 }
 
-// changeFeatures raises or lowers levels.
+// changeFeatures raises or lowers feature levels.
 func changeFeatures(ctx context.Context, c *client.Conn, set *argp.Set) error {
 	levels, err := wantedLevels(c, set)
 	if err != nil {
