@@ -147,7 +147,7 @@ func (c *command) listLine(width int, id, typ, state string) string {
 	return line
 }
 
-// chosen returns the groups that were named, or all of them, in name order without duplicates.
+// chosen returns the groups that the options name, or all groups, in name order without duplicates.
 func (c *command) chosen(ctx context.Context) ([]string, error) {
 	names := slices.Clone(c.set.All("group"))
 	if c.set.Has("all-groups") {

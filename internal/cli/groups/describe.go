@@ -12,7 +12,7 @@ import (
 	"github.com/botehq/bote/internal/cli/exception"
 )
 
-// missing stands in columns without a value.
+// missing is printed in columns without a value.
 const missing = "-"
 
 func (c *command) describe(ctx context.Context) error {
@@ -44,7 +44,7 @@ func (c *command) describe(ctx context.Context) error {
 	return nil
 }
 
-// stateLine says what is unusual about a group's state. It reports whether there can be anything to show.
+// stateLine prints a line if a group's state is unusual. It reports whether there may be offsets or members to print.
 func (c *command) stateLine(g *describedGroup) bool {
 	switch g.state {
 	case "Dead":
@@ -92,8 +92,8 @@ func (c *command) describeOffsets(ctx context.Context, g *describedGroup) error 
 	return nil
 }
 
-// offsetRows puts the members' partitions first, the member with most of them before the others, then those that have an
-// offset but no member.
+// offsetRows returns the partitions of members first, beginning with the member that has the most, and then the partitions
+// that have an offset but no member.
 func (c *command) offsetRows(ctx context.Context, g *describedGroup) ([]offsetRow, error) {
 	committed, err := c.committed(ctx, g.id)
 	if err != nil {
@@ -195,7 +195,7 @@ func number(n *int32) string {
 	return strconv.Itoa(int(*n))
 }
 
-// assignmentText is topic:0,1;other:0, or - for nothing.
+// assignmentText formats partitions as topic:0,1;other:0, or as - if there are none.
 func assignmentText(parts []client.TopicPartition) string {
 	if len(parts) == 0 {
 		return missing

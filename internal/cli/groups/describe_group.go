@@ -24,11 +24,11 @@ type memberInfo struct {
 	id, instance, client, host string
 	assigned, target           []client.TopicPartition
 	epoch, targetEpoch         *int32
-	// upgraded tells whether a member of a mixed group uses the consumer protocol, nil if it is not known.
+	// upgraded reports whether the member of a mixed group uses the consumer protocol; nil if that is not known.
 	upgraded *bool
 }
 
-// describeGroup returns a group of either protocol.
+// describeGroup returns a group of the classic or the consumer protocol.
 func describeGroup(ctx context.Context, c *client.Conn, id string) (*describedGroup, error) {
 	if err := c.Await(ctx, "describeConsumerGroups(api=FIND_COORDINATOR)"); err != nil {
 		return nil, err
@@ -138,7 +138,7 @@ func describeClassicGroup(ctx context.Context, c *client.Conn, id string) (*desc
 	return d, nil
 }
 
-// classicAssignment reads what a member was given. Bytes that are not an assignment are none.
+// classicAssignment reads the assignment of a member. It returns nil for bytes that are not an assignment.
 func classicAssignment(data []byte) []client.TopicPartition {
 	var a kmsg.ConsumerMemberAssignment
 	if len(data) == 0 || a.ReadFrom(data) != nil {

@@ -1,5 +1,5 @@
-// Package groups owns the tools about groups: kafka-groups, which lists groups of all kinds, and kafka-consumer-groups, which
-// describes consumer groups, deletes them, and moves their offsets.
+// Package groups owns the tools for groups: kafka-groups, which lists groups of all types, and kafka-consumer-groups, which
+// describes consumer groups, deletes them, and resets their offsets.
 package groups
 
 import (

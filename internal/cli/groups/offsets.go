@@ -16,7 +16,7 @@ import (
 	"github.com/botehq/bote/internal/cli/tool"
 )
 
-// topicArguments reads the words of --topic: names that mean all partitions, and partitions of names.
+// topicArguments reads the words of --topic: topics, which mean all their partitions, and topic:0,1 for some partitions.
 func topicArguments(words []string) (topics []string, parts []client.TopicPartition, err error) {
 	for _, word := range words {
 		topic, list, some := strings.Cut(word, ":")
@@ -35,7 +35,7 @@ func topicArguments(words []string) (topics []string, parts []client.TopicPartit
 	return topics, parts, nil
 }
 
-// partitionsOf adds the partitions of topics to a list. Topics that do not exist are returned.
+// partitionsOf adds all partitions of the topics to a list. It also returns the topics that do not exist.
 func (c *command) partitionsOf(ctx context.Context, topics []string, parts []client.TopicPartition) (all []client.TopicPartition, unknown []string, err error) {
 	known, err := c.conn.Topics(ctx, "describeTopics")
 	if err != nil {
@@ -55,7 +55,7 @@ func (c *command) partitionsOf(ctx context.Context, topics []string, parts []cli
 	return slices.Compact(parts), unknown, nil
 }
 
-// deletedOffset is a line of the table of --delete-offsets.
+// deletedOffset is a row of the table of --delete-offsets.
 type deletedOffset struct{ topic, partition, status string }
 
 func (c *command) deleteOffsets(ctx context.Context) error {

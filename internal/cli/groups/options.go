@@ -53,7 +53,7 @@ var (
 	resetScenarios = []string{"to-offset", "to-datetime", "by-duration", "to-earliest", "to-latest", "to-current", "shift-by", "from-file"}
 )
 
-// checkConsumerGroups refuses what does not go together, in Kafka's order.
+// checkConsumerGroups returns an error for options that exclude each other, in Kafka's order.
 func checkConsumerGroups(s *tool.Streams, set *jopt.Set) error {
 	if set.Has("validate-regex") {
 		return checkGroupActions(set)
@@ -141,7 +141,7 @@ func checkReset(s *tool.Streams, set *jopt.Set) error {
 	return nil
 }
 
-// wanted reads the values of --state or --type, which are compared ignoring case. known lists them in Kafka's spelling.
+// wanted reads the values of --state or --type, ignoring case. known lists the valid values in Kafka's spelling.
 func wanted(set *jopt.Set, option, plural string, known []string) ([]string, error) {
 	text, err := set.Text(option, "")
 	if err != nil || text == "" {

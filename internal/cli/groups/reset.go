@@ -24,7 +24,7 @@ import (
 
 const loggerOffsets = "org.apache.kafka.tools.OffsetsUtils"
 
-// plan says where offsets go, by group.
+// plan is the new offsets by group and partition.
 type plan map[string]map[client.TopicPartition]int64
 
 func (c *command) reset(ctx context.Context) error {
@@ -54,7 +54,8 @@ func (c *command) reset(ctx context.Context) error {
 	return nil
 }
 
-// resetGroup finds the new offsets of a group and commits them if it was asked to. nil is a group that may not be touched.
+// resetGroup returns the new offsets of a group, and commits them if --execute is given. It returns nil if the group is active
+// or has no plan.
 func (c *command) resetGroup(ctx context.Context, name string, file plan) (map[client.TopicPartition]int64, error) {
 	g, err := describeGroup(ctx, c.conn, name)
 	switch {
@@ -89,7 +90,7 @@ func (c *command) resetGroup(ctx context.Context, name string, file plan) (map[c
 	return moves, nil
 }
 
-// resetScope returns the partitions that --all-topics or --topic name.
+// resetScope returns the partitions that --all-topics or --topic select.
 func (c *command) resetScope(ctx context.Context, group string) ([]client.TopicPartition, error) {
 	switch {
 	case c.set.Has("all-topics"):
@@ -138,7 +139,7 @@ func (c *command) refuseUnknown(ctx context.Context, parts []client.TopicPartiti
 	return nil
 }
 
-// target finds the new offsets by the scenario that was chosen.
+// target returns the new offsets for the scenario that the options select.
 func (c *command) target(ctx context.Context, group string, parts []client.TopicPartition, file plan) (map[client.TopicPartition]int64, error) {
 	r := &jopt.Reader{Set: c.set}
 	offset, shift := r.Int64("to-offset", 0), r.Int64("shift-by", 0)
@@ -188,7 +189,7 @@ func eachAt(parts []client.TopicPartition, at int64) map[client.TopicPartition]i
 	return moves
 }
 
-// places returns the beginnings or the ends.
+// places returns the start or end offsets of partitions.
 func (c *command) places(ctx context.Context, parts []client.TopicPartition, at int64) (map[client.TopicPartition]int64, error) {
 	ctx, cancel := c.conn.Within(ctx)
 	defer cancel()
@@ -209,7 +210,7 @@ func (c *command) places(ctx context.Context, parts []client.TopicPartition, at 
 	return moves, nil
 }
 
-// clamped keeps offsets between the beginning and the end, with a line for each that was not.
+// clamped limits offsets to the range from start to end of their partition, and logs each offset that it changes.
 func (c *command) clamped(ctx context.Context, moves map[client.TopicPartition]int64) (map[client.TopicPartition]int64, error) {
 	parts := slices.SortedFunc(maps.Keys(moves), client.ComparePartitions)
 	low, err := c.places(ctx, parts, client.AtEarliest)
@@ -267,7 +268,7 @@ func (c *command) current(ctx context.Context, group string, parts []client.Topi
 	return moves, nil
 }
 
-// atTime returns the first offsets at or after a time, the ends where there are none.
+// atTime returns the offset of the first record at or after a time, or the end offset if there is no such record.
 func (c *command) atTime(ctx context.Context, parts []client.TopicPartition, at time.Time) (map[client.TopicPartition]int64, error) {
 	moves, err := c.places(ctx, parts, at.UnixMilli())
 	if err != nil {
@@ -285,7 +286,7 @@ func (c *command) atTime(ctx context.Context, parts []client.TopicPartition, at 
 	return moves, err
 }
 
-// parseDateTime reads YYYY-MM-DDTHH:mm:SS.sss with or without a zone, UTC if there is none.
+// parseDateTime reads YYYY-MM-DDTHH:mm:SS.sss with or without a time zone. Without one it is UTC.
 func parseDateTime(text string) (time.Time, error) {
 	fail := func(why string) (time.Time, error) {
 		return time.Time{}, &exception.Error{Class: exception.Runtime, Text: "java.text.ParseException: " + why}
@@ -305,8 +306,8 @@ func parseDateTime(text string) (time.Time, error) {
 	return fail(`Unparseable date: "` + text + `"`)
 }
 
-// planFromFile reads the CSV file of --from-file: topic,partition,offset for one group, group,topic,partition,offset for
-// several. A line that cannot be read ends the plan, so that groups go without.
+// planFromFile reads the CSV file of --from-file. Its lines are topic,partition,offset for one group, and
+// group,topic,partition,offset for several. If one line cannot be read, the plan is empty: no group has a plan then.
 func (c *command) planFromFile(groups []string) (plan, error) {
 	name, err := c.set.Text("from-file", "")
 	if err != nil || name == "" {
