@@ -18,7 +18,7 @@ import (
 	"github.com/botehq/bote/internal/cli/tool"
 )
 
-// dataFiles lists the files of a data directory that hold anything, by their path below it.
+// dataFiles lists the files of a data directory that are not empty. The paths are relative to the directory.
 func dataFiles(t *testing.T, dir string) (names []string) {
 	t.Helper()
 	require.NoError(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
@@ -35,7 +35,8 @@ func dataFiles(t *testing.T, dir string) (names []string) {
 	return names
 }
 
-// contentOf is what a broker on a directory serves of topic orders; an error is a refusal to start.
+// contentOf starts a broker on a directory and returns what it serves of topic orders. The error is that of a broker that
+// refuses to start.
 func contentOf(t *testing.T, dir string) (string, error) {
 	t.Helper()
 	b, err := bote.Open(t.Context(), bote.Config{DataDir: dir, Listen: "127.0.0.1:0"})
@@ -67,8 +68,8 @@ func contentOf(t *testing.T, dir string) (string, error) {
 	return parts[0].String() + "\n" + parts[1].String(), nil
 }
 
-// TestBrokerOnFlippedBit starts a broker on a stopped directory that has one bit flipped in a file that is no segment. It
-// serves all records as they were, or refuses; and if it refuses, bote check has named the damage.
+// TestBrokerOnFlippedBit flips one bit in a file of a stopped broker that is not a segment, and starts a broker again. The
+// broker must serve all records unchanged, or refuse to start. If it refuses, bote check must have named the damage.
 func TestBrokerOnFlippedBit(t *testing.T) {
 	t.Parallel()
 	dir := stoppedDir(t)

@@ -1,5 +1,5 @@
 // Package check owns bote check, which looks for damage in the data directory of a stopped broker. It owns the flags and the
-// report; what is damaged, package commitlog and package localmeta find.
+// report. Packages commitlog and localmeta find the damage.
 package check
 
 import (
@@ -21,7 +21,7 @@ import (
 	"github.com/botehq/bote/internal/topic"
 )
 
-// exitNotChecked is check's exit code when it could not look; tool.ExitError says that it found damage.
+// exitNotChecked is the exit code if the directory could not be checked. tool.ExitError means that damage was found.
 const exitNotChecked = 2
 
 // options are the flags of check.
@@ -80,7 +80,7 @@ func notChecked(s *tool.Streams, err error) error {
 	return verb.CodeError(exitNotChecked)
 }
 
-// run checks, and tells on stderr how far it is.
+// run checks the directory and reports its progress on stderr.
 func (o *options) run(ctx context.Context, s *tool.Streams, dir string) (*commitlog.CheckReport, error) {
 	cfg := commitlog.CheckConfig{Dir: dir, Topic: o.topic, Shallow: !o.deep, Progress: new(commitlog.CheckProgress)}
 	cfg.Metadata = func() (map[string]commitlog.CheckTopic, []commitlog.Finding, error) { return metadataOf(dir) }
@@ -93,10 +93,10 @@ func (o *options) run(ctx context.Context, s *tool.Streams, dir string) (*commit
 	return report, nil
 }
 
-// botesMetadata is the file that a directory of Apache Kafka does not have.
+// botesMetadata is bote's metadata file. A directory of Apache Kafka does not have it.
 const botesMetadata = "bote-meta.db"
 
-// metadataOf looks at the metadata file and returns which topics there are, and what is wrong with it.
+// metadataOf checks the metadata file. It returns the topics and the damage in it.
 func metadataOf(dir string) (topics map[string]commitlog.CheckTopic, findings []commitlog.Finding, err error) {
 	damage := func(format string, args ...any) commitlog.Finding {
 		return commitlog.Finding{Damage: true, Partition: -1, Position: -1, Entry: -1, Offset: -1, File: botesMetadata, Text: fmt.Sprintf(format, args...)}
@@ -144,7 +144,8 @@ const (
 	progressInLog      = 10 * time.Second
 )
 
-// showProgress reports on stderr until the returned function is called: often and in one line on a terminal, else seldom.
+// showProgress reports progress on stderr until stop is called. On a terminal it updates one line often; otherwise it rarely
+// writes a line.
 func showProgress(s *tool.Streams, p *commitlog.CheckProgress) (stop func()) {
 	every, terminal := progressInLog, tool.IsTerminal(s.Err)
 	if terminal {

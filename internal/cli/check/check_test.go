@@ -25,7 +25,7 @@ func checkVerb(ctx context.Context, args ...string) (code int, out, errs string)
 	return clitest.VerbOutput(ctx, NewCommand, args...)
 }
 
-// brokerOn starts a broker on a directory and returns a client, and what stops both.
+// brokerOn starts a broker on a directory. It returns a client, and a function that stops both.
 func brokerOn(t *testing.T, dir string) (*kgo.Client, func()) {
 	t.Helper()
 	b, err := bote.Open(t.Context(), bote.Config{DataDir: dir, Listen: "127.0.0.1:0"})
@@ -41,8 +41,8 @@ func brokerOn(t *testing.T, dir string) (*kgo.Client, func()) {
 	}
 }
 
-// stoppedDir is the data directory of a broker that was stopped: topic orders has two
-// partitions with several segments, indexes and a log start above 0.
+// stoppedDir makes the data directory of a stopped broker: topic orders has two
+// partitions with several segments, indexes and a log start offset above 0.
 func stoppedDir(t *testing.T) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "data")
@@ -64,7 +64,7 @@ func stoppedDir(t *testing.T) string {
 	return dir
 }
 
-// ordersReadable is how many records stoppedDir leaves above the log start.
+// ordersReadable is the number of records that stoppedDir leaves from the log start offset on.
 const ordersReadable = 395
 
 func TestCheckStoppedDirectory(t *testing.T) {
@@ -125,9 +125,9 @@ func TestProgressLine(t *testing.T) {
 type wound struct {
 	what string
 	file string // below the directory
-	at   int    // byte; negative counts from the end
+	at   int    // the byte; a negative number counts from the end
 	bit  int
-	want string // what the report has to say
+	want string // what the report must say
 }
 
 func flip(t *testing.T, name string, at int, bit int) (undo func()) {
@@ -185,7 +185,7 @@ func TestCheckShow(t *testing.T) {
 	require.Equal(t, tool.ExitOK, code, out)
 }
 
-// onlyFindings leaves the table of partitions out.
+// onlyFindings removes the table of partitions.
 func onlyFindings(out string) string {
 	_, rest, _ := strings.Cut(out, "\n\n")
 	return rest

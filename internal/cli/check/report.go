@@ -10,7 +10,7 @@ import (
 	"github.com/botehq/bote/internal/storage/commitlog"
 )
 
-// print writes the report: the partitions, what was found, and a line that sums it up.
+// print writes the report: the partitions, the findings, and a line that sums them up.
 func (o *options) print(s *tool.Streams, r *commitlog.CheckReport) error {
 	if o.output == "json" {
 		return verb.WriteJSON(s.Out, r)
@@ -64,7 +64,7 @@ func resultOf(p *commitlog.PartitionReport) string {
 	return "ok"
 }
 
-// printFinding writes where it is, from the directory down to the byte, and what it is.
+// printFinding writes the file, partition, byte and offset of a finding, as far as they are known, and what was found.
 func printFinding(s *tool.Streams, f commitlog.Finding) {
 	kind := "remark"
 	if f.Damage {
