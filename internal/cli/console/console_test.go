@@ -39,7 +39,7 @@ func TestProduceAndConsume(t *testing.T) {
 	require.Equal(t, clitest.Result{Exit: 1, Err: "org.apache.kafka.common.KafkaException: No key separator found on line number 1: 'a'\n"}, got)
 }
 
-// interruptAfter cancels a context when enough lines were written to it.
+// interruptAfter is a writer that cancels a context after a number of lines.
 type interruptAfter struct {
 	mu     sync.Mutex
 	buf    bytes.Buffer

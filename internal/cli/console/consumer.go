@@ -1,5 +1,5 @@
-// Package console owns kafka-console-consumer and kafka-console-producer, with the formatters and deserializers that make lines of
-// records and the reader that makes records of lines.
+// Package console owns kafka-console-consumer and kafka-console-producer, the formatters and deserializers that turn records
+// into lines, and the reader that turns lines into records.
 package console
 
 import (
@@ -87,10 +87,10 @@ type consumer struct {
 	partition int32
 	offset    int64 // a number, or client.AtEarliest or client.AtLatest
 	settings  tool.Properties
-	group     string // empty when one partition is read
+	group     string // empty with --partition
 	format    formatter
 
-	// included is the expression of --include if the client cannot match it; looked is when topics were last held against it.
+	// included is the expression of --include if franz-go cannot match it. looked is when the topics were last matched with it.
 	included *javaregex.Regexp
 	looked   time.Time
 
@@ -151,7 +151,7 @@ func (c *consumer) checkRenamed() error {
 	return nil
 }
 
-// readSettings puts the consumer's settings together and finds the group.
+// readSettings collects the consumer's settings and finds the group.
 func (c *consumer) readSettings() error {
 	r := &jopt.Reader{Set: c.set}
 	file := r.Text("command-config", r.Text("consumer.config", ""))
@@ -264,7 +264,7 @@ func (c *consumer) readFormatter() error {
 	return nil
 }
 
-// failed writes the line about an error that ends the tool with exit code 1.
+// failed prints an error that ends the tool, and returns exit code 1.
 func (c *consumer) failed(err error) int {
 	c.s.Log(tool.LevelError, loggerConsumer, "Unknown error when running consumer: ")
 	c.s.Remark("%s%s\n", exception.Named(err), exception.Causes(err))

@@ -19,17 +19,17 @@ import (
 	"github.com/botehq/bote/internal/cli/tool"
 )
 
-// errEnough ends the loop when --max-messages were read.
+// errEnough ends the loop after --max-messages records.
 var errEnough = errors.New("enough records")
 
-// run reads until a limit, an error or the context ends it, and then says how many records it had.
+// run reads until a limit, an error or the end of the context, prints the number of records, and returns the exit code.
 func (c *consumer) run(ctx context.Context) int {
 	who := client.Identity{Kind: "Consumer", ID: "console-consumer", Extra: ", groupId=" + c.group, Bootstrap: true, Failure: "Failed to construct kafka consumer"}
 	if c.group == "" {
 		who.Extra = ", groupId=null"
 	}
 	settings := &client.Settings{Properties: c.settings}
-	if c.include != "" { // an expression creates no topics
+	if c.include != "" { // subscribing by an expression must not create topics
 		settings.Properties = maps.Clone(c.settings)
 		settings.Properties["allow.auto.create.topics"] = "false"
 	}
@@ -60,7 +60,7 @@ func (c *consumer) run(ctx context.Context) int {
 	return c.end(ctx, err)
 }
 
-// end writes what is said at the end, in Kafka's order, and picks the exit code.
+// end prints the last lines in Kafka's order and returns the exit code.
 func (c *consumer) end(ctx context.Context, err error) int {
 	terminating := "Error processing message, terminating consumer process: "
 	code := tool.ExitOK
@@ -87,7 +87,7 @@ func (c *consumer) end(ctx context.Context, err error) int {
 	return code
 }
 
-// subscription says what is read.
+// subscription returns the options that say which topics or partition to read.
 func (c *consumer) subscription(ctx context.Context) ([]kgo.Opt, error) {
 	switch {
 	case c.set.Has("partition"):
@@ -114,7 +114,8 @@ func (c *consumer) subscription(ctx context.Context) ([]kgo.Opt, error) {
 	return []kgo.Opt{kgo.ConsumeTopics(names...)}, err
 }
 
-// awaitIncluded waits until there is a topic that --include means. It is for expressions that the client does not know.
+// awaitIncluded waits until a topic matches --include, and returns the topics that do. It is for expressions that franz-go
+// cannot match.
 func (c *consumer) awaitIncluded(ctx context.Context) ([]string, error) {
 	conn, err := client.Connect(ctx, c.s, client.Identity{Kind: "Consumer", ID: "console-consumer", Extra: ", groupId=" + c.group, Failure: "Failed to construct kafka consumer"}, c.servers, c.settings)
 	if err != nil {
@@ -147,13 +148,14 @@ func (c *consumer) includedTopics(ctx context.Context, conn *client.Conn) ([]str
 	return names, nil
 }
 
-// includeNew adds topics that came after the start, as often as a client looks at the cluster.
+// includeNew adds matching topics that were created after the start. It asks for them every metadata.max.age.ms, as often as
+// clients refresh their metadata.
 func (c *consumer) includeNew(ctx context.Context, conn *client.Conn) {
 	settings := &client.Settings{Properties: c.settings}
 	if c.included == nil || time.Since(c.looked) < settings.Millis("metadata.max.age.ms", 300_000) {
 		return
 	}
-	if names, err := c.includedTopics(ctx, conn); err == nil { // else the next look will do
+	if names, err := c.includedTopics(ctx, conn); err == nil { // after an error, the next call tries again
 		conn.AddConsumeTopics(names...)
 	}
 }
@@ -209,8 +211,8 @@ func (c *consumer) read(ctx context.Context, conn *client.Conn, out *bufio.Write
 	}
 }
 
-// lookUpAgain goes on with a topic that was deleted and created again. The client would ask for the ID of the old one for
-// ever.
+// lookUpAgain makes the client look up a topic that was deleted and created again. Otherwise it would use the ID of the old
+// topic for ever.
 func (c *consumer) lookUpAgain(conn *client.Conn, commits *client.Committer, topic string) {
 	c.s.Log(tool.LevelWarn, client.LoggerMetadata, "%s Topic %s was deleted or recreated; it is looked up again.", conn.Who(), topic)
 	commits.Forget(topic)
@@ -223,7 +225,7 @@ func (c *consumer) lookUpAgain(conn *client.Conn, commits *client.Committer, top
 	}
 }
 
-// poll waits for records, no longer than until the next commit or the next look at the topics is due.
+// poll waits for records until the next commit or the next call of includeNew is due.
 func (c *consumer) poll(ctx context.Context, conn *client.Conn, commits *client.Committer) kgo.Fetches {
 	if commits.Enabled {
 		commits.Due(ctx)
@@ -240,7 +242,7 @@ func (c *consumer) poll(ctx context.Context, conn *client.Conn, commits *client.
 	return conn.PollFetches(ctx)
 }
 
-// write formats what was fetched, up to the limit, and marks it as read.
+// write formats the fetched records, up to the limit, and marks them as read.
 func (c *consumer) write(out io.Writer, fetches kgo.Fetches, limit int64, commits *client.Committer) error {
 	for it := fetches.RecordIter(); !it.Done(); {
 		rec := it.Next()
@@ -264,7 +266,7 @@ func (c *consumer) write(out io.Writer, fetches kgo.Fetches, limit int64, commit
 	return nil
 }
 
-// deadline is a context that ends when no record came for a while.
+// deadline is a context that ends when no record has come for the timeout.
 type deadline struct {
 	ctx     context.Context //nolint:containedctx // the type is the context
 	cancel  context.CancelFunc
@@ -295,7 +297,7 @@ func (d *deadline) stop() {
 	d.cancel()
 }
 
-// reason is why waiting ended: the caller's context, the time-out without a text, or else the error itself.
+// reason returns why the wait ended: the error of the parent context, a time-out exception without text, or err itself.
 func (d *deadline) reason(err error) error {
 	switch {
 	case d.parent.Err() != nil:
@@ -306,7 +308,7 @@ func (d *deadline) reason(err error) error {
 	return err
 }
 
-// isBrokenPipe reports whether a write failed because the reader is gone.
+// isBrokenPipe reports whether a write failed because the reader of the pipe is gone.
 func isBrokenPipe(err error) bool {
 	return errors.Is(err, syscall.EPIPE) || errors.Is(err, io.ErrClosedPipe)
 }

@@ -14,13 +14,14 @@ import (
 
 const serializationPackage = "org.apache.kafka.common.serialization."
 
-// deserializer appends data in readable form to b. A nil one means the bytes as they are.
+// deserializer appends data in readable form to b. A nil deserializer leaves the bytes unchanged.
 type deserializer func(b, data []byte) ([]byte, error)
 
-// newDeserializer finds one of Kafka's deserializers by its class name. An unknown one is reported, and bytes stay as they are.
+// newDeserializer returns the deserializer for the name of one of Kafka's classes. For an unknown name it prints an error and
+// returns nil.
 func newDeserializer(s *tool.Streams, class string) deserializer {
 	switch strings.TrimPrefix(class, serializationPackage) {
-	case "", "StringDeserializer", "ByteArrayDeserializer": // Java shows the address of an array
+	case "", "StringDeserializer", "ByteArrayDeserializer": // Kafka's tool prints the address of a Java array
 		return nil
 	case "BytesDeserializer":
 		return showBytes
@@ -65,7 +66,7 @@ func fixed(size int, name string, show func([]byte) string) deserializer {
 	}
 }
 
-// readUUID reads the text form of a UUID, which is what Kafka's serializer writes.
+// readUUID reads a UUID as text, which is what Kafka's serializer writes.
 func readUUID(b, data []byte) ([]byte, error) {
 	parts := strings.Split(string(data), "-")
 	if len(data) != 36 || len(parts) != 5 {
@@ -79,7 +80,7 @@ func readUUID(b, data []byte) ([]byte, error) {
 	return append(b, strings.ToLower(string(data))...), nil
 }
 
-// showBytes is Bytes.toString of Kafka: what is no printable ASCII, and the backslash, is \xHH.
+// showBytes is Kafka's Bytes.toString. It writes the backslash and all bytes that are not printable ASCII as \xHH.
 func showBytes(b, data []byte) ([]byte, error) {
 	for _, c := range data {
 		if c >= ' ' && c <= '~' && c != '\\' {

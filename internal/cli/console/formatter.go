@@ -20,7 +20,7 @@ const (
 	classTxnFormatter     = formatterPackage + "TransactionLogMessageFormatter"
 )
 
-// formatter writes a record. An *exception.Error is a record that cannot be shown; any other error ends the output.
+// formatter writes a record. An *exception.Error means that this record cannot be shown; any other error ends the output.
 type formatter interface {
 	write(w io.Writer, rec *kgo.Record) error
 }
@@ -30,7 +30,7 @@ func newFormatter(s *tool.Streams, class string, settings tool.Properties) (form
 	case classDefaultFormatter:
 		return newDefaultFormatter(s, settings), true
 	case classLoggingFormatter:
-		// Kafka's also logs each record at INFO, which its tools do not show.
+		// Kafka's formatter also logs each record at INFO. Its tools do not show that level.
 		return newDefaultFormatter(s, tool.Properties{}), true
 	case classNoOpFormatter:
 		return noFormatter{}, true
@@ -48,8 +48,8 @@ type noFormatter struct{}
 
 func (noFormatter) write(io.Writer, *kgo.Record) error { return nil }
 
-// defaultFormatter writes the fields that were asked for, each followed by a separator. It writes the bytes of keys and values
-// as they are, and reuses one buffer for all records.
+// defaultFormatter writes the fields that the properties select, each followed by a separator. Without a deserializer, it
+// writes the bytes of keys and values unchanged. It reuses one buffer for all records.
 type defaultFormatter struct {
 	timestamp, partition, offset, delivery, epoch, headers, key, value bool
 
@@ -128,7 +128,7 @@ func (f *defaultFormatter) appendFields(b []byte, rec *kgo.Record) ([]byte, erro
 	return b, nil
 }
 
-// separator is what stands behind a field: the key separator if another one follows.
+// separator returns the separator after a field: the key separator if another field follows, else the line separator.
 func (f *defaultFormatter) separator(more bool) []byte {
 	if more {
 		return f.keySeparator

@@ -14,15 +14,15 @@ import (
 	"github.com/botehq/bote/internal/cli/tool"
 )
 
-// The formatters of the internal topics write one JSON object per record, without a newline, as Kafka's do. Records of other
-// kinds are passed over.
+// The formatters of the internal topics write one JSON object per record, without a newline, as Kafka's do. Each skips the
+// records that are not of its kind.
 type (
 	offsetsFormatter struct{}
 	groupFormatter   struct{}
 	txnFormatter     struct{}
 )
 
-// coordinatorRecord is the shape of all of them. The type of a key is its version.
+// coordinatorRecord is the JSON of all these formatters. The type of a key is its version.
 type coordinatorRecord struct {
 	Key   typedKey        `json:"key"`
 	Value *versionedValue `json:"value"`
@@ -72,7 +72,7 @@ func (offsetsFormatter) write(w io.Writer, rec *kgo.Record) error {
 	return writeJSON(w, out)
 }
 
-// readOffsetValue reads versions 0 to 4; the last one has compact strings and tags.
+// readOffsetValue reads versions 0 to 4. Version 4 has compact strings and tags.
 func readOffsetValue(data []byte) (*versionedValue, error) {
 	b := kbin.Reader{Src: data}
 	version := b.Int16()
@@ -207,7 +207,7 @@ func keyType(key []byte) (int16, bool) {
 	return int16(binary.BigEndian.Uint16(key)), true
 }
 
-// writeJSON writes v in one line without a newline and without escaping <, > and &.
+// writeJSON writes v as one line without a newline and without escaping <, > and &.
 func writeJSON(w io.Writer, v any) error {
 	text, err := tool.JSON(v)
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 
 const lineReaderClass = "org.apache.kafka.tools.LineMessageReader"
 
-// lineReader makes records of lines: [headers<delimiter>][key<separator>]value.
+// lineReader turns lines into records. A line is [headers<delimiter>][key<separator>]value.
 type lineReader struct {
 	s      *tool.Streams
 	topic  string
@@ -97,8 +97,8 @@ func firstException(err error) error {
 	return err
 }
 
-// lines reads the input until it or the context ends. The goroutine that reads cannot be called back while it waits for a
-// terminal; it ends with the next line or with the program.
+// lines reads the input until its end or the end of the context. The goroutine that reads cannot be stopped while it waits for
+// a terminal. It ends after the next line or with the program.
 func (l *lineReader) lines(ctx context.Context) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		ctx, cancel := context.WithCancel(ctx)
@@ -144,13 +144,13 @@ func (l *lineReader) read(ctx context.Context, found chan<- []byte) {
 	}
 }
 
-// javaLines reads lines as Java's BufferedReader does: a line ends with \n, \r or \r\n, none of which belongs to it.
+// javaLines reads lines as Java's BufferedReader does. A line ends with \n, \r or \r\n, which are not part of the line.
 type javaLines struct {
 	in     *bufio.Reader
-	skipLF bool // the last line ended with \r: a \n that follows belongs to that end
+	skipLF bool // the last line ended with \r: skip a \n that follows
 }
 
-// next returns a line. ended reports whether its end was there; the last bytes of the input may have none.
+// next returns a line. ended is false if the line has no line end, which can only be the last line of the input.
 func (l *javaLines) next() (line []byte, ended bool, err error) {
 	for {
 		b, err := l.in.ReadByte()
@@ -169,7 +169,7 @@ func (l *javaLines) next() (line []byte, ended bool, err error) {
 	}
 }
 
-// readError returns why reading stopped early, nil at the normal end.
+// readError returns the error that stopped the reading, or nil at the end of the input.
 func (l *lineReader) readError() error {
 	select {
 	case err := <-l.failed:
@@ -179,7 +179,7 @@ func (l *lineReader) readError() error {
 	}
 }
 
-// record takes a line apart. It keeps the line's bytes.
+// record parses a line. The key and value of the record are parts of the line's bytes.
 func (l *lineReader) record(line []byte) (*kgo.Record, error) {
 	l.number++
 	rec := &kgo.Record{Topic: l.topic}
@@ -217,7 +217,7 @@ func (l *lineReader) cut(line, rest []byte, enabled bool, separator, name string
 	return nil, nil, false, exception.New(exception.Kafka, "No %s found on line number %d: '%s'", name, l.number, line)
 }
 
-// orNull turns the null marker into nil; anything else stays, also if it is empty.
+// orNull returns nil for the null marker. All other bytes stay as they are, except that nil becomes empty.
 func (l *lineReader) orNull(b []byte) []byte {
 	if l.nullMarker != nil && string(b) == *l.nullMarker {
 		return nil

@@ -33,7 +33,7 @@ func TestLines(t *testing.T) {
 func TestLinesEndAsInJava(t *testing.T) {
 	for in, want := range map[string][]string{
 		"a\rb\r\nc\nd": {"a", "b", "c", "d"}, "\r\r": {"", ""}, "\r\n": {""}, "a\n\rb\r": {"a", "", "b"}, "": nil,
-		strings.Repeat("x", 64<<10-1) + "\r\ny": {strings.Repeat("x", 64<<10-1), "y"}, // the buffer ends between the two
+		strings.Repeat("x", 64<<10-1) + "\r\ny": {strings.Repeat("x", 64<<10-1), "y"}, // the buffer ends between \r and \n
 	} {
 		var got []string
 		for line := range lineReaderOf(t, in, tool.Properties{}).lines(t.Context()) {

@@ -51,7 +51,7 @@ func producerParser() *jopt.Parser {
 	}}
 }
 
-// producerFlags are the options that stand for producer settings, with their defaults.
+// producerFlags are the options that set a producer setting, with their defaults.
 var producerFlags = []struct {
 	flag, setting, def string
 	bits               int
@@ -89,7 +89,8 @@ func RunProducer(ctx context.Context, s *tool.Streams, args []string) int {
 	return c.run(ctx)
 }
 
-// producerFailed writes an error as Kafka's producer does: refusals of options alone, anything else with its name.
+// producerFailed prints an error as Kafka's producer does: the text alone for an error about options, with the class name
+// for all others.
 func producerFailed(s *tool.Streams, err error) int {
 	if x, ok := errors.AsType[*exception.Error](err); ok {
 		s.Remark("%s%s\n", x.Named(), exception.Causes(err))
@@ -129,7 +130,7 @@ func checkProducer(s *tool.Streams, set *jopt.Set) error {
 	return nil
 }
 
-// either returns the arguments of an option under its new or its old name.
+// either returns the arguments of an option by its new or its old name.
 func either(s *jopt.Set, name, old string) []string {
 	if s.Has(name) {
 		return s.All(name)
@@ -137,7 +138,7 @@ func either(s *jopt.Set, name, old string) []string {
 	return s.All(old)
 }
 
-// producer sends lines.
+// producer sends lines as records.
 type producer struct {
 	s        *tool.Streams
 	conn     *client.Conn
@@ -147,9 +148,9 @@ type producer struct {
 	maxBytes int
 	gate     client.TopicGate
 
-	forgetting sync.Mutex     // held while the topic is forgotten
-	lookups    atomic.Int64   // how often it was
-	again      sync.WaitGroup // records that are sent once more
+	forgetting sync.Mutex     // guards lookUpAgain
+	lookups    atomic.Int64   // how often lookUpAgain forgot the topic
+	again      sync.WaitGroup // records that are being sent a second time
 }
 
 func newProducer(ctx context.Context, s *tool.Streams, set *jopt.Set) (*producer, error) {
@@ -197,8 +198,8 @@ func newProducer(ctx context.Context, s *tool.Streams, set *jopt.Set) (*producer
 	}, nil
 }
 
-// producerSettings puts the settings together: a flag wins over a property, that over the file, that over the flag's
-// default.
+// producerSettings collects the settings. The order of precedence is: flags, properties on the command line, the file, the
+// flags' defaults.
 func producerSettings(set *jopt.Set) (tool.Properties, error) {
 	r := &jopt.Reader{Set: set}
 	file := r.Text("command-config", r.Text("producer.config", ""))
@@ -235,7 +236,7 @@ func producerSettings(set *jopt.Set) (tool.Properties, error) {
 	return settings, r.Err
 }
 
-// run sends lines until the input or the context ends. What was read is delivered before it returns.
+// run sends lines until the input or the context ends. Before it returns, it delivers the lines that it has read.
 func (c *producer) run(ctx context.Context) int {
 	defer c.conn.Close()
 	code := tool.ExitOK
@@ -263,13 +264,13 @@ func (c *producer) run(ctx context.Context) int {
 	return code
 }
 
-// flush waits for all answers, those to records that are sent once more included.
+// flush waits for the answers to all records, including those that are sent a second time.
 func (c *producer) flush(ctx context.Context) error {
 	if err := c.conn.Flush(ctx); err != nil {
 		return err //nolint:wrapcheck // it is the context's
 	}
 	sentAgain := make(chan struct{})
-	go func() { // ends with the last lookup, which is bounded by the client's timeouts.
+	go func() { // ends after the last lookup, which the client's timeouts limit
 		c.again.Wait()
 		close(sentAgain)
 	}()
@@ -281,7 +282,8 @@ func (c *producer) flush(ctx context.Context) error {
 	return c.conn.Flush(ctx) //nolint:wrapcheck // it is the context's
 }
 
-// send hands a record over. An error ends the program; the failure of a record that is not waited for is only logged.
+// send sends a record. An error ends the program. Without --sync, send does not wait for the answer, and a failure is only
+// logged.
 func (c *producer) send(ctx context.Context, rec *kgo.Record) error {
 	if err := c.refuses(ctx, rec); err != nil {
 		if c.sync {
@@ -307,8 +309,8 @@ func (c *producer) send(ctx context.Context, rec *kgo.Record) error {
 	return nil
 }
 
-// produce sends a record. If the topic was deleted and created again, it is looked up anew and the record sent once more:
-// the client would use the ID of the old one for ever.
+// produce sends a record. If the topic was deleted and created again, produce looks it up and sends the record a second time.
+// Otherwise the client would use the ID of the old topic for ever.
 func (c *producer) produce(ctx context.Context, rec *kgo.Record, done func(error)) {
 	lookups := c.lookups.Load()
 	c.conn.Produce(ctx, rec, func(rec *kgo.Record, err error) {
@@ -316,14 +318,15 @@ func (c *producer) produce(ctx context.Context, rec *kgo.Record, done func(error
 			done(err)
 			return
 		}
-		c.again.Go(func() { // the client's callbacks must not wait for it
+		c.again.Go(func() { // in a goroutine, because callbacks of the client must not wait
 			c.lookUpAgain(lookups)
 			c.conn.Produce(ctx, rec, func(_ *kgo.Record, err error) { done(err) })
 		})
 	})
 }
 
-// lookUpAgain forgets the topic, once for all records that were on their way to the old one.
+// lookUpAgain makes the client forget the topic, so that it looks the topic up. Many records may fail on the same old topic:
+// only the first call with a given number of lookups forgets it.
 func (c *producer) lookUpAgain(lookups int64) {
 	c.forgetting.Lock()
 	defer c.forgetting.Unlock()
@@ -335,7 +338,7 @@ func (c *producer) lookUpAgain(lookups int64) {
 	c.lookups.Add(1)
 }
 
-// refuses is what Kafka's producer finds out before it sends anything.
+// refuses returns the error that Kafka's producer finds before it sends a record, or nil.
 func (c *producer) refuses(ctx context.Context, rec *kgo.Record) *exception.Error {
 	if err := c.gate.Pass(ctx); err != nil {
 		return err
@@ -358,7 +361,8 @@ func (c *producer) logFailure(rec *kgo.Record, x *exception.Error) {
 	c.s.Remark("%s\n", x.Named())
 }
 
-// serializedSize is Kafka's upper bound for a batch of one record: 61 bytes of batch header, 21 of the record's own fields.
+// serializedSize is Kafka's upper bound for a batch of one record: 61 bytes of batch header, 21 bytes of record fields, and
+// the key, value and headers.
 func serializedSize(rec *kgo.Record) int {
 	size := 61 + 21 + field(rec.Key) + field(rec.Value) + varint(len(rec.Headers))
 	for _, h := range rec.Headers {
@@ -374,7 +378,7 @@ func field(b []byte) int {
 	return varint(len(b)) + len(b)
 }
 
-// varint is the length of n as a zigzag varint.
+// varint returns the length of n as a zigzag varint.
 func varint(n int) int {
 	size := 1
 	for n = n << 1 >> 7; n > 0; n >>= 7 {

@@ -21,7 +21,7 @@ import (
 	"github.com/botehq/bote/internal/cli/tool"
 )
 
-// besideTool is a command that runs beside its test.
+// besideTool is a command that runs in the background of its test.
 type besideTool struct {
 	t     *testing.T
 	in    *io.PipeWriter
@@ -58,7 +58,7 @@ func startTool(t *testing.T, run tool.Func, args ...string) *besideTool {
 	return c
 }
 
-// shows waits for the next lines of the output.
+// shows waits until the next lines of the output are these.
 func (c *besideTool) shows(lines ...string) {
 	c.t.Helper()
 	for _, want := range lines {
@@ -71,7 +71,7 @@ func (c *besideTool) shows(lines ...string) {
 	}
 }
 
-// warned waits for so many warnings.
+// warned waits for n warnings about the text.
 func (c *besideTool) warned(about string, n int) {
 	c.t.Helper()
 	for n > 0 {
@@ -100,7 +100,7 @@ func adminOf(t *testing.T, addr string) (*kgo.Client, *kadm.Client) {
 	return client, kadm.NewClient(client)
 }
 
-// values reads what a topic has, from its start, with a client of its own.
+// values reads n values of a topic from its start, with a client of its own.
 func values(t *testing.T, addr, topic string, n int) (out []string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
@@ -116,8 +116,8 @@ func values(t *testing.T, addr, topic string, n int) (out []string) {
 	return out
 }
 
-// TestConsoleToolsOutliveTheirTopic deletes the topic under a producer and consumers and
-// creates it again, as the first tutorial does.
+// TestConsoleToolsOutliveTheirTopic deletes a topic and creates it again while a producer and
+// consumers use it, as the first tutorial does.
 func TestConsoleToolsOutliveTheirTopic(t *testing.T) {
 	t.Parallel()
 	addr := botetest.New(t).Addr()
@@ -168,7 +168,7 @@ func TestConsoleConsumerOfAnExpressionCreatesNoTopic(t *testing.T) {
 	_, err = admin.DeleteTopics(t.Context(), "t")
 	require.NoError(t, err)
 	c.warned("was deleted or recreated", 1)
-	for range 200 { // long enough for a consumer that would create it
+	for range 200 { // long enough for a faulty consumer to create it
 		all := kmsg.NewPtrMetadataRequest()
 		answer, err := all.RequestWith(t.Context(), client)
 		require.NoError(t, err)
@@ -183,8 +183,8 @@ func TestConsoleConsumerOfAnExpressionCreatesNoTopic(t *testing.T) {
 	c.shows("two")
 }
 
-// TestConsoleConsumerShowsNothingTwice: after an outage of the broker a consumer without
-// committed offsets goes on where it was.
+// TestConsoleConsumerShowsNothingTwice: after an outage of the broker, a consumer without
+// committed offsets continues at its position.
 func TestConsoleConsumerShowsNothingTwice(t *testing.T) {
 	t.Parallel()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
