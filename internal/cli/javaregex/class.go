@@ -10,12 +10,12 @@ import (
 
 const lastRune = unicode.MaxRune
 
-// runeSet is a set of characters, as the first and the last one of each range. The ranges ascend and do not touch.
+// runeSet is a set of characters: the first and the last character of each range. The ranges ascend and do not touch.
 type runeSet []rune
 
 var allRunes = runeSet{0, lastRune}
 
-// setOf makes a set of ranges in any order. It is never nil.
+// setOf makes a set of ranges, which may be in any order. It never returns nil.
 func setOf(ranges ...rune) runeSet {
 	pairs := make([][2]rune, 0, len(ranges)/2)
 	for i := 0; i+1 < len(ranges); i += 2 {
@@ -76,7 +76,7 @@ func (s runeSet) negate() runeSet {
 
 func (s runeSet) intersect(other runeSet) runeSet { return s.negate().union(other.negate()).negate() }
 
-// negateIf is the set, or all that is not in it.
+// negateIf returns the set, or its complement if negated is set.
 func (s runeSet) negateIf(negated bool) runeSet {
 	if negated {
 		return s.negate()
@@ -93,7 +93,7 @@ func (s runeSet) has(r rune) bool {
 	return false
 }
 
-// text is the set as an expression.
+// text writes the set as an expression.
 func (s runeSet) text() string {
 	if len(s) == 2 && s[0] == s[1] {
 		return runeText(s[0])
@@ -123,8 +123,8 @@ func runeText(r rune) string {
 	return fmt.Sprintf(`\x{%X}`, r)
 }
 
-// class reads a class in brackets behind the opening one. A class has in Java, besides characters and ranges, classes within it,
-// and intersections (&&).
+// class reads a class after its opening bracket. In Java a class may contain characters, ranges, other classes, and
+// intersections (&&).
 func (p *parser) class() runeSet {
 	negated := p.peekAt(0) == '^'
 	if negated {
@@ -138,11 +138,11 @@ func (p *parser) class() runeSet {
 }
 
 // javaMembers are the members of a class that have been read so far. Java collects single characters below 256 separately and
-// adds them at the end, so an intersection in between does not apply to them.
+// adds them at the end, so an intersection in between does not apply to them. javaMembers does the same.
 type javaMembers struct {
-	set     runeSet // nil if there is none yet
+	set     runeSet // the other members; nil if there are none yet
 	singles runeSet
-	pending bool    // singles belong to what is read now
+	pending bool    // singles has members that are not in set yet
 	last    runeSet // nil if the last member was one of the singles
 }
 
@@ -151,7 +151,7 @@ func (m *javaMembers) add(s runeSet) {
 	m.set = m.set.union(s)
 }
 
-// whole is the set with the singles.
+// whole returns the set including the single characters.
 func (m *javaMembers) whole() runeSet {
 	if !m.pending {
 		return m.set
@@ -159,7 +159,7 @@ func (m *javaMembers) whole() runeSet {
 	return m.set.union(m.singles)
 }
 
-// classMembers reads up to the bracket that closes the class, which it leaves.
+// classMembers reads up to the closing bracket of the class. It does not read the bracket.
 func (p *parser) classMembers() runeSet {
 	var m javaMembers
 	for {
@@ -188,7 +188,7 @@ func (p *parser) isIntersection() bool {
 	return is
 }
 
-// intersection reads && and what is behind it.
+// intersection reads && and the members after it.
 func (p *parser) intersection(m *javaMembers) {
 	p.at++
 	p.next('&')
@@ -270,7 +270,7 @@ func (p *parser) anyCaseRange(first, last rune) runeSet {
 	return foldASCII(s)
 }
 
-// foldASCII adds the other case of what is an ASCII letter.
+// foldASCII adds the other case of each ASCII letter.
 func foldASCII(s runeSet) runeSet {
 	folded := slices.Clone(s)
 	for r := 'a'; r <= 'z'; r++ {
@@ -281,7 +281,7 @@ func foldASCII(s runeSet) runeSet {
 	return setOf(folded...)
 }
 
-// foldUnicode adds what is in the set when it is written in upper case, or in lower case after that.
+// foldUnicode adds each character whose upper case is in the set, or whose upper case turned to lower case is.
 func foldUnicode(s runeSet) runeSet {
 	folded := slices.Clone(s)
 	for _, r := range cased() {
@@ -297,7 +297,7 @@ func upperLower(r rune) (upper, lower rune) {
 	return upper, unicode.ToLower(upper)
 }
 
-// cased are the characters that have an upper or a lower case of their own.
+// cased returns the characters whose upper or lower case is another character.
 var cased = sync.OnceValue(func() (list []rune) {
 	for _, r := range unicode.CaseRanges {
 		for ch := rune(r.Lo); ch <= rune(r.Hi); ch++ {

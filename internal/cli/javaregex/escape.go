@@ -5,7 +5,7 @@ import (
 	"unicode/utf16"
 )
 
-// escape reads what follows a backslash outside of a class.
+// escape reads an escape outside a class, after its backslash.
 func (p *parser) escape() atom {
 	switch ch := p.peekAt(0); ch {
 	case '1', '2', '3', '4', '5', '6', '7', '8', '9':
@@ -32,7 +32,7 @@ func (p *parser) escape() atom {
 	return charOf(p.anyCase(ch))
 }
 
-// place is an escape that means a place, or more than one character.
+// place translates an escape that matches a position, or several characters.
 func (p *parser) place(letter rune) atom {
 	switch letter {
 	case 'A':
@@ -56,7 +56,8 @@ func (p *parser) place(letter rune) atom {
 	return atom{}
 }
 
-// groupNumber reads the number of a group. A digit that makes it a group that has not begun yet is no part of it.
+// groupNumber reads the number of a group. It stops before a digit that would make it the number of a group that has not begun
+// yet.
 func (p *parser) groupNumber() int {
 	n := int(p.readAny() - '0')
 	for isASCIIDigit(p.peek()) {
@@ -81,7 +82,7 @@ func (p *parser) reference(group int) atom {
 	return atom{text: `(?:\` + strconv.Itoa(group) + ")", simple: true}
 }
 
-// character reads the rest of an escape that means one character, or a class of characters.
+// character reads the rest of an escape that stands for one character, or for a class of characters.
 func (p *parser) character() (ch rune, class runeSet, isClass bool) {
 	switch letter := p.readAny(); letter {
 	case atEnd:
@@ -151,7 +152,7 @@ func hexDigit(r rune) (rune, bool) {
 	return 0, false
 }
 
-// hexDigits reads so many digits.
+// hexDigits reads exactly count digits.
 func (p *parser) hexDigits(count int, name string) (n rune) {
 	for range count {
 		digit, ok := hexDigit(p.read())
@@ -193,7 +194,7 @@ func (p *parser) hexadecimal() (n rune) {
 	}
 }
 
-// utf16 reads \uhhhh, of which two in turn may be halves of one character.
+// utf16 reads \uhhhh. Two of them in sequence may be a surrogate pair, which is one character.
 func (p *parser) utf16() rune {
 	n := p.hexDigits(4, "Unicode")
 	after := p.at

@@ -1,6 +1,6 @@
 package javaregex
 
-// group reads a group behind its opening bracket. It is none where flags alone are set.
+// group reads a group after its opening bracket. It returns false if there is no group, only flags as in (?i).
 func (p *parser) group() (atom, bool) {
 	outside := p.flags
 	if !p.next('?') {
@@ -59,7 +59,7 @@ func (p *parser) lookbehindOrName(outside modes) atom {
 	return a
 }
 
-// lookaround reads a group that has no length itself, and reports whether what it looks at has no greatest length.
+// lookaround reads a lookahead or lookbehind group. unlimited means that the text it matches has no maximum length.
 func (p *parser) lookaround(opening string, outside modes) (a atom, unlimited bool) {
 	outerUnlimited, outerVaries := p.unlimited, p.varies
 	p.backtracks, p.unlimited = true, false
@@ -69,8 +69,8 @@ func (p *parser) lookaround(opening string, outside modes) (a atom, unlimited bo
 	return atom{text: a.text, simple: true}, unlimited
 }
 
-// atomic notes that what was matched is not given back. In a lookbehind, Java matches from left to right and regexp2 from right to
-// left, which then is not the same.
+// atomic notes that the expression has an atomic part, which does not give back what it has matched. It refuses that in a
+// lookbehind: there Java matches from left to right and regexp2 from right to left, with different results.
 func (p *parser) atomic() {
 	p.backtracks = true
 	if p.lookbehinds > 0 {
@@ -78,7 +78,7 @@ func (p *parser) atomic() {
 	}
 }
 
-// groupBody reads a group up to its closing bracket, behind which the flags are those from outside.
+// groupBody reads a group up to and including its closing bracket. After the bracket, the flags are those of outside again.
 func (p *parser) groupBody(opening string, outside modes) atom {
 	varied := p.varies
 	p.varies = false
@@ -92,7 +92,7 @@ func (p *parser) groupBody(opening string, outside modes) atom {
 	return a
 }
 
-// groupName reads the rest of a name, whose first character was read, and the bracket behind it.
+// groupName reads the rest of a name, whose first character is ch, and the bracket after the name.
 func (p *parser) groupName(ch rune) string {
 	if !isASCIILetter(ch) {
 		p.fail("capturing group name does not start with a Latin letter")
@@ -107,7 +107,7 @@ func (p *parser) groupName(ch rune) string {
 	return string(name)
 }
 
-// setFlags reads flags that are set, and those behind a minus, which are taken back.
+// setFlags reads flags. It sets those before a minus and clears those after it.
 func (p *parser) setFlags() {
 	for on := true; ; {
 		ch := p.peek()
@@ -138,7 +138,7 @@ func (p *parser) setFlag(letter rune, on bool) bool {
 	case 'c':
 		p.fail("the flag c is not supported")
 	default:
-		return letter == 'm' // there are no line breaks
+		return letter == 'm' // without line breaks, m changes nothing
 	}
 	return true
 }

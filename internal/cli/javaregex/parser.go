@@ -8,15 +8,15 @@ import (
 	"strings"
 )
 
-// SyntaxError is why an expression is refused. The texts are Java's where Java refuses it, too.
+// SyntaxError says why an expression is refused. The text is Java's if Java refuses the expression too.
 type SyntaxError struct{ text string }
 
 // Error implements error.
 func (e *SyntaxError) Error() string { return e.text }
 
-// translation is an expression of Java in words that Go's package and regexp2 read alike: classes are ranges, flags are
-// worked in, and groups have no names. Where linear is false, it has what only regexp2 knows. The text that is matched has no
-// line breaks: it is a name of Kafka, or part of a line. So the end of a line is the end of the text.
+// translation is a Java expression in a syntax that Go's package and regexp2 read in the same way: classes are lists of ranges,
+// flags are applied, and groups have no names. If linear is false, the expression has parts that only regexp2 knows. The matched
+// texts are names in Kafka or parts of lines, so they have no line breaks, and the end of a line is the end of the text.
 type translation struct {
 	text   string
 	linear bool
@@ -27,7 +27,7 @@ func translate(expr string) (translation, error) {
 	p := parser{in: in, lastGroup: math.MaxInt}
 	text := p.whole()
 	if p.references && p.err == nil {
-		p = parser{in: in, lastGroup: p.groups} // a reference to a group that never comes matches nothing
+		p = parser{in: in, lastGroup: p.groups} // a reference to a group that does not exist matches nothing
 		text = p.whole()
 	}
 	if p.err != nil {
@@ -36,8 +36,8 @@ func translate(expr string) (translation, error) {
 	return translation{text: text, linear: !p.backtracks}, nil
 }
 
-// unquoteJava writes \Q...\E as escapes, before anything else is read, as Java does. Letters stand for themselves, and so do digits
-// but for the first one, which could be part of an escape before the quotation.
+// unquoteJava replaces \Q...\E by escapes before anything else is read, as Java does. It does not escape letters and digits,
+// except a first digit, which could otherwise become part of an escape before the quotation.
 func unquoteJava(in []rune) []rune {
 	var out []rune
 	for i := 0; i < len(in); i++ {
@@ -70,10 +70,10 @@ func isASCIILetter(r rune) bool { return r >= 'a' && r <= 'z' || r >= 'A' && r <
 
 func isASCIIDigit(r rune) bool { return r >= '0' && r <= '9' }
 
-// modes are the letters in (?...).
+// modes are the flags, which are the letters in (?...).
 type modes struct{ ignoreCase, dotAll, unixLines, unicodeCase, comments, unicodeClasses bool }
 
-// parser reads an expression and writes its translation on the way. After an error it is at the end.
+// parser reads an expression and writes its translation at the same time. After an error its position is the end.
 type parser struct {
 	in    []rune
 	at    int // <= len(in)
@@ -81,18 +81,18 @@ type parser struct {
 	err   error
 
 	groups     int // capturing groups that have begun
-	lastGroup  int // capturing groups of the whole expression
+	lastGroup  int // capturing groups of the whole expression; MaxInt if not known yet
 	names      map[string]int
 	references bool
 	backtracks bool
 
-	lookbehinds int // that have begun and not ended
-	// Java wants to know how long a text a lookbehind may match.
-	unlimited bool // what was read since the last lookbehind began has no greatest length
-	varies    bool // what was read since the last group began may match in more than one way
+	lookbehinds int // open lookbehinds
+	// Java refuses a lookbehind whose text has no maximum length. These two fields find that out.
+	unlimited bool // the text matched since the lookbehind began has no maximum length
+	varies    bool // the part since the group began may match in several ways
 }
 
-// atEnd is what is read behind the last character.
+// atEnd is the result of reading after the last character.
 const atEnd rune = -1
 
 func (p *parser) fail(format string, args ...any) {
@@ -102,7 +102,7 @@ func (p *parser) fail(format string, args ...any) {
 	p.at = len(p.in)
 }
 
-// peek is the next character that means something.
+// peek returns the next character. With the flag x it skips blanks and comments.
 func (p *parser) peek() rune {
 	for p.flags.comments && p.at < len(p.in) {
 		if strings.ContainsRune(" \t\n\v\f\r", p.in[p.at]) {
@@ -119,7 +119,7 @@ func (p *parser) peek() rune {
 	return p.peekAt(0)
 }
 
-// peekAt is the character that lies so far ahead, whatever it is.
+// peekAt returns the character at a distance from the position. It skips nothing.
 func (p *parser) peekAt(ahead int) rune {
 	if p.at+ahead >= len(p.in) {
 		return atEnd
@@ -136,7 +136,7 @@ func (p *parser) read() rune {
 	return p.readAny()
 }
 
-// readAny reads a character, also if it is a blank that could be passed over.
+// readAny reads a character. It skips nothing, not even with the flag x.
 func (p *parser) readAny() rune {
 	ch := p.peekAt(0)
 	if ch != atEnd {
@@ -145,7 +145,7 @@ func (p *parser) readAny() rune {
 	return ch
 }
 
-// next reports whether the next character is this one, and reads it then.
+// next reads the next character if it is ch, and reports whether it is.
 func (p *parser) next(ch rune) bool {
 	if p.peek() != ch {
 		return false
@@ -162,7 +162,7 @@ func (p *parser) whole() string {
 	return text
 }
 
-// alternatives reads up to the end, or to a bracket that closes a group.
+// alternatives reads up to the end or to a closing bracket.
 func (p *parser) alternatives() string {
 	list := []string{p.sequence()}
 	for p.next('|') {
@@ -191,16 +191,17 @@ func (p *parser) sequence() string {
 	}
 }
 
-// atom is what a quantifier belongs to. It is simple if it is no group in Java: a character, a class, a reference, a place.
+// atom is the part of an expression that a quantifier repeats. It is simple if it is not a group in Java: a character, a class,
+// a reference, or a position.
 type atom struct {
 	text   string
 	simple bool
-	varies bool // it may match in more than one way
+	varies bool // it may match in several ways
 }
 
 func charOf(s runeSet) atom { return atom{text: s.text(), simple: true} }
 
-// atom reads what is no group. Nothing is read at a brace: there Java takes an empty text for what is repeated.
+// atom reads an atom that is not a group. At a brace it reads nothing, because Java repeats the empty text there.
 func (p *parser) atom() atom {
 	switch p.peek() {
 	case '{':
@@ -252,14 +253,14 @@ func (p *parser) quantified(a atom) string {
 	case '?':
 		return a.text + quantifier + "?"
 	case '+':
-		// What was repeated once is not given back in part, either.
+		// In Java, each single repetition is atomic too.
 		p.atomic()
 		return "(?>(?>" + a.text + ")" + quantifier + ")"
 	}
 	return a.text + quantifier
 }
 
-// quantifier returns a quantifier and its limits, nothing if none follows.
+// quantifier reads a quantifier and returns its text and limits. The text is empty if no quantifier follows.
 func (p *parser) quantifier() (text string, least, most int) {
 	switch ch := p.peek(); ch {
 	case '?':
@@ -300,7 +301,7 @@ func (p *parser) quantifier() (text string, least, most int) {
 	return text + "}", least, most
 }
 
-// count reads a number, 0 if there is none.
+// count reads a number. It returns 0 if there is none.
 func (p *parser) count() (n int) {
 	for isASCIIDigit(p.peek()) {
 		n = 10*n + int(p.read()-'0')
@@ -312,7 +313,7 @@ func (p *parser) count() (n int) {
 	return n
 }
 
-// anyCase is a character, in lower and upper case if case is ignored.
+// anyCase returns the set of a character, with its upper and lower case if case is ignored.
 func (p *parser) anyCase(ch rune) runeSet {
 	if !p.flags.ignoreCase {
 		return setOf(ch, ch)

@@ -5,7 +5,7 @@ import (
 	"unicode"
 )
 
-// namedClass is \d, \h, \s, \v, \w and what is not in them.
+// namedClass returns the set of \d, \h, \s, \v or \w, or its complement for a capital letter.
 func (p *parser) namedClass(letter rune) runeSet {
 	lower := unicode.ToLower(letter)
 	return p.classOf(lower).negateIf(lower != letter)
@@ -32,7 +32,8 @@ func (p *parser) classOf(letter rune) runeSet {
 	}
 }
 
-// wordBeforeAndAfter are what \b takes for a part of a word: up to Java 18 more than \w, and the marks above a letter.
+// wordBeforeAndAfter returns the expressions for a word character before and after \b. Up to Java 18, \b counts more
+// characters as parts of a word than \w does, and also combining marks on a letter.
 func (p *parser) wordBeforeAndAfter() (before, after string) {
 	base, mark := tableSet(unicode.L, unicode.Nd), tableSet(unicode.Mn).text()
 	word := base.union(setOf('_', '_'))
@@ -43,7 +44,7 @@ func (p *parser) wordBeforeAndAfter() (before, after string) {
 	return word.text() + "|" + marked, word.text() + "|" + mark + "(?<=" + marked + ")"
 }
 
-// property reads the name behind \p or \P.
+// property reads the name after \p or \P.
 func (p *parser) property(negated bool) runeSet {
 	ch := p.read()
 	name := string(ch)
@@ -70,8 +71,8 @@ func (p *parser) property(negated bool) runeSet {
 	return s.negateIf(negated)
 }
 
-// javaProperty is the characters with a property of CharPredicates in the JDK, nil if the name is not known. Missing are the
-// blocks of Unicode, which Go does not know.
+// javaProperty returns the characters that have a property of the JDK's CharPredicates, or nil if the name is unknown. Unicode
+// blocks are missing, because Go does not have them.
 func javaProperty(name string, ignoreCase, unicodeClasses bool) runeSet {
 	if key, value, ok := strings.Cut(name, "="); ok {
 		switch strings.ToLower(key) {
@@ -105,14 +106,14 @@ func scriptSet(name string) runeSet {
 	return nil
 }
 
-// posixClasses are the names of POSIX, which mean ASCII.
+// posixClasses are the POSIX classes, which contain only ASCII characters.
 var posixClasses = map[string]runeSet{
 	"Lower": {'a', 'z'}, "Upper": {'A', 'Z'}, "ASCII": {0, 0x7F}, "Alpha": {'A', 'Z', 'a', 'z'}, "Digit": {'0', '9'},
 	"Alnum": {'0', '9', 'A', 'Z', 'a', 'z'}, "Punct": {'!', '/', ':', '@', '[', '`', '{', '~'}, "Graph": {'!', '~'}, "Print": {' ', '~'},
 	"Blank": {'\t', '\t', ' ', ' '}, "Cntrl": {0, 0x1F, 0x7F, 0x7F}, "XDigit": {'0', '9', 'A', 'F', 'a', 'f'}, "Space": {'\t', '\r', ' ', ' '},
 }
 
-// posixNames mean more than ASCII under the flag U.
+// posixNames are the POSIX classes that contain other characters too under the flag U.
 var posixNames = map[string]bool{
 	"ALPHA": true, "LOWER": true, "UPPER": true, "SPACE": true, "PUNCT": true, "XDIGIT": true,
 	"ALNUM": true, "CNTRL": true, "DIGIT": true, "BLANK": true, "GRAPH": true, "PRINT": true,
@@ -124,7 +125,8 @@ var javaCategories = map[string]string{
 	"Po": "Po", "Pi": "Pi", "Pf": "Pf", "Sm": "Sm", "Sc": "Sc", "Sk": "Sk", "So": "So", "L": "L", "M": "M", "N": "N", "Z": "Z", "P": "P", "S": "S",
 }
 
-// plainProperty is a name that is written as it is: a category, a name of POSIX, or one that asks a method of Character.
+// plainProperty returns the characters for a name without a prefix such as Is: a category, a POSIX class, or a method of
+// java.lang.Character.
 func plainProperty(name string, ignoreCase bool) runeSet {
 	if ignoreCase {
 		switch name {
@@ -164,7 +166,7 @@ func assigned() runeSet {
 	return tableSet(unicode.L, unicode.M, unicode.N, unicode.P, unicode.S, unicode.Z, unicode.Cc, unicode.Cf, unicode.Co, unicode.Cs)
 }
 
-// methodProperty is what a method of java.lang.Character says.
+// methodProperty returns the characters for which a method of java.lang.Character returns true.
 func methodProperty(name string, ignoreCase bool) runeSet {
 	switch name {
 	case "LowerCase", "UpperCase", "TitleCase", "Alphabetic", "Ideographic", "Digit", "Letter":
@@ -184,7 +186,7 @@ func methodProperty(name string, ignoreCase bool) runeSet {
 	return nil
 }
 
-// unicodeProperty is a binary property of Unicode, whose name is in capitals.
+// unicodeProperty returns the characters with a binary property of Unicode. name is in capitals.
 func unicodeProperty(name string, ignoreCase bool) runeSet {
 	lower, upper, title := tableSet(unicode.Ll, unicode.Other_Lowercase), tableSet(unicode.Lu, unicode.Other_Uppercase), tableSet(unicode.Lt)
 	alphabetic := tableSet(unicode.L, unicode.Nl, unicode.Other_Alphabetic)

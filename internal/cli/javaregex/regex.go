@@ -1,5 +1,5 @@
-// Package javaregex owns the regular expressions of the tools: the dialect of java.util.regex, translated to that of Go's package
-// where that can express it, else to that of regexp2.
+// Package javaregex owns the regular expressions of the tools. It translates the dialect of java.util.regex to that of Go's
+// package regexp, or to that of regexp2 if regexp cannot express it.
 package javaregex
 
 import (
@@ -9,21 +9,21 @@ import (
 	"github.com/dlclark/regexp2"
 )
 
-// Regexp is an expression in the dialect of java.util.regex, which Kafka's tools read. What Go's package can express is
-// matched in linear time. The rest, which is lookaround, back references, word boundaries and possessive quantifiers, is matched
-// by backtracking, for a bounded time.
+// Regexp is an expression in the dialect of java.util.regex, which Kafka's tools read. An expression that Go's package can
+// express is matched in linear time. All others are matched by backtracking, for a limited time: those with lookaround, back
+// references, word boundaries, possessive quantifiers or atomic groups.
 //
-// One of the two fields is set.
+// Exactly one of the two fields is set.
 type Regexp struct {
 	linear *regexp.Regexp
 	full   *regexp2.Regexp
 }
 
-// longestMatch bounds what an expression may cost for one text. An expression that needs longer matches nothing.
+// longestMatch limits the time for matching one text. An expression that needs longer does not match.
 const longestMatch = time.Second
 
-// Compile compiles an expression that means whole names. What Java refuses, or what is not supported, gives a
-// *SyntaxError.
+// Compile compiles an expression that must match a whole name. It returns a *SyntaxError for an expression that Java refuses
+// or that is not supported.
 func Compile(expr string) (*Regexp, error) {
 	t, err := translate(expr)
 	if err != nil {
@@ -32,7 +32,7 @@ func Compile(expr string) (*Regexp, error) {
 	return t.compile(`\A(?:` + t.text + `)\z`)
 }
 
-// CompileSeparator compiles an expression that means the places where a text is split.
+// CompileSeparator compiles an expression that matches the separators at which a text is split.
 func CompileSeparator(expr string) (*Regexp, error) {
 	t, err := translate(expr)
 	if err != nil {
@@ -40,15 +40,15 @@ func CompileSeparator(expr string) (*Regexp, error) {
 	}
 	re, err := t.compile(t.text)
 	if err == nil && re.linear != nil && re.linear.MatchString("") {
-		return t.backtracking(t.text) // after a match, Go's package passes over an empty one
+		return t.backtracking(t.text) // Go's package skips an empty match right after a match
 	}
 	return re, err
 }
 
-// compile compiles the text of a translation, or a longer expression around it.
+// compile compiles the translation's text, or a longer expression that contains it.
 func (t translation) compile(text string) (*Regexp, error) {
 	if t.linear {
-		if re, err := regexp.Compile(text); err == nil { // it has limits: {1001} is above them
+		if re, err := regexp.Compile(text); err == nil { // fails above the package's limits, as with {1001}
 			return &Regexp{linear: re}, nil
 		}
 	}
@@ -64,7 +64,7 @@ func (t translation) backtracking(text string) (*Regexp, error) {
 	return &Regexp{full: re}, nil
 }
 
-// GoExpr is the expression in the dialect of Go's package; ok is false if Go's package cannot express it.
+// GoExpr returns the expression in the dialect of Go's package. ok is false if Go's package cannot express it.
 func (r *Regexp) GoExpr() (expr string, ok bool) {
 	if r.linear == nil {
 		return "", false
@@ -81,8 +81,8 @@ func (r *Regexp) MatchString(s string) bool {
 	return ok && err == nil
 }
 
-// Split returns what lies between the matches, as Pattern.split does: without an empty piece before an empty match at the start,
-// and without empty pieces at the end. There may be none at all.
+// Split returns the pieces between the matches, as Pattern.split does. It leaves out the empty piece before an empty match at
+// the start, and empty pieces at the end. The result may be empty.
 func (r *Regexp) Split(s string) []string {
 	var pieces []string
 	begin := 0
@@ -102,12 +102,12 @@ func (r *Regexp) Split(s string) []string {
 	return pieces
 }
 
-// matches are where the matches begin and end, in bytes, from left to right.
+// matches returns the start and end of each match in bytes, from left to right.
 func (r *Regexp) matches(s string) (list [][]int) {
 	if r.linear != nil {
 		return r.linear.FindAllStringIndex(s, -1)
 	}
-	var bytesAt []int // of each rune, which regexp2 counts in
+	var bytesAt []int // the byte offset of each rune; regexp2 counts in runes
 	for at := range s {
 		bytesAt = append(bytesAt, at)
 	}

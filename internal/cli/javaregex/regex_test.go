@@ -9,8 +9,8 @@ import (
 
 const matchesNothing = "\x00"
 
-// TestJavaRegex has expressions with a name that java.util.regex.Pattern.matcher(...).matches() of Java 17 takes, and one that it
-// does not take.
+// TestJavaRegex has, for each expression, a name that Pattern.matcher(...).matches() of Java 17 accepts, and one that it does
+// not accept.
 func TestJavaRegex(t *testing.T) {
 	for _, c := range []struct {
 		expr, matches, not string
@@ -116,7 +116,7 @@ func TestJavaRegex(t *testing.T) {
 	}
 }
 
-// TestJavaRegexRefuses has what Java 17 refuses, and what it says, and what bote alone refuses.
+// TestJavaRegexRefuses has the expressions that Java 17 refuses, with its error texts, and those that only bote refuses.
 func TestJavaRegexRefuses(t *testing.T) {
 	t.Parallel()
 	for expr, text := range map[string]string{
@@ -171,7 +171,8 @@ func TestJavaRegexRefuses(t *testing.T) {
 	}
 }
 
-// TestJavaRegexIsLinear: only what needs it is matched by backtracking. A consumer hears of new topics sooner otherwise.
+// TestJavaRegexIsLinear: only expressions that need backtracking use it. franz-go can match all others itself, and then a
+// consumer sees new topics sooner.
 func TestJavaRegexIsLinear(t *testing.T) {
 	t.Parallel()
 	for _, expr := range []string{`.*`, `orders-\d+`, `^orders.*$`, `(?i)(?<n>a|b)[\w.]*?`, `[a-z&&[^x]]+`, `\Qa.b\E\p{Alpha}`} {
@@ -181,7 +182,7 @@ func TestJavaRegexIsLinear(t *testing.T) {
 	}
 }
 
-// TestJavaRegexSplits has what java.util.regex.Pattern.split of Java 17 makes of a text.
+// TestJavaRegexSplits has the results of java.util.regex.Pattern.split of Java 17.
 func TestJavaRegexSplits(t *testing.T) {
 	for _, c := range []struct {
 		expr, text string
@@ -207,7 +208,7 @@ func TestJavaRegexSplits(t *testing.T) {
 	}
 }
 
-// normalized makes no distinction between no list and an empty one.
+// normalized turns an empty list into nil.
 func normalized(list []string) []string {
 	if len(list) == 0 {
 		return nil
