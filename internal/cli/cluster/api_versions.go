@@ -20,8 +20,8 @@ const aboutAPIVersions = "This tool helps to retrieve broker version information
 
 func brokerAPIVersionsParser() *jopt.Parser {
 	return &jopt.Parser{Options: []jopt.Option{
-		{Name: "bootstrap-server", Arg: jopt.RequiredArg, Type: "String", What: "server(s) to use for bootstrapping", Help: "REQUIRED: brokers to begin with."},
-		{Name: "command-config", Arg: jopt.RequiredArg, Type: "String", What: "command config property file", Help: "Properties file with settings of the admin client."},
+		{Name: "bootstrap-server", Arg: jopt.RequiredArg, Type: "String", What: "server(s) to use for bootstrapping", Help: "REQUIRED: the brokers to connect to."},
+		{Name: "command-config", Arg: jopt.RequiredArg, Type: "String", What: "command config property file", Help: "Properties file with settings for the admin client."},
 		jopt.HelpOption(),
 		jopt.VersionOption(),
 	}}

@@ -15,20 +15,20 @@ import (
 
 func parser() *argp.Parser {
 	common := []argp.Argument{
-		{Flags: []string{"--bootstrap-server", "-b"}, Metavar: "BOOTSTRAP_SERVER", Group: "bootstrap", Help: "Brokers to begin with."},
-		{Flags: []string{"--bootstrap-controller", "-C"}, Metavar: "BOOTSTRAP_CONTROLLER", Group: "bootstrap", Help: "Controllers to begin with."},
+		{Flags: []string{"--bootstrap-server", "-b"}, Metavar: "BOOTSTRAP_SERVER", Group: "bootstrap", Help: "The brokers to connect to."},
+		{Flags: []string{"--bootstrap-controller", "-C"}, Metavar: "BOOTSTRAP_CONTROLLER", Group: "bootstrap", Help: "The controllers to connect to."},
 		{Flags: []string{"--config"}, Metavar: "CONFIG", Help: "(DEPRECATED) Old name of --command-config."},
-		{Flags: []string{"--command-config", "-c"}, Metavar: "COMMAND_CONFIG", Help: "Properties file with settings of the admin client."},
+		{Flags: []string{"--command-config", "-c"}, Metavar: "COMMAND_CONFIG", Help: "Properties file with settings for the admin client."},
 	}
 	with := func(more ...argp.Argument) []argp.Argument {
 		return append(append([]argp.Argument{}, common...), more...)
 	}
 	return &argp.Parser{
-		Prog: "kafka-cluster", About: "This tool tells about a cluster.", HelpExit: tool.ExitError,
+		Prog: "kafka-cluster", About: "This tool shows information about a cluster.", HelpExit: tool.ExitError,
 		Subs: []*argp.SubCommand{
-			{Name: "cluster-id", Help: "Print the id of the cluster.", Args: common},
-			{Name: "unregister", Help: "Take a broker off the list.", Args: with(argp.Argument{Flags: []string{"--id", "-i"}, Metavar: "ID", Number: "Integer", Required: true, Help: "The broker."})},
-			{Name: "list-endpoints", Help: "Print where the brokers or controllers listen.", Args: with(argp.Argument{Flags: []string{"--include-fenced-brokers"}, Help: "Fenced brokers too."})},
+			{Name: "cluster-id", Help: "Print the ID of the cluster.", Args: common},
+			{Name: "unregister", Help: "Unregister a broker.", Args: with(argp.Argument{Flags: []string{"--id", "-i"}, Metavar: "ID", Number: "Integer", Required: true, Help: "ID of the broker."})},
+			{Name: "list-endpoints", Help: "Print the addresses of the brokers or controllers.", Args: with(argp.Argument{Flags: []string{"--include-fenced-brokers"}, Help: "Also print fenced brokers."})},
 		},
 	}
 }

@@ -19,10 +19,10 @@ import (
 
 func featuresParser() *argp.Parser {
 	feature := argp.Argument{Flags: []string{"--feature"}, Metavar: "FEATURE", Append: true, Help: "Feature and level, name=level; may be repeated."}
-	release := argp.Argument{Flags: []string{"--release-version"}, Metavar: "RELEASE_VERSION", Help: "The release whose levels are meant."}
-	metadata := argp.Argument{Flags: []string{"--metadata"}, Metavar: "METADATA", Help: "(DEPRECATED) Level of the metadata alone."}
-	unsafe := argp.Argument{Flags: []string{"--unsafe"}, Help: "Also where metadata is lost."}
-	dryRun := argp.Argument{Flags: []string{"--dry-run"}, Help: "Only check."}
+	release := argp.Argument{Flags: []string{"--release-version"}, Metavar: "RELEASE_VERSION", Help: "Use the feature levels of this release."}
+	metadata := argp.Argument{Flags: []string{"--metadata"}, Metavar: "METADATA", Help: "(DEPRECATED) Change only metadata.version, to this level."}
+	unsafe := argp.Argument{Flags: []string{"--unsafe"}, Help: "Allow changes that lose metadata."}
+	dryRun := argp.Argument{Flags: []string{"--dry-run"}, Help: "Check the change, but do not make it."}
 	needed := feature
 	needed.Required = true
 	disabled := feature
@@ -30,17 +30,17 @@ func featuresParser() *argp.Parser {
 	return &argp.Parser{
 		Prog: "kafka-features", About: "This tool shows and changes the features of a cluster.", HelpExit: tool.ExitError,
 		Args: []argp.Argument{
-			{Flags: []string{"--bootstrap-server"}, Metavar: "BOOTSTRAP_SERVER", Group: "bootstrap", Help: "Brokers to begin with."},
-			{Flags: []string{"--bootstrap-controller"}, Metavar: "BOOTSTRAP_CONTROLLER", Group: "bootstrap", Help: "Controllers to begin with."},
-			{Flags: []string{"--command-config"}, Metavar: "COMMAND_CONFIG", Help: "Properties file with settings of the admin client."},
+			{Flags: []string{"--bootstrap-server"}, Metavar: "BOOTSTRAP_SERVER", Group: "bootstrap", Help: "The brokers to connect to."},
+			{Flags: []string{"--bootstrap-controller"}, Metavar: "BOOTSTRAP_CONTROLLER", Group: "bootstrap", Help: "The controllers to connect to."},
+			{Flags: []string{"--command-config"}, Metavar: "COMMAND_CONFIG", Help: "Properties file with settings for the admin client."},
 		},
 		Subs: []*argp.SubCommand{
 			{Name: "describe", Help: "Show the features and their levels.", Args: []argp.Argument{{Flags: []string{"--node-id"}, Metavar: "NODE_ID", Number: "Integer", Help: "Ask this node."}}},
-			{Name: "upgrade", Help: "Raise levels.", Args: []argp.Argument{metadata, release, feature, dryRun}},
-			{Name: "downgrade", Help: "Lower levels.", Args: []argp.Argument{metadata, release, feature, unsafe, dryRun}},
-			{Name: "disable", Help: "Lower levels to zero.", Args: []argp.Argument{disabled, unsafe, dryRun}},
-			{Name: "version-mapping", Help: "Show the levels that belong to a release.", Args: []argp.Argument{release}},
-			{Name: "feature-dependencies", Help: "Show what a level needs.", Args: []argp.Argument{needed}},
+			{Name: "upgrade", Help: "Raise feature levels.", Args: []argp.Argument{metadata, release, feature, dryRun}},
+			{Name: "downgrade", Help: "Lower feature levels.", Args: []argp.Argument{metadata, release, feature, unsafe, dryRun}},
+			{Name: "disable", Help: "Disable features: lower their levels to zero.", Args: []argp.Argument{disabled, unsafe, dryRun}},
+			{Name: "version-mapping", Help: "Show the feature levels of a release.", Args: []argp.Argument{release}},
+			{Name: "feature-dependencies", Help: "Show which features a feature level depends on.", Args: []argp.Argument{needed}},
 		},
 	}
 }

@@ -29,7 +29,7 @@ func resolves(host string) bool {
 // Run is kafka-configs.
 func Run(ctx context.Context, s *tool.Streams, args []string) int {
 	p := parser()
-	p.Options = append(p.Options, jopt.Option{Name: "force", Help: "Ask nothing."})
+	p.Options = append(p.Options, jopt.Option{Name: "force", Help: "Do not ask for confirmation."})
 	set, err := p.Parse(args)
 	p.Options = p.Options[:len(p.Options)-1] // --force is accepted but not in the table
 	if err != nil {

@@ -23,32 +23,32 @@ import (
 const (
 	loggerConsumer = "org.apache.kafka.tools.consumer.ConsoleConsumer"
 
-	aboutConsumer = "This tool reads records of topics and writes them to standard output."
+	aboutConsumer = "This tool reads records from topics and writes them to standard output."
 )
 
 func consumerParser() *jopt.Parser {
 	return &jopt.Parser{Options: []jopt.Option{
 		{Name: "topic", Arg: jopt.RequiredArg, Type: "String", What: "topic", Help: "The topic to read."},
-		{Name: "include", Arg: jopt.RequiredArg, Type: "String", What: "Java regex (String)", Help: "Regular expression; all topics that match are read."},
-		{Name: "partition", Arg: jopt.RequiredArg, Type: "Integer", What: "partition", Help: "Read this partition only, without a group. Starts at the end unless offset or from-beginning is given."},
-		{Name: "offset", Arg: jopt.RequiredArg, Type: "String", What: "consume offset", Default: "latest", Help: "Where to start in the partition: a number, earliest or latest."},
-		{Name: "formatter", Arg: jopt.RequiredArg, Type: "String", What: "class", Default: classDefaultFormatter, Help: "How records are written."},
-		{Name: "formatter-property", Arg: jopt.RequiredArg, Type: "String", What: "prop", Help: "Setting of the formatter, key=value; may be repeated. Fields: print.timestamp, print.partition, print.offset, print.delivery, print.epoch, print.headers, print.key, print.value, each true or false. Separators: key.separator, line.separator, headers.separator. Others: null.literal, key.deserializer, value.deserializer, headers.deserializer."},
+		{Name: "include", Arg: jopt.RequiredArg, Type: "String", What: "Java regex (String)", Help: "Regular expression for the topics to read."},
+		{Name: "partition", Arg: jopt.RequiredArg, Type: "Integer", What: "partition", Help: "Read only this partition, without a group. Reading starts at the end unless offset or from-beginning is given."},
+		{Name: "offset", Arg: jopt.RequiredArg, Type: "String", What: "consume offset", Default: "latest", Help: "Offset to start at: a number, earliest or latest."},
+		{Name: "formatter", Arg: jopt.RequiredArg, Type: "String", What: "class", Default: classDefaultFormatter, Help: "Class that formats records."},
+		{Name: "formatter-property", Arg: jopt.RequiredArg, Type: "String", What: "prop", Help: "Setting for the formatter, key=value; may be repeated. Fields: print.timestamp, print.partition, print.offset, print.delivery, print.epoch, print.headers, print.key, print.value, each true or false. Separators: key.separator, line.separator, headers.separator. Others: null.literal, key.deserializer, value.deserializer, headers.deserializer."},
 		{Name: "property", Arg: jopt.RequiredArg, Type: "String", What: "prop", Help: "(DEPRECATED) Old name of formatter-property."},
-		{Name: "formatter-config", Arg: jopt.RequiredArg, Type: "String", What: "config file", Help: "Properties file for the formatter; formatter-property wins over it."},
-		{Name: "from-beginning", Help: "Start with the oldest record when the group has no position yet."},
-		{Name: "max-messages", Arg: jopt.RequiredArg, Type: "Integer", What: "num_messages", Help: "Stop after so many records."},
-		{Name: "timeout-ms", Arg: jopt.RequiredArg, Type: "Long", What: "timeout_ms", Help: "Stop when no record came for so long."},
-		{Name: "skip-message-on-error", Help: "Pass over a record that cannot be shown instead of stopping."},
-		jopt.BootstrapOption("REQUIRED: brokers to begin with, host:port and commas between."),
-		{Name: "key-deserializer", Arg: jopt.RequiredArg, Type: "String", What: "deserializer for keys", Help: "How keys are read: a class of org.apache.kafka.common.serialization."},
-		{Name: "value-deserializer", Arg: jopt.RequiredArg, Type: "String", What: "deserializer for values", Help: "How values are read."},
-		{Name: "enable-systest-events", Help: "Write an event at the end, for tests of the system."},
-		{Name: "isolation-level", Arg: jopt.RequiredArg, Type: "String", Default: "read_uncommitted", Help: "read_committed leaves out records of open and aborted transactions."},
-		{Name: "group", Arg: jopt.RequiredArg, Type: "String", What: "consumer group id", Help: "The group to read in; its position is kept."},
-		{Name: "command-property", Arg: jopt.RequiredArg, Type: "String", What: "consumer_prop", Help: "Setting of the consumer, key=value; may be repeated."},
+		{Name: "formatter-config", Arg: jopt.RequiredArg, Type: "String", What: "config file", Help: "Properties file with settings for the formatter; formatter-property overrides it."},
+		{Name: "from-beginning", Help: "Start with the oldest record if the group has no committed offset."},
+		{Name: "max-messages", Arg: jopt.RequiredArg, Type: "Integer", What: "num_messages", Help: "Stop after this number of records."},
+		{Name: "timeout-ms", Arg: jopt.RequiredArg, Type: "Long", What: "timeout_ms", Help: "Stop if no record arrives for this many milliseconds."},
+		{Name: "skip-message-on-error", Help: "Skip a record that cannot be shown, instead of stopping."},
+		jopt.BootstrapOption("REQUIRED: the brokers to connect to, as host1:port1,host2:port2."),
+		{Name: "key-deserializer", Arg: jopt.RequiredArg, Type: "String", What: "deserializer for keys", Help: "Deserializer class for keys, from org.apache.kafka.common.serialization."},
+		{Name: "value-deserializer", Arg: jopt.RequiredArg, Type: "String", What: "deserializer for values", Help: "Deserializer class for values."},
+		{Name: "enable-systest-events", Help: "Print an event at the end, for system tests."},
+		{Name: "isolation-level", Arg: jopt.RequiredArg, Type: "String", Default: "read_uncommitted", Help: "read_committed or read_uncommitted. With read_committed, records of open and aborted transactions are left out."},
+		{Name: "group", Arg: jopt.RequiredArg, Type: "String", What: "consumer group id", Help: "Consumer group; its offsets are committed."},
+		{Name: "command-property", Arg: jopt.RequiredArg, Type: "String", What: "consumer_prop", Help: "Setting for the consumer, key=value; may be repeated."},
 		{Name: "consumer-property", Arg: jopt.RequiredArg, Type: "String", What: "consumer_prop", Help: "(DEPRECATED) Old name of command-property."},
-		{Name: "command-config", Arg: jopt.RequiredArg, Type: "String", What: "config file", Help: "Properties file for the consumer; command-property wins over it."},
+		{Name: "command-config", Arg: jopt.RequiredArg, Type: "String", What: "config file", Help: "Properties file with settings for the consumer; command-property overrides it."},
 		{Name: "consumer.config", Arg: jopt.RequiredArg, Type: "String", What: "config file", Help: "(DEPRECATED) Old name of command-config."},
 		jopt.HelpOption(),
 		jopt.VersionOption(),

@@ -25,20 +25,20 @@ func parser() *jopt.Parser {
 	flag := func(name, help string) jopt.Option { return jopt.Option{Name: name, Help: help} }
 	return &jopt.Parser{Options: []jopt.Option{
 		flag("cluster-metadata-decoder", "Show the records of the metadata log and its snapshots as JSON; implies --print-data-log."),
-		flag("deep-iteration", "Show every record, not batches alone."),
-		{Name: "files", Arg: jopt.RequiredArg, Type: "String", What: "file1, file2, ...", Help: "The files to show, with commas between."},
+		flag("deep-iteration", "Show every record, not only batches."),
+		{Name: "files", Arg: jopt.RequiredArg, Type: "String", What: "file1, file2, ...", Help: "Comma-separated list of files to show."},
 		flag("index-sanity-check", "Only check that indexes are well-formed."),
-		{Name: "key-decoder-class", Arg: jopt.OptionalArg, Type: "String", Default: stringDecoder, Help: "How keys are read: as text, numbers or bytes."},
-		{Name: "max-bytes", Arg: jopt.RequiredArg, Type: "Integer", What: "size", Default: strconv.Itoa(math.MaxInt32), Help: "How many bytes of a log to read."},
-		{Name: "max-message-size", Arg: jopt.RequiredArg, Type: "Integer", What: "size", Default: "5242880", Help: "The largest batch to expect."},
+		{Name: "key-decoder-class", Arg: jopt.OptionalArg, Type: "String", Default: stringDecoder, Help: "Decoder class for keys."},
+		{Name: "max-bytes", Arg: jopt.RequiredArg, Type: "Integer", What: "size", Default: strconv.Itoa(math.MaxInt32), Help: "Maximum number of bytes of a log to read."},
+		{Name: "max-message-size", Arg: jopt.RequiredArg, Type: "Integer", What: "size", Default: "5242880", Help: "Size of the largest batch to read, in bytes."},
 		flag("offsets-decoder", "Show the records of __consumer_offsets as JSON; implies --print-data-log."),
 		flag("print-data-log", "Show keys and values; implies --deep-iteration."),
 		flag("remote-log-metadata-decoder", "Show the records of __remote_log_metadata; implies --print-data-log."),
 		flag("share-group-state-decoder", "Show the records of __share_group_state as JSON; implies --print-data-log."),
-		flag("skip-record-metadata", "Show keys and values without what is known of their records."),
+		flag("skip-record-metadata", "Do not print the metadata of records, only their keys and values."),
 		flag("transaction-log-decoder", "Show the records of __transaction_state as JSON; implies --print-data-log."),
-		{Name: "value-decoder-class", Arg: jopt.OptionalArg, Type: "String", Default: stringDecoder, Help: "How values are read: as text, numbers or bytes."},
-		flag("verify-index-only", "Only check indexes against their logs."),
+		{Name: "value-decoder-class", Arg: jopt.OptionalArg, Type: "String", Default: stringDecoder, Help: "Decoder class for values."},
+		flag("verify-index-only", "Only compare indexes with their logs."),
 		jopt.HelpOption(), jopt.VersionOption(),
 	}}
 }

@@ -31,29 +31,29 @@ const metaPropertiesFile = "meta.properties"
 func parser() *argp.Parser {
 	configFile := argp.Argument{Flags: []string{"--config", "-c"}, Metavar: "CONFIG", Required: true, Help: "The server's properties file."}
 	feature := argp.Argument{Flags: []string{"--feature", "-f"}, Metavar: "FEATURE", Append: true, Help: "Feature and level, name=level; may be repeated."}
-	release := argp.Argument{Flags: []string{"--release-version", "-r"}, Metavar: "RELEASE_VERSION", Help: "The release whose feature levels are meant, by default " + releases.Latest + "."}
+	release := argp.Argument{Flags: []string{"--release-version", "-r"}, Metavar: "RELEASE_VERSION", Help: "Use the feature levels of this release; by default " + releases.Latest + "."}
 	needed := feature
 	needed.Required = true
 	quorum := func(help string, metavar string, flags ...string) argp.Argument {
 		return argp.Argument{Flags: flags, Metavar: metavar, Group: "quorum", Optional: true, Help: help}
 	}
 	return &argp.Parser{
-		Prog: "kafka-storage", About: "This tool prepares data directories and looks into them.",
+		Prog: "kafka-storage", About: "This tool formats data directories and shows their state.",
 		Subs: []*argp.SubCommand{
-			{Name: "info", Help: "Show the data directories and whose they are.", Args: []argp.Argument{configFile}},
-			{Name: "format", Help: "Make data directories ready for use.", Args: []argp.Argument{
+			{Name: "info", Help: "Show the data directories, and the cluster and node that they belong to.", Args: []argp.Argument{configFile}},
+			{Name: "format", Help: "Format data directories, which a server needs before its first start.", Args: []argp.Argument{
 				configFile,
-				{Flags: []string{"--cluster-id", "-t"}, Metavar: "CLUSTER_ID", Required: true, Help: "The ID of the cluster, see random-uuid."},
-				{Flags: []string{"--add-scram", "-S"}, Metavar: "ADD_SCRAM", Append: true, Help: "A user to begin with: SCRAM-SHA-256=[name=alice,password=secret] or SCRAM-SHA-512=[...], with iterations= and salt= if wanted; may be repeated."},
-				{Flags: []string{"--ignore-formatted", "-g"}, Help: "Pass over directories that are formatted already."},
+				{Flags: []string{"--cluster-id", "-t"}, Metavar: "CLUSTER_ID", Required: true, Help: "ID of the cluster; random-uuid makes one."},
+				{Flags: []string{"--add-scram", "-S"}, Metavar: "ADD_SCRAM", Append: true, Help: "SCRAM user to create: SCRAM-SHA-256=[name=alice,password=secret] or SCRAM-SHA-512=[...]. iterations= and salt= are optional. May be repeated."},
+				{Flags: []string{"--ignore-formatted", "-g"}, Help: "Skip directories that are already formatted."},
 				release,
 				feature,
-				quorum("This node alone is the quorum of controllers.", "", "--standalone", "-s"),
-				quorum("The quorum of controllers is not known yet.", "", "--no-initial-controllers", "-N"),
-				quorum("The quorum of controllers: id@host:port:directory-id, with commas between.", "INITIAL_CONTROLLERS", "--initial-controllers", "-I"),
+				quorum("Make this node the only controller of the quorum.", "", "--standalone", "-s"),
+				quorum("Format without the initial controllers of the quorum, to join an existing quorum.", "", "--no-initial-controllers", "-N"),
+				quorum("Initial controllers of the quorum: a comma-separated list of id@host:port:directory-id.", "INITIAL_CONTROLLERS", "--initial-controllers", "-I"),
 			}},
-			{Name: "version-mapping", Help: "Show the feature levels that belong to a release.", Args: []argp.Argument{release}},
-			{Name: "feature-dependencies", Help: "Show what a feature level needs.", Args: []argp.Argument{needed}},
+			{Name: "version-mapping", Help: "Show the feature levels of a release.", Args: []argp.Argument{release}},
+			{Name: "feature-dependencies", Help: "Show which features a feature level depends on.", Args: []argp.Argument{needed}},
 			{Name: "random-uuid", Help: "Print a new random ID."},
 		},
 	}

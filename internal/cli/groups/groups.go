@@ -14,18 +14,18 @@ import (
 	"github.com/botehq/bote/internal/cli/tool"
 )
 
-const aboutGroups = "This tool lists the groups of all kinds."
+const aboutGroups = "This tool lists groups of all types."
 
 func groupsParser() *jopt.Parser {
 	return &jopt.Parser{Options: []jopt.Option{
-		{Name: "bootstrap-server", Arg: jopt.RequiredArg, Type: "String", What: "server to connect to", Required: true, Help: "Brokers to begin with, host:port and commas between."},
-		{Name: "command-config", Arg: jopt.RequiredArg, Type: "String", What: "command config property file", Help: "Properties file with settings of the admin client."},
+		{Name: "bootstrap-server", Arg: jopt.RequiredArg, Type: "String", What: "server to connect to", Required: true, Help: "The brokers to connect to, as host1:port1,host2:port2."},
+		{Name: "command-config", Arg: jopt.RequiredArg, Type: "String", What: "command config property file", Help: "Properties file with settings for the admin client."},
 		{Name: "list", Help: "List the groups."},
-		{Name: "group-type", Arg: jopt.RequiredArg, Type: "String", What: "type", Help: "Only groups of a type: classic, consumer, share, streams."},
-		{Name: "protocol", Arg: jopt.RequiredArg, Type: "String", What: "protocol", Help: "Only groups of a protocol, such as consumer."},
-		{Name: "consumer", Help: "Only groups of consumers, classic ones too."},
-		{Name: "share", Help: "Only share groups."},
-		{Name: "streams", Help: "Only streams groups."},
+		{Name: "group-type", Arg: jopt.RequiredArg, Type: "String", What: "type", Help: "List only groups of this type: classic, consumer, share or streams."},
+		{Name: "protocol", Arg: jopt.RequiredArg, Type: "String", What: "protocol", Help: "List only groups with this protocol, such as consumer."},
+		{Name: "consumer", Help: "List only consumer groups, including classic ones."},
+		{Name: "share", Help: "List only share groups."},
+		{Name: "streams", Help: "List only streams groups."},
 		jopt.HelpOption(),
 		jopt.VersionOption(),
 	}}

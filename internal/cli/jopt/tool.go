@@ -82,10 +82,10 @@ func Bracketed(names ...string) string {
 }
 
 // HelpOption is the option --help, which all family J tools have.
-func HelpOption() Option { return Option{Name: "help", Help: "Show this table."} }
+func HelpOption() Option { return Option{Name: "help", Help: "Print this help."} }
 
 // VersionOption is the option --version, which all family J tools have.
-func VersionOption() Option { return Option{Name: "version", Help: "Show the version."} }
+func VersionOption() Option { return Option{Name: "version", Help: "Print the version."} }
 
 // BootstrapOption is the option --bootstrap-server, which most tools have.
 func BootstrapOption(help string) Option {

@@ -18,13 +18,13 @@ import (
 	"github.com/botehq/bote/internal/cli/tool"
 )
 
-const aboutDeleteRecords = "This tool deletes the records of partitions up to an offset."
+const aboutDeleteRecords = "This tool deletes the records of partitions below given offsets."
 
 func deleteRecordsParser() *jopt.Parser {
 	return &jopt.Parser{Options: []jopt.Option{
-		{Name: "bootstrap-server", Arg: jopt.RequiredArg, Type: "String", What: "server(s) to use for bootstrapping", Help: "REQUIRED: brokers to begin with."},
-		{Name: "offset-json-file", Arg: jopt.RequiredArg, Type: "String", What: "Offset json file path", Help: `REQUIRED: file with what to delete: {"partitions": [{"topic": "t", "partition": 0, "offset": 3}], "version": 1}. Offset -1 is everything.`},
-		{Name: "command-config", Arg: jopt.RequiredArg, Type: "String", What: "command config property file path", Help: "Properties file with settings of the admin client."},
+		{Name: "bootstrap-server", Arg: jopt.RequiredArg, Type: "String", What: "server(s) to use for bootstrapping", Help: "REQUIRED: the brokers to connect to."},
+		{Name: "offset-json-file", Arg: jopt.RequiredArg, Type: "String", What: "Offset json file path", Help: `REQUIRED: JSON file with the offsets below which records are deleted: {"partitions": [{"topic": "t", "partition": 0, "offset": 3}], "version": 1}. Offset -1 deletes all records.`},
+		{Name: "command-config", Arg: jopt.RequiredArg, Type: "String", What: "command config property file path", Help: "Properties file with settings for the admin client."},
 		jopt.HelpOption(),
 		jopt.VersionOption(),
 	}}

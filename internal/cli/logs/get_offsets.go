@@ -13,20 +13,20 @@ import (
 	"github.com/botehq/bote/internal/cli/tool"
 )
 
-const aboutGetOffsets = "This tool shows the offsets of partitions."
+const aboutGetOffsets = "This tool prints offsets of partitions."
 
 func getOffsetsParser() *jopt.Parser {
 	return &jopt.Parser{Options: []jopt.Option{
-		{Name: "bootstrap-server", Arg: jopt.RequiredArg, Type: "String", What: "HOST1:PORT1,...,HOST3:PORT3", Help: "REQUIRED: brokers to begin with."},
-		{Name: "topic-partitions", Arg: jopt.RequiredArg, Type: "String", What: "topic1:1,topic2:0-3,topic3,topic4:5-,topic5:-3 ", Help: "Topics as regular expressions, each with a partition or a range; the upper end is not part of it."},
-		{Name: "topic", Arg: jopt.RequiredArg, Type: "String", What: "topic", Help: "Topic, as a regular expression; all topics if not given."},
-		{Name: "partitions", Arg: jopt.RequiredArg, Type: "String", What: "partition ids", Help: "Partitions, commas between; all if not given."},
+		{Name: "bootstrap-server", Arg: jopt.RequiredArg, Type: "String", What: "HOST1:PORT1,...,HOST3:PORT3", Help: "REQUIRED: the brokers to connect to."},
+		{Name: "topic-partitions", Arg: jopt.RequiredArg, Type: "String", What: "topic1:1,topic2:0-3,topic3,topic4:5-,topic5:-3 ", Help: "Comma-separated list of topics. Each is a regular expression, and may have a partition or a range of partitions; a range excludes its upper end."},
+		{Name: "topic", Arg: jopt.RequiredArg, Type: "String", What: "topic", Help: "Regular expression for topics; all topics by default."},
+		{Name: "partitions", Arg: jopt.RequiredArg, Type: "String", What: "partition ids", Help: "Comma-separated list of partitions; all partitions by default."},
 		{
-			Name: "time", Arg: jopt.RequiredArg, Type: "String", Default: "latest", Help: "Which offset: a place, or the first one at or after a time.",
+			Name: "time", Arg: jopt.RequiredArg, Type: "String", Default: "latest", Help: "Which offset to print: the one at this place, or the first one at or after this timestamp.",
 			What: "<timestamp> / -1 or latest / -2 or earliest / -3 or max-timestamp / -4 or earliest-local / -5 or latest-tiered / -6 or earliest-pending-upload",
 		},
-		{Name: "command-config", Arg: jopt.RequiredArg, Type: "String", What: "config file", Help: "Properties file with settings of the admin client."},
-		{Name: "exclude-internal-topics", Help: "Leave internal topics out."},
+		{Name: "command-config", Arg: jopt.RequiredArg, Type: "String", What: "config file", Help: "Properties file with settings for the admin client."},
+		{Name: "exclude-internal-topics", Help: "Leave out internal topics."},
 		jopt.HelpOption(),
 		jopt.VersionOption(),
 	}}

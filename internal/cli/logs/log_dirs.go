@@ -17,15 +17,15 @@ import (
 	"github.com/botehq/bote/internal/cli/tool"
 )
 
-const aboutLogDirs = "This tool shows which partitions are in which data directories."
+const aboutLogDirs = "This tool shows which partitions are in which data directory, and their sizes."
 
 func logDirsParser() *jopt.Parser {
 	return &jopt.Parser{Options: []jopt.Option{
-		{Name: "bootstrap-server", Arg: jopt.RequiredArg, Type: "String", What: "The server(s) to use for bootstrapping", Help: "REQUIRED: brokers to begin with."},
-		{Name: "command-config", Arg: jopt.RequiredArg, Type: "String", What: "Admin client property file", Help: "Properties file with settings of the admin client."},
-		{Name: "describe", Help: "REQUIRED: show the directories of the brokers."},
-		{Name: "topic-list", Arg: jopt.RequiredArg, Type: "String", What: "Topic list", Help: "Only these topics, commas between."},
-		{Name: "broker-list", Arg: jopt.RequiredArg, Type: "String", What: "Broker list", Help: "Only these brokers, commas between."},
+		{Name: "bootstrap-server", Arg: jopt.RequiredArg, Type: "String", What: "The server(s) to use for bootstrapping", Help: "REQUIRED: the brokers to connect to."},
+		{Name: "command-config", Arg: jopt.RequiredArg, Type: "String", What: "Admin client property file", Help: "Properties file with settings for the admin client."},
+		{Name: "describe", Help: "REQUIRED: describe the log directories of the brokers."},
+		{Name: "topic-list", Arg: jopt.RequiredArg, Type: "String", What: "Topic list", Help: "Comma-separated list of topics to show; all topics by default."},
+		{Name: "broker-list", Arg: jopt.RequiredArg, Type: "String", What: "Broker list", Help: "Comma-separated list of brokers to ask; all brokers by default."},
 		jopt.HelpOption(),
 		jopt.VersionOption(),
 	}}
