@@ -30,7 +30,7 @@ func (o *options) addFlags(cmd *cobra.Command) {
 	f := cmd.PersistentFlags()
 	f.StringVarP(&o.servers, "bootstrap-server", "b", "localhost:9092", "brokers to connect to, host:port separated by commas")
 	f.StringVar(&o.config, "command-config", "", "properties file with client settings, such as for SASL and TLS")
-	f.StringVarP(&o.output, "output", "o", "text", "how results are written: text or json")
+	f.StringVarP(&o.output, "output", "o", "text", "output format: text or json")
 }
 
 // json reports whether results are printed as JSON.
@@ -41,7 +41,7 @@ func (o *options) json() (bool, error) {
 	case "json":
 		return true, nil
 	}
-	return false, fmt.Errorf("output %q is neither text nor json", o.output)
+	return false, fmt.Errorf("--output must be text or json, not %q", o.output)
 }
 
 // NewCommand is bote dlt.
@@ -49,10 +49,10 @@ func NewCommand(s *tool.Streams) *cobra.Command {
 	o := &options{}
 	cmd := &cobra.Command{
 		Use:   "dlt",
-		Short: "Look into dead-letter topics, and redrive or discard what is there",
-		Long: "Look into dead-letter topics, and redrive or discard what is there.\n\n" +
-			"Records of bote's delivery library and of Spring for Apache Kafka are understood. Nothing is\n" +
-			"deleted: what was done with a record is kept in the topic <dead-letter topic>-bote-state.",
+		Short: "List, redrive and discard the records in dead-letter topics",
+		Long: "List, redrive and discard the records in dead-letter topics.\n\n" +
+			"The records may come from bote's delivery library or from Spring for Apache Kafka. No record is\n" +
+			"deleted: the topic <dead-letter topic>-bote-state stores what was done with each record.",
 	}
 	o.addFlags(cmd)
 	cmd.AddCommand(newListCommand(s, o), newShowCommand(s, o), newCountCommand(s, o),
@@ -86,7 +86,7 @@ func (o *options) open(ctx context.Context, s *tool.Streams, f func(*delivery.Cl
 	case err != nil && ctx.Err() != nil:
 		return verb.CodeError(tool.Interrupted(ctx)) // the command has printed what it did before the interrupt
 	case isDial(err):
-		return fmt.Errorf("%w; is the broker running? bote serve starts one, and -b names another (%s was asked)", err, o.servers)
+		return fmt.Errorf("%w. Is a broker running at %s? bote serve starts one; -b gives another address", err, o.servers)
 	}
 	return err
 }
@@ -118,7 +118,7 @@ func reportPlaces(ctx context.Context, s *tool.Streams, d *dlt.DLT, topic string
 	}
 	for _, l := range found {
 		if !l.Open() && !f.Closed {
-			fmt.Fprintf(s.Err, "%s was %s at %s; --all takes it again\n", l.Place(), l.State.Action, stamp(l.State.At))
+			fmt.Fprintf(s.Err, "%s was %s at %s; use --all to include it again\n", l.Place(), l.State.Action, stamp(l.State.At))
 		}
 	}
 	var errs []error
@@ -133,13 +133,13 @@ func advise(err error, topic string) error {
 	missing, ok := errors.AsType[*delivery.TopicError](err)
 	switch {
 	case ok && missing.Topic == topic && errors.Is(err, delivery.ErrTopicMissing):
-		return fmt.Errorf("no topic %s; bote dlt ls shows what there is", topic)
+		return fmt.Errorf("topic %s does not exist; bote dlt ls lists the dead-letter topics", topic)
 	case errors.Is(err, dlt.ErrNoGroup):
-		return fmt.Errorf("%w; bote dlt count %s shows the groups of its records, and --force-group sends to a group that does not exist yet", err, topic)
+		return fmt.Errorf("%w; bote dlt count %s shows the groups of its records. Use --force-group for a group that does not exist yet", err, topic)
 	case errors.Is(err, dlt.ErrNotHandled):
-		return fmt.Errorf("%w; is a consumer of the group running? --unwatched sends the rest without waiting", err)
+		return fmt.Errorf("%w. Is a consumer of the group running? --unwatched sends the rest without waiting", err)
 	case errors.Is(err, dlt.ErrTooManyFailures):
-		return fmt.Errorf("%w; the rest was not sent. Repair the cause first", err)
+		return fmt.Errorf("%w; the rest was not sent. Fix the cause first", err)
 	}
 	return err
 }
@@ -156,18 +156,18 @@ type filterFlags struct {
 
 func (o *filterFlags) addFlags(cmd *cobra.Command, limit string) {
 	f := cmd.Flags()
-	f.StringVar(&o.class, "class", "", "why it was given up (decode, permanent, exhausted, expired, timeout, panic, oversize), or a part of the class of the error or its cause")
-	f.StringVar(&o.message, "message", "", "a part of the error message")
-	f.StringVar(&o.key, "key", "", "this key")
-	f.StringVar(&o.header, "header", "", "has this header: name or name=value")
-	f.StringVar(&o.origin, "origin", "", "first read from this topic")
-	f.StringVar(&o.group, "group", "", "given up by this group; '*' is all")
-	f.DurationVar(&o.since, "since", 0, "dead-lettered at most so long ago, such as 24h")
-	f.DurationVar(&o.until, "until", 0, "dead-lettered at least so long ago")
-	f.StringSliceVar(&o.places, "at", nil, "at this <partition>:<offset>; may be repeated")
-	f.Int64Var(&o.from, "from-offset", 0, "at this offset or behind")
-	f.Int64Var(&o.to, "to-offset", 0, "before this offset")
-	f.BoolVar(&o.all, "all", false, "also records that were redriven or discarded")
+	f.StringVar(&o.class, "class", "", "only records with this reason (decode, permanent, exhausted, expired, timeout, panic, oversize), or with this text in the class of the error or of its cause")
+	f.StringVar(&o.message, "message", "", "only records with this text in the error message")
+	f.StringVar(&o.key, "key", "", "only records with this key")
+	f.StringVar(&o.header, "header", "", "only records with this header: name or name=value")
+	f.StringVar(&o.origin, "origin", "", "only records that were first read from this topic")
+	f.StringVar(&o.group, "group", "", "only records that this group gave up; '*' means all groups")
+	f.DurationVar(&o.since, "since", 0, "only records that were dead-lettered within this time before now, such as 24h")
+	f.DurationVar(&o.until, "until", 0, "only records that were dead-lettered earlier than this time before now")
+	f.StringSliceVar(&o.places, "at", nil, "only the record at this <partition>:<offset>; may be repeated")
+	f.Int64Var(&o.from, "from-offset", 0, "only records from this offset on")
+	f.Int64Var(&o.to, "to-offset", 0, "only records below this offset")
+	f.BoolVar(&o.all, "all", false, "include records that were already redriven or discarded")
 	f.IntVar(&o.limit, "limit", 0, limit)
 }
 
@@ -198,7 +198,7 @@ func (o *filterFlags) filter(cmd *cobra.Command, now time.Time) (dlt.Filter, err
 }
 
 // errNoSelection stops a command that would act on all records by accident.
-var errNoSelection = errors.New("nothing selects records: give a filter such as --class or --at, or --everything")
+var errNoSelection = errors.New("no records selected: give a filter such as --class or --at, or --everything for all")
 
 // selective reports whether any filter flag was set.
 func (o *filterFlags) selective(cmd *cobra.Command) bool {

@@ -88,14 +88,14 @@ func TestDLTRedriveAndDiscard(t *testing.T) {
 	run, h := bench(t)
 	code, _, errs := run("redrive", "orders-dlt", "--to-origin")
 	require.Equal(t, tool.ExitError, code)
-	require.Contains(t, errs, "nothing selects records")
+	require.Contains(t, errs, "no records selected")
 	code, _, errs = run("redrive", "orders-dlt", "--everything")
 	require.Equal(t, tool.ExitError, code)
-	require.Contains(t, errs, "say where to: --to-group GROUP")
+	require.Contains(t, errs, "no destination: --to-group GROUP")
 
 	code, out, _ := run("redrive", "orders-dlt", "--to-origin", "--class", "exhausted", "--dry-run")
 	require.Equal(t, tool.ExitOK, code)
-	require.Equal(t, "would send back 2 to orders; 0 parked (redriven more than 3 times)\n", out)
+	require.Equal(t, "would send back 2 to orders; 0 parked (limit: 3 redrives)\n", out)
 	h.ExpectRecords("orders", 3)
 
 	code, out, errs = run("redrive", "orders-dlt", "--to-origin", "--class", "exhausted", "-o", "json")
@@ -123,25 +123,25 @@ func TestDLTRedriveToGroup(t *testing.T) {
 		code, out, errs := run(append([]string{"redrive", "orders-dlt", "--to-group", "mial", "--everything"}, words...)...)
 		require.Equal(t, tool.ExitError, code)
 		require.Empty(t, out)
-		require.Equal(t, "Error: redrive: mial: no such consumer group; bote dlt count orders-dlt shows the groups of its records, "+
-			"and --force-group sends to a group that does not exist yet\n", errs)
+		require.Equal(t, "Error: redrive: mial: no such consumer group; bote dlt count orders-dlt shows the groups of its records. "+
+			"Use --force-group for a group that does not exist yet\n", errs)
 	}
 	code, out, errs := run("redrive", "orders-dlt", "--to-group", "stats", "--force-group", "--everything")
 	require.Equal(t, tool.ExitOK, code, errs)
-	require.Equal(t, "sent back 0; 0 parked (redriven more than 3 times); 0 are dead again so far\n"+
-		"3 of other groups are left; --group '*' takes them too\n", out)
+	require.Equal(t, "sent back 0; 0 parked (limit: 3 redrives); 0 failed again so far\n"+
+		"3 records of other groups were not selected; --group '*' selects them too\n", out)
 	code, out, errs = run("redrive", "orders-dlt", "--to-group", "mail", "--class", "exhausted")
 	require.Equal(t, tool.ExitOK, code, errs)
-	require.Equal(t, "sent back 2 to orders; 0 parked (redriven more than 3 times); 0 are dead again so far\n", out)
+	require.Equal(t, "sent back 2 to orders; 0 parked (limit: 3 redrives); 0 failed again so far\n", out)
 	code, out, errs = run("redrive", "orders-dlt", "--to-group", "mail", "--group", "*", "--everything", "--max-redrives", "0")
 	require.Equal(t, tool.ExitOK, code, errs)
-	require.Equal(t, "sent back 0; 1 parked (redriven more than 0 times); 0 are dead again so far\n", out)
+	require.Equal(t, "sent back 0; 1 parked (limit: 0 redrives); 0 failed again so far\n", out)
 
 	for _, words := range [][]string{{"ls", "nosuch"}, {"count", "nosuch"}, {"show", "nosuch", "0:1"}, {"redrive", "nosuch", "--to-origin", "--everything"}, {"discard", "nosuch", "--everything"}} {
 		code, out, errs = run(words...)
 		require.Equal(t, tool.ExitError, code)
 		require.Empty(t, out)
-		require.Equal(t, "Error: no topic nosuch; bote dlt ls shows what there is\n", errs, words[0])
+		require.Equal(t, "Error: topic nosuch does not exist; bote dlt ls lists the dead-letter topics\n", errs, words[0])
 	}
 	_, topics, _ := run("ls")
 	require.NotContains(t, topics, "nosuch")
@@ -168,9 +168,9 @@ func TestDLTOfTheWrongTopic(t *testing.T) {
 	_, _, errs := run("redrive", "orders-dlt", "--to-group", "mial")
 	require.Contains(t, errs, "mial: no such consumer group")
 	_, _, errs = run("redrive", "nosuch", "--to-group", "mail")
-	require.Equal(t, "Error: no topic nosuch; bote dlt ls shows what there is\n", errs)
+	require.Equal(t, "Error: topic nosuch does not exist; bote dlt ls lists the dead-letter topics\n", errs)
 	_, _, errs = run("redrive", "orders-dlt", "--to-group", "mail")
-	require.Contains(t, errs, "nothing selects records")
+	require.Contains(t, errs, "no records selected")
 }
 
 // TestDLTOfAnyName: a topic of any name may hold dead letters, even if there is also a topic with that name and "-dlt".
@@ -198,8 +198,8 @@ func TestDLTOfPlaces(t *testing.T) {
 	for _, verb := range [][]string{{"redrive", "orders-dlt", "--to-origin"}, {"discard", "orders-dlt"}} {
 		code, out, errs = run(append(verb, "--at", "0:0")...)
 		require.Equal(t, tool.ExitOK, code, "what a run before did is skipped")
-		require.Contains(t, out, " 0; nothing that is selected is open\n")
-		require.Regexp(t, `^0:0 was redriven at 20.*; --all takes it again\n$`, errs)
+		require.Contains(t, out, " 0; none of the selected dead letters is open\n")
+		require.Regexp(t, `^0:0 was redriven at 20.*; use --all to include it again\n$`, errs)
 		code, out, _ = run(append(verb, "--at", "0:0", "-o", "json")...)
 		require.Equal(t, tool.ExitOK, code)
 		require.True(t, json.Valid([]byte(out)), out)
@@ -214,10 +214,10 @@ func TestDLTOfPlaces(t *testing.T) {
 	require.Regexp(t, `state: +discarded at 20\S+Z by \S+\n`, out)
 	code, out, errs = run("discard", "orders-dlt", "--everything")
 	require.Equal(t, tool.ExitOK, code, errs)
-	require.Equal(t, "discarded 0; nothing that is selected is open\n", out)
+	require.Equal(t, "discarded 0; none of the selected dead letters is open\n", out)
 	code, out, errs = run("redrive", "orders-dlt", "--to-origin", "--everything")
 	require.Equal(t, tool.ExitOK, code, errs)
-	require.Equal(t, "sent back 0; nothing that is selected is open\n", out)
+	require.Equal(t, "sent back 0; none of the selected dead letters is open\n", out)
 }
 
 // TestDLTWithoutABroker: without a broker, the error says what to do.
@@ -228,7 +228,7 @@ func TestDLTWithoutABroker(t *testing.T) {
 	require.NoError(t, l.Close())
 	code, _, errs := clitest.VerbOutput(t.Context(), NewCommand, "ls", "-b", addr)
 	require.Equal(t, tool.ExitError, code)
-	require.Contains(t, errs, "is the broker running? bote serve starts one, and -b names another")
+	require.Contains(t, errs, "Is a broker running at")
 	require.Equal(t, 1, strings.Count(errs, "\n"), errs)
 }
 

@@ -47,7 +47,7 @@ func newListCommand(s *tool.Streams, o *options) *cobra.Command {
 			})
 		},
 	}
-	f.addFlags(cmd, "at most so many records; 0 is all")
+	f.addFlags(cmd, "maximum number of records; 0 means all")
 	return cmd
 }
 
@@ -216,7 +216,7 @@ func oneLine(s string, n int) string {
 func newShowCommand(s *tool.Streams, o *options) *cobra.Command {
 	return &cobra.Command{
 		Use:   "show TOPIC PARTITION:OFFSET",
-		Short: "Show one dead-lettered record with its headers",
+		Short: "Show one dead-lettered record and its headers",
 		Args:  cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			asJSON, err := o.json()
@@ -262,7 +262,7 @@ func showLetter(s *tool.Streams, l dlt.Letter) {
 		s.Printf("  %s: %s\n", h.Name, oneLine(value, 200))
 	}
 	if l.Restored {
-		s.Printf("key and value were base64 in a JSON string; this is what they stand for\n")
+		s.Printf("key and value are shown decoded; in the record they are base64 in a JSON string\n")
 	}
 	s.Printf("key:       %s\nvalue:     %s\n", bytesText(l.Key), bytesText(l.Value))
 }
@@ -316,7 +316,7 @@ func newCountCommand(s *tool.Streams, o *options) *cobra.Command {
 			})
 		},
 	}
-	f.addFlags(cmd, "count at most so many records; 0 is all")
+	f.addFlags(cmd, "maximum number of records to count; 0 means all")
 	return cmd
 }
 

@@ -31,26 +31,26 @@ type redriveFlags struct {
 }
 
 func (o *redriveFlags) addFlags(cmd *cobra.Command) {
-	o.filterFlags.addFlags(cmd, "at most so many records; 0 is all")
+	o.filterFlags.addFlags(cmd, "maximum number of records; 0 means all")
 	f := cmd.Flags()
-	f.StringVar(&o.toGroup, "to-group", "", "to the first retry topic of this group's chain, so that no other group sees it again; takes the records that this group gave up, unless --group says otherwise")
-	f.BoolVar(&o.forceGroup, "force-group", false, "with --to-group: also if the group does not exist")
-	f.BoolVar(&o.toOrigin, "to-origin", false, "to the topic it was first read from, for all groups")
-	f.StringVar(&o.topic, "to-topic", "", "to this topic")
-	f.StringVar(&o.tier, "tier", "", "with --to-group: this retry topic, for records that do not name one")
-	f.BoolVar(&o.everything, "everything", false, "redrive all open records when no filter is given")
-	f.BoolVar(&o.dryRun, "dry-run", false, "only say what would go where")
-	f.BoolVar(&o.unwatched, "unwatched", false, "do not wait after the first 100 records to see whether more than 5 of them are dead again")
-	f.Float64Var(&o.rate, "rate", 100, "records a second")
-	f.IntVar(&o.maxRedrives, "max-redrives", 3, "a record redriven so often goes to <main topic>-parked")
+	f.StringVar(&o.toGroup, "to-group", "", "send to the first retry topic of this group, so that no other group sees the records again; selects the records that this group gave up, unless --group is given")
+	f.BoolVar(&o.forceGroup, "force-group", false, "with --to-group: send even if the group does not exist")
+	f.BoolVar(&o.toOrigin, "to-origin", false, "send to the topic that the record was first read from, for all its groups")
+	f.StringVar(&o.topic, "to-topic", "", "send to this topic")
+	f.StringVar(&o.tier, "tier", "", "with --to-group: retry topic for records that do not name one")
+	f.BoolVar(&o.everything, "everything", false, "redrive all open records if no filter is given")
+	f.BoolVar(&o.dryRun, "dry-run", false, "only print what would be sent, and where")
+	f.BoolVar(&o.unwatched, "unwatched", false, "do not pause after the first 100 records to check that at most 5 of them fail again")
+	f.Float64Var(&o.rate, "rate", 100, "records per second")
+	f.IntVar(&o.maxRedrives, "max-redrives", 3, "a record that was already redriven this often goes to <main topic>-parked")
 	cmd.MarkFlagsMutuallyExclusive("to-group", "to-origin", "to-topic")
 }
 
 // check returns an error if a flag is missing.
 func (o *redriveFlags) check() error {
 	if o.toGroup == "" && o.topic == "" && !o.toOrigin {
-		return verb.UsageError{Err: errors.New("say where to: --to-group GROUP sends to the group that failed and no other, " +
-			"--to-origin to the topic it came from and all its groups, --to-topic TOPIC to any topic")}
+		return verb.UsageError{Err: errors.New("no destination: --to-group GROUP sends to the group that failed and no other, " +
+			"--to-origin to the original topic and all its groups, --to-topic TOPIC to any topic")}
 	}
 	return nil
 }
@@ -109,7 +109,7 @@ func newRedriveCommand(s *tool.Streams, o *options) *cobra.Command {
 	r := &redriveFlags{}
 	cmd := &cobra.Command{
 		Use:   "redrive TOPIC",
-		Short: "Send records of a dead-letter topic back to be handled again",
+		Short: "Send records of a dead-letter topic back to be processed again",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			asJSON, err := o.json()
@@ -154,13 +154,13 @@ func writeTask(s *tool.Streams, t dlt.Task, r *redriveFlags, asJSON bool) error 
 		s.Printf("sent back 0; %s\n", nothingSelected(r.all))
 		return nil
 	}
-	verb, tail := "sent back", fmt.Sprintf("; %d are dead again so far", t.CameBack)
+	verb, tail := "sent back", fmt.Sprintf("; %d failed again so far", t.CameBack)
 	if r.dryRun {
 		verb, tail = "would send back", ""
 	}
-	s.Printf("%s %d%s; %d parked (redriven more than %d times)%s\n", verb, t.Sent, targetList(t), t.Parked, r.maxRedrives, tail)
+	s.Printf("%s %d%s; %d parked (limit: %d redrives)%s\n", verb, t.Sent, targetList(t), t.Parked, r.maxRedrives, tail)
 	if t.OtherGroups > 0 {
-		s.Printf("%d of other groups are left; --group '*' takes them too\n", t.OtherGroups)
+		s.Printf("%d records of other groups were not selected; --group '*' selects them too\n", t.OtherGroups)
 	}
 	return nil
 }
@@ -168,9 +168,9 @@ func writeTask(s *tool.Streams, t dlt.Task, r *redriveFlags, asJSON bool) error 
 // nothingSelected says that no record was selected.
 func nothingSelected(all bool) string {
 	if all {
-		return "no dead letter is selected"
+		return "no dead letters match"
 	}
-	return "nothing that is selected is open"
+	return "none of the selected dead letters is open"
 }
 
 // targetList names the topics that records were sent to. If there are several, it adds the
@@ -232,9 +232,9 @@ func newDiscardCommand(s *tool.Streams, o *options) *cobra.Command {
 			})
 		},
 	}
-	f.addFlags(cmd, "at most so many records; 0 is all")
-	cmd.Flags().StringVar(&reason, "reason", "", "why, for the record")
-	cmd.Flags().BoolVar(&everything, "everything", false, "discard all open records when no filter is given")
+	f.addFlags(cmd, "maximum number of records; 0 means all")
+	cmd.Flags().StringVar(&reason, "reason", "", "reason for the discard, which is stored with the records")
+	cmd.Flags().BoolVar(&everything, "everything", false, "discard all open records if no filter is given")
 	return cmd
 }
 
