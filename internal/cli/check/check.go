@@ -33,9 +33,9 @@ type options struct {
 
 func (o *options) addFlags(c *cobra.Command) {
 	f := c.Flags()
-	f.StringVar(&o.topic, "topic", "", "check the partitions of this `topic` alone")
-	f.BoolVar(&o.deep, "deep", true, "unpack every batch and look at its records; without it, checksums and everything around the batches")
-	f.StringVar(&o.output, "output", "text", "`text` for people, json for programs")
+	f.StringVar(&o.topic, "topic", "", "check only the partitions of this `topic`")
+	f.BoolVar(&o.deep, "deep", true, "also decompress every batch and check its records; with --deep=false, check all other files and the checksums of batches")
+	f.StringVar(&o.output, "output", "text", "output format: `text` or json")
 }
 
 // NewCommand is bote check.
@@ -44,8 +44,8 @@ func NewCommand(s *tool.Streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "check DIR",
 		Short: "Check a data directory for damage",
-		Long: "Read everything in the data directory of a stopped broker and tell what is damaged: where, and what follows from it. Nothing is written.\n" +
-			"Exit code 0 if all is well, 1 if there is damage, 2 if the directory could not be checked, for instance because a broker is at work on it.",
+		Long: "Read all files in the data directory of a stopped broker, and report what is damaged, where, and with which consequences. Nothing is written.\n" +
+			"The exit code is 0 if all is well, 1 if there is damage, and 2 if the directory could not be checked, for example because a broker is using it.",
 		Example:       "  bote check data\n  bote check data --topic orders --output json",
 		Args:          cobra.ArbitraryArgs,
 		SilenceErrors: true,
@@ -108,7 +108,7 @@ func metadataOf(dir string) (topics map[string]commitlog.CheckTopic, findings []
 	case errors.Is(err, localmeta.ErrInUse):
 		return nil, nil, fmt.Errorf("%w on %s: stop it first, or check a copy of the directory", commitlog.ErrInUse, dir)
 	case errors.Is(err, localmeta.ErrDamaged):
-		return nil, []commitlog.Finding{damage("%v; the broker refuses to start with it", err)}, nil
+		return nil, []commitlog.Finding{damage("%v; the broker will not start", err)}, nil
 	case err != nil:
 		return nil, nil, fmt.Errorf("check the metadata: %w", err)
 	}
@@ -117,7 +117,7 @@ func metadataOf(dir string) (topics map[string]commitlog.CheckTopic, findings []
 		name, ok := strings.CutPrefix(e.Key, "t/")
 		if !ok {
 			if !json.Valid(e.Value) {
-				findings = append(findings, damage("entry %q is no JSON; the broker refuses to start with it", e.Key))
+				findings = append(findings, damage("entry %q is not JSON; the broker will not start", e.Key))
 			}
 			continue
 		}
@@ -131,7 +131,7 @@ func metadataOf(dir string) (topics map[string]commitlog.CheckTopic, findings []
 		err := json.Unmarshal(e.Value, &of)
 		id, idErr := topic.ParseID(of.ID)
 		if err := errors.Join(err, idErr); err != nil {
-			findings = append(findings, damage("topic %s: %v; the broker refuses to start with it", name, err))
+			findings = append(findings, damage("topic %s: %v; the broker will not start", name, err))
 			continue
 		}
 		topics[name] = commitlog.CheckTopic{ID: id, Partitions: of.Partitions, Compacted: strings.Contains(of.Config.Policy, "compact")}

@@ -46,7 +46,7 @@ func (o *options) print(s *tool.Streams, r *commitlog.CheckReport) error {
 		}
 	}
 	if !r.Clean {
-		s.Printf("The broker was not stopped cleanly: the next start looks at what was written last, and cuts off a batch that is not whole.\n")
+		s.Printf("The broker was not stopped cleanly. Its next start checks the most recent batches and cuts off an incomplete one.\n")
 	}
 	s.Printf("%d partitions, %d segments, %d records, %d bytes: ", len(r.Partitions), sum.Segments, sum.Records, sum.Bytes)
 	if sum.Damaged == 0 {
