@@ -46,7 +46,7 @@ func TestToolNames(t *testing.T) {
 func TestVersionVerb(t *testing.T) {
 	got := run(t, "", "bote", "version")
 	require.Equal(t, 0, got.Exit)
-	require.Regexp(t, `^bote \S+, as Apache Kafka 4\.2\.0\n$`, got.Out)
+	require.Regexp(t, `^bote \S+, compatible with Apache Kafka 4\.2\.0\n$`, got.Out)
 	require.Equal(t, 1, run(t, "", "bote", "nonsense").Exit)
 }
 

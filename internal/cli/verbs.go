@@ -31,8 +31,8 @@ func runVerbs(ctx context.Context, s *tool.Streams, args []string) int {
 	root := &cobra.Command{
 		Use:   "bote",
 		Short: "An event log that speaks Apache Kafka's protocol",
-		Long: "bote is an event log that speaks Apache Kafka's protocol, with Kafka's tools inside:\n" +
-			"call it as one of them, or name one behind bote, as in bote kafka-topics --help.\n\n" +
+		Long: "bote is an event log that speaks Apache Kafka's protocol. It contains Kafka's tools:\n" +
+			"run one by its own name, or as a command of bote: bote kafka-topics --help.\n\n" +
 			"Kafka's tools:\n  " + strings.Join(slices.Sorted(maps.Keys(tools())), "\n  "),
 		Version: tool.BuildVersion(),
 	}

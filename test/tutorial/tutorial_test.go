@@ -80,7 +80,7 @@ func format(t *testing.T, s *shell) {
 }
 
 func startAndStop(t *testing.T, s *shell) {
-	const notice = "No ZooKeeper is needed: bote keeps its metadata itself. Go on with kafka-server-start.\n"
+	const notice = "ZooKeeper is not needed: bote stores its metadata itself. Continue with kafka-server-start.\n"
 	s.prints(notice, `bin/zookeeper-server-start.sh config/zookeeper.properties`)
 	code, out, _ := s.typed(`bin/kafka-server-stop.sh`)
 	require.Equal(t, 1, code)

@@ -152,7 +152,7 @@ func TestBatchFiles(t *testing.T) {
 	code, _, errs := c.typed(`.\bin\windows\kafka-storage.bat nope`)
 	require.Equal(t, 1, code)
 	require.Contains(t, errs, "invalid   choice:   'nope'")
-	c.prints("No ZooKeeper is needed: bote keeps its metadata itself. Go on with kafka-server-start.\n",
+	c.prints("ZooKeeper is not needed: bote stores its metadata itself. Continue with kafka-server-start.\n",
 		`.\bin\windows\zookeeper-server-start.bat .\config\zookeeper.properties`)
 	broker := c.until(`.\bin\windows\kafka-server-start.bat .\config\server.properties`, ready)
 

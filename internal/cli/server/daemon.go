@@ -67,7 +67,7 @@ func daemon(ctx context.Context, s *tool.Streams, args []string) error {
 	case <-ready:
 		return nil
 	case <-ctx.Done():
-		return errors.New("interrupted; the server goes on starting")
+		return errors.New("interrupted; the server is still starting in the background")
 	case <-ended:
 		return fmt.Errorf("the server did not start; %s says:\n%s", out.Name(), lastLines(out, before))
 	}

@@ -27,8 +27,8 @@ type healthOptions struct {
 func (o *healthOptions) addFlags(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVarP(&o.bootstrap, "bootstrap-server", "b", "localhost:9092", "`host:port` of the broker")
-	f.DurationVar(&o.wait, "wait", 0, "how long to wait for the broker to become ready; without it, one attempt")
-	f.DurationVar(&o.timeout, "timeout", 5*time.Second, "how long one attempt may take")
+	f.DurationVar(&o.wait, "wait", 0, "how long to wait until the broker is ready; by default there is one attempt")
+	f.DurationVar(&o.timeout, "timeout", 5*time.Second, "limit for one attempt")
 }
 
 // NewHealthCommand is bote health.
@@ -36,8 +36,8 @@ func NewHealthCommand(s *tool.Streams) *cobra.Command {
 	var o healthOptions
 	c := &cobra.Command{
 		Use:     "health [HOST:PORT]",
-		Short:   "Ask a broker whether it is ready",
-		Long:    "Ask a broker whether it is ready: it must answer a client and know a leader for every partition. Exit code 0 if so, 1 if not.",
+		Short:   "Check that a broker is ready",
+		Long:    "Check that a broker is ready: it answers clients, every partition has a leader, and clients can reach the advertised address. The exit code is 0 if it is ready, else 1.",
 		Example: "  bote health --wait 30s localhost:9092",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, addresses []string) error {
@@ -124,7 +124,7 @@ func (o *healthOptions) checkAdvertised(ctx context.Context, client *kgo.Client,
 	for _, b := range brokers {
 		req := kmsg.NewPtrApiVersionsRequest()
 		if _, err := client.Broker(int(b.NodeID)).RetriableRequest(ctx, req); err != nil {
-			return fmt.Errorf("broker %d tells clients to connect to %s (advertised.listeners), where it does not answer: %w", b.NodeID, net.JoinHostPort(b.Host, strconv.Itoa(int(b.Port))), err)
+			return fmt.Errorf("broker %d tells clients to connect to %s (advertised.listeners), but does not answer there: %w", b.NodeID, net.JoinHostPort(b.Host, strconv.Itoa(int(b.Port))), err)
 		}
 	}
 	return nil

@@ -38,5 +38,5 @@ func TestHealthTriesTheAdvertisedAddress(t *testing.T) {
 		c.Properties["advertised.listeners"] = "PLAINTEXT://127.0.0.1:1,CONTROLLER://127.0.0.1:2"
 	})))
 	require.Equal(t, tool.ExitError, code)
-	require.Contains(t, says, "broker 1 tells clients to connect to 127.0.0.1:1 (advertised.listeners), where it does not answer")
+	require.Contains(t, says, "broker 1 tells clients to connect to 127.0.0.1:1 (advertised.listeners), but does not answer there")
 }

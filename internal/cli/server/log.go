@@ -166,7 +166,7 @@ func (h *hourlyFile) roll() error {
 	hour := hourOf(h.now())
 	if h.hour != "" && h.hour != hour {
 		if err := os.Rename(h.path, h.path+"."+h.hour); err != nil {
-			return fmt.Errorf("set %s aside: %w", h.path, err)
+			return fmt.Errorf("rename %s: %w", h.path, err)
 		}
 	}
 	f, err := os.OpenFile(h.path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o640)

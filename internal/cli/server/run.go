@@ -59,7 +59,7 @@ func newServing(s *tool.Streams, level slog.Level) (_ *serving, closing func()) 
 		if err == nil {
 			out, closing = io.MultiWriter(s.Out, file), func() { _ = file.Close() } // stdout has the lines too
 		} else {
-			defer func() { v.log.line(tool.LevelWarn, loggerMain, "No log file: %s", err) }()
+			defer func() { v.log.line(tool.LevelWarn, loggerMain, "Cannot write a log file: %s", err) }()
 		}
 	}
 	v.log = newServerLog(out, level)
@@ -108,7 +108,7 @@ func (v *serving) run(ctx context.Context) int {
 // greet logs what a user who starts the broker by hand wants to know.
 func (v *serving) greet(b *bote.Broker) {
 	if dir := b.DataDir(); within(os.TempDir(), dir) {
-		v.log.line(tool.LevelWarn, "bote", "The data is in %s, which may be gone after a reboot: choose another directory for data that matters, with log.dirs or --data-dir.", dir)
+		v.log.line(tool.LevelWarn, "bote", "The data is in %s, which a reboot may delete. For data that matters, choose another directory with log.dirs or --data-dir.", dir)
 	}
 	if !v.strict {
 		v.log.line("INFO", "bote", "Clients connect to %s. The data is in %s. Ctrl-C stops the broker.", v.clientAddress(b), b.DataDir())
@@ -236,11 +236,11 @@ func (v *serving) advice(err error) string {
 	dir := v.dataDir()
 	switch op, _ := errors.AsType[*net.OpError](err); {
 	case op != nil && errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Sprintf("another program listens on %s already. Stop it, or choose another address with --listen HOST:PORT.", shownAddress(op.Addr.String()))
+		return fmt.Sprintf("another program already listens on %s. Stop it, or choose another address with --listen HOST:PORT.", shownAddress(op.Addr.String()))
 	case dir != "" && locked(dir):
-		return fmt.Sprintf("another broker uses %s. Stop it, or choose another directory with --data-dir DIR.", dir)
+		return fmt.Sprintf("another broker is using %s. Stop it, or choose another directory with --data-dir DIR.", dir)
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Sprintf("%s. Give the user who runs bote the right to write there, or choose another directory with --data-dir DIR.", err)
+		return fmt.Sprintf("%s. Give the user that runs bote write permission there, or choose another directory with --data-dir DIR.", err)
 	}
 	return exception.InFull(err)
 }

@@ -29,11 +29,11 @@ type serveOptions struct {
 
 func (o *serveOptions) addFlags(c *cobra.Command) {
 	f := c.Flags()
-	f.StringVarP(&o.config, "config", "c", "", "`file` of settings, as Kafka's server.properties; without it, bote's defaults")
-	f.StringArrayVar(&o.settings, "set", nil, "a setting, `name=value`, that wins over the file's; may be repeated")
-	f.StringVar(&o.dataDir, "data-dir", "", "`directory` for the data, in place of log.dirs; formatted if it is empty")
-	f.StringVar(&o.listen, "listen", "", "`host:port` for clients, in place of listeners")
-	f.BoolVar(&o.debug, "debug", false, "log everything")
+	f.StringVarP(&o.config, "config", "c", "", "`file` with settings, such as Kafka's server.properties; by default bote's own settings")
+	f.StringArrayVar(&o.settings, "set", nil, "`name=value`, which overrides the setting in the file; may be repeated")
+	f.StringVar(&o.dataDir, "data-dir", "", "`directory` for the data, instead of log.dirs; an empty one is formatted")
+	f.StringVar(&o.listen, "listen", "", "`host:port` for clients, instead of listeners")
+	f.BoolVar(&o.debug, "debug", false, "log debug messages too")
 }
 
 // NewServeCommand is bote serve.
@@ -49,7 +49,7 @@ func NewServeCommand(s *tool.Streams) *cobra.Command {
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, files []string) error {
 			if len(files) > 0 && o.config != "" {
-				return verb.UsageError{Err: fmt.Errorf("%s and --config %s both name the file of settings: give one", files[0], o.config)}
+				return verb.UsageError{Err: fmt.Errorf("%s and --config %s both name a file with settings: give only one", files[0], o.config)}
 			}
 			o.config = cmp.Or(o.config, strings.Join(files, ""))
 			values, err := o.values()
@@ -77,7 +77,7 @@ func NewServeCommand(s *tool.Streams) *cobra.Command {
 func (o *serveOptions) values() (map[string]string, error) {
 	values, err := tool.OptionalProperties(o.config)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("there is no file %s", o.config)
+		return nil, fmt.Errorf("file %s does not exist", o.config)
 	}
 	if unreadable, ok := errors.AsType[*fs.PathError](err); ok {
 		return nil, unreadable // the error names the operation and the file
@@ -88,7 +88,7 @@ func (o *serveOptions) values() (map[string]string, error) {
 	for _, word := range o.settings {
 		setting, err := tool.ParsePairs([]string{word}, false)
 		if err != nil {
-			return nil, verb.UsageError{Err: fmt.Errorf("--set wants name=value: %s", word)}
+			return nil, verb.UsageError{Err: fmt.Errorf("--set needs name=value, not %q", word)}
 		}
 		maps.Copy(values, setting)
 	}
@@ -98,7 +98,7 @@ func (o *serveOptions) values() (map[string]string, error) {
 	}
 	if o.listen != "" {
 		if _, port, err := net.SplitHostPort(o.listen); err != nil || !isPort(port) {
-			return nil, verb.UsageError{Err: fmt.Errorf("--listen wants host:port, such as localhost:9092: %s", o.listen)}
+			return nil, verb.UsageError{Err: fmt.Errorf("--listen needs host:port, such as localhost:9092, not %q", o.listen)}
 		}
 		config.ListenAt(values, o.listen)
 	}

@@ -113,8 +113,8 @@ func TestServerStop(t *testing.T) {
 		{args: []string{"--node-id=1", "--help"}, says: "kafka-server-stop.sh [--process-role=ROLE] [--node-id=ID]"},
 		{args: []string{"--node-idd=1"}, code: tool.ExitError, says: "unknown option --node-idd=1"},
 		{args: []string{"--node-id", "1"}, code: tool.ExitError, says: "--node-id=ID"},
-		{args: []string{"--node-id="}, code: tool.ExitError, says: "--node-id= names no node"},
-		{args: []string{"--process-role="}, code: tool.ExitError, says: "--process-role= names no role"},
+		{args: []string{"--node-id="}, code: tool.ExitError, says: "--node-id= has no value"},
+		{args: []string{"--process-role="}, code: tool.ExitError, says: "--process-role= has no value"},
 		{args: []string{"--version"}, code: tool.ExitError, says: "unknown option --version"},
 	} {
 		var out bytes.Buffer

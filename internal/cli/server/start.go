@@ -19,8 +19,8 @@ const startUsage = "USAGE: bin/kafka-server-start.sh [-daemon] server.properties
 
 func startParser() *jopt.Parser {
 	return &jopt.Parser{Options: []jopt.Option{
-		{Name: "override", Arg: jopt.RequiredArg, Type: "String", Help: "A setting, property=value, that wins over the file's; may be repeated."},
-		{Name: "version", Help: "Show the version."},
+		{Name: "override", Arg: jopt.RequiredArg, Type: "String", Help: "property=value, which overrides the setting in the file; may be repeated."},
+		{Name: "version", Help: "Print the version."},
 	}}
 }
 

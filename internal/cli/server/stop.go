@@ -104,7 +104,7 @@ func stopServers(s *tool.Streams, m machine, args []string) int {
 }
 
 const stopUsage = "USAGE: kafka-server-stop.sh [--process-role=ROLE] [--node-id=ID]\n" +
-	"Stops all brokers of this user, or those of a role or a node ID. SIGNAL in the environment is the signal that is sent, TERM by default."
+	"Stops all brokers of this user, or only those with a role or a node ID. The environment variable SIGNAL names the signal to send; the default is TERM."
 
 // readStop reads the arguments as Kafka's script does, with or without dashes. It ignores other words, such as the
 // server.properties that many service files name. It refuses an unknown option or one without a value, where Kafka's script
@@ -118,9 +118,9 @@ func readStop(args []string) (role, node string, err error) {
 		case name == "node-id" && value != "":
 			node = value
 		case name == "process-role" && isSet:
-			return "", "", fmt.Errorf("%s names no role", arg)
+			return "", "", fmt.Errorf("%s has no value", arg)
 		case name == "node-id" && isSet:
-			return "", "", fmt.Errorf("%s names no node", arg)
+			return "", "", fmt.Errorf("%s has no value", arg)
 		case strings.HasPrefix(arg, "-"):
 			return "", "", fmt.Errorf("unknown option %s", arg)
 		}

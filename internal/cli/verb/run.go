@@ -69,5 +69,5 @@ func mustNameOne(c *cobra.Command, args []string) error {
 	for _, sub := range c.Commands() {
 		names = append(names, sub.Name())
 	}
-	return UsageError{Err: fmt.Errorf("unknown command %q for %q: it has %s", args[0], c.CommandPath(), strings.Join(names, ", "))}
+	return UsageError{Err: fmt.Errorf("unknown command %q for %q; the commands are %s", args[0], c.CommandPath(), strings.Join(names, ", "))}
 }
