@@ -168,12 +168,12 @@ func sentence(e Event, more int) text.Text {
 	if more > 1 {
 		return text.Text{
 			EN: fmt.Sprintf("%d more notifications are in %s (%s), the last one %s: %s", more, e.Topic, e.Class, e.ID, e.Reason),
-			KO: fmt.Sprintf("메시지 %d건이 더 %s로 옮겨졌습니다 (%s). 마지막 메시지 %s: %s", more, e.Topic, e.Class, e.ID, e.Reason),
+			KO: fmt.Sprintf("메시지 %d건을 더 %s 토픽으로 옮겼습니다 (%s). 마지막 메시지 %s: %s", more, e.Topic, e.Class, e.ID, e.Reason),
 		}
 	}
 	return text.Text{
 		EN: fmt.Sprintf("notification %s is in %s (%s): %s", e.ID, e.Topic, e.Class, e.Reason),
-		KO: fmt.Sprintf("메시지 %s이(가) 끝내 실패해 %s로 옮겨졌습니다 (%s): %s", e.ID, e.Topic, e.Class, e.Reason),
+		KO: fmt.Sprintf("메시지 %s 처리에 끝내 실패해 %s 토픽으로 옮겼습니다 (%s): %s", e.ID, e.Topic, e.Class, e.Reason),
 	}
 }
 

@@ -130,5 +130,5 @@ func TestWithoutWebhook(t *testing.T) {
 	require.Contains(t, log.String(), "level=WARN msg=\"dead letter\"")
 	require.Len(t, told, 1)
 	require.Contains(t, log.String(), told[0].EN)
-	require.Contains(t, told[0].KO, "옮겨졌습니다")
+	require.Contains(t, told[0].KO, "옮겼습니다")
 }

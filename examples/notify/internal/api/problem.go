@@ -64,7 +64,7 @@ func badParameter(detail text.Text) problem {
 func notFound() problem {
 	return problem{
 		status: http.StatusNotFound, code: "not-found", title: text.Text{EN: "Not found", KO: "찾을 수 없음"},
-		detail: text.Text{EN: "There is nothing under this address.", KO: "이 주소에는 아무것도 없습니다."},
+		detail: text.Text{EN: "There is nothing under this address.", KO: "요청한 주소를 찾을 수 없습니다."},
 	}
 }
 
@@ -77,10 +77,10 @@ func methodNotAllowed(path, allow string) problem {
 	case path == "/publish":
 		p.detail = text.Text{
 			EN: "Send it with POST. GET works when the program is run with --publish-get.",
-			KO: "이 주소에서는 POST만 됩니다. GET은 --publish-get을 주고 실행하면 됩니다.",
+			KO: "이 주소는 POST 요청만 받습니다. GET을 쓰려면 --publish-get 옵션으로 실행해 주세요.",
 		}
 	case allow == http.MethodPost:
-		p.detail = text.Text{EN: "Send it with POST.", KO: "이 주소에서는 POST만 됩니다(Allow 헤더 참고)."}
+		p.detail = text.Text{EN: "Send it with POST.", KO: "이 주소는 POST 요청만 받습니다(Allow 헤더 참고)."}
 	}
 	return p
 }
@@ -94,7 +94,7 @@ func (a *API) onlyPOST(w http.ResponseWriter, r *http.Request) {
 func tooLarge() problem {
 	return problem{
 		status: http.StatusRequestEntityTooLarge, code: "too-large", title: text.Text{EN: "Request too large", KO: "요청이 너무 큼"},
-		detail: text.Text{EN: "The message is larger than the broker takes (max.message.bytes of the topic).", KO: "브로커가 받을 수 있는 크기(토픽의 max.message.bytes)를 넘었습니다."},
+		detail: text.Text{EN: "The message is larger than the broker takes (max.message.bytes of the topic).", KO: "메시지가 브로커가 받을 수 있는 크기(토픽의 max.message.bytes)를 넘었습니다."},
 	}
 }
 
@@ -115,7 +115,7 @@ func bodyTooLarge(size int64) problem {
 func wrongType(want string) problem {
 	return problem{
 		status: http.StatusUnsupportedMediaType, code: "unsupported-media-type", title: text.Text{EN: "Unsupported media type", KO: "지원하지 않는 미디어 형식"},
-		detail: text.Text{EN: "Content-Type must be " + want + ".", KO: "Content-Type은 " + want + " 이어야 합니다."},
+		detail: text.Text{EN: "Content-Type must be " + want + ".", KO: "지원하는 Content-Type: " + want + "."},
 	}
 }
 

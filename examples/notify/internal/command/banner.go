@@ -42,13 +42,13 @@ func banner(at app.Addresses, away bool, lang text.Lang) string {
 		line("Worker  ", at.Worker, at.Worker+"/metrics")
 	}
 	line("SMTP    ", at.SMTP, "")
-	line("Mailbox ", at.Mailbox, t("what was sent, and switches to make it fail", "보낸 것 보기, 실패 스위치"))
+	line("Mailbox ", at.Mailbox, t("what was sent, and switches to make it fail", "보낸 메시지 보기, 실패 스위치"))
 	if away {
 		fmt.Fprintf(&b, "\n%s\n", t("Not ready yet: no broker answers at "+at.Kafka+". Everything goes on by itself when one does.",
-			"아직 준비되지 않았습니다. "+at.Kafka+" 에서 응답하는 브로커가 없습니다. 브로커가 응답하면 자동으로 이어집니다."))
+			"아직 준비되지 않았습니다. "+at.Kafka+"에서 응답하는 브로커가 없습니다. 브로커가 응답하면 자동으로 시작됩니다."))
 	}
 	if at.API != "" && !away {
-		fmt.Fprintf(&b, "\n%s\n\n%s\n", t("Try:", "해 보기:"), curl(at.API))
+		fmt.Fprintf(&b, "\n%s\n\n%s\n", t("Try:", "다음과 같이 시험해 보세요:"), curl(at.API))
 	}
 	fmt.Fprintf(&b, "\n%s\n", t("Ctrl-C lets work in progress finish, then exits.", "Ctrl-C를 누르면 처리 중인 일을 마치고 종료합니다."))
 	return b.String()

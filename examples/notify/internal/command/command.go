@@ -72,7 +72,7 @@ func newRoot(lang text.Lang, stdout, stderr io.Writer, getenv func(string) strin
 	}
 	root := &cobra.Command{
 		Use: "bote-notify", SilenceErrors: true, SilenceUsage: true, Args: noArgs,
-		Short: t("notification service: mails, texts and orders over Kafka", "알림 서비스: Kafka로 메일, 문자, 주문 처리"),
+		Short: t("notification service: mails, texts and orders over Kafka", "알림 서비스: 메일, 문자, 주문을 Kafka로 처리"),
 		Long: t("Without a command everything runs in this process: broker, API, worker, mail server and mailbox page.",
 			"명령 없이 실행하면 브로커, API, 워커, 메일 서버, 메일함 페이지가 모두 이 프로세스에서 돌아갑니다."),
 		RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), true, true) },
@@ -119,19 +119,19 @@ func apart(o *options, run func() error) error {
 func (o *options) addFlags(cmd *cobra.Command, t func(en, ko string) string) {
 	f := cmd.PersistentFlags()
 	f.StringSliceVarP(&o.app.BootstrapServers, "bootstrap-server", "b", nil, t("brokers `host:port,...` of a cluster; without them a broker runs in this process", "클러스터 브로커 `host:port,...` (없으면 이 프로세스에서 브로커 실행)"))
-	f.StringVar(&o.app.Host, "host", "127.0.0.1", t("`address` to bind all ports to", "모든 포트를 여는 `주소`"))
-	f.IntVar(&o.app.KafkaPort, "kafka-port", 9092, t("port of the broker, 0 for a free one (all ports)", "브로커 포트, 0은 빈 포트 (모든 포트 동일)"))
+	f.StringVar(&o.app.Host, "host", "127.0.0.1", t("`address` to bind all ports to", "모든 포트를 바인드할 `주소`"))
+	f.IntVar(&o.app.KafkaPort, "kafka-port", 9092, t("port of the broker, 0 for a free one (all ports)", "브로커 포트 (0이면 빈 포트를 자동 선택, 다른 포트도 동일)"))
 	f.IntVar(&o.app.APIPort, "api-port", 8080, t("port of the API", "API 포트"))
 	f.IntVar(&o.app.WorkerPort, "worker-port", 8081, t("port of the worker's health and metrics", "워커 상태·지표 포트"))
 	f.IntVar(&o.app.SMTPPort, "smtp-port", 1025, t("port of the built-in mail server", "내장 메일 서버 포트"))
 	f.StringVar(&o.app.SMTP, "smtp", "", t("mail server `host:port` instead of the built-in one (login: NOTIFY_SMTP_USER, NOTIFY_SMTP_PASSWORD)", "내장 서버 대신 쓸 메일 서버 `host:port` (로그인: NOTIFY_SMTP_USER, NOTIFY_SMTP_PASSWORD)"))
 	f.StringVar(&o.app.Data, "data", "./notify-data", t("`directory` of the broker's data", "브로커 데이터 `디렉터리`"))
 	f.BoolVar(&o.app.Ephemeral, "ephemeral", false, t("use a temporary directory and remove it at the end", "임시 디렉터리를 쓰고 끝나면 삭제"))
-	f.StringVar(&o.app.AlertWebhook, "alert-webhook", "", t("`URL` that dead letters are posted to, in Slack's shape; without it they are logged", "dead letter를 알릴 웹훅 `URL` (Slack 형식, 없으면 로그)"))
-	f.DurationVar(&o.app.RetryDelay, "retry-delay", time.Second, t("wait before the second attempt; it doubles for each further one", "두 번째 시도까지의 대기 시간, 이후 두 배씩"))
-	f.BoolVar(&o.app.PublishByGET, "publish-get", false, t("let GET /publish publish; on with the broker in this process", "GET /publish 허용 (내장 브로커에서는 기본)"))
-	f.StringVar(&o.lang, "lang", string(text.Korean), t("language `en|ko` of answers to clients that ask for neither", "언어를 지정하지 않은 클라이언트에 답할 언어 `en|ko`"))
-	f.BoolVar(&o.sampleTraffic, "sample-traffic", false, t("send mails, texts and orders all the time, some of which fail", "일부는 실패하는 메일·문자·주문을 계속 전송"))
+	f.StringVar(&o.app.AlertWebhook, "alert-webhook", "", t("`URL` that dead letters are posted to, in Slack's shape; without it they are logged", "데드 레터를 알릴 웹훅 `URL` (Slack 형식, 없으면 로그에 기록)"))
+	f.DurationVar(&o.app.RetryDelay, "retry-delay", time.Second, t("wait before the second attempt; it doubles for each further one", "두 번째 시도까지의 대기 시간 (이후 두 배씩 늘어남)"))
+	f.BoolVar(&o.app.PublishByGET, "publish-get", false, t("let GET /publish publish; on with the broker in this process", "GET /publish 허용 (내장 브로커를 쓰면 기본으로 허용)"))
+	f.StringVar(&o.lang, "lang", string(text.Korean), t("language `en|ko` of answers to clients that ask for neither", "언어를 지정하지 않은 클라이언트에 응답할 언어 `en|ko`"))
+	f.BoolVar(&o.sampleTraffic, "sample-traffic", false, t("send mails, texts and orders all the time, some of which fail", "메일·문자·주문을 계속 전송 (일부는 의도적으로 실패)"))
 	f.BoolVar(&o.printJSON, "print-json", false, t("print the addresses as one line of JSON instead of the banner", "배너 대신 주소를 JSON 한 줄로 출력"))
 	f.StringVar(&o.logLevel, "log-level", "warn", t("`level` of the log: debug, info, warn, error", "로그 `수준`: debug, info, warn, error"))
 }
