@@ -41,7 +41,7 @@ func parser() *argp.Parser {
 		Prog: "kafka-storage", About: "This tool formats data directories and shows their state.",
 		Subs: []*argp.SubCommand{
 			{Name: "info", Help: "Show the data directories, and the cluster and node that they belong to.", Args: []argp.Argument{configFile}},
-			{Name: "format", Help: "Format data directories, which a server needs before its first start.", Args: []argp.Argument{
+			{Name: "format", Help: "Format data directories for a cluster.", Args: []argp.Argument{
 				configFile,
 				{Flags: []string{"--cluster-id", "-t"}, Metavar: "CLUSTER_ID", Required: true, Help: "ID of the cluster; random-uuid makes one."},
 				{Flags: []string{"--add-scram", "-S"}, Metavar: "ADD_SCRAM", Append: true, Help: "SCRAM user to create: SCRAM-SHA-256=[name=alice,password=secret] or SCRAM-SHA-512=[...]. iterations= and salt= are optional. May be repeated."},
