@@ -108,7 +108,7 @@ func metadataOf(dir string) (topics map[string]commitlog.CheckTopic, findings []
 	case errors.Is(err, localmeta.ErrInUse):
 		return nil, nil, fmt.Errorf("%w on %s: stop it first, or check a copy of the directory", commitlog.ErrInUse, dir)
 	case errors.Is(err, localmeta.ErrDamaged):
-		return nil, []commitlog.Finding{damage("%v; the broker will not start", err)}, nil
+		return nil, []commitlog.Finding{damage("%v; the broker refuses to start with it", err)}, nil
 	case err != nil:
 		return nil, nil, fmt.Errorf("check the metadata: %w", err)
 	}
@@ -117,7 +117,7 @@ func metadataOf(dir string) (topics map[string]commitlog.CheckTopic, findings []
 		name, ok := strings.CutPrefix(e.Key, "t/")
 		if !ok {
 			if !json.Valid(e.Value) {
-				findings = append(findings, damage("entry %q is not JSON; the broker will not start", e.Key))
+				findings = append(findings, damage("entry %q is not JSON; the broker refuses to start with it", e.Key))
 			}
 			continue
 		}
@@ -131,7 +131,7 @@ func metadataOf(dir string) (topics map[string]commitlog.CheckTopic, findings []
 		err := json.Unmarshal(e.Value, &of)
 		id, idErr := topic.ParseID(of.ID)
 		if err := errors.Join(err, idErr); err != nil {
-			findings = append(findings, damage("topic %s: %v; the broker will not start", name, err))
+			findings = append(findings, damage("topic %s: %v; the broker refuses to start with it", name, err))
 			continue
 		}
 		topics[name] = commitlog.CheckTopic{ID: id, Partitions: of.Partitions, Compacted: strings.Contains(of.Config.Policy, "compact")}
