@@ -134,7 +134,7 @@ func TestRefusals(t *testing.T) {
 	require.Equal(t, http.StatusUnsupportedMediaType, p.Status)
 	_, p = request(t, h, http.MethodPost, "/api/emails", strings.Repeat(" ", 2<<20+1))
 	require.Equal(t, http.StatusRequestEntityTooLarge, p.Status)
-	require.Equal(t, "The body may have 2097152 bytes; this one has 2097153.", p.Detail)
+	require.Equal(t, "The body may have at most 2097152 bytes; this one has 2097153.", p.Detail)
 	for _, path := range []string{"/api/emails/send", "/api/sms/send"} {
 		w, p := request(t, h, http.MethodGet, path, "")
 		require.Equal(t, http.StatusMethodNotAllowed, p.Status)

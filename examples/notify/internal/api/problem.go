@@ -94,7 +94,7 @@ func (a *API) onlyPOST(w http.ResponseWriter, r *http.Request) {
 func tooLarge() problem {
 	return problem{
 		status: http.StatusRequestEntityTooLarge, code: "too-large", title: text.Text{EN: "Request too large", KO: "요청이 너무 큼"},
-		detail: text.Text{EN: "The message is larger than the broker takes (max.message.bytes of the topic).", KO: "메시지가 브로커가 받을 수 있는 크기(토픽의 max.message.bytes)를 넘었습니다."},
+		detail: text.Text{EN: "The message is larger than the broker accepts (max.message.bytes of the topic).", KO: "메시지가 브로커가 받을 수 있는 크기(토픽의 max.message.bytes)를 넘었습니다."},
 	}
 }
 
@@ -102,10 +102,10 @@ func tooLarge() problem {
 // client did not say how long it is.
 func bodyTooLarge(size int64) problem {
 	p := tooLarge()
-	p.detail = text.Text{EN: fmt.Sprintf("The body may have %d bytes.", maxRequestBytes), KO: fmt.Sprintf("본문은 %d바이트까지 받을 수 있습니다.", maxRequestBytes)}
+	p.detail = text.Text{EN: fmt.Sprintf("The body may have at most %d bytes.", maxRequestBytes), KO: fmt.Sprintf("본문은 %d바이트까지 받을 수 있습니다.", maxRequestBytes)}
 	if size >= 0 {
 		p.detail = text.Text{
-			EN: fmt.Sprintf("The body may have %d bytes; this one has %d.", maxRequestBytes, size),
+			EN: fmt.Sprintf("The body may have at most %d bytes; this one has %d.", maxRequestBytes, size),
 			KO: fmt.Sprintf("본문은 %d바이트까지 받을 수 있습니다(보낸 크기: %d).", maxRequestBytes, size),
 		}
 	}

@@ -27,7 +27,7 @@ func words(l text.Lang) map[string]string {
 		"alert":       {EN: "Alert", KO: "알림"},
 		"confirm":     {EN: "Remove all messages from the mailbox? They cannot be brought back.", KO: "메일함의 메시지를 모두 지울까요? 되돌릴 수 없습니다."},
 		"progress":    {EN: "On the way", KO: "처리 중"},
-		"retrying":    {EN: "attempt {n} of {max}, next in {s} s", KO: "{s}초 뒤 {n}번째 시도(최대 {max}번)"},
+		"retrying":    {EN: "attempt {n} of {max} in {s} s", KO: "{s}초 뒤 {n}번째 시도(최대 {max}번)"},
 		"sending":     {EN: "attempt {n} of {max} runs", KO: "{n}번째 시도 중(최대 {max}번)"},
 		"updated":     {EN: "connection lost, trying again", KO: "연결이 끊겨 다시 연결하는 중"},
 	} {

@@ -44,7 +44,7 @@
     return found;
   }
 
-  // line is such as "attempt 3 of 5, next in 1.4 s, email.send-0@3".
+  // line is such as "attempt 3 of 5 in 1.4 s, email.send-0@3".
   function line(s) {
     const wait = Math.max(0, (Date.parse(s.nextAttemptAt) - Date.now()) / 1000);
     const text = progress.dataset[s.status]
