@@ -25,7 +25,7 @@ type disk struct {
 	kill    bool     // the cut is a kill, which leaves the page cache
 	after   *vfs.Mem // what the cut left
 	fault   *faultOn
-	faulted bool // something failed in this life
+	faulted bool // something failed in this life, or failed before and is still to be reported
 }
 
 // faultOn is what fails: the next operations of a kind on files of a kind.
@@ -39,7 +39,7 @@ type faultOn struct {
 var errPower = errors.New("the power is cut")
 
 func newDisk(mem *vfs.Mem, slow time.Duration) *disk {
-	d := &disk{Faulty: vfs.NewFaulty(mem), mem: mem, slow: slow}
+	d := &disk{Faulty: vfs.NewFaulty(mem), mem: mem, slow: slow, faulted: mem.OwesError()}
 	d.Inject(d.before)
 	return d
 }

@@ -362,6 +362,24 @@ func (n *memNode) forgetAll(err error) {
 	}
 }
 
+// OwesError reports whether the next sync of a file will fail, because an earlier sync of
+// the volume lost bytes of that file.
+func (m *Mem) OwesError() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.root.owesError()
+}
+
+func (n *memNode) owesError() bool {
+	n.mu.RLock()
+	owes := n.nextSyncError != nil
+	n.mu.RUnlock()
+	for _, child := range n.entries {
+		owes = owes || child.owesError()
+	}
+	return owes
+}
+
 // SyncFS makes everything durable.
 func (m *Mem) SyncFS(dir string) error {
 	m.mu.Lock()
