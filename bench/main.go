@@ -35,7 +35,7 @@ fresh data directory, several rounds in turn, and writes table.md and result.jso
 In the group pinned, broker and client have a core each, and a bare program in the
 broker's place shows what the kernel alone costs.
 Needs Linux, Go, 30 GB of free disk; for Kafka also Java 17, and Maven once.
-All of it takes about 40 minutes on two cores, -quick less than 8.
+All of it takes about 50 minutes on two cores, -quick less than 10.
 
   go run ./bench -quick                                 a first look
   go run ./bench -only partitions1000 -brokers bote     one cell, without Kafka
