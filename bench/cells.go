@@ -112,14 +112,15 @@ func (c client) produceConsume(ctx context.Context, s *session, vary func(*load.
 	o.Mode = c.consume
 	consumed, err := s.load(ctx, o)
 	prefixed(all, consumePrefix, consumed)
+	if err == nil {
+		err = s.bySendfile(ctx, o, all, s.load)
+	}
 	return all, err
 }
 
-// consumeCold produces, writes everything to the disk, drops it from the page
-// cache, and then reads.
+// consumeCold produces, and then reads what the page cache has forgotten.
 func (c client) consumeCold(ctx context.Context, s *session, records int64) (load.Result, error) {
-	b, err := s.ready(ctx)
-	if err != nil {
+	if _, err := s.ready(ctx); err != nil {
 		return nil, err
 	}
 	o := s.options(c.produce)
@@ -127,10 +128,20 @@ func (c client) consumeCold(ctx context.Context, s *session, records int64) (loa
 	if _, err := s.load(ctx, o); err != nil {
 		return nil, err
 	}
-	if err := proc.Evict(b.Dir()); err != nil {
+	o.Mode = c.consume
+	consumed, err := s.loadCold(ctx, o)
+	if err == nil {
+		err = s.bySendfile(ctx, o, consumed, s.loadCold)
+	}
+	return consumed, err
+}
+
+// loadCold writes everything to the disk, drops it from the page cache, and then runs
+// a load that reads.
+func (s *session) loadCold(ctx context.Context, o load.Options) (load.Result, error) {
+	if err := proc.Evict(s.broker.Dir()); err != nil {
 		return nil, err //nolint:wrapcheck // says what it did
 	}
-	o.Mode = c.consume
 	consumed, err := s.load(ctx, o)
 	if err == nil && consumed[load.DiskRead] < consumed[load.MB]/2 {
 		err = fmt.Errorf("only %.0f of %.0f MB were read from the disk", consumed[load.DiskRead], consumed[load.MB])

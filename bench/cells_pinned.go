@@ -15,7 +15,7 @@ const sendfilePrefix = "sendfile_"
 func pinnedCells(z sizes) []cell {
 	return []cell{
 		{name: "pinned-raw", about: "a core each, raw client: produce and consume 1 KiB, 6 partitions, acks=all", within: 5 * time.Minute, raw: true, run: func(ctx context.Context, s *session) (load.Result, error) {
-			return pinnedRaw(ctx, s, z.raw)
+			return rawClient.produceConsume(ctx, s, func(o *load.Options) { o.Records = z.raw })
 		}},
 		{name: "pinned-partitions100", about: "the same with 100 partitions", within: 5 * time.Minute, raw: true, run: func(ctx context.Context, s *session) (load.Result, error) {
 			return rawClient.produceConsume(ctx, s, func(o *load.Options) { o.Records, o.Partitions = z.raw/2, 100 })
@@ -29,19 +29,30 @@ func pinnedCells(z sizes) []cell {
 	}
 }
 
-// pinnedRaw produces and consumes. The bare program also sends the same files by
-// sendfile.
-func pinnedRaw(ctx context.Context, s *session, records int64) (load.Result, error) {
-	var o load.Options
-	all, err := rawClient.produceConsume(ctx, s, func(used *load.Options) {
-		used.Records = records
-		o = *used
-	})
-	if err != nil || !s.column.bare() {
-		return all, err
+// bySendfile reads the topic of the options again from the bare program, which now sends
+// the files by sendfile. For a broker it does nothing.
+func (s *session) bySendfile(ctx context.Context, o load.Options, all load.Result, read func(context.Context, load.Options) (load.Result, error)) error {
+	if !s.column.bare() {
+		return nil
 	}
-	o.Mode, o.Bootstrap = rawClient.consume, s.broker.SecondAddress()
-	sent, err := s.load(ctx, o)
+	o.Bootstrap = s.broker.SecondAddress()
+	sent, err := read(ctx, o)
 	prefixed(all, sendfilePrefix, sent)
-	return all, err
+	return err
+}
+
+// rawWarmUp is how many records warm up a pinned broker, besides the usual ones. On one
+// core, a virtual machine compiles later.
+const rawWarmUp = 1_000_000
+
+// warmRaw makes a pinned broker do what will be measured.
+func (s *session) warmRaw(ctx context.Context) error {
+	o := s.options(rawClient.produce)
+	o.Records = rawWarmUp
+	if _, err := s.load(ctx, o); err != nil {
+		return err
+	}
+	o.Mode = rawClient.consume
+	_, err := s.load(ctx, o)
+	return err
 }

@@ -150,7 +150,7 @@ func (r *runner) run(ctx context.Context, groups []group) error {
 // measure measures the cells of a group on one broker. A cell that fails is
 // reported as failed, and the next one gets a fresh broker.
 func (r *runner) measure(ctx context.Context, g group, c column) error {
-	s := &session{runner: r, column: c, warmUp: g.warmUp && !c.bare(), pinned: g.pinned}
+	s := &session{runner: r, column: c, warmUp: g.warmUp, pinned: g.pinned}
 	defer s.remove()
 	for _, cell := range g.cells {
 		began := time.Now()
@@ -257,6 +257,14 @@ func (s *session) ready(ctx context.Context) (*broker.Broker, error) {
 // compiled what is measured.
 func (s *session) warm(ctx context.Context) error {
 	if !s.warmUp {
+		return nil
+	}
+	if s.pinned {
+		if err := s.warmRaw(ctx); err != nil {
+			return err
+		}
+	}
+	if s.column.bare() {
 		return nil
 	}
 	o := s.options("produce")
