@@ -5,8 +5,8 @@
 //
 // It speaks as much of Kafka's protocol as the raw client of package load needs. It
 // knows no topics, no producers, no groups and no retention, keeps its index in memory
-// and forgets it when it ends. One goroutine serves a connection, with buffers of its
-// own, and allocates nothing for a request.
+// and forgets it when it ends. One goroutine serves a connection, with its own buffers,
+// which it uses again for every request.
 package bare
 
 import (

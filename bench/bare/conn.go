@@ -17,7 +17,7 @@ const (
 	bodyBuffer = 1<<20 + 1024 // the largest batch, and the largest other request
 )
 
-// conn is a connection. Its goroutine owns everything but what is held.
+// conn is a connection. Its goroutine owns everything except the answers that are held.
 type conn struct {
 	program *program
 	tcp     *net.TCPConn
@@ -43,7 +43,7 @@ func (c *conn) serve() {
 		c.left = 4
 		c.left = int(c.int32())
 		key, version, correlation := c.int16(), c.int16(), c.int32()
-		c.text(c.int16()) // client ID, but ApiVersions 0 and the raw client have one
+		c.text(c.int16()) // client ID
 		c.out = binary.BigEndian.AppendUint32(c.out[:0], 0)
 		c.out = binary.BigEndian.AppendUint32(c.out, uint32(correlation)) //nolint:gosec // as it came
 		if c.err != nil {
@@ -67,20 +67,21 @@ func (c *conn) serve() {
 	}
 }
 
-// answer writes an answer that has nothing of files.
+// answer writes an answer without parts of files.
 func (c *conn) answer() error {
 	binary.BigEndian.PutUint32(c.out, uint32(len(c.out)-4)) //nolint:gosec // a small number
 	_, err := c.tcp.Write(c.out)
 	return err //nolint:wrapcheck // it only ends the connection
 }
 
-// bytes reads n bytes to the front of the body.
+// bytes reads n bytes to the front of the body. After an error it returns zeros, at most
+// as many as a number has.
 func (c *conn) bytes(n int) []byte {
 	if c.err == nil && (n < 0 || n > min(c.left, len(c.body))) {
 		c.err = errRequest
 	}
 	if c.err != nil {
-		return make([]byte, max(n, 0))
+		return make([]byte, min(max(n, 0), 8))
 	}
 	c.left -= n
 	_, c.err = io.ReadFull(c.in, c.body[:n])

@@ -69,7 +69,7 @@ type Options struct {
 
 // AddFlags declares a flag for each option.
 func (o *Options) AddFlags(f *flag.FlagSet) {
-	f.StringVar(&o.Mode, "mode", "produce", "produce, consume, raw-produce, raw-consume, e2e, partitions, connections or groups. The raw modes send requests made beforehand and throw away what they fetch, to a broker that is alone")
+	f.StringVar(&o.Mode, "mode", "produce", "produce, consume, raw-produce, raw-consume, e2e, partitions, connections or groups. The raw modes send requests made beforehand and throw away what they fetch; the cluster must have one broker")
 	f.StringVar(&o.Bootstrap, "bootstrap", "127.0.0.1:9092", "`host:port` of the broker")
 	f.StringVar(&o.Topic, "topic", "load", "topic")
 	f.IntVar(&o.Topics, "topics", 1, "partitions: this many topics, TOPIC-0 and so on if more than one")

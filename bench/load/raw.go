@@ -16,10 +16,11 @@ import (
 
 // The raw client costs so little that the broker is what is measured. It sends
 // requests that were made before, and throws away the records that it fetches. It
-// sends the same bytes to every broker, in versions that Kafka 2.3 and every later
-// broker serves, which are the last ones that are easy to read from a stream.
+// sends the same requests to every broker. Kafka serves these versions since 2.4. They
+// are the last ones without compact fields and topic IDs, so their answers are easy to
+// read from a stream.
 //
-// All requests go to the first bootstrap address, so the broker must be alone.
+// All requests go to the first bootstrap address, so the cluster must have one broker.
 const (
 	rawConnections = 2 // the partitions are divided among them
 	rawInFlight    = 5 // Produce requests on a connection, Kafka's max.in.flight.requests.per.connection
@@ -45,28 +46,36 @@ const headBuffer = 512
 // eachConn divides the partitions among connections and calls f for each connection,
 // in a goroutine of its own, with its partitions.
 func (o *Options) eachConn(ctx context.Context, f func(c *rawConn, partitions []int32) error) error {
-	var running errgroup.Group
-	for i := range min(rawConnections, o.Partitions) {
+	all := make([]*rawConn, 0, rawConnections)
+	defer func() {
+		for _, c := range all {
+			_ = c.Close() // nothing is under way, or an error says so
+		}
+	}()
+	for range min(rawConnections, o.Partitions) {
 		var dialer net.Dialer
 		nc, err := dialer.DialContext(ctx, "tcp", o.seeds()[0])
 		if err != nil {
-			return errors.Join(fmt.Errorf("connect: %w", err), running.Wait())
+			return fmt.Errorf("connect: %w", err)
 		}
-		c := &rawConn{Conn: nc, in: bufio.NewReaderSize(nc, headBuffer), discard: discarder(nc)}
+		all = append(all, &rawConn{Conn: nc, in: bufio.NewReaderSize(nc, headBuffer), discard: discarder(nc)})
+	}
+	running, inner := errgroup.WithContext(ctx)
+	for i, c := range all {
 		var mine []int32
 		for p := i; p < o.Partitions; p += rawConnections {
 			mine = append(mine, int32(p)) //nolint:gosec // a small number
 		}
 		running.Go(func() error {
-			defer func() { _ = c.Close() }() // nothing is under way, or an error says so
-			defer context.AfterFunc(ctx, func() { _ = c.Close() })()
-			if err := f(c, mine); err != nil {
-				return errors.Join(context.Cause(ctx), err)
-			}
-			return nil
+			defer context.AfterFunc(inner, func() { _ = c.Close() })()
+			return f(c, mine)
 		})
 	}
-	return running.Wait() //nolint:wrapcheck // says what it did
+	err := running.Wait()
+	if err != nil && ctx.Err() != nil {
+		return errors.Join(context.Cause(ctx), err)
+	}
+	return err //nolint:wrapcheck // says what it did
 }
 
 // rawOptions refuses what the raw client does not do.
