@@ -99,18 +99,22 @@ func (p *program) append(name logName, b record.Batch) (offset int64, code uint1
 	return offset, none, nil
 }
 
-// reserveStep is how much space a log reserves ahead, once it is as large as that. It
-// costs less than extending the file batch by batch.
-const reserveStep = 64 << 20
+// A log reserves space ahead: as much as it has already, but not more than reserveMost.
+// That costs less than extending the file batch by batch, and the broker does the same.
+const (
+	reserveFrom = 4 << 20
+	reserveMost = 64 << 20
+)
 
 // reserve makes space for n more bytes.
 func (l *log) reserve(n int64) {
-	if l.end.at < reserveStep || l.end.at+n <= l.reserved {
+	if l.end.at < reserveFrom || l.end.at+n <= l.reserved {
 		return
 	}
 	from := max(l.reserved, l.end.at)
-	l.reserved = from + reserveStep
-	_ = preallocate(l.file, from, reserveStep) // the write says if there is no space
+	step := min(l.end.at, reserveMost)
+	l.reserved = from + step
+	_ = preallocate(l.file, from, step) // the write says if there is no space
 }
 
 // part is a part of a log, which begins and ends with a batch.
