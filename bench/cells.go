@@ -18,6 +18,7 @@ const (
 // sizes is how much each cell does.
 type sizes struct {
 	records   int64         // of 1 KiB
+	raw       int64         // likewise, for the raw client
 	latency   time.Duration // of each latency cell
 	starts    int
 	idle      time.Duration // from the start until idle memory is read
@@ -29,19 +30,20 @@ type sizes struct {
 
 // groups returns all cells.
 func groups(quick bool) []group {
-	z := sizes{records: 1_250_000, latency: 12 * time.Second, starts: 5, idle: 5 * time.Second, conns: 1000, groups: 5000, partition: 10_000, gigabytes: 10}
+	z := sizes{records: 1_250_000, raw: 8_000_000, latency: 12 * time.Second, starts: 5, idle: 5 * time.Second, conns: 1000, groups: 5000, partition: 10_000, gigabytes: 10}
 	if quick {
-		z.records, z.latency, z.starts, z.idle = 500_000, 5*time.Second, 3, 3*time.Second
+		z.records, z.raw, z.latency, z.starts, z.idle = 500_000, 1_000_000, 5*time.Second, 3, 3*time.Second
 	}
 	return []group{
 		{name: "unwarmed", cells: []cell{{
 			name: "fresh", about: "as base, on a broker that has just been started", within: 3 * time.Minute,
 			run: func(ctx context.Context, s *session) (load.Result, error) {
-				return produceConsume(ctx, s, func(o *load.Options) { o.Records = z.records })
+				return realClient.produceConsume(ctx, s, func(o *load.Options) { o.Records = z.records })
 			},
 		}}},
 		{name: "throughput", warmUp: true, cells: throughputCells(z)},
 		{name: "latency", warmUp: true, cells: latencyCells(z)},
+		{name: "pinned", warmUp: true, pinned: true, cells: pinnedCells(z)},
 		{name: "small", cells: smallCells(z)},
 		{name: "many", heavy: true, cells: []cell{{
 			name: "partitions10000", about: "10,000 partitions: time to create, memory, restart, latency at 10,000 records/s", within: 6 * time.Minute,
@@ -59,7 +61,7 @@ func groups(quick bool) []group {
 func throughputCells(z sizes) []cell {
 	variant := func(name, about string, records int64, vary func(*load.Options)) cell {
 		return cell{name: name, about: "produce and consume: " + about, within: 3 * time.Minute, run: func(ctx context.Context, s *session) (load.Result, error) {
-			return produceConsume(ctx, s, func(o *load.Options) {
+			return realClient.produceConsume(ctx, s, func(o *load.Options) {
 				o.Records = records
 				vary(o)
 			})
@@ -77,18 +79,26 @@ func throughputCells(z sizes) []cell {
 			return javaTools(ctx, s, max(z.records, 1_000_000))
 		}},
 		{name: "cold", about: "consume what the page cache has forgotten", within: 3 * time.Minute, run: func(ctx context.Context, s *session) (load.Result, error) {
-			return consumeCold(ctx, s, z.records)
+			return realClient.consumeCold(ctx, s, z.records)
 		}},
 	}
 }
 
+// client is the modes of load that make one client.
+type client struct{ produce, consume string }
+
+var (
+	realClient = client{produce: "produce", consume: "consume"} // franz-go
+	rawClient  = client{produce: "raw-produce", consume: "raw-consume"}
+)
+
 // produceConsume produces to a new topic, then reads it from the page cache.
-func produceConsume(ctx context.Context, s *session, vary func(*load.Options)) (load.Result, error) {
+func (c client) produceConsume(ctx context.Context, s *session, vary func(*load.Options)) (load.Result, error) {
 	b, err := s.ready(ctx)
 	if err != nil {
 		return nil, err
 	}
-	o := s.options("produce")
+	o := s.options(c.produce)
 	vary(&o)
 	all := load.Result{}
 	produced, err := s.load(ctx, o)
@@ -99,28 +109,39 @@ func produceConsume(ctx context.Context, s *session, vary func(*load.Options)) (
 	if err := proc.Sync(b.Dir()); err != nil {
 		return nil, err //nolint:wrapcheck // says what it did
 	}
-	o.Mode = "consume"
+	o.Mode = c.consume
 	consumed, err := s.load(ctx, o)
 	prefixed(all, consumePrefix, consumed)
+	if err == nil {
+		err = s.bySendfile(ctx, o, all, s.load)
+	}
 	return all, err
 }
 
-// consumeCold produces, writes everything to the disk, drops it from the page
-// cache, and then reads.
-func consumeCold(ctx context.Context, s *session, records int64) (load.Result, error) {
-	b, err := s.ready(ctx)
-	if err != nil {
+// consumeCold produces, and then reads what the page cache has forgotten.
+func (c client) consumeCold(ctx context.Context, s *session, records int64) (load.Result, error) {
+	if _, err := s.ready(ctx); err != nil {
 		return nil, err
 	}
-	o := s.options("produce")
+	o := s.options(c.produce)
 	o.Records = records
 	if _, err := s.load(ctx, o); err != nil {
 		return nil, err
 	}
-	if err := proc.Evict(b.Dir()); err != nil {
+	o.Mode = c.consume
+	consumed, err := s.loadCold(ctx, o)
+	if err == nil {
+		err = s.bySendfile(ctx, o, consumed, s.loadCold)
+	}
+	return consumed, err
+}
+
+// loadCold writes everything to the disk, drops it from the page cache, and then runs
+// a load that reads.
+func (s *session) loadCold(ctx context.Context, o load.Options) (load.Result, error) {
+	if err := proc.Evict(s.broker.Dir()); err != nil {
 		return nil, err //nolint:wrapcheck // says what it did
 	}
-	o.Mode = "consume"
 	consumed, err := s.load(ctx, o)
 	if err == nil && consumed[load.DiskRead] < consumed[load.MB]/2 {
 		err = fmt.Errorf("only %.0f of %.0f MB were read from the disk", consumed[load.DiskRead], consumed[load.MB])

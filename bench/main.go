@@ -19,6 +19,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/botehq/bote/bench/bare"
 	"github.com/botehq/bote/bench/broker"
 	"github.com/botehq/bote/bench/load"
 	"github.com/botehq/bote/bench/proc"
@@ -27,15 +28,19 @@ import (
 
 const usage = `Usage: go run ./bench [flags]
        go run ./bench load [flags]      the client alone, against any broker; load -h has its flags
+       go run ./bench bare [flags]      the bare program alone, for load -mode raw-produce and raw-consume
 
 Measures Apache Kafka and bote on this machine, one broker at a time, each with a
 fresh data directory, several rounds in turn, and writes table.md and result.json.
+In the group pinned, broker and client have a core each, and a bare program in the
+broker's place shows what the kernel alone costs.
 Needs Linux, Go, 30 GB of free disk; for Kafka also Java 17, and Maven once.
-All of it takes about 40 minutes on two cores, -quick less than 8.
+All of it takes about 50 minutes on two cores, -quick less than 10.
 
   go run ./bench -quick                                 a first look
   go run ./bench -only partitions1000 -brokers bote     one cell, without Kafka
   go run ./bench -only 'e2e*,base' -rounds 5            some cells, more rounds
+  go run ./bench -only pinned                           a core each, beside the bare program
   go run ./bench -docs docs/performance.md              everything, into the documentation
 
 Flags:
@@ -84,6 +89,9 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 	if len(args) > 0 && args[0] == "load" {
 		return load.Main(ctx, args[1:], out, errOut)
 	}
+	if len(args) > 0 && args[0] == "bare" {
+		return bare.Main(ctx, args[1:], errOut)
+	}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(errOut)
 	flags.Usage = func() {
@@ -120,7 +128,7 @@ func (o *options) measure(ctx context.Context, out, errOut io.Writer) error {
 	if o.list {
 		for _, g := range plan {
 			for _, c := range g.cells {
-				_, _ = fmt.Fprintf(out, "%-12s %-16s %s\n", g.name, c.name, c.about)
+				_, _ = fmt.Fprintf(out, "%-12s %-20s %s\n", g.name, c.name, c.about)
 			}
 		}
 		return nil
@@ -137,7 +145,7 @@ func (o *options) measure(ctx context.Context, out, errOut io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("find this program: %w", err)
 	}
-	data, columns, err := o.columns(ctx, work)
+	data, columns, err := o.columns(ctx, work, self)
 	if err != nil {
 		return err
 	}
@@ -152,8 +160,8 @@ func (o *options) measure(ctx context.Context, out, errOut io.Writer) error {
 }
 
 // columns makes the brokers that were asked for, and a report with a column for
-// each.
-func (o *options) columns(ctx context.Context, work string) (*report.Data, []column, error) {
+// each. This program is also the bare program.
+func (o *options) columns(ctx context.Context, work, self string) (*report.Data, []column, error) {
 	data := &report.Data{Began: time.Now().UTC().Truncate(time.Second), Machine: proc.Describe(work), Quick: o.quick, Versions: map[string]string{"bote": broker.Revision(ctx)}}
 	binary := o.bote
 	var columns []column
@@ -166,6 +174,14 @@ func (o *options) columns(ctx context.Context, work string) (*report.Data, []col
 			}
 			data.Versions[kafka] = k.Version()
 			columns = append(columns, column{name: kafka, title: "Kafka " + k.Version(), kind: k})
+			continue
+		case "bare", bareOS, bareCommit:
+			if name != bareCommit {
+				columns = append(columns, column{name: bareOS, title: "bare program", kind: broker.Bare{Binary: self}})
+			}
+			if name != bareOS {
+				columns = append(columns, column{name: bareCommit, title: "bare program, syncs", kind: broker.Bare{Binary: self, Sync: true}})
+			}
 			continue
 		case "bote", boteOS, boteCommit:
 		default:

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/botehq/bote/bench/broker"
 )
 
 // names returns the names of the cells of groups.
@@ -29,6 +31,7 @@ func TestSelected(t *testing.T) {
 		"small,start":          {"start", "connections", "groups"},
 		"large":                {"recovery"},
 		"partitions10000,base": {"base", "partitions10000"},
+		"pinned":               {"pinned-raw", "pinned-partitions100", "pinned-cold", "pinned-e2e2000"},
 	} {
 		some, err := selected(groups(true), only, true, true)
 		require.NoError(t, err)
@@ -69,6 +72,26 @@ func TestRowsAndCells(t *testing.T) {
 		delete(shown, name)
 	}
 	require.Empty(t, shown)
+}
+
+// TestCellsOfTheBareProgram: it is measured only where the raw client alone is used.
+func TestCellsOfTheBareProgram(t *testing.T) {
+	t.Parallel()
+	var of []group
+	for _, g := range groups(false) {
+		require.Equal(t, g, g.of(column{kind: broker.Kafka{}}))
+		of = append(of, g.of(column{kind: broker.Bare{}}))
+	}
+	require.Equal(t, []string{"pinned-raw", "pinned-partitions100", "pinned-cold"}, names(of))
+}
+
+func TestFirstTwo(t *testing.T) {
+	t.Parallel()
+	b, c, err := firstTwo([]int{3, 5, 6})
+	require.NoError(t, err)
+	require.Equal(t, []int{3, 5}, []int{b, c})
+	_, _, err = firstTwo([]int{3})
+	require.ErrorContains(t, err, "but there are 1")
 }
 
 func TestRatesOfKafkasTools(t *testing.T) {

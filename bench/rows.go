@@ -22,6 +22,7 @@ func under(limit float64) []report.Target {
 func sections() []report.Section {
 	return []report.Section{
 		{Title: "Produce and consume", Note: "MB/s of values (10^6 bytes); CPU seconds of the broker per 10^9 bytes; memory of the broker in MB of 2^20 bytes. One Go client, but for the rows of Kafka's own tools.", Rows: throughputRows()},
+		{Title: "A core for the broker, another for the client", Note: pinnedNote, Rows: pinnedRows()},
 		{Title: "Latency", Note: "Milliseconds. End to end is from the call to send until a consumer has the record; with many partitions it is until the broker has answered. Cores is the broker's CPU time per second.", Rows: latencyRows()},
 		{Title: "Start, memory, many small things", Rows: manyRows()},
 		{Title: "Recovery", Note: "10 GB in 100 partitions of the page cache, after kill -9.", Rows: []report.Row{
@@ -51,6 +52,7 @@ func throughputRows() []report.Row {
 		{Cell: "base", Value: consumePrefix + load.MBPerS, Label: "consume it from the page cache, MB/s", Targets: consumeRate},
 		{Cell: "base", Value: consumePrefix + load.CPUPerGB, Label: "— CPU s/GB", Targets: consumeCPU},
 	}
+	peak := map[string][]report.Target{"partitions100": under(80)}
 	for _, v := range []struct{ cell, label string }{
 		{"size100", "100 B"},
 		{"size10k", "10 KiB"},
@@ -64,7 +66,7 @@ func throughputRows() []report.Row {
 			rows,
 			report.Row{Cell: v.cell, Value: producePrefix + load.MBPerS, Label: "produce, " + v.label + ", MB/s"},
 			report.Row{Cell: v.cell, Value: producePrefix + load.CPUPerGB, Label: "— CPU s/GB"},
-			report.Row{Cell: v.cell, Value: producePrefix + load.Peak, Label: "— peak memory, MB"},
+			report.Row{Cell: v.cell, Value: producePrefix + load.Peak, Label: "— peak memory, MB", Targets: peak[v.cell]},
 			report.Row{Cell: v.cell, Value: consumePrefix + load.MBPerS, Label: "consume, " + v.label + ", MB/s"},
 			report.Row{Cell: v.cell, Value: consumePrefix + load.CPUPerGB, Label: "— CPU s/GB"},
 		)
@@ -74,6 +76,42 @@ func throughputRows() []report.Row {
 		report.Row{Cell: "cold", Value: load.MBPerS, Label: "consume from the disk, MB/s"},
 		report.Row{Cell: "cold", Value: load.CPUPerGB, Label: "— CPU s/GB"},
 	)
+}
+
+const pinnedNote = "The units are those above. The raw client sends requests that it made before, and throws away what it fetches; end to end is measured with the usual client. " +
+	"The bare program is no broker: it reads the same bytes from the socket, checks them, and writes them to files and back. It shows what the kernel costs."
+
+func pinnedRows() []report.Row {
+	produceRate := []report.Target{least(boteOS, 4), least(boteCommit, 3)}
+	produceCPU := []report.Target{most(boteOS, 0.22), most(boteCommit, 0.25)}
+	consumeRate := []report.Target{least(boteOS, 1.2), least(boteCommit, 1.2)}
+	consumeCPU := []report.Target{most(boteOS, 0.8), most(boteCommit, 0.8)}
+	return []report.Row{
+		{Cell: "pinned-raw", Value: producePrefix + load.MBPerS, Label: "produce 1 KiB, 6 partitions, acks=all, MB/s", Targets: produceRate},
+		{Cell: "pinned-raw", Value: producePrefix + load.CPUPerGB, Label: "— CPU s/GB", Targets: produceCPU},
+		{Cell: "pinned-raw", Value: producePrefix + load.Cores, Label: "— cores"},
+		{Cell: "pinned-raw", Value: producePrefix + load.Peak, Label: "— peak memory, MB"},
+		{Cell: "pinned-raw", Value: consumePrefix + load.MBPerS, Label: "consume it from the page cache, MB/s", Targets: consumeRate},
+		{Cell: "pinned-raw", Value: consumePrefix + load.CPUPerGB, Label: "— CPU s/GB", Targets: consumeCPU},
+		{Cell: "pinned-raw", Value: consumePrefix + load.Cores, Label: "— cores"},
+		{Cell: "pinned-raw", Value: sendfilePrefix + load.MBPerS, Label: "the same by sendfile, MB/s"},
+		{Cell: "pinned-raw", Value: sendfilePrefix + load.CPUPerGB, Label: "— CPU s/GB"},
+		{Cell: "pinned-partitions100", Value: producePrefix + load.MBPerS, Label: "produce, 100 partitions, MB/s"},
+		{Cell: "pinned-partitions100", Value: producePrefix + load.CPUPerGB, Label: "— CPU s/GB"},
+		{Cell: "pinned-partitions100", Value: producePrefix + load.Peak, Label: "— peak memory, MB"},
+		{Cell: "pinned-partitions100", Value: consumePrefix + load.MBPerS, Label: "consume, 100 partitions, MB/s"},
+		{Cell: "pinned-partitions100", Value: consumePrefix + load.CPUPerGB, Label: "— CPU s/GB"},
+		{Cell: "pinned-partitions100", Value: sendfilePrefix + load.MBPerS, Label: "the same by sendfile, MB/s"},
+		{Cell: "pinned-partitions100", Value: sendfilePrefix + load.CPUPerGB, Label: "— CPU s/GB"},
+		{Cell: "pinned-cold", Value: load.MBPerS, Label: "consume from the disk, MB/s", Targets: []report.Target{least(boteOS, 1.1), least(boteCommit, 1.1)}},
+		{Cell: "pinned-cold", Value: load.CPUPerGB, Label: "— CPU s/GB", Targets: []report.Target{most(boteOS, 1), most(boteCommit, 1)}},
+		{Cell: "pinned-cold", Value: sendfilePrefix + load.MBPerS, Label: "the same by sendfile, MB/s"},
+		{Cell: "pinned-cold", Value: sendfilePrefix + load.CPUPerGB, Label: "— CPU s/GB"},
+		{Cell: "pinned-e2e2000", Value: load.P50, Label: "end to end, 2,000/s, p50, ms", Targets: []report.Target{most(boteCommit, 1)}},
+		{Cell: "pinned-e2e2000", Value: load.P99, Label: "— p99, ms"},
+		{Cell: "pinned-e2e2000", Value: load.P999, Label: "— p99.9, ms"},
+		{Cell: "pinned-e2e2000", Value: load.Cores, Label: "— cores", Targets: []report.Target{most(boteCommit, 0.25)}},
+	}
 }
 
 func latencyRows() []report.Row {
@@ -102,7 +140,7 @@ func manyRows() []report.Row {
 		{Cell: "start", Value: answeredMS, Label: "empty directory, exec to first answer, ms", Targets: under(50)},
 		{Cell: "start", Value: idleMB, Label: "memory when idle, MB", Targets: under(25)},
 		{Cell: "connections", Value: load.GrowthMB, Label: "1,000 idle connections, MB more", Targets: under(30)},
-		{Cell: "connections", Value: load.Growth, Label: "— KB each"},
+		{Cell: "connections", Value: load.Growth, Label: "— KB each", Targets: under(6)},
 		{Cell: "groups", Value: load.Seconds, Label: "5,000 groups join and commit, s"},
 		{Cell: "groups", Value: load.Growth, Label: "— KB each"},
 		{Cell: "partitions10000", Value: createS, Label: "10,000 partitions, time to create, s"},

@@ -26,18 +26,28 @@ const (
 	kafka      = "kafka"
 	boteOS     = "bote-os"
 	boteCommit = "bote-commit"
+	bareOS     = "bare-os"
+	bareCommit = "bare-commit"
 )
 
-// column is a broker that is measured.
+// column is a broker that is measured, or the bare program.
 type column struct {
 	name, title string
 	kind        broker.Kind
+}
+
+// bare reports whether the column is the bare program, which can answer the raw client
+// only.
+func (c column) bare() bool {
+	_, ok := c.kind.(broker.Bare)
+	return ok
 }
 
 // cell is one measurement of one broker.
 type cell struct {
 	name, about string
 	within      time.Duration // the cell fails if it takes longer
+	raw         bool          // it uses the raw client only, so the bare program is measured too
 	run         func(ctx context.Context, s *session) (load.Result, error)
 }
 
@@ -47,7 +57,16 @@ type group struct {
 	name   string
 	heavy  bool // measured in one round only, and in a quick pass only if asked for
 	warmUp bool
+	pinned bool // the broker has one core, and the client another
 	cells  []cell
+}
+
+// of returns the group with only those cells that can be measured on a column.
+func (g group) of(c column) group {
+	if c.bare() {
+		g.cells = slices.DeleteFunc(slices.Clone(g.cells), func(c cell) bool { return !c.raw })
+	}
+	return g
 }
 
 // selected returns, in their order, the cells whose name or whose group's name
@@ -111,6 +130,10 @@ func (r *runner) run(ctx context.Context, groups []group) error {
 				continue
 			}
 			for _, c := range r.columns {
+				g := g.of(c)
+				if len(g.cells) == 0 {
+					continue
+				}
 				r.remark("round %d, %s, %s", round+1, g.name, c.title)
 				if err := r.measure(ctx, g, c); err != nil {
 					return err
@@ -127,7 +150,7 @@ func (r *runner) run(ctx context.Context, groups []group) error {
 // measure measures the cells of a group on one broker. A cell that fails is
 // reported as failed, and the next one gets a fresh broker.
 func (r *runner) measure(ctx context.Context, g group, c column) error {
-	s := &session{runner: r, column: c, warmUp: g.warmUp}
+	s := &session{runner: r, column: c, warmUp: g.warmUp, pinned: g.pinned}
 	defer s.remove()
 	for _, cell := range g.cells {
 		began := time.Now()
@@ -137,11 +160,11 @@ func (r *runner) measure(ctx context.Context, g group, c column) error {
 		}
 		r.data.Add(cell.name, c.name, result, err)
 		if err != nil {
-			r.remark("  %-16s failed: %s", cell.name, err)
+			r.remark("  %-20s failed: %s", cell.name, err)
 			s.remove()
 			continue
 		}
-		r.remark("  %-16s %5.1f s  %s", cell.name, time.Since(began).Seconds(), report.Summary(cell.name, result, sections()))
+		r.remark("  %-20s %5.1f s  %s", cell.name, time.Since(began).Seconds(), report.Summary(cell.name, result, sections()))
 	}
 	return nil
 }
@@ -155,6 +178,7 @@ type session struct {
 	*runner
 	column column
 	warmUp bool
+	pinned bool
 
 	broker *broker.Broker // nil before it is needed
 	topics int            // count so far, for their names
@@ -172,8 +196,35 @@ func (s *session) measure(ctx context.Context, c cell) (load.Result, error) {
 
 // fresh prepares another broker of the column.
 func (s *session) fresh(ctx context.Context) (*broker.Broker, error) {
+	var core int
+	if s.pinned {
+		var err error
+		if core, _, err = twoCores(); err != nil {
+			return nil, err
+		}
+	}
 	s.sessions++
-	return broker.New(ctx, s.column.kind, filepath.Join(s.work, fmt.Sprintf("%s-%d", s.column.name, s.sessions))) //nolint:wrapcheck // says what it did
+	b, err := broker.New(ctx, s.column.kind, filepath.Join(s.work, fmt.Sprintf("%s-%d", s.column.name, s.sessions)))
+	if err == nil && s.pinned {
+		b.Pin(core)
+	}
+	return b, err //nolint:wrapcheck // says what it did
+}
+
+// twoCores returns the core of the broker and the core of the client.
+func twoCores() (broker, client int, err error) {
+	cores, err := proc.Cores()
+	if err != nil {
+		return 0, 0, err //nolint:wrapcheck // says what it did
+	}
+	return firstTwo(cores)
+}
+
+func firstTwo(cores []int) (broker, client int, err error) {
+	if len(cores) < 2 {
+		return 0, 0, fmt.Errorf("broker and client need a core each, but there are %d", len(cores))
+	}
+	return cores[0], cores[1], nil
 }
 
 // ready returns the session's broker, started and at rest: warmed up if need be,
@@ -208,6 +259,14 @@ func (s *session) warm(ctx context.Context) error {
 	if !s.warmUp {
 		return nil
 	}
+	if s.pinned {
+		if err := s.warmRaw(ctx); err != nil {
+			return err
+		}
+	}
+	if s.column.bare() {
+		return nil
+	}
 	o := s.options("produce")
 	o.Records = 300_000
 	if _, err := s.load(ctx, o); err != nil {
@@ -223,21 +282,23 @@ func (s *session) warm(ctx context.Context) error {
 	return err
 }
 
-// options returns the options of a load on a new topic of the session's broker.
+// options returns the options of a load on a new topic of the session's broker. The
+// bare program makes topics by itself.
 func (s *session) options(mode string) load.Options {
 	s.topics++
 	o := load.Defaults()
 	o.Mode, o.Bootstrap, o.PID = mode, s.broker.Address(), s.broker.PID()
 	o.Topic = fmt.Sprintf("bench-%d", s.topics)
+	o.Fresh = !s.column.bare()
 	return o
 }
 
-// load runs a load in its own process.
+// load runs a load in its own process, and on its own core if the session is pinned.
 func (s *session) load(ctx context.Context, o load.Options) (load.Result, error) {
 	var out, remarks bytes.Buffer
 	command := exec.CommandContext(ctx, s.self, append([]string{"load"}, o.Args()...)...) //nolint:gosec // this program
 	command.Stdout, command.Stderr = &out, &remarks
-	if err := command.Run(); err != nil {
+	if err := s.runClient(command); err != nil {
 		return nil, fmt.Errorf("load %s: %w: %s", o.Mode, err, strings.TrimSpace(remarks.String()))
 	}
 	var result load.Result
@@ -245,6 +306,20 @@ func (s *session) load(ctx context.Context, o load.Options) (load.Result, error)
 		return nil, fmt.Errorf("load %s: %w", o.Mode, err)
 	}
 	return result, nil
+}
+
+func (s *session) runClient(command *exec.Cmd) error {
+	if !s.pinned {
+		return command.Run() //nolint:wrapcheck // the caller says what it was
+	}
+	_, core, err := twoCores()
+	if err != nil {
+		return err
+	}
+	if err := proc.StartOn(command, core); err != nil {
+		return err //nolint:wrapcheck // the caller says what it was
+	}
+	return command.Wait() //nolint:wrapcheck // likewise
 }
 
 // remove ends the broker and removes its data; the next cell gets a new broker.

@@ -1,5 +1,6 @@
 // Package broker starts and stops the brokers that are measured, Apache Kafka and bote,
-// each with its own data directory, and measures how long they take to answer.
+// and the bare program beside them. Each has its own data directory and, if that is
+// wanted, its own core. It measures how long they take to answer.
 //
 // It owns their settings and Kafka's installation. It does not put load on them.
 package broker
@@ -18,7 +19,10 @@ import (
 	"time"
 
 	"github.com/botehq/bote/bench/load"
+	"github.com/botehq/bote/bench/proc"
 )
+
+const host = "127.0.0.1"
 
 const (
 	answerWithin = 3 * time.Minute  // from exec to the first answer
@@ -40,10 +44,13 @@ type Broker struct {
 	kind Kind
 	dir  string
 	port int
+	core int // anyCore, or where the process runs
 
 	process *exec.Cmd
 	ended   chan struct{} // closed when the process has ended
 }
+
+const anyCore = -1
 
 // New prepares a directory, which must not exist yet, for a broker of a kind.
 func New(ctx context.Context, kind Kind, dir string) (*Broker, error) {
@@ -57,11 +64,19 @@ func New(ctx context.Context, kind Kind, dir string) (*Broker, error) {
 	if err := kind.Prepare(ctx, dir, port); err != nil {
 		return nil, fmt.Errorf("prepare broker: %w", err)
 	}
-	return &Broker{kind: kind, dir: dir, port: port}, nil
+	return &Broker{kind: kind, dir: dir, port: port, core: anyCore}, nil
 }
 
+// Pin restricts the processes that are started from now on to one core.
+func (b *Broker) Pin(core int) { b.core = core }
+
 // Address returns where the broker listens.
-func (b *Broker) Address() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(b.port)) }
+func (b *Broker) Address() string { return address(b.port) }
+
+// SecondAddress returns the address with the next port, whose use depends on the kind.
+func (b *Broker) SecondAddress() string { return address(b.port + 1) }
+
+func address(port int) string { return net.JoinHostPort(host, strconv.Itoa(port)) }
 
 // PID returns the ID of the process that was started last.
 func (b *Broker) PID() int { return b.process.Process.Pid }
@@ -80,7 +95,7 @@ func (b *Broker) Start(ctx context.Context) (time.Duration, error) {
 	b.process = b.kind.Command(b.dir, b.port)
 	b.process.Stdout, b.process.Stderr = log, log
 	began := time.Now()
-	if err := b.process.Start(); err != nil {
+	if err := b.exec(); err != nil {
 		b.process = nil
 		return 0, fmt.Errorf("start broker: %w", err)
 	}
@@ -95,6 +110,14 @@ func (b *Broker) Start(ctx context.Context) (time.Duration, error) {
 		return 0, fmt.Errorf("start broker: %w: %s", err, b.lastWords())
 	}
 	return time.Since(began), nil
+}
+
+// exec starts the process, on its core.
+func (b *Broker) exec() error {
+	if b.core == anyCore {
+		return b.process.Start() //nolint:wrapcheck // the caller says what it starts
+	}
+	return proc.StartOn(b.process, b.core) //nolint:wrapcheck // likewise
 }
 
 // waitAnswer waits until a request has been answered.

@@ -69,12 +69,12 @@ type Options struct {
 
 // AddFlags declares a flag for each option.
 func (o *Options) AddFlags(f *flag.FlagSet) {
-	f.StringVar(&o.Mode, "mode", "produce", "produce, consume, e2e, partitions, connections or groups")
+	f.StringVar(&o.Mode, "mode", "produce", "produce, consume, raw-produce, raw-consume, e2e, partitions, connections or groups. The raw modes send requests made beforehand and throw away what they fetch; the cluster must have one broker")
 	f.StringVar(&o.Bootstrap, "bootstrap", "127.0.0.1:9092", "`host:port` of the broker")
 	f.StringVar(&o.Topic, "topic", "load", "topic")
 	f.IntVar(&o.Topics, "topics", 1, "partitions: this many topics, TOPIC-0 and so on if more than one")
 	f.IntVar(&o.Partitions, "partitions", 6, "partitions of a topic")
-	f.Int64Var(&o.Records, "records", 1_000_000, "produce, consume: how many records")
+	f.Int64Var(&o.Records, "records", 1_000_000, "produce, consume, and the raw modes: how many records")
 	f.IntVar(&o.Size, "size", 1024, "bytes of a value")
 	f.StringVar(&o.Acks, "acks", "all", "all or 1")
 	f.StringVar(&o.Compression, "compression", "none", "none, lz4, zstd, snappy or gzip")
@@ -131,7 +131,7 @@ func Main(ctx context.Context, args []string, out, errOut io.Writer) int {
 // Run runs one load.
 func Run(ctx context.Context, o Options) (Result, error) {
 	modes := map[string]func(context.Context, *Options) (Result, error){
-		"produce": produce, "consume": consume, "e2e": endToEnd, "partitions": partitions, "connections": connections, "groups": groups,
+		"produce": produce, "consume": consume, "raw-produce": rawProduce, "raw-consume": rawConsume, "e2e": endToEnd, "partitions": partitions, "connections": connections, "groups": groups,
 	}
 	run, ok := modes[o.Mode]
 	if !ok {

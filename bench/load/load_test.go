@@ -4,15 +4,18 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 
 	"github.com/botehq/bote/bench/load"
+	"github.com/botehq/bote/botetest"
 )
 
 // small returns options for a load on a fake broker, measured as if the broker were
@@ -47,6 +50,84 @@ func TestProduceThenConsume(t *testing.T) {
 		require.NoError(t, err)
 		require.EqualValues(t, 3000, served)
 	}
+}
+
+// raw returns options for the raw client on a broker of its own, which is bote.
+func raw(t *testing.T) load.Options {
+	t.Helper()
+	o := load.Defaults()
+	o.Bootstrap, o.PID = botetest.New(t).Addr(), os.Getpid()
+	o.Mode, o.Records, o.Partitions = "raw-produce", 3001, 3
+	return o
+}
+
+// TestRawProduceThenConsume: other clients can read what the raw client sent, and it
+// can read what they sent, on every broker.
+func TestRawProduceThenConsume(t *testing.T) {
+	t.Parallel()
+	fake := small(t, "raw-produce")
+	own := raw(t)
+	unequal, single, none := own, own, own
+	unequal.Batch, unequal.Partitions = 10_000, 7
+	single.Partitions, single.Acks, single.Size = 1, "1", 100
+	none.Records = 2 // a partition stays empty
+	for name, o := range map[string]load.Options{"fake": fake, "own": own, "unequal": unequal, "single": single, "none": none} {
+		o.Topic = name
+		want := float64(o.Records)
+		for _, produce := range []string{"raw-produce", "produce"} {
+			o.Mode = produce
+			r, err := load.Run(t.Context(), o)
+			require.NoError(t, err, name)
+			require.InDelta(t, want, r[load.Records], 0)
+			served, err := load.Served(t.Context(), o)
+			require.NoError(t, err)
+			require.Equal(t, o.Records, served)
+			for _, consume := range []string{"raw-consume", "consume"} {
+				o.Mode = consume
+				r, err := load.Run(t.Context(), o)
+				require.NoError(t, err, "%s: %s after %s", name, consume, produce)
+				require.InDelta(t, want, r[load.Records], 0)
+				require.InDelta(t, want*float64(o.Size)/1e6, r[load.MB], 0.0001)
+			}
+		}
+	}
+}
+
+// TestRawProduceFails: every error in an answer ends the load.
+func TestRawProduceFails(t *testing.T) {
+	t.Parallel()
+	o := raw(t)
+	o.Fresh = false
+	_, err := load.Run(t.Context(), o)
+	require.ErrorIs(t, err, kerr.UnknownTopicOrPartition)
+	o.Fresh, o.Batch, o.Size = true, 2<<20, 2000
+	_, err = load.Run(t.Context(), o)
+	require.ErrorIs(t, err, kerr.MessageTooLarge)
+	o.Batch, o.Compression = 10_000, "lz4"
+	_, err = load.Run(t.Context(), o)
+	require.ErrorContains(t, err, "does not compress")
+	o.Compression, o.Bootstrap = "none", "127.0.0.1:1"
+	o.Fresh = false
+	_, err = load.Run(t.Context(), o)
+	require.ErrorContains(t, err, "connect")
+}
+
+// TestRawConsumeFails: records that are missing or too many end the load with an
+// error, and so does every error in an answer.
+func TestRawConsumeFails(t *testing.T) {
+	t.Parallel()
+	o := raw(t)
+	_, err := load.Run(t.Context(), o)
+	require.NoError(t, err)
+	o.Mode = "raw-consume"
+	for _, wrong := range []int64{3000, 3002} {
+		o.Records = wrong
+		_, err = load.Run(t.Context(), o)
+		require.ErrorContains(t, err, fmt.Sprintf("the topic has 3001 records instead of %d", wrong))
+	}
+	o.Records, o.Partitions = 3001, 4
+	_, err = load.Run(t.Context(), o)
+	require.ErrorIs(t, err, kerr.UnknownTopicOrPartition)
 }
 
 func TestLatencies(t *testing.T) {

@@ -1,10 +1,9 @@
 // Package proc reads what the kernel knows about a process and the machine: CPU
 // time, memory, bytes read from disk, and the description of the machine. It also
-// does the two things that a measurement of a cold disk needs: write everything to
-// the disk, and make the page cache forget it.
+// does what measurements need of the kernel: write everything to the disk, make the
+// page cache forget it, and start a process on one core.
 //
-// It starts and ends no process. It reads /proc, so it works only on Linux;
-// elsewhere its functions return errors.
+// It reads /proc, so it works only on Linux; elsewhere its functions return errors.
 package proc
 
 import (

@@ -20,7 +20,7 @@ func measured() *report.Data {
 	d := &report.Data{
 		Began: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Took: 90 * time.Second, Versions: map[string]string{"kafka": "4.2.0"},
 		Machine: proc.Machine{Cores: 2, Processor: "a processor", MemoryGB: 8, System: "linux/amd64", Kernel: "6.1", FileSystem: "ext4", Load: 0.25},
-		Columns: []report.Column{{Name: "kafka", Title: "Kafka"}, {Name: "bote-os", Title: "bote"}},
+		Columns: []report.Column{{Name: "kafka", Title: "Kafka"}, {Name: "bote-os", Title: "bote"}, {Name: "none", Title: "in no table"}},
 	}
 	for _, rate := range []float64{210, 190, 1234.4} {
 		d.Add("base", "kafka", map[string]float64{"rate": rate, "cpu": 4}, nil)

@@ -65,15 +65,16 @@ func short(column string) string {
 	return column
 }
 
-// Markdown writes the tables. Rows without any value are left out, and so are
-// sections without rows.
+// Markdown writes the tables. Rows without any value are left out, and so are a
+// section's columns without any value, and sections without rows.
 func Markdown(out io.Writer, d *Data, sections []Section) error {
 	var b strings.Builder
 	heading(&b, d)
 	for _, s := range sections {
+		columns := s.columns(d)
 		var rows strings.Builder
 		for _, row := range s.Rows {
-			line(&rows, d, row)
+			line(&rows, d, columns, row)
 		}
 		if rows.Len() == 0 {
 			continue
@@ -83,10 +84,10 @@ func Markdown(out io.Writer, d *Data, sections []Section) error {
 			fmt.Fprintf(&b, "%s\n\n", s.Note)
 		}
 		b.WriteString("| |")
-		for _, c := range d.Columns {
+		for _, c := range columns {
 			fmt.Fprintf(&b, " %s |", c.Title)
 		}
-		b.WriteString(" target |\n|---|" + strings.Repeat("---|", len(d.Columns)+1) + "\n" + rows.String())
+		b.WriteString(" target |\n|---|" + strings.Repeat("---|", len(columns)+1) + "\n" + rows.String())
 	}
 	failures(&b, d)
 	if _, err := io.WriteString(out, b.String()); err != nil {
@@ -108,15 +109,28 @@ func heading(b *strings.Builder, d *Data) {
 	b.WriteString(" Numbers are medians, with the least and the greatest of several rounds.\n")
 }
 
-func line(b *strings.Builder, d *Data, row Row) {
-	texts := make([]string, 0, len(d.Columns))
+// columns returns the columns that have something in the section.
+func (s Section) columns(d *Data) []Column {
+	return slices.DeleteFunc(slices.Clone(d.Columns), func(c Column) bool {
+		return !slices.ContainsFunc(s.Rows, func(row Row) bool { return d.text(row, c) != "" })
+	})
+}
+
+// text returns what a row shows in a column.
+func (d *Data) text(row Row, c Column) string {
+	text := d.values(row.Cell, c.Name, row.Value).text()
+	if n, _ := d.failed(row.Cell, c.Name); text == "" && n > 0 {
+		return "failed"
+	}
+	return text
+}
+
+func line(b *strings.Builder, d *Data, columns []Column, row Row) {
+	texts := make([]string, 0, len(columns))
 	some := false
-	for _, c := range d.Columns {
-		text := d.values(row.Cell, c.Name, row.Value).text()
+	for _, c := range columns {
+		text := d.text(row, c)
 		some = some || text != ""
-		if n, _ := d.failed(row.Cell, c.Name); text == "" && n > 0 {
-			text, some = "failed", true
-		}
 		texts = append(texts, text)
 	}
 	if !some {
