@@ -265,6 +265,35 @@ func TestLag(t *testing.T) {
 	}, 10*time.Second, time.Millisecond)
 }
 
+// PauseNow holds back records that are already fetched. Resume of a partition does not
+// end a pause of all partitions, and no event says that it does.
+func TestPauseNowHoldsTheQueue(t *testing.T) {
+	h := deliverytest.New(t)
+	var c calls
+	var k kinds
+	var l *delivery.Listener
+	l = listen(t, h, "g", func(_ context.Context, m *message) error {
+		if c.add(m.Value) == 1 && m.Value == "a" {
+			l.PauseNow()
+		}
+		return nil
+	}, k.option())
+	_, err := topic.SendBatch(t.Context(), h.Client(), []delivery.Outgoing[string]{{Value: "a"}, {Value: "b"}, {Value: "c"}})
+	require.NoError(t, err)
+	h.Settle()
+	require.Equal(t, []string{"a"}, c.list())
+	require.Equal(t, 2, l.Snapshot()[0].Queued)
+	l.Resume(delivery.TP{Topic: "m"})
+	h.Settle()
+	require.Equal(t, []string{"a"}, c.list())
+	require.Equal(t, []string{"user", "user-now"}, l.Snapshot()[0].Paused)
+	require.Empty(t, k.of(delivery.EventResumed))
+	l.Resume()
+	h.Settle()
+	require.Equal(t, []string{"a", "b", "c"}, c.list())
+	require.Len(t, k.of(delivery.EventResumed), 1)
+}
+
 // OldestDue is about the retry that has been due for the longest time, whether it was
 // handed out, or waits behind records that are due later.
 func TestOldestDue(t *testing.T) {
