@@ -69,7 +69,7 @@ type committer struct {
 	c      *consumer
 	policy commitPolicy
 	kicked chan struct{}
-	turn   chan struct{} // held during a commit
+	turn   token // held during a commit
 	ended  sync.WaitGroup
 
 	dirty atomic.Int64 // records done since the last commit began
@@ -82,7 +82,7 @@ type committer struct {
 func newCommitter(c *consumer) *committer {
 	return &committer{
 		c: c, policy: c.l.cfg.commit,
-		kicked: make(chan struct{}, 1), turn: make(chan struct{}, 1),
+		kicked: make(chan struct{}, 1), turn: newToken(),
 	}
 }
 
@@ -164,12 +164,10 @@ func (cm *committer) background(ctx context.Context) {
 
 // commit writes the watermarks of lanes that moved and waits for the answer.
 func (cm *committer) commit(ctx context.Context, lanes []*lane) error {
-	select {
-	case cm.turn <- struct{}{}:
-		defer func() { <-cm.turn }()
-	case <-ctx.Done():
-		return fmt.Errorf("commit: %w", context.Cause(ctx))
+	if err := cm.turn.takeContext(ctx); err != nil {
+		return fmt.Errorf("commit: %w", err)
 	}
+	defer cm.turn.give()
 	moved := map[TP]*lane{}
 	offsets := map[string]map[int32]kgo.EpochOffset{}
 	for _, ln := range lanes {

@@ -62,7 +62,7 @@ type consumer struct {
 	// turn is held by rebalance callbacks, and while a position is moved (by a
 	// seek or a reset), so that a partition cannot be revoked meanwhile. close
 	// holds it while it ends the lanes.
-	turn    chan struct{}
+	turn    token
 	closing bool // guarded by turn
 
 	polling  sync.WaitGroup
@@ -91,7 +91,7 @@ func newConsumer(l *Listener, plan Membership) (*consumer, error) {
 		l:     l,
 		plan:  plan,
 		log:   l.log.With(slog.String("member_of", plan.Group)),
-		turn:  make(chan struct{}, 1),
+		turn:  newToken(),
 		lanes: make(map[TP]*lane),
 		roomy: make(chan struct{}, 1),
 
@@ -126,8 +126,8 @@ func newConsumer(l *Listener, plan Membership) (*consumer, error) {
 	}
 	c.commits = newCommitter(c)
 	c.idle = newIdleWatch(l, plan.Role)
-	c.turn <- struct{}{} // the client joins at once: callbacks wait until c is whole.
-	defer func() { <-c.turn }()
+	c.turn.take() // the client joins at once: callbacks wait until c is whole.
+	defer c.turn.give()
 	cl, err := l.client.newKgo(plan.Group, c.log, defaults, l.cfg.kgoOpts, owned)
 	if err != nil {
 		return nil, fmt.Errorf("consume %v: %w", plan.Topics, err)

@@ -2,6 +2,7 @@ package delivery_test
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"sync"
@@ -12,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/botehq/bote/delivery"
+	"github.com/botehq/bote/delivery/codec"
 	"github.com/botehq/bote/delivery/deliverytest"
 )
 
@@ -261,4 +263,66 @@ func TestLag(t *testing.T) {
 		lag, err := l.Lag(t.Context())
 		return err == nil && lag.Total() == 0
 	}, 10*time.Second, time.Millisecond)
+}
+
+// PauseNow holds back records that are already fetched. Resume of a partition does not
+// end a pause of all partitions, and no event says that it does.
+func TestPauseNowHoldsTheQueue(t *testing.T) {
+	h := deliverytest.New(t)
+	var c calls
+	var k kinds
+	var l *delivery.Listener
+	l = listen(t, h, "g", func(_ context.Context, m *message) error {
+		if c.add(m.Value) == 1 && m.Value == "a" {
+			l.PauseNow()
+		}
+		return nil
+	}, k.option())
+	_, err := topic.SendBatch(t.Context(), h.Client(), []delivery.Outgoing[string]{{Value: "a"}, {Value: "b"}, {Value: "c"}})
+	require.NoError(t, err)
+	h.Settle()
+	require.Equal(t, []string{"a"}, c.list())
+	require.Equal(t, 2, l.Snapshot()[0].Queued)
+	l.Resume(delivery.TP{Topic: "m"})
+	h.Settle()
+	require.Equal(t, []string{"a"}, c.list())
+	require.Equal(t, []string{"user", "user-now"}, l.Snapshot()[0].Paused)
+	require.Empty(t, k.of(delivery.EventResumed))
+	l.Resume()
+	h.Settle()
+	require.Equal(t, []string{"a", "b", "c"}, c.list())
+	require.Len(t, k.of(delivery.EventResumed), 1)
+}
+
+// OldestDue is about the retry that has been due for the longest time, whether it was
+// handed out, or waits behind records that are due later.
+func TestOldestDue(t *testing.T) {
+	h := deliverytest.New(t)
+	l := listen(t, h, "g", func(context.Context, *message) error { return nil },
+		delivery.RetryTopics(delivery.Attempts(2), delivery.Fixed(time.Hour)))
+	retries := delivery.NewTopic("m-retry", codec.Text())
+	dueIn := func(d time.Duration) {
+		due := binary.BigEndian.AppendUint64(nil, uint64(h.Clock().Now().Add(d).UnixMilli()))
+		h.Publish(retries, "k", "v", delivery.Header(delivery.HeaderBackOffTimestamp, due))
+	}
+	oldest := func() time.Duration {
+		lag, err := l.Lag(t.Context())
+		require.NoError(t, err)
+		return lag.OldestDue.Round(time.Minute)
+	}
+	dueIn(10 * time.Minute)
+	require.Zero(t, oldest())
+	l.PauseNow()
+	h.Advance(30 * time.Minute)
+	require.Equal(t, 20*time.Minute, oldest())
+	l.Resume()
+	h.Settle()
+	require.Zero(t, oldest())
+	dueIn(50 * time.Minute)
+	dueIn(20 * time.Minute)
+	dueIn(10 * time.Minute)
+	h.Advance(30 * time.Minute)
+	require.Equal(t, 20*time.Minute, oldest())
+	h.Advance(20 * time.Minute)
+	require.Zero(t, oldest())
 }

@@ -144,23 +144,39 @@ func (p hop) addOrigin(rec *kgo.Record, add func(string, []byte)) {
 	}
 }
 
-// errorStack is the stack of a panic, else the chain of errors: Go errors
-// carry no stack of their own.
+// errorStack is the stack of a panic, else the tree of errors, depth first: Go
+// errors carry no stack of their own.
 func errorStack(err error) string {
 	if pe, ok := errors.AsType[*PanicError](err); ok {
 		return pe.Error() + "\n" + string(pe.Stack)
 	}
 	var b strings.Builder
-	for e := err; e != nil; e = errors.Unwrap(e) {
-		if r, ok := e.(*ruledError); ok { //nolint:errorlint // marks are not shown.
-			e = r.err
-		}
-		if b.Len() > 0 {
-			b.WriteString("Caused by: ")
-		}
-		fmt.Fprintf(&b, "%s: %v\n", typeName(e), e)
-	}
+	writeCauses(&b, err)
 	return b.String()
+}
+
+// writeCauses writes a line for each error of a tree. It stops when the header has
+// enough text.
+func writeCauses(b *strings.Builder, err error) {
+	if err == nil || b.Len() > maxStackBytes {
+		return
+	}
+	if r, ok := err.(*ruledError); ok { //nolint:errorlint // marks are not shown.
+		writeCauses(b, r.err)
+		return
+	}
+	if b.Len() > 0 {
+		b.WriteString("Caused by: ")
+	}
+	fmt.Fprintf(b, "%s: %v\n", typeName(err), err)
+	switch e := err.(type) { //nolint:errorlint // this walks the tree itself.
+	case interface{ Unwrap() error }:
+		writeCauses(b, e.Unwrap())
+	case interface{ Unwrap() []error }:
+		for _, branch := range e.Unwrap() {
+			writeCauses(b, branch)
+		}
+	}
 }
 
 // RedriveHeaders are the headers of a dead letter that is sent back. The origin

@@ -201,6 +201,20 @@ func TestFailureTextsAreCut(t *testing.T) {
 	require.True(t, utf8.ValidString(stack))
 }
 
+// The stack of an error that has none shows all branches of joined errors, without
+// the marks.
+func TestErrorStack(t *testing.T) {
+	joined := errors.Join(Permanent(RetryAfter(&smtpError{550}, time.Second)), fmt.Errorf("close: %w", named{}))
+	require.Equal(t, `fmt.wrapError: send: smtp
+close: named
+Caused by: errors.joinError: smtp
+close: named
+Caused by: github.com/botehq/bote/delivery.smtpError: smtp
+Caused by: fmt.wrapError: close: named
+Caused by: github.com/botehq/bote/delivery.named: named
+`, errorStack(fmt.Errorf("send: %w", joined)))
+}
+
 type smtpError struct{ code int }
 
 func (e *smtpError) Error() string { return "smtp" }

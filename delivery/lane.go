@@ -49,7 +49,8 @@ type lane struct {
 	mu             sync.Mutex
 	tracker        *tracker
 	queue          fifo[*item]
-	held           int // records fetched and not done
+	popped         *item // the last record that pop returned; nil before the first one
+	held           int   // records fetched and not done
 	heldBytes      int
 	inFlight       []flight // handlers running
 	waits          map[*park]struct{}
@@ -314,6 +315,7 @@ func (ln *lane) pop() *item {
 	}
 	it := ln.queue.all()[0]
 	ln.queue.drop(1)
+	ln.popped = it
 	ln.working.Add(1)
 	return it
 }

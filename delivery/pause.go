@@ -120,6 +120,9 @@ func (l *Listener) setPause(tps []TP, s pauseSet, kind EventKind) {
 		l.emit(Event{Kind: kind})
 	}
 	for _, tp := range tps {
+		if kind == EventResumed && l.pauses.of(tp) != 0 {
+			continue // a pause of all partitions still holds it
+		}
 		l.emit(Event{Kind: kind, Topic: tp.Topic, Partition: tp.Partition})
 	}
 }

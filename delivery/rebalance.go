@@ -14,8 +14,8 @@ import (
 // pauses and, after an outage, which records are done. It takes over nothing else
 // from an earlier assignment.
 func (c *consumer) onAssigned(_ context.Context, _ *kgo.Client, parts map[string][]int32) {
-	c.turn <- struct{}{}
-	defer func() { <-c.turn }()
+	c.turn.take()
+	defer c.turn.give()
 	if c.closing { // the consumer is leaving the group: a lane started now would never be stopped
 		return
 	}
@@ -76,8 +76,8 @@ func (c *consumer) giveUpSuspended() {
 // onRevoked gives running handlers RevokeWait to finish, then commits. It returns
 // even if a handler hangs; what that handler returns later is ignored.
 func (c *consumer) onRevoked(ctx context.Context, _ *kgo.Client, parts map[string][]int32) {
-	c.turn <- struct{}{}
-	defer func() { <-c.turn }()
+	c.turn.take()
+	defer c.turn.give()
 	lanes := c.detach(parts)
 	if len(lanes) == 0 {
 		return
@@ -102,8 +102,8 @@ const outageWindow = 5 * time.Second
 // to a dead-letter topic arrives there, and the next lane does not repeat what is
 // done.
 func (c *consumer) onLost(_ context.Context, _ *kgo.Client, parts map[string][]int32) {
-	c.turn <- struct{}{}
-	defer func() { <-c.turn }()
+	c.turn.take()
+	defer c.turn.give()
 	lanes := c.detach(parts)
 	if len(lanes) == 0 {
 		return

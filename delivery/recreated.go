@@ -105,12 +105,10 @@ func (c *consumer) abandonLanes(ctx context.Context, topic string) {
 func (c *consumer) findLeftovers(ctx context.Context, left map[TP]leftCommitRange) {
 	ctx, cancel := withTimeout(ctx, c.l.client.clock, commitTimeout, errCommitTimeout)
 	defer cancel()
-	select {
-	case c.commits.turn <- struct{}{}:
-		<-c.commits.turn
-	case <-ctx.Done():
+	if c.commits.turn.takeContext(ctx) != nil {
 		return
 	}
+	c.commits.turn.give()
 	found, err := c.adm.FetchOffsets(ctx, c.plan.Group)
 	if err != nil {
 		return
@@ -150,7 +148,7 @@ func (c *consumer) startOfRecreated(ctx context.Context, tp TP, committed int64)
 // producedTopics is what a Client knows about the topics it has produced to, so that
 // it notices when one of them is recreated.
 type producedTopics struct {
-	turn chan struct{} // held while a topic is forgotten
+	turn token // held while a topic is forgotten
 
 	mu     sync.Mutex
 	topics map[string]*produced
@@ -165,7 +163,7 @@ type produced struct {
 }
 
 func newForgotten() *producedTopics {
-	return &producedTopics{turn: make(chan struct{}, 1), topics: make(map[string]*produced)}
+	return &producedTopics{turn: newToken(), topics: make(map[string]*produced)}
 }
 
 // topic returns the entry of a topic. The caller holds mu.
@@ -239,8 +237,10 @@ func (c *Client) forgetProduced(ctx context.Context, topic string, count int, er
 	if !errors.Is(err, kerr.UnknownTopicID) {
 		return
 	}
-	c.forgotten.turn <- struct{}{}
-	defer func() { <-c.forgotten.turn }()
+	if c.forgotten.turn.takeContext(ctx) != nil {
+		return // nobody waits for the record any more
+	}
+	defer c.forgotten.turn.give()
 	if c.forgotten.count(topic) != count {
 		return
 	}

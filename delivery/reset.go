@@ -39,12 +39,10 @@ func (c *consumer) applyResets(ctx context.Context, found []outOfRange) {
 }
 
 func (c *consumer) reset(ctx context.Context, r outOfRange) error {
-	select {
-	case c.turn <- struct{}{}:
-		defer func() { <-c.turn }()
-	case <-ctx.Done():
-		return context.Cause(ctx)
+	if err := c.turn.takeContext(ctx); err != nil {
+		return err
 	}
+	defer c.turn.give()
 	old := c.lane(r.tp)
 	if old == nil {
 		return nil // it was revoked meanwhile.

@@ -64,12 +64,10 @@ func (c *consumer) applySeeks(ctx context.Context) {
 }
 
 func (c *consumer) applySeek(ctx context.Context, s *seek) error {
-	select {
-	case c.turn <- struct{}{}:
-		defer func() { <-c.turn }()
-	case <-ctx.Done():
-		return fmt.Errorf("seek %s: %w", s.tp, context.Cause(ctx))
+	if err := c.turn.takeContext(ctx); err != nil {
+		return fmt.Errorf("seek %s: %w", s.tp, err)
 	}
+	defer c.turn.give()
 	old := c.lane(s.tp)
 	if old == nil {
 		return fmt.Errorf("seek %s: %w", s.tp, ErrNotAssigned)

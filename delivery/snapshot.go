@@ -77,7 +77,7 @@ func (ln *lane) state() PartitionState {
 type Lag struct {
 	Main        map[TP]int64  // end - committed of the main topic
 	Retry       int64         // records on retry topics not yet done
-	OldestDue   time.Duration // how long the oldest due retry has been waiting, 0 if none
+	OldestDue   time.Duration // how long ago the oldest retry that is not handled yet was due, 0 if none is due
 	DeadLetters int64         // records in the dead-letter topics
 }
 
@@ -158,8 +158,9 @@ func (l *Listener) countDeadLetters(ctx context.Context) (int64, error) {
 	return n, nil
 }
 
-// oldestDue looks at the first queued record of each retry partition of this
-// member.
+// oldestDue looks at the records of this member's retry partitions that were
+// fetched and are not handled yet. The first record of a partition need not be the
+// first one that is due, because jitter changes their order.
 func (l *Listener) oldestDue() time.Duration {
 	now := l.client.clock.Now()
 	var oldest time.Duration
@@ -168,13 +169,23 @@ func (l *Listener) oldestDue() time.Duration {
 			continue
 		}
 		for _, ln := range c.all() {
-			ln.mu.Lock()
-			if ln.queue.len() > 0 {
-				due, _ := readDue(ln.queue.all()[0].rec.Headers, now, l.chain.maxAhead())
+			for _, it := range ln.unhandled() {
+				due, _ := readDue(it.rec.Headers, now, l.chain.maxAhead())
 				oldest = max(oldest, now.Sub(due))
 			}
-			ln.mu.Unlock()
 		}
 	}
 	return oldest
+}
+
+// unhandled are the records of a serial lane that are queued, and the one that the
+// task has.
+func (ln *lane) unhandled() []*item {
+	ln.mu.Lock()
+	defer ln.mu.Unlock()
+	out := slices.Clone(ln.queue.all())
+	if ln.working.Load() > 0 {
+		out = append(out, ln.popped)
+	}
+	return out
 }

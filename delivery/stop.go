@@ -89,7 +89,7 @@ func (l *Listener) waitLanes(lanes []*lane, d time.Duration) []*lane {
 // are given up.
 func (c *consumer) close(ctx context.Context) {
 	c.commits.ended.Wait()
-	c.turn <- struct{}{}
+	c.turn.take()
 	c.closing = true
 	lanes := c.all()
 	stopLanes(withFormer(lanes)) // a rebalance may have brought more since the others were stopped.
@@ -99,7 +99,7 @@ func (c *consumer) close(ctx context.Context) {
 	c.lanes = map[TP]*lane{}
 	c.mu.Unlock()
 	c.giveUpSuspended()
-	<-c.turn
+	c.turn.give()
 	c.failSeeks()
 	leave, cancel := withTimeout(ctx, c.l.client.clock, commitTimeout, errCommitTimeout)
 	defer cancel()

@@ -250,7 +250,7 @@ func (c *Counts) add(l Letter) {
 }
 
 // Discard notes that nothing more needs to be done with the selected letters. It
-// returns how many there were. It deletes nothing.
+// returns how many it noted, also with an error. It deletes nothing.
 func (d *DLT) Discard(ctx context.Context, f Filter, actor, reason string) (int, error) {
 	c, err := d.claim(ctx, newID(d.c.Clock().Now()), actor)
 	if err != nil {
@@ -262,10 +262,13 @@ func (d *DLT) Discard(ctx context.Context, f Filter, actor, reason string) (int,
 		if err := c.keep(ctx); err != nil {
 			return err
 		}
-		n++
-		return d.note(ctx, l, State{
+		err := d.note(ctx, l, State{
 			Action: ActionDiscarded, Actor: actor, At: d.c.Clock().Now().UTC(), Reason: reason,
 		})
+		if err == nil {
+			n++
+		}
+		return err
 	})
 	return n, err
 }

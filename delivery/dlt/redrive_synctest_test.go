@@ -279,6 +279,35 @@ func TestSlowRedriveKeepsItsClaim(t *testing.T) {
 	})
 }
 
+// Discard counts the letters that it noted, not the one whose note failed.
+func TestDiscardThatFails(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, b *bed) {
+		b.letters(5, delivery.BlockingRetry(delivery.Attempts(1)))
+		written := 0
+		b.cluster.ControlKey(int16(kmsg.Produce), func(q kmsg.Request) (kmsg.Response, error, bool) {
+			b.cluster.KeepControl()
+			if written++; written <= 3 { // the claim and two notes
+				return nil, nil, false
+			}
+			resp := q.ResponseKind().(*kmsg.ProduceResponse)
+			for _, rt := range q.(*kmsg.ProduceRequest).Topics {
+				topic := kmsg.NewProduceResponseTopic()
+				topic.Topic, topic.TopicID = rt.Topic, rt.TopicID
+				p := kmsg.NewProduceResponseTopicPartition()
+				p.ErrorCode = kerr.TopicAuthorizationFailed.Code
+				topic.Partitions = append(topic.Partitions, p)
+				resp.Topics = append(resp.Topics, topic)
+			}
+			return resp, nil, true
+		})
+		n, err := b.open().Discard(t.Context(), dlt.Filter{}, "kim", "")
+		require.ErrorIs(t, err, kerr.TopicAuthorizationFailed)
+		require.Equal(t, 2, n)
+		require.Equal(t, 2, b.count().Discarded)
+	})
+}
+
 // line is a network connection that can be cut for good, as by kill -9.
 type line struct {
 	b *bed

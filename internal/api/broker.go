@@ -114,12 +114,12 @@ const maxAside = 1024
 
 // offReader runs f, which continues a request that may wait for a disk, on a new goroutine,
 // so that the connection's reader can go on. If the client leaves before f has begun,
-// aside calls gone instead.
+// offReader calls gone instead.
 func (b *Broker) offReader(r *wire.Request, f, gone func()) {
 	b.asideAfter(nil, func() {}, r, f, gone)
 }
 
-// asideAfter is aside for changes. As in Kafka, the changes of a connection happen in the
+// asideAfter is offReader for changes. As in Kafka, the changes of a connection happen in the
 // order of its requests: before is closed when the previous change is over, and nil if
 // there is none. asideAfter calls over when this one is over.
 func (b *Broker) asideAfter(before <-chan struct{}, over func(), r *wire.Request, f, gone func()) {
@@ -134,14 +134,23 @@ func (b *Broker) asideAfter(before <-chan struct{}, over func(), r *wire.Request
 				return
 			}
 		}
-		select {
-		case b.diskSlots <- struct{}{}:
-			defer func() { <-b.diskSlots }()
-			f()
-		case <-ctx.Done():
+		if !b.inDiskSlot(ctx, f) {
 			gone()
 		}
 	})
+}
+
+// inDiskSlot runs f when fewer than maxAside others run. It reports false if the client
+// leaves first.
+func (b *Broker) inDiskSlot(ctx context.Context, f func()) bool {
+	select {
+	case b.diskSlots <- struct{}{}:
+		defer func() { <-b.diskSlots }()
+		f()
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // code returns the error code that a client gets for an error. It also logs errors that

@@ -5,7 +5,7 @@
 // API's version is in this package and nowhere else; what a field means is decided
 // elsewhere. Handlers run on the connection's reader and must not wait. An API that
 // waits for other clients answers later, from the goroutine that ends the wait. An API
-// that may wait for a disk continues on a goroutine of its own ([Broker.aside], mayWait
+// that may wait for a disk continues on a goroutine of its own ([Broker.offReader], mayWait
 // in the table). Only Produce writes on the reader, to the page cache: so the batches
 // of a connection are appended in the order of its requests.
 //

@@ -318,14 +318,7 @@ func (f *fetch) unpark() {
 		}
 		ctx := f.r.Conn.Context()
 		if ctx.Err() == nil && f.look() && !f.readCached(ctx) {
-			select {
-			case f.b.diskSlots <- struct{}{}:
-				func() {
-					defer func() { <-f.b.diskSlots }()
-					f.readAll(ctx)
-				}()
-			case <-ctx.Done():
-			}
+			f.b.inDiskSlot(ctx, func() { f.readAll(ctx) })
 		}
 		if ctx.Err() != nil {
 			f.giveUp()

@@ -72,6 +72,10 @@ type Catalog struct {
 
 // Open reads the store. Unclean says that the last run did not end cleanly, or may
 // not have: leader epochs then grow by one.
+//
+// Open refuses a store with an entry that cannot be read. Without its entry a topic would
+// not exist: the start would set its partitions aside, and a client could create it anew.
+// [Catalog.Follow] goes on instead, because a broker that runs keeps the value that it has.
 func Open(ctx context.Context, store meta.Store, nodeID int32, static map[string]string, unclean bool) (*Catalog, error) {
 	c := &Catalog{
 		store: store, turn: token.New("change of the catalog"), pidTurn: token.New("producer IDs"), ownRevisions: map[int64]bool{}, brokers: brokerKey(strconv.Itoa(int(nodeID))),

@@ -507,6 +507,9 @@ func TestFollowingGoesOn(t *testing.T) {
 		require.NoError(t, member{c, p}.create(t, "orders")[0])
 		cancel()
 		require.NoError(t, <-ended)
+
+		_, err = catalog.Open(t.Context(), store, 1, nil, false)
+		require.ErrorContains(t, err, "t/newer", "a start without the topic would lose its data")
 	})
 }
 

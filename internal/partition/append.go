@@ -33,30 +33,27 @@ func (p *Partition) Append(b record.Batch, done func(Appended, error)) {
 
 // AppendOrdered is Append for callers that need the offset before the batch is
 // durable. If it returns an error, nothing was appended and done is not called. For a
-// batch that a producer repeats, base is not its offset but what the client sent.
+// batch that a producer repeats, base is the offset of the first.
 func (p *Partition) AppendOrdered(b record.Batch, done func(Appended, error)) (base int64, err error) {
 	if err := p.Writable(); err != nil {
 		return -1, err // do not wait for the turn: the repair of a failed log holds it for long
 	}
 	p.turn.Take()
 	defer p.turn.Give()
-	if err := p.appendInTurn(b, done); err != nil {
-		return -1, err
-	}
-	return b.BaseOffset(), nil
+	return p.appendInTurn(b, done)
 }
 
 // appendInTurn returns an error if the batch was refused; done is then not called.
-func (p *Partition) appendInTurn(b record.Batch, done func(Appended, error)) error {
+func (p *Partition) appendInTurn(b record.Batch, done func(Appended, error)) (base int64, err error) {
 	if err := p.Writable(); err != nil {
-		return err
+		return -1, err
 	}
 	now := p.cfg.Now().UnixMilli()
 	if b.ProducerID() >= 0 {
 		p.state.expire(now, p.cfg.ProducerExpiry)
 		seen, duplicate, err := p.state.check(b)
 		if err != nil {
-			return err
+			return -1, err
 		}
 		if duplicate {
 			result := Appended{BaseOffset: seen.lastOffset - int64(seen.lastOffsetDelta), AppendTime: -1}
@@ -64,10 +61,10 @@ func (p *Partition) appendInTurn(b record.Batch, done func(Appended, error)) err
 				result.AppendTime = seen.timestamp
 			}
 			p.await(seen.lastOffset+1, 0, func(err error) { done(result, err) })
-			return nil
+			return result.BaseOffset, nil
 		}
 	}
-	base := p.log.End()
+	base = p.log.End()
 	b.SetBaseOffset(base)
 	b.SetLeaderEpoch(p.cfg.Epoch)
 	result := Appended{BaseOffset: base, AppendTime: -1}
@@ -80,16 +77,16 @@ func (p *Partition) appendInTurn(b record.Batch, done func(Appended, error)) err
 	p.await(end, p.appendedBytes+int64(len(b)), func(err error) { done(result, err) })
 	if err := p.log.Append(b); err != nil {
 		if p.withdraw(end) {
-			return asClientError(err)
+			return -1, asClientError(err)
 		}
-		return nil // fail or End has called done already
+		return base, nil // fail or End has called done already
 	}
 	p.appendedBytes += int64(len(b))
 	if b.ProducerID() >= 0 {
 		p.state.add(b)
 	}
 	p.stateEnd = end
-	return nil
+	return base, nil
 }
 
 // await calls done when the high watermark reaches end. A repetition waits right after

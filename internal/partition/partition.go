@@ -80,7 +80,7 @@ func (s service) writable() error {
 // watermark to reach end.
 type pending struct {
 	end   int64
-	bytes int64 // Partition.bytes after the batch; 0 for a repetition
+	bytes int64 // Partition.appendedBytes after the batch; 0 for a repetition
 	done  func(error)
 }
 

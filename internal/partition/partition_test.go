@@ -204,6 +204,23 @@ func TestTrap14DuplicateSharesThePendingOutcome(t *testing.T) {
 	require.Equal(t, int64(2), b.LogEndOffset())
 }
 
+// TestOffsetOfADuplicate: AppendOrdered returns the offset of the original, not the one
+// that the client wrote into the repetition.
+func TestOffsetOfADuplicate(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	for _, batch := range []record.Batch{b.from(7, 0, 0, 2), b.from(7, 0, 2, 3)} {
+		_, err := b.put(t, batch)
+		require.NoError(t, err)
+	}
+	done := make(chan error, 1)
+	base, err := b.AppendOrdered(b.from(7, 0, 2, 3), func(_ partition.Appended, err error) { done <- err })
+	require.NoError(t, err)
+	require.Equal(t, int64(2), base)
+	require.NoError(t, <-done)
+	require.Equal(t, int64(5), b.LogEndOffset())
+}
+
 func TestSequences(t *testing.T) {
 	t.Parallel()
 	type step struct {

@@ -23,7 +23,7 @@ type sentBatch struct {
 // producer is the state of one producer ID.
 type producer struct {
 	epoch            int16
-	batches          []sentBatch // oldest first, at most window
+	batches          []sentBatch // oldest first, at most batchesRemembered
 	timestamp        int64       // of the last batch, milliseconds
 	coordinatorEpoch int32
 	txnFirst         int64 // first offset of its open transaction, -1 for none
@@ -86,7 +86,8 @@ func (s *producers) add(b record.Batch) {
 	})
 }
 
-// remember adds the newest batch, and drops the oldest if there are more than window.
+// remember adds the newest batch, and drops the oldest if there are more than
+// batchesRemembered.
 func (p *producer) remember(b sentBatch) {
 	if len(p.batches) == batchesRemembered {
 		p.batches = slices.Delete(p.batches, 0, 1)

@@ -10,7 +10,7 @@ const fewWatchers = 16
 // is never changed. The first remove after a walk therefore copies the list. All other
 // calls of add and remove need constant time.
 //
-//	places == nil || len(places) == len(list) && list[places[w]] == w
+//	indexOf == nil || len(indexOf) == len(list) && list[indexOf[w]] == w
 type watchers struct {
 	list    []Watcher
 	indexOf map[Watcher]int // index in list; nil while there are few

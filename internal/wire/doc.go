@@ -5,8 +5,8 @@
 // The reader reads a frame, decodes it with kmsg and hands a [Request] to the
 // [Handler]. The handler begins to work on the request and returns; it may answer at
 // once or later, from any goroutine. The writer sends the answers in the order of the
-// requests, as the protocol promises (KIP-219 is the exception). So requests of one
-// connection begin in order, finish in any order, and are answered in order.
+// requests, as the protocol promises. So requests of one connection begin in order,
+// finish in any order, and are answered in order.
 //
 // The reader stops reading while its connection has more unanswered work than its
 // budget allows: a number of bytes of requests and answers, or a number of requests.

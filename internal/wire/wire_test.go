@@ -144,32 +144,6 @@ func TestSkipAndHangup(t *testing.T) {
 	closed(t, c)
 }
 
-func TestBudgetHoldsTheReaderBack(t *testing.T) {
-	t.Parallel()
-	b := newBench(t, wire.Config{BudgetRequests: 3})
-	c := b.dial(t)
-	for i := range int32(10) {
-		send(t, c, metadata(i))
-	}
-	var held []*wire.Request
-	for range 3 {
-		held = append(held, <-b.requests)
-	}
-	select {
-	case <-b.requests:
-		t.Fatal("a fourth request began")
-	case <-time.After(50 * time.Millisecond):
-	}
-	for i := range int32(10) {
-		if len(held) == 0 {
-			held = append(held, <-b.requests)
-		}
-		held[0].Reply(kmsg.NewPtrMetadataResponse())
-		held = held[1:]
-		require.Equal(t, i, correlation(t, c))
-	}
-}
-
 func TestTrap99SizesAreCheckedFirst(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, wire.Config{MaxRequestBytes: 1000})

@@ -50,6 +50,7 @@ type offsetValue struct {
 	Metadata        string `json:"metadata"`
 	CommitTimestamp int64  `json:"commitTimestamp"`
 	ExpireTimestamp *int64 `json:"expireTimestamp,omitempty"`
+	TopicID         string `json:"topicId,omitempty"`
 }
 
 func (offsetsFormatter) write(w io.Writer, rec *kgo.Record) error {
@@ -89,10 +90,25 @@ func readOffsetValue(data []byte) (*versionedValue, error) {
 	if version == 1 {
 		v.ExpireTimestamp = new(b.Int64())
 	}
+	if version >= 4 {
+		v.TopicID = readTopicID(&b)
+	}
 	if !b.Ok() {
 		return nil, exception.New(exception.Kafka, "unreadable offset commit of version %d", version)
 	}
 	return &versionedValue{version, v}, nil
+}
+
+// readTopicID reads the tagged fields of an offset commit. The one with tag 0 is the ID of the topic.
+func readTopicID(b *kbin.Reader) (id string) {
+	for n := b.Uvarint(); n > 0 && b.Ok(); n-- {
+		tag, size := b.Uvarint(), b.Uvarint()
+		field := b.Span(int(size))
+		if tag == 0 && len(field) == 16 {
+			id = base64.RawURLEncoding.EncodeToString(field)
+		}
+	}
+	return id
 }
 
 type groupKey struct {

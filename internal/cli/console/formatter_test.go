@@ -64,4 +64,14 @@ func TestCoordinatorFormatters(t *testing.T) {
 	want := `{"key":{"type":1,"data":{"group":"g<","topic":"t","partition":3}},"value":{"version":3,"data":{"offset":5,"leaderEpoch":-1,"metadata":"m","commitTimestamp":7}}}` +
 		`{"key":{"type":1,"data":{"group":"g<","topic":"t","partition":3}},"value":null}`
 	require.Equal(t, want, got)
+
+	value.Version = 4
+	for id, tail := range map[[16]byte]string{{}: `}}}`, {0xfb, 15: 1}: `,"topicId":"-wAAAAAAAAAAAAAAAAAAAQ"}}}`} {
+		value.TopicID = id
+		got, err = format(t, classOffsetsFormatter, nil, &kgo.Record{Key: key.AppendTo(nil), Value: value.AppendTo(nil)})
+		require.NoError(t, err)
+		require.Equal(t, `{"key":{"type":1,"data":{"group":"g<","topic":"t","partition":3}},"value":{"version":4,"data":{"offset":5,"leaderEpoch":-1,"metadata":"m","commitTimestamp":7`+tail, got)
+	}
+	_, err = format(t, classOffsetsFormatter, nil, &kgo.Record{Key: key.AppendTo(nil), Value: value.AppendTo(nil)[:20]})
+	require.Error(t, err)
 }

@@ -148,42 +148,60 @@ func (r *offsetRow) fill(committed map[client.TopicPartition]committedOffset, en
 	}
 }
 
+// memberRow is a line of the table of members.
+type memberRow struct {
+	consumer, instance, host, client, partitions string
+	epoch, assigned, targetEpoch, target         string
+	upgraded                                     string
+}
+
+func rowOf(m memberInfo) memberRow {
+	r := memberRow{
+		consumer: m.id, instance: m.instance, host: m.host, client: m.client, partitions: strconv.Itoa(len(m.assigned)),
+		epoch: number(m.epoch), assigned: assignmentText(m.assigned), targetEpoch: number(m.targetEpoch), target: missing,
+		upgraded: missing,
+	}
+	if m.epoch != nil {
+		r.target = assignmentText(m.target)
+	}
+	if m.upgraded != nil {
+		r.upgraded = strconv.FormatBool(*m.upgraded)
+	}
+	return r
+}
+
 func (c *command) describeMembers(g *describedGroup) {
 	if !c.stateLine(g) {
 		return
 	}
-	consumer, host, client, now, target := 15, 15, 15, 20, 20
+	head := memberRow{
+		consumer: "CONSUMER-ID", instance: "GROUP-INSTANCE-ID", host: "HOST", client: "CLIENT-ID", partitions: "#PARTITIONS",
+		epoch: "CURRENT-EPOCH", assigned: "CURRENT-ASSIGNMENT", targetEpoch: "TARGET-EPOCH", target: "TARGET-ASSIGNMENT", upgraded: "UPGRADED",
+	}
+	consumer, host, client, assigned, target := 15, 15, 15, 20, 20
 	static, mixed := false, false
 	for _, m := range g.members {
 		consumer, host, client = max(consumer, len(m.id)), max(host, len(m.host)), max(client, len(m.client))
-		now, target = max(now, len(assignmentText(m.assigned))), max(target, len(assignmentText(m.target)))
+		assigned, target = max(assigned, len(assignmentText(m.assigned))), max(target, len(assignmentText(m.target)))
 		static = static || m.instance != ""
 		mixed = mixed || m.upgraded != nil && !*m.upgraded
 	}
-	line := func(group, id, instance, h, cl, count, epoch, assigned, targetEpoch, targeted, upgraded string) {
-		c.s.Printf("\n%-*s %-*s ", max(15, len(g.id)), group, consumer, id)
+	line := func(group string, r memberRow) {
+		c.s.Printf("\n%-*s %-*s ", max(15, len(g.id)), group, consumer, r.consumer)
 		if static {
-			c.s.Printf("%-17s ", instance)
+			c.s.Printf("%-17s ", r.instance)
 		}
-		c.s.Printf("%-*s %-*s %-15s ", host, h, client, cl, count)
+		c.s.Printf("%-*s %-*s %-15s ", host, r.host, client, r.client, r.partitions)
 		if c.set.Has("verbose") {
-			c.s.Printf("%-15s %-*s %-15s %-*s", epoch, now, assigned, targetEpoch, target, targeted)
+			c.s.Printf("%-15s %-*s %-15s %-*s", r.epoch, assigned, r.assigned, r.targetEpoch, target, r.target)
 			if mixed {
-				c.s.Printf(" %-15s", upgraded)
+				c.s.Printf(" %-15s", r.upgraded)
 			}
 		}
 	}
-	line("GROUP", "CONSUMER-ID", "GROUP-INSTANCE-ID", "HOST", "CLIENT-ID", "#PARTITIONS", "CURRENT-EPOCH", "CURRENT-ASSIGNMENT", "TARGET-EPOCH", "TARGET-ASSIGNMENT", "UPGRADED")
+	line("GROUP", head)
 	for _, m := range g.members {
-		targeted := missing
-		if m.epoch != nil {
-			targeted = assignmentText(m.target)
-		}
-		upgraded := missing
-		if m.upgraded != nil {
-			upgraded = strconv.FormatBool(*m.upgraded)
-		}
-		line(g.id, m.id, m.instance, m.host, m.client, strconv.Itoa(len(m.assigned)), number(m.epoch), assignmentText(m.assigned), number(m.targetEpoch), targeted, upgraded)
+		line(g.id, rowOf(m))
 	}
 	c.s.Printf("\n")
 }

@@ -30,9 +30,11 @@ func matching(topics []client.Topic, pattern string, excludeInternal bool) ([]st
 		}
 	}
 	if excludeInternal {
-		names = slices.DeleteFunc(names, func(n string) bool {
-			return slices.ContainsFunc(topics, func(t client.Topic) bool { return t.Name == n && client.IsInternal(t) })
-		})
+		internal := map[string]bool{}
+		for _, t := range topics {
+			internal[t.Name] = client.IsInternal(t)
+		}
+		names = slices.DeleteFunc(names, func(n string) bool { return internal[n] })
 	}
 	return names, nil
 }

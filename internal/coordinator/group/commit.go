@@ -25,7 +25,7 @@ type commitSlot struct {
 	code      *int16
 	partition partition
 	request   *kmsg.OffsetCommitRequestTopicPartition
-	topicID   [16]byte
+	topicID   [16]byte // zero before topicIDVersion
 }
 
 // OffsetCommit stores offsets, all of one request in one append. Partitions that do not
@@ -74,7 +74,7 @@ func (c *Coordinator) commitSlots(req *kmsg.OffsetCommitRequest, resp *kmsg.Offs
 			case p.Partition < 0 || p.Partition >= count:
 				p.ErrorCode = kerr.UnknownTopicOrPartition.Code
 			default:
-				slot := commitSlot{&p.ErrorCode, topicPartition(name, p.Partition), &in.Partitions[k], [16]byte{}}
+				slot := commitSlot{code: &p.ErrorCode, partition: topicPartition(name, p.Partition), request: &in.Partitions[k]}
 				if req.Version >= topicIDVersion {
 					slot.topicID = in.TopicID
 				}
@@ -159,7 +159,7 @@ func (s *shard) commit(req *kmsg.OffsetCommitRequest, slots []commitSlot, answer
 		if req.Version < 6 {
 			o.leaderEpoch = -1
 		}
-		records = append(records, offsetRecord(req.Group, slot.partition, o, s.c.cfg.OffsetValueVersion))
+		records = append(records, offsetRecord(req.Group, slot.partition, o))
 		stored = append(stored, slot)
 	}
 	if len(records) == 0 {

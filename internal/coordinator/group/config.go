@@ -2,7 +2,6 @@ package group
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
 	"math"
 	"time"
@@ -35,9 +34,6 @@ type Config struct {
 	OffsetsRetention time.Duration
 	// OffsetsRetentionCheckInterval is offsets.retention.check.interval.ms, default 10 min.
 	OffsetsRetentionCheckInterval time.Duration
-	// OffsetValueVersion is the version in which values of offset commit records are
-	// written: 3, the default, which every tool reads, or 4, which has the topic ID.
-	OffsetValueVersion int16
 }
 
 // withDefaults fills in the defaults and returns an error if a value is not valid.
@@ -49,7 +45,6 @@ func (c Config) withDefaults() (Config, error) {
 	set(&c.OffsetMetadataMaxBytes, 4096)
 	set(&c.OffsetsRetention, 7*24*time.Hour)
 	set(&c.OffsetsRetentionCheckInterval, 10*time.Minute)
-	set(&c.OffsetValueVersion, 3)
 	switch {
 	case c.InitialRebalanceDelay < 0:
 		return c, errors.New("group.initial.rebalance.delay.ms is negative")
@@ -63,8 +58,6 @@ func (c Config) withDefaults() (Config, error) {
 		return c, errors.New("offset.metadata.max.bytes is negative")
 	case c.OffsetsRetention < 0 || c.OffsetsRetentionCheckInterval < 0:
 		return c, errors.New("the retention of offsets is negative")
-	case c.OffsetValueVersion != 3 && c.OffsetValueVersion != 4:
-		return c, fmt.Errorf("offset value version %d is neither 3 nor 4", c.OffsetValueVersion)
 	}
 	return c, nil
 }

@@ -14,36 +14,34 @@ import (
 )
 
 func TestCommitAndFetchInEveryVersion(t *testing.T) {
-	for _, value := range []int16{3, 4} {
-		run(t, group.Config{OffsetValueVersion: value}, func(h *harness) {
-			for version := int16(2); version <= 10; version++ {
-				req := commitRequest(version, "g", "t", int64(version))
-				req.Topics[0].Partitions[0].LeaderEpoch = 7
-				require.Zero(t, h.commit(req), version)
-				require.EqualValues(t, version, h.offset("g", "t"))
+	run(t, group.Config{}, func(h *harness) {
+		for version := int16(2); version <= 10; version++ {
+			req := commitRequest(version, "g", "t", int64(version))
+			req.Topics[0].Partitions[0].LeaderEpoch = 7
+			require.Zero(t, h.commit(req), version)
+			require.EqualValues(t, version, h.offset("g", "t"))
+		}
+		h.restart()
+		for version := int16(1); version <= 10; version++ {
+			resp := h.startFetch(fetchRequest(version, "g", "t", 0)).get()
+			require.Equal(t, version, resp.Version)
+			require.Zero(t, resp.ErrorCode)
+			if version < 8 {
+				require.EqualValues(t, 10, resp.Topics[0].Partitions[0].Offset, version)
+				require.Equal(t, "t", resp.Topics[0].Topic)
+				continue
 			}
-			h.restart()
-			for version := int16(1); version <= 10; version++ {
-				resp := h.startFetch(fetchRequest(version, "g", "t", 0)).get()
-				require.Equal(t, version, resp.Version)
-				require.Zero(t, resp.ErrorCode)
-				if version < 8 {
-					require.EqualValues(t, 10, resp.Topics[0].Partitions[0].Offset, version)
-					require.Equal(t, "t", resp.Topics[0].Topic)
-					continue
-				}
-				got := resp.Groups[0]
-				require.Equal(t, "g", got.Group)
-				require.Equal(t, topicID("t", 1), got.Topics[0].TopicID)
-				p := got.Topics[0].Partitions[0]
-				require.EqualValues(t, 10, p.Offset, version)
-				require.EqualValues(t, 7, p.LeaderEpoch)
-				require.Equal(t, "m", *p.Metadata)
-			}
-			require.Equal(t, "Empty", h.state("g"))
-			require.Empty(t, h.describe(5, "g").ProtocolType)
-		})
-	}
+			got := resp.Groups[0]
+			require.Equal(t, "g", got.Group)
+			require.Equal(t, topicID("t", 1), got.Topics[0].TopicID)
+			p := got.Topics[0].Partitions[0]
+			require.EqualValues(t, 10, p.Offset, version)
+			require.EqualValues(t, 7, p.LeaderEpoch)
+			require.Equal(t, "m", *p.Metadata)
+		}
+		require.Equal(t, "Empty", h.state("g"))
+		require.Empty(t, h.describe(5, "g").ProtocolType)
+	})
 }
 
 func TestCommitIsAnsweredWhenDurable(t *testing.T) {
@@ -300,7 +298,7 @@ func TestTrap70FetchErrors(t *testing.T) {
 }
 
 func TestTrap101TopicIDs(t *testing.T) {
-	run(t, group.Config{OffsetValueVersion: 4}, func(h *harness) {
+	run(t, group.Config{}, func(h *harness) {
 		bad := commitRequest(10, "g", "none", 1)
 		require.Equal(t, kerr.UnknownTopicID.Code, h.commit(bad))
 		p := h.startFetch(fetchRequest(10, "g", "none", 0)).get().Groups[0].Topics[0].Partitions[0]
@@ -402,7 +400,7 @@ func TestEmptyGroupWithoutOffsetsExpires(t *testing.T) {
 }
 
 func TestTopicDeletion(t *testing.T) {
-	run(t, group.Config{OffsetValueVersion: 4}, func(h *harness) {
+	run(t, group.Config{}, func(h *harness) {
 		for _, id := range []string{"a", "b", "c", "d", "e"} {
 			h.commit(commitRequest(8, id, "t", 3))
 			h.commit(commitRequest(8, id, "u", 4))

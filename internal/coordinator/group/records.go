@@ -17,10 +17,11 @@ import (
 
 // Versions of keys and values. They reach disk and Kafka's tools.
 const (
-	offsetKeyVersion  = 1
-	groupKeyVersion   = 2
-	groupValueVersion = 3
-	newestValue       = 4 // the newest value version that we read, for offsets and groups
+	offsetKeyVersion   = 1
+	groupKeyVersion    = 2
+	groupValueVersion  = 3
+	offsetValueVersion = 4 // the first one with the topic ID; Kafka writes it since 4.1
+	newestValue        = 4 // the newest value version that we read, for offsets and groups
 )
 
 // maxString is the length of the longest string in a key or a value, in bytes. Most
@@ -73,14 +74,14 @@ func offsetKey(group string, p partition) []byte {
 	return k.AppendTo(nil)
 }
 
-// offsetRecord returns the record of a commit with a value of the given version. If there
-// is an explicit expiry time the version is 1, the only one that has it.
-func offsetRecord(group string, p partition, o offset, version int16) coordinator.KeyValue {
+// offsetRecord returns the record of a commit. If there is an explicit expiry time, the
+// version of its value is 1, the only one that has it.
+func offsetRecord(group string, p partition, o offset) coordinator.KeyValue {
 	if !fitsRecord(o.metadata) {
 		return unwritable
 	}
 	v := kmsg.NewOffsetCommitValue()
-	v.Version = version
+	v.Version = offsetValueVersion
 	v.Offset, v.LeaderEpoch, v.Metadata, v.CommitTimestamp = o.at, o.leaderEpoch, o.metadata, o.committedAt
 	v.TopicID = o.topicID
 	if o.expiresAt >= 0 {

@@ -43,7 +43,7 @@ func TestRecordsAreKafkas(t *testing.T) {
 					require.NoError(t, k.ReadFrom(r.Key))
 					o, err := readOffset(r.Value)
 					require.NoError(t, err)
-					ours = offsetRecord(k.Group, topicPartition(k.Topic, k.Partition), o, 4)
+					ours = offsetRecord(k.Group, topicPartition(k.Topic, k.Partition), o)
 					offsets++
 				case groupKeyVersion:
 					var k kmsg.GroupMetadataKey
@@ -151,11 +151,10 @@ func TestStringsThatDoNotFit(t *testing.T) {
 			return groupRecord("g", "consumer", 1, "range", "m", 0, []kmsg.GroupMetadataValueMember{kmsg.NewGroupMetadataValueMember(), m})
 		}
 		for name, r := range map[string]coordinator.KeyValue{
-			"group of an offset":           offsetRecord(s, topicPartition("t", 1), offset{expiresAt: -1}, 3),
-			"topic":                        offsetRecord("g", topicPartition(s, 1), offset{expiresAt: -1}, 3),
-			"metadata":                     offsetRecord("g", topicPartition("t", 1), offset{metadata: s, expiresAt: -1}, 3),
-			"metadata of version 4":        offsetRecord("g", topicPartition("t", 1), offset{metadata: s, expiresAt: -1}, 4),
-			"metadata with an expiry":      offsetRecord("g", topicPartition("t", 1), offset{metadata: s}, 3),
+			"group of an offset":           offsetRecord(s, topicPartition("t", 1), offset{expiresAt: -1}),
+			"topic":                        offsetRecord("g", topicPartition(s, 1), offset{expiresAt: -1}),
+			"metadata":                     offsetRecord("g", topicPartition("t", 1), offset{metadata: s, expiresAt: -1}),
+			"metadata with an expiry":      offsetRecord("g", topicPartition("t", 1), offset{metadata: s}),
 			"group of an offset tombstone": offsetTombstone(s, topicPartition("t", 1)),
 			"topic of an offset tombstone": offsetTombstone("g", topicPartition(s, 1)),
 			"group":                        groupRecord(s, "consumer", 1, "range", "m", 0, nil),
@@ -210,7 +209,6 @@ func TestUTF16Len(t *testing.T) {
 func TestConfig(t *testing.T) {
 	c, err := Config{}.withDefaults()
 	require.NoError(t, err)
-	require.EqualValues(t, 3, c.OffsetValueVersion)
 	require.Equal(t, 4096, c.OffsetMetadataMaxBytes)
 	for name, c := range map[string]Config{
 		"delay":     {InitialRebalanceDelay: -1},
@@ -218,7 +216,6 @@ func TestConfig(t *testing.T) {
 		"size":      {MaxSize: -1},
 		"metadata":  {OffsetMetadataMaxBytes: -1},
 		"retention": {OffsetsRetention: -1},
-		"version":   {OffsetValueVersion: 2},
 	} {
 		_, err := c.withDefaults()
 		require.Error(t, err, name)

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -155,8 +156,8 @@ func verify(raw []byte) (entries []meta.Entry, err error) {
 		return nil, fmt.Errorf("%w: it has %d entries and %d checksums", ErrDamaged, len(entries), len(sums))
 	}
 	for _, leaf := range leased {
-		is := func(e meta.Entry) bool { return e.Key == string(leaf.key) }
-		if leaf.bucket || len(leaf.value) != revisionSize || !slices.ContainsFunc(entries, is) {
+		_, exists := slices.BinarySearchFunc(entries, string(leaf.key), func(e meta.Entry, key string) int { return strings.Compare(e.Key, key) })
+		if leaf.bucket || len(leaf.value) != revisionSize || !exists {
 			return nil, fmt.Errorf("%w: the lease of %q is not understood", ErrDamaged, leaf.key)
 		}
 	}

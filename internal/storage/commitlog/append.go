@@ -95,8 +95,7 @@ func (l *Log) roll(base int64) (*logSegment, error) {
 // grows on past base, and the next start would take the new segment's name for the
 // end of the old one. If the removal fails too, the log fails.
 func (l *Log) undoRoll(base int64, cause error) {
-	s := newSegment(l.store.fs, l.dir, base)
-	if err := l.removeSegments([]*logSegment{s}); err != nil {
+	if err := newSegment(l.store.fs, l.dir, base).remove(); err != nil {
 		l.fail(errors.Join(cause, err))
 	}
 	l.mu.Lock()

@@ -236,15 +236,23 @@ func (l *Log) openSegments(ctx context.Context, o dirContents, clean bool, recov
 }
 
 // removeSegments removes the files of segments that do not belong to the log: they lie
-// behind an incomplete segment or below the start, or could not be created.
+// behind an incomplete segment or below the start.
 func (l *Log) removeSegments(gone []*logSegment) error {
 	for _, s := range gone {
 		l.log.Warn("removed a segment that is not of the log any more", slog.Int64("segment", s.base))
-		s.log.retire()
-		for _, suffix := range []string{logSuffix, indexSuffix, timeSuffix, txnSuffix} {
-			if err := removeIfThere(l.store.fs, filepath.Join(l.dir, fileName(s.base, suffix))); err != nil {
-				return err
-			}
+		if err := s.remove(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// remove removes the files of a segment.
+func (s *logSegment) remove() error {
+	s.log.retire()
+	for _, suffix := range []string{logSuffix, indexSuffix, timeSuffix, txnSuffix} {
+		if err := removeIfThere(s.fs, filepath.Join(s.dir, fileName(s.base, suffix))); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"math"
 	"path/filepath"
 
 	"github.com/botehq/bote/internal/record"
@@ -35,8 +34,7 @@ func (l *Log) recoverSegment(ctx context.Context, s *logSegment, point int64, ch
 	s.latestKnown = true
 	if good == fileSize {
 		if check == checkChecksums && good >= reserveFrom {
-			s.reserved = math.MaxInt64 // how much was reserved is unknown: make giveBack truncate
-			err = s.giveBack()
+			err = s.truncateToSize() // how much the last process had reserved is unknown
 		}
 		return false, err
 	}

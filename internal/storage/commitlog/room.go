@@ -53,6 +53,11 @@ func (s *logSegment) giveBack() error {
 		return nil
 	}
 	s.reserved = 0
+	return s.truncateToSize()
+}
+
+// truncateToSize frees the space that the file occupies behind the end.
+func (s *logSegment) truncateToSize() error {
 	f, err := s.log.acquire()
 	if err != nil {
 		return fmt.Errorf("open segment %d: %w", s.base, err)
