@@ -66,7 +66,7 @@ func (o *options) addFlags(f *flag.FlagSet) {
 	f.BoolVar(&o.quick, "quick", false, "one round, less data, no heavy cells (10,000 partitions, recovery of 10 GB)")
 	f.BoolVar(&o.list, "list", false, "say which cells there are, and end")
 	f.StringVar(&o.only, "only", "", "measure only these cells: comma-separated `NAMES` of cells or groups; * stands for anything")
-	f.StringVar(&o.brokers, "brokers", "kafka,bote", "measure these: kafka, bote (both settings), bote-os, bote-commit")
+	f.StringVar(&o.brokers, "brokers", "kafka,bote,bare", "measure these: kafka, bote (both settings), bote-os, bote-commit; and bare, the bare program (without and with syncs), bare-os, bare-commit")
 	f.IntVar(&o.rounds, "rounds", 0, "how many rounds; 0 is 3, or 1 with -quick. The heavy cells run once in any case")
 	f.StringVar(&o.out, "out", "bench.out", "`directory` for table.md and result.json")
 	f.StringVar(&o.data, "data", "", "`directory` for the brokers' data, on the disk in question; default the temporary directory")
