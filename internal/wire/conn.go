@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -36,8 +35,8 @@ type Conn struct {
 	hoardsSince    time.Time
 	broken         bool // set for good: nothing more is read or written
 	slotsBeingSent int  // number of slots at the head of queue that the writer is sending
+	writing        bool // the writer goroutine runs
 	written        chan struct{}
-	ready          chan struct{}
 }
 
 // slot is a request's place in the order of answers.
@@ -91,6 +90,7 @@ func (c *Conn) Context() context.Context { return c.ctx }
 // read is the reader goroutine.
 func (c *Conn) read() {
 	defer c.server.wg.Done()
+	defer c.server.drop(c)
 	err := c.serve()
 	c.fail()
 	c.cancel()
@@ -118,7 +118,7 @@ func (c *Conn) serve() (err error) {
 		}
 		f.drop()
 	}()
-	in := bufio.NewReaderSize(c.nc, readBuffer)
+	in := newInput(c.nc, c.raw)
 	for {
 		if !c.waitForRoom() {
 			return net.ErrClosed
@@ -259,10 +259,14 @@ func (c *Conn) finish(s *slot, parts []Part, release func()) {
 	s.done = true
 	s.bytes += size
 	c.heldBytes += size
-	next := c.queue[0] == s
+	start := c.queue[0] == s && !c.writing
+	if start {
+		c.writing = true
+		c.server.wg.Add(1) // the reader still counts, because the connection is not broken
+	}
 	c.mu.Unlock()
-	if next {
-		signal(c.ready)
+	if start {
+		go c.write()
 	}
 }
 
@@ -273,21 +277,12 @@ func signal(ch chan struct{}) {
 	}
 }
 
-// write is the writer goroutine.
+// write is the writer goroutine. It runs while there are answers to send, so an idle
+// connection has none.
 func (c *Conn) write() {
 	defer c.server.wg.Done()
-	defer c.server.drop(c)
-	for {
-		select {
-		case <-c.ready:
-			if !c.sendReady() {
-				c.fail()
-				return
-			}
-		case <-c.ctx.Done():
-			c.fail()
-			return
-		}
+	if !c.sendReady() {
+		c.fail()
 	}
 }
 
@@ -307,6 +302,7 @@ func (c *Conn) sendReady() bool {
 		broken := c.broken
 		if !broken {
 			c.slotsBeingSent = n
+			c.writing = n > 0
 		}
 		c.mu.Unlock()
 		if broken {

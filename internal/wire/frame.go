@@ -1,11 +1,9 @@
 package wire
 
 import (
-	"bufio"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"time"
@@ -55,7 +53,7 @@ var errLate = errors.New("the rest of a frame did not arrive in time")
 
 // readFrame reads the next frame and waits for it up to the idle timeout. A connection
 // with requests in progress is not idle.
-func (c *Conn) readFrame(in *bufio.Reader) (frame, error) {
+func (c *Conn) readFrame(in *input) (frame, error) {
 	if err := c.awaitByte(in); err != nil {
 		return frame{}, err
 	}
@@ -82,26 +80,21 @@ func late(err error) error {
 }
 
 // awaitByte waits for the first byte of a frame.
-func (c *Conn) awaitByte(in *bufio.Reader) error {
-	if in.Buffered() > 0 {
-		return nil
-	}
-	for {
+func (c *Conn) awaitByte(in *input) error {
+	for in.Buffered() == 0 {
 		if err := c.nc.SetReadDeadline(time.Now().Add(c.server.cfg.IdleTimeout)); err != nil {
 			return err
 		}
-		_, err := in.Peek(1)
-		if err == nil {
-			return nil
-		}
-		if !errors.Is(err, os.ErrDeadlineExceeded) || !c.busy() {
+		err := in.fill()
+		if err != nil && (!errors.Is(err, os.ErrDeadlineExceeded) || !c.busy()) {
 			return err
 		}
 	}
+	return nil
 }
 
 // setFrameDeadline sets the deadline for the next n bytes, if they are not here yet.
-func (c *Conn) setFrameDeadline(in *bufio.Reader, n int) error {
+func (c *Conn) setFrameDeadline(in *input, n int) error {
 	if in.Buffered() >= n {
 		return nil
 	}
@@ -109,12 +102,12 @@ func (c *Conn) setFrameDeadline(in *bufio.Reader, n int) error {
 }
 
 // readHead reads the size of a frame and peeks at its API key.
-func (c *Conn) readHead(in *bufio.Reader) (n int, key uint16, err error) {
+func (c *Conn) readHead(in *input) (n int, key uint16, err error) {
 	if err := c.setFrameDeadline(in, 4+2); err != nil {
 		return 0, 0, err
 	}
 	var size [4]byte
-	if _, err := io.ReadFull(in, size[:]); err != nil {
+	if err := in.ReadFull(size[:]); err != nil {
 		return 0, 0, err
 	}
 	n = int(int32(binary.BigEndian.Uint32(size[:])))
@@ -164,7 +157,7 @@ func (s *Server) mayBe(key uint16) int {
 
 // readBody reads n bytes into a buffer that grows as they arrive. Before each step it
 // waits until there is memory for it.
-func (c *Conn) readBody(in *bufio.Reader, f *frame, n int, key uint16) error {
+func (c *Conn) readBody(in *input, f *frame, n int, key uint16) error {
 	small := n <= smallFrame && !c.busy()
 	if small {
 		f.slot.request.take(int64(n) * weightOf(key))
@@ -184,7 +177,7 @@ func (c *Conn) readBody(in *bufio.Reader, f *frame, n int, key uint16) error {
 		if err := c.setFrameDeadline(in, step); err != nil {
 			return err
 		}
-		if _, err := io.ReadFull(in, (*f.buf)[got:got+step]); err != nil {
+		if err := in.ReadFull((*f.buf)[got : got+step]); err != nil {
 			return err
 		}
 		got += step

@@ -10,7 +10,7 @@ import (
 func TestAnsweredBeforeReleaseFrame(t *testing.T) {
 	s := NewServer(nil, Config{})
 	defer s.Close()
-	c := &Conn{server: s, written: make(chan struct{}, 1), ready: make(chan struct{}, 1)}
+	c := &Conn{server: s, written: make(chan struct{}, 1), writing: true}
 	sl := &slot{bytes: 1000}
 	sl.request.of, sl.answer.of = &s.records, &s.answers
 	c.queue, c.heldBytes = []*slot{sl}, 1000
@@ -35,7 +35,7 @@ func TestAnsweredTwice(t *testing.T) {
 	nc, other := net.Pipe()
 	defer nc.Close()
 	defer other.Close()
-	c := &Conn{server: s, nc: nc, written: make(chan struct{}, 1), ready: make(chan struct{}, 1)}
+	c := &Conn{server: s, nc: nc, written: make(chan struct{}, 1), writing: true}
 	sl := &slot{}
 	sl.request.of, sl.answer.of = &s.records, &s.answers
 	c.queue = []*slot{sl}

@@ -237,7 +237,7 @@ func (s *Server) welcome(l *Listener, nc net.Conn) {
 	ctx, cancel := context.WithCancel(context.Background())
 	c := &Conn{
 		server: s, listener: l, nc: nc, ctx: ctx, cancel: cancel,
-		written: make(chan struct{}, 1), ready: make(chan struct{}, 1),
+		written: make(chan struct{}, 1),
 	}
 	s.sizeBuffers(nc)
 	c.raw = rawConn(nc)
@@ -256,11 +256,10 @@ func (s *Server) welcome(l *Listener, nc net.Conn) {
 	}
 	s.conns[c] = struct{}{}
 	s.perHost[host]++
-	s.wg.Add(2)
+	s.wg.Add(1)
 	s.mu.Unlock()
 	s.metrics.connections.Inc()
 	go c.read()
-	go c.write()
 }
 
 // From crowdFrom connections on, a kernel buffer whose size is not configured has
