@@ -33,9 +33,10 @@ type Conn struct {
 	// hoardsSince is since when finished answers are blocked by an unfinished one while
 	// memory is short; zero if they are not.
 	hoardsSince    time.Time
-	broken         bool // set for good: nothing more is read or written
-	slotsBeingSent int  // number of slots at the head of queue that the writer is sending
-	writing        bool // the writer goroutine runs
+	broken         bool  // set for good: nothing more is read or written
+	slotsBeingSent int   // number of slots at the head of queue that the writer is sending
+	writing        bool  // somebody sends: the writer goroutine, or the reader after Serve
+	serving        *slot // the request that the reader serves
 	written        chan struct{}
 }
 
@@ -131,7 +132,7 @@ func (c *Conn) serve() (err error) {
 			return err
 		}
 		f = frame{}
-		c.begin(r)
+		c.begin(r, c.raw != nil && in.Buffered() == 0)
 	}
 }
 
@@ -165,11 +166,14 @@ func (c *Conn) request(f *frame) (*Request, error) {
 }
 
 // begin puts a request into the order of answers and hands it to the handler.
-func (c *Conn) begin(r *Request) {
+func (c *Conn) begin(r *Request, mayWrite bool) {
 	r.slot.began = time.Now()
 	c.mu.Lock()
 	c.queue = append(c.queue, r.slot)
 	c.heldBytes += r.slot.bytes
+	if mayWrite {
+		c.serving = r.slot
+	}
 	c.mu.Unlock()
 	c.server.metrics.of(r.Key).requests.Inc()
 	c.server.metrics.inFlight.Inc()
@@ -180,6 +184,9 @@ func (c *Conn) begin(r *Request) {
 		}
 	}()
 	c.listener.Handler.Serve(r)
+	c.mu.Lock()
+	c.serving = nil
+	c.mu.Unlock()
 }
 
 // panicked logs a panic of a request. The caller has recovered it and closes the
@@ -262,12 +269,90 @@ func (c *Conn) finish(s *slot, parts []Part, release func()) {
 	start := c.queue[0] == s && !c.writing
 	if start {
 		c.writing = true
+	}
+	now := start && c.serving == s && n == size && n <= sentByReader && !s.hangup
+	if start && !now {
 		c.server.wg.Add(1) // the reader still counts, because the connection is not broken
 	}
 	c.mu.Unlock()
-	if start {
-		go c.write()
+	switch {
+	case now:
+		c.sendItself()
+	case start:
+		go c.write(nil)
 	}
+}
+
+// sentByReader is the largest answer that the reader sends itself.
+const sentByReader = 16 << 10
+
+// sendItself sends, on the reader, the answer to the request that was just served, as far
+// as the socket takes it without waiting. The writer does the rest.
+func (c *Conn) sendItself() {
+	batch, ok := c.takeReady()
+	if !ok || len(batch) == 0 {
+		return
+	}
+	if done, err := c.sendNow(batch); done || err != nil {
+		if !c.sent(batch, err) {
+			c.fail()
+			return
+		}
+		if batch, ok = c.takeReady(); !ok || len(batch) == 0 {
+			return
+		}
+	}
+	c.mu.Lock()
+	broken := c.broken
+	if !broken {
+		c.server.wg.Add(1)
+	}
+	c.mu.Unlock()
+	if broken {
+		for _, s := range batch {
+			s.free()
+		}
+		return
+	}
+	go c.write(batch)
+}
+
+// sendNow sends what the socket takes without waiting, and reports whether that was all.
+func (c *Conn) sendNow(batch []*slot) (done bool, err error) {
+	buf := getBuffer(sentByReader)
+	defer putBuffer(buf)
+	p := (*buf)[:0]
+	for _, s := range batch {
+		for i := range s.parts {
+			if part := &s.parts[i]; part.File != nil || len(p)+len(part.Bytes) > sentByReader {
+				return false, nil
+			}
+			p = append(p, s.parts[i].Bytes...)
+		}
+	}
+	n := 0
+	werr := c.raw.Write(func(fd uintptr) bool {
+		n, err = writeNow(fd, p)
+		return true
+	})
+	n = max(n, 0)
+	c.server.metrics.sent.Add(float64(n))
+	switch {
+	case werr != nil:
+		return false, werr
+	case err != nil && !errors.Is(err, errWouldBlock):
+		return false, err
+	case n == len(p):
+		return true, nil
+	}
+	for _, s := range batch {
+		for i := range s.parts {
+			took := min(n, len(s.parts[i].Bytes))
+			s.parts[i].Bytes = s.parts[i].Bytes[took:]
+			n -= took
+		}
+	}
+	return false, nil
 }
 
 func signal(ch chan struct{}) {
@@ -279,62 +364,70 @@ func signal(ch chan struct{}) {
 
 // write is the writer goroutine. It runs while there are answers to send, so an idle
 // connection has none.
-func (c *Conn) write() {
+//
+// batch is what takeReady returned and is not sent yet, or nil.
+func (c *Conn) write(batch []*slot) {
 	defer c.server.wg.Done()
-	if !c.sendReady() {
-		c.fail()
-	}
-}
-
-// sendReady sends the finished answers that are next in order, in one go. It returns false
-// if the connection must be closed.
-func (c *Conn) sendReady() bool {
 	for {
-		c.mu.Lock()
-		n := 0
-		for n < len(c.queue) && c.queue[n].done && !c.broken {
-			n++
-			if c.queue[n-1].hangup {
+		if batch == nil {
+			var ok bool
+			if batch, ok = c.takeReady(); !ok {
 				break
 			}
-		}
-		batch := c.queue[:n:n]
-		broken := c.broken
-		if !broken {
-			c.slotsBeingSent = n
-			c.writing = n > 0
-		}
-		c.mu.Unlock()
-		if broken {
-			return false
-		}
-		if n == 0 {
-			return true
-		}
-		hangup := batch[n-1].hangup
-		err := c.send(batch)
-		sent := 0
-		for _, s := range batch {
-			sent += s.bytes
-			s.free()
-		}
-		c.mu.Lock()
-		c.slotsBeingSent = 0
-		if !c.broken {
-			clear(c.queue[:n])
-			c.queue = c.queue[n:]
-			if len(c.queue) == 0 {
-				c.queue = nil
+			if len(batch) == 0 {
+				return
 			}
-			c.heldBytes -= sent
 		}
-		broken = c.broken
-		c.mu.Unlock()
-		signal(c.written)
-		if err != nil || hangup || broken {
-			return false
+		if !c.sent(batch, c.send(batch)) {
+			break
+		}
+		batch = nil
+	}
+	c.fail()
+}
+
+// takeReady returns the finished answers that are next in order. ok is false if the
+// connection is broken. If there are none, nobody sends any more.
+func (c *Conn) takeReady() (batch []*slot, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.broken {
+		return nil, false
+	}
+	n := 0
+	for n < len(c.queue) && c.queue[n].done {
+		n++
+		if c.queue[n-1].hangup {
+			break
 		}
 	}
+	c.slotsBeingSent, c.writing = n, n > 0
+	return c.queue[:n:n], true
+}
+
+// sent takes answers that were sent, or could not be, out of the queue. It returns false
+// if the connection must be closed.
+func (c *Conn) sent(batch []*slot, err error) bool {
+	n, bytes := len(batch), 0
+	hangup := batch[n-1].hangup
+	for _, s := range batch {
+		bytes += s.bytes
+		s.free()
+	}
+	c.mu.Lock()
+	c.slotsBeingSent = 0
+	if !c.broken {
+		clear(c.queue[:n])
+		c.queue = c.queue[n:]
+		if len(c.queue) == 0 {
+			c.queue = nil
+		}
+		c.heldBytes -= bytes
+	}
+	broken := c.broken
+	c.mu.Unlock()
+	signal(c.written)
+	return err == nil && !hangup && !broken
 }
 
 // fail closes the connection and frees the answers that will not be sent. It may be called
