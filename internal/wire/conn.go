@@ -9,6 +9,7 @@ import (
 	"net"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -17,14 +18,21 @@ import (
 
 // Conn is one client's connection.
 type Conn struct {
-	server       *Server
-	listener     *Listener
-	nc           net.Conn
-	raw          syscall.RawConn // of nc; nil unless nc is a plain socket
-	ctx          context.Context //nolint:containedctx // the life of the connection itself, ended by its reader
-	cancel       context.CancelFunc
-	largestFrame int           // size of the largest frame so far; owned by the reader
-	lastTurn     chan struct{} // closed when the last turn given out is over; owned by the reader
+	server   *Server
+	listener *Listener
+	nc       net.Conn
+	raw      syscall.RawConn // of nc; nil unless nc is a plain socket
+	ctx      context.Context //nolint:containedctx // the life of the connection itself, ended by its reader
+	cancel   context.CancelFunc
+	out      output
+
+	// The reader owns these.
+	in           input
+	largestFrame int           // size of the largest frame so far
+	lastTurn     chan struct{} // closed when the last turn given out is over
+	served       int           // number of requests, as far as the reader counts
+
+	serving atomic.Pointer[slot] // the request whose Serve the reader is in and whose answer it may send; nil if there is none
 
 	mu             sync.Mutex // guards what follows
 	queue          []*slot    // requests in order, oldest first
@@ -32,12 +40,10 @@ type Conn struct {
 	unsizedAnswers int        // unanswered requests whose answers may have any size
 	// hoardsSince is since when finished answers are blocked by an unfinished one while
 	// memory is short; zero if they are not.
-	hoardsSince    time.Time
-	broken         bool  // set for good: nothing more is read or written
-	slotsBeingSent int   // number of slots at the head of queue that the writer is sending
-	writing        bool  // somebody sends: the writer goroutine, or the reader after Serve
-	serving        *slot // the request that the reader serves
-	written        chan struct{}
+	hoardsSince time.Time
+	broken      bool    // set for good: nothing more is read or written
+	sending     []*slot // the head of queue while it is being sent, else empty; one goroutine sends at a time
+	written     chan struct{}
 }
 
 // slot is a request's place in the order of answers.
@@ -47,6 +53,7 @@ type slot struct {
 	answer  lease
 	began   time.Time
 	unsized bool
+	resumed bool // a goroutine of its own answers
 	done    bool
 	hangup  bool
 	parts   []Part
@@ -90,9 +97,13 @@ func (c *Conn) Context() context.Context { return c.ctx }
 
 // read is the reader goroutine.
 func (c *Conn) read() {
+	err := c.serve()
+	if errors.Is(err, errIdle) {
+		go c.doze()
+		return
+	}
 	defer c.server.wg.Done()
 	defer c.server.drop(c)
-	err := c.serve()
 	c.fail()
 	c.cancel()
 	switch {
@@ -119,12 +130,11 @@ func (c *Conn) serve() (err error) {
 		}
 		f.drop()
 	}()
-	in := newInput(c.nc, c.raw)
 	for {
 		if !c.waitForRoom() {
 			return net.ErrClosed
 		}
-		if f, err = c.readFrame(in); err != nil {
+		if f, err = c.readFrame(); err != nil {
 			return err
 		}
 		r, err := c.request(&f)
@@ -132,7 +142,8 @@ func (c *Conn) serve() (err error) {
 			return err
 		}
 		f = frame{}
-		c.begin(r, c.raw != nil && in.Buffered() == 0)
+		c.served = min(c.served+1, fewRequests)
+		c.begin(r)
 	}
 }
 
@@ -166,14 +177,11 @@ func (c *Conn) request(f *frame) (*Request, error) {
 }
 
 // begin puts a request into the order of answers and hands it to the handler.
-func (c *Conn) begin(r *Request, mayWrite bool) {
+func (c *Conn) begin(r *Request) {
 	r.slot.began = time.Now()
 	c.mu.Lock()
 	c.queue = append(c.queue, r.slot)
 	c.heldBytes += r.slot.bytes
-	if mayWrite {
-		c.serving = r.slot
-	}
 	c.mu.Unlock()
 	c.server.metrics.of(r.Key).requests.Inc()
 	c.server.metrics.inFlight.Inc()
@@ -183,10 +191,11 @@ func (c *Conn) begin(r *Request, mayWrite bool) {
 			panic(p)
 		}
 	}()
+	if c.in.Buffered() == 0 { // else a writer may send several answers in one go
+		c.serving.Store(r.slot)
+		defer c.serving.Store(nil)
+	}
 	c.listener.Handler.Serve(r)
-	c.mu.Lock()
-	c.serving = nil
-	c.mu.Unlock()
 }
 
 // panicked logs a panic of a request. The caller has recovered it and closes the
@@ -244,192 +253,6 @@ func (c *Conn) busy() bool {
 	return len(c.queue) > 0 && !c.broken
 }
 
-// finish stores an answer in its slot and wakes the writer if it is the next to send.
-func (c *Conn) finish(s *slot, parts []Part, release func()) {
-	n, size := 0, 0 // of memory, which parts of files do not need; of everything
-	for i := range parts {
-		n += len(parts[i].Bytes)
-		size += parts[i].len()
-	}
-	s.answer.set(int64(n))
-	s.parts, s.release = parts, release
-	c.mu.Lock()
-	if s.unsized {
-		c.unsizedAnswers--
-		signal(c.written)
-	}
-	if c.broken {
-		c.mu.Unlock()
-		s.free()
-		return
-	}
-	s.done = true
-	s.bytes += size
-	c.heldBytes += size
-	start := c.queue[0] == s && !c.writing
-	if start {
-		c.writing = true
-	}
-	now := start && c.serving == s && n == size && n <= sentByReader && !s.hangup
-	if start && !now {
-		c.server.wg.Add(1) // the reader still counts, because the connection is not broken
-	}
-	c.mu.Unlock()
-	switch {
-	case now:
-		c.sendItself()
-	case start:
-		go c.write(nil)
-	}
-}
-
-// sentByReader is the largest answer that the reader sends itself.
-const sentByReader = 16 << 10
-
-// sendItself sends, on the reader, the answer to the request that was just served, as far
-// as the socket takes it without waiting. The writer does the rest.
-func (c *Conn) sendItself() {
-	batch, ok := c.takeReady()
-	if !ok || len(batch) == 0 {
-		return
-	}
-	if done, err := c.sendNow(batch); done || err != nil {
-		if !c.sent(batch, err) {
-			c.fail()
-			return
-		}
-		if batch, ok = c.takeReady(); !ok || len(batch) == 0 {
-			return
-		}
-	}
-	c.mu.Lock()
-	broken := c.broken
-	if !broken {
-		c.server.wg.Add(1)
-	}
-	c.mu.Unlock()
-	if broken {
-		for _, s := range batch {
-			s.free()
-		}
-		return
-	}
-	go c.write(batch)
-}
-
-// sendNow sends what the socket takes without waiting, and reports whether that was all.
-func (c *Conn) sendNow(batch []*slot) (done bool, err error) {
-	buf := getBuffer(sentByReader)
-	defer putBuffer(buf)
-	p := (*buf)[:0]
-	for _, s := range batch {
-		for i := range s.parts {
-			if part := &s.parts[i]; part.File != nil || len(p)+len(part.Bytes) > sentByReader {
-				return false, nil
-			}
-			p = append(p, s.parts[i].Bytes...)
-		}
-	}
-	n := 0
-	werr := c.raw.Write(func(fd uintptr) bool {
-		n, err = writeNow(fd, p)
-		return true
-	})
-	n = max(n, 0)
-	c.server.metrics.sent.Add(float64(n))
-	switch {
-	case werr != nil:
-		return false, werr
-	case err != nil && !errors.Is(err, errWouldBlock):
-		return false, err
-	case n == len(p):
-		return true, nil
-	}
-	for _, s := range batch {
-		for i := range s.parts {
-			took := min(n, len(s.parts[i].Bytes))
-			s.parts[i].Bytes = s.parts[i].Bytes[took:]
-			n -= took
-		}
-	}
-	return false, nil
-}
-
-func signal(ch chan struct{}) {
-	select {
-	case ch <- struct{}{}:
-	default:
-	}
-}
-
-// write is the writer goroutine. It runs while there are answers to send, so an idle
-// connection has none.
-//
-// batch is what takeReady returned and is not sent yet, or nil.
-func (c *Conn) write(batch []*slot) {
-	defer c.server.wg.Done()
-	for {
-		if batch == nil {
-			var ok bool
-			if batch, ok = c.takeReady(); !ok {
-				break
-			}
-			if len(batch) == 0 {
-				return
-			}
-		}
-		if !c.sent(batch, c.send(batch)) {
-			break
-		}
-		batch = nil
-	}
-	c.fail()
-}
-
-// takeReady returns the finished answers that are next in order. ok is false if the
-// connection is broken. If there are none, nobody sends any more.
-func (c *Conn) takeReady() (batch []*slot, ok bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.broken {
-		return nil, false
-	}
-	n := 0
-	for n < len(c.queue) && c.queue[n].done {
-		n++
-		if c.queue[n-1].hangup {
-			break
-		}
-	}
-	c.slotsBeingSent, c.writing = n, n > 0
-	return c.queue[:n:n], true
-}
-
-// sent takes answers that were sent, or could not be, out of the queue. It returns false
-// if the connection must be closed.
-func (c *Conn) sent(batch []*slot, err error) bool {
-	n, bytes := len(batch), 0
-	hangup := batch[n-1].hangup
-	for _, s := range batch {
-		bytes += s.bytes
-		s.free()
-	}
-	c.mu.Lock()
-	c.slotsBeingSent = 0
-	if !c.broken {
-		clear(c.queue[:n])
-		c.queue = c.queue[n:]
-		if len(c.queue) == 0 {
-			c.queue = nil
-		}
-		c.heldBytes -= bytes
-	}
-	broken := c.broken
-	c.mu.Unlock()
-	signal(c.written)
-	return err == nil && !hangup && !broken
-}
-
 // fail closes the connection and frees the answers that will not be sent. It may be called
 // more than once.
 func (c *Conn) fail() {
@@ -439,7 +262,7 @@ func (c *Conn) fail() {
 		return
 	}
 	c.broken = true
-	queue := c.queue[c.slotsBeingSent:] // the writer frees those that it is sending
+	queue := c.queue[len(c.sending):] // whoever sends frees the others
 	c.queue, c.heldBytes = nil, 0
 	c.mu.Unlock()
 	_ = c.nc.Close() // there is nobody to report an error to

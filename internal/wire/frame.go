@@ -53,8 +53,9 @@ var errLate = errors.New("the rest of a frame did not arrive in time")
 
 // readFrame reads the next frame and waits for it up to the idle timeout. A connection
 // with requests in progress is not idle.
-func (c *Conn) readFrame(in *input) (frame, error) {
-	if err := c.awaitByte(in); err != nil {
+func (c *Conn) readFrame() (frame, error) {
+	in := &c.in
+	if err := c.awaitByte(); err != nil {
 		return frame{}, err
 	}
 	n, key, err := c.readHead(in)
@@ -77,20 +78,6 @@ func late(err error) error {
 		return errLate
 	}
 	return err
-}
-
-// awaitByte waits for the first byte of a frame.
-func (c *Conn) awaitByte(in *input) error {
-	for in.Buffered() == 0 {
-		if err := c.nc.SetReadDeadline(time.Now().Add(c.server.cfg.IdleTimeout)); err != nil {
-			return err
-		}
-		err := in.fill()
-		if err != nil && (!errors.Is(err, os.ErrDeadlineExceeded) || !c.busy()) {
-			return err
-		}
-	}
-	return nil
 }
 
 // setFrameDeadline sets the deadline for the next n bytes, if they are not here yet.

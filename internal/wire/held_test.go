@@ -10,14 +10,14 @@ import (
 func TestAnsweredBeforeReleaseFrame(t *testing.T) {
 	s := NewServer(nil, Config{})
 	defer s.Close()
-	c := &Conn{server: s, written: make(chan struct{}, 1), writing: true}
+	c := &Conn{server: s, written: make(chan struct{}, 1), sending: []*slot{{}}}
 	sl := &slot{bytes: 1000}
 	sl.request.of, sl.answer.of = &s.records, &s.answers
 	c.queue, c.heldBytes = []*slot{sl}, 1000
 	r := &Request{Conn: c, slot: sl}
 	r.HoldFrame()
 	r.finish([]Part{{Bytes: make([]byte, 100)}}, nil) // the timeout of a Produce request has passed
-	c.mu.Lock()                                       // what sendReady does once the answer is sent
+	c.mu.Lock()                                       // what sent does once the answer is sent
 	c.heldBytes -= sl.bytes
 	c.queue = nil
 	c.mu.Unlock()
@@ -35,7 +35,7 @@ func TestAnsweredTwice(t *testing.T) {
 	nc, other := net.Pipe()
 	defer nc.Close()
 	defer other.Close()
-	c := &Conn{server: s, nc: nc, written: make(chan struct{}, 1), writing: true}
+	c := &Conn{server: s, nc: nc, written: make(chan struct{}, 1), sending: []*slot{{}}}
 	sl := &slot{}
 	sl.request.of, sl.answer.of = &s.records, &s.answers
 	c.queue = []*slot{sl}

@@ -10,25 +10,26 @@ import (
 // input reads frames from a connection through a small buffer, which it has only while
 // there is something in it: an idle connection has none.
 //
-//	0 <= from <= to <= readBuffer; buf is nil if from == to, unless a read is under way
+//	0 <= from <= to <= readBuffer; buf is nil if from == to, except during a read
 type input struct {
 	nc       net.Conn
 	raw      syscall.RawConn // of nc; nil unless nc is a plain socket
 	buf      *[readBuffer]byte
 	from, to int
 
-	// What the last call of try got. try is made once, so that a read allocates nothing.
-	try func(fd uintptr) (done bool)
-	n   int
-	err error
+	try func(fd uintptr) (done bool) // made once, so that a read allocates nothing
+	n   int                          // how many bytes the last try read
+	err error                        // the error of the last try
+
+	first  [1]byte // what awaitOne read
+	missed error   // why awaitOne read nothing
 }
 
 var readBuffers = sync.Pool{New: func() any { return new([readBuffer]byte) }}
 
-func newInput(nc net.Conn, raw syscall.RawConn) *input {
-	in := &input{nc: nc, raw: raw}
+func (in *input) init(nc net.Conn, raw syscall.RawConn) {
+	in.nc, in.raw = nc, raw
 	in.try = in.tryRead
-	return in
 }
 
 // Buffered returns how many bytes have arrived and were not read.
@@ -83,6 +84,10 @@ func (in *input) take(p []byte) int {
 
 // fill waits for bytes, up to the deadline of the connection.
 func (in *input) fill() error {
+	if err := in.missed; err != nil {
+		in.missed = nil
+		return err
+	}
 	if in.raw == nil {
 		in.makeRoom()
 		n, err := in.nc.Read(in.buf[in.to:])
@@ -93,10 +98,16 @@ func (in *input) fill() error {
 		}
 		return err
 	}
-	in.n, in.err = 0, nil
-	err := in.raw.Read(in.try)
+	err := in.read(in.try)
 	in.to += in.n
 	in.releaseEmpty()
+	return err
+}
+
+// read waits until try has read a byte.
+func (in *input) read(try func(fd uintptr) (done bool)) error {
+	in.n, in.err = 0, nil
+	err := in.raw.Read(try)
 	switch {
 	case in.n > 0:
 		return nil
@@ -106,6 +117,16 @@ func (in *input) fill() error {
 		return in.err
 	}
 	return io.EOF
+}
+
+// awaitOne waits for a byte while nothing is buffered. fill returns the error, if there is
+// one.
+func (in *input) awaitOne() {
+	if in.missed = in.read(in.tryFirst); in.missed != nil {
+		return
+	}
+	in.makeRoom()
+	in.buf[0], in.to = in.first[0], 1
 }
 
 // makeRoom has the buffer end behind free space.

@@ -118,6 +118,7 @@ func (r *Request) ReplyParts(flexible bool, parts []Part, release func()) {
 // Resume continues a request on a new goroutine, for which Close waits. A panic there
 // closes the connection, as it does in the handler.
 func (r *Request) Resume(f func()) {
+	r.slot.resumed = true
 	r.Conn.server.resumed(func() {
 		defer func() {
 			if p := recover(); p != nil {

@@ -2,7 +2,6 @@ package wire
 
 import (
 	"errors"
-	"fmt"
 	"net"
 	"os"
 	"syscall"
@@ -167,7 +166,7 @@ func (c *Conn) writeSteps(run *net.Buffers, p *Part, write func([]byte) (int, er
 		head := len(step)
 		step = step[:head+min(fileStep-head, p.Size)]
 		if n, err := p.File.ReadAt(step[head:], p.At); n < len(step)-head {
-			return total, fmt.Errorf("read what a client was promised: %w", err)
+			return total, errPromised(err)
 		}
 		n, err := write(step)
 		total += int64(max(n, 0))

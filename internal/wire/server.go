@@ -8,6 +8,7 @@ import (
 	"math"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -142,6 +143,9 @@ type Server struct {
 	wg      sync.WaitGroup
 	stop    chan struct{}
 
+	began     time.Time
+	lastAsked atomic.Int64 // when quiet was last called, in nanoseconds since began
+
 	metrics                  *metrics
 	episodes                 *episodes
 	records, others, answers budget
@@ -164,7 +168,7 @@ type Server struct {
 func NewServer(h Handler, cfg Config) *Server {
 	cfg.setDefaults()
 	s := &Server{
-		cfg: cfg, handler: h, log: cfg.Logger, metrics: newMetrics(), episodes: newEpisodes(cfg.Logger), stop: make(chan struct{}),
+		cfg: cfg, handler: h, log: cfg.Logger, metrics: newMetrics(), episodes: newEpisodes(cfg.Logger), stop: make(chan struct{}), began: time.Now(),
 		conns: map[*Conn]struct{}{}, perHost: map[string]int{},
 	}
 	s.records.init("records", cfg.RequestMemory, s.metrics, s.episodes.records)
@@ -241,6 +245,7 @@ func (s *Server) welcome(l *Listener, nc net.Conn) {
 	}
 	s.sizeBuffers(nc)
 	c.raw = rawConn(nc)
+	c.in.init(nc, c.raw)
 	host, limits := c.RemoteHost(), s.cfg.Limits()
 	s.mu.Lock()
 	tooMany := len(s.conns) >= limits.Total || s.perHost[host] >= limits.of(host)
