@@ -6,7 +6,7 @@ import (
 )
 
 // Buffers are pooled by size, in powers of two from minBuffer to maxBuffer.
-// Larger ones are left to the garbage collector.
+// Larger ones are regions, or left to the garbage collector.
 const (
 	minBuffer = 1 << 10
 	maxBuffer = 4 << 20
@@ -37,7 +37,11 @@ func getBuffer(size int) *[]byte {
 
 // putBuffer gives a buffer back; nil is ignored.
 func putBuffer(b *[]byte) {
-	if b == nil || cap(*b) < minBuffer || cap(*b) > maxBuffer {
+	if b == nil || cap(*b) < minBuffer {
+		return
+	}
+	if cap(*b) > maxBuffer {
+		regions.put(b)
 		return
 	}
 	*b = (*b)[:cap(*b)]

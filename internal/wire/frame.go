@@ -225,7 +225,13 @@ func (f *frame) grow(got, step, n int) {
 	if got+step <= cap(*f.buf) {
 		return
 	}
-	larger := getBuffer(max(got+step, min(n, 2*cap(*f.buf))))
+	var larger *[]byte
+	if got+step > maxBuffer {
+		larger = regions.get(n)
+	}
+	if larger == nil {
+		larger = getBuffer(max(got+step, min(n, 2*cap(*f.buf))))
+	}
 	*larger = (*larger)[:cap(*larger)]
 	copy(*larger, (*f.buf)[:got])
 	putBuffer(f.buf)

@@ -22,15 +22,14 @@ var errIdle = errors.New("idle")
 
 // awaitByte waits for the first byte of a frame, or returns errIdle.
 func (c *Conn) awaitByte() error {
+	idle := c.server.cfg.IdleTimeout
 	for c.in.Buffered() == 0 {
-		idle := c.server.cfg.IdleTimeout
-		dozes := c.raw != nil && idle > drowsy && c.in.missed == nil
+		wait, dozes := idle, c.raw != nil && c.in.missed == nil
 		if dozes && c.served < fewRequests {
 			return c.startToDoze(idle)
 		}
-		wait := idle
 		if dozes {
-			wait = drowsy
+			wait = min(drowsy, idle/2)
 		}
 		if err := c.nc.SetReadDeadline(time.Now().Add(wait)); err != nil {
 			return err
@@ -41,7 +40,7 @@ func (c *Conn) awaitByte() error {
 		case !errors.Is(err, os.ErrDeadlineExceeded):
 			return err
 		case dozes:
-			return c.startToDoze(idle - drowsy)
+			return c.startToDoze(idle - wait)
 		case !c.busy():
 			return err
 		}

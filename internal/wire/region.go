@@ -1,0 +1,102 @@
+package wire
+
+import (
+	"math/bits"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Frames larger than maxBuffer are read into regions: memory outside of Go's heap, whose
+// pages exist only once something was written to them. The garbage collector would let
+// several such frames pile up before it frees one.
+//
+// A region is reused, and never unmapped: a bug that uses a region too late must not end
+// the process. Its pages are given back to the system when regions that nobody uses have
+// more than warmRegions, and when none was used for regionsIdle.
+type regionPool struct {
+	mu    sync.Mutex
+	free  []region      // the last one was used last
+	warm  int           // the sum of warm of all of free
+	inUse map[*byte]int // by its first byte, how many bytes of a region may have pages
+	idle  *time.Timer
+}
+
+// region is a region that nobody uses. It has a power of two of bytes.
+type region struct {
+	b    []byte
+	warm int // how many bytes from the beginning may have pages
+}
+
+const (
+	largestRegion = 128 << 20
+	warmRegions   = 32 << 20
+	regionsIdle   = 5 * time.Second
+)
+
+var regions = regionPool{inUse: map[*byte]int{}}
+
+// get returns a region for a frame of n bytes, or nil if there is none: for larger frames,
+// and on systems without regions, there never is.
+func (p *regionPool) get(n int) *[]byte {
+	size := 1 << bits.Len(uint(n-1))
+	if size > largestRegion {
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := len(p.free) - 1; i >= 0; i-- {
+		if r := p.free[i]; len(r.b) == size {
+			p.free = slices.Delete(p.free, i, i+1)
+			p.warm -= r.warm
+			p.inUse[&r.b[0]] = max(r.warm, n)
+			return &r.b
+		}
+	}
+	b := mapRegion(size)
+	if b == nil {
+		return nil
+	}
+	p.inUse[&b[0]] = n
+	return &b
+}
+
+// put takes a region back. It ignores buffers that are none.
+func (p *regionPool) put(buf *[]byte) {
+	b := (*buf)[:cap(*buf)]
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	warm, ok := p.inUse[&b[0]]
+	if !ok {
+		return
+	}
+	delete(p.inUse, &b[0])
+	r := region{b: b, warm: warm}
+	if p.warm+warm > warmRegions {
+		r.cool()
+	}
+	p.warm += r.warm
+	p.free = append(p.free, r)
+	if p.idle == nil {
+		p.idle = time.AfterFunc(regionsIdle, p.cool)
+	} else {
+		p.idle.Reset(regionsIdle)
+	}
+}
+
+// cool gives back the pages of all regions that nobody uses.
+func (p *regionPool) cool() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := range p.free {
+		p.free[i].cool()
+	}
+	p.warm = 0
+}
+
+func (r *region) cool() {
+	if r.warm > 0 {
+		dropPages(r.b[:r.warm])
+		r.warm = 0
+	}
+}
