@@ -22,26 +22,27 @@ type atOnce struct {
 func (h atOnce) Serve(r *wire.Request) { h.answer(r) }
 
 // TestAnswersThatTheSocketDoesNotAccept: a client sends many requests and does not read.
-// Answers that the reader began to send are finished by a writer, in order and whole.
+// What the reader could not send of its answers is sent by a writer,
+// in order and whole.
 func TestAnswersThatTheSocketDoesNotAccept(t *testing.T) {
 	t.Parallel()
 	f, content := randomFile(t, 1<<20)
 	answer := func(i int) []byte { return content[i*37 : i*37+5000+i*11] }
-	h := &handler{}
+	h, served := &handler{}, make(chan struct{})
 	b := newServed(t, h, atOnce{every{h}, func(r *wire.Request) {
 		i := int(r.CorrelationID)
 		want := answer(i)
 		parts := []wire.Part{{Bytes: slices.Clone(want[:100])}, {File: f, At: int64(i*37 + 100), Size: 3000}, {Bytes: want[3100:]}}
 		r.ReplyParts(false, parts, nil)
+		served <- struct{}{}
 	}}, wire.Config{SendBuffer: 64 << 10})
 	c := b.dial(t)
 	require.NoError(t, c.(*net.TCPConn).SetReadBuffer(64<<10))
 	const n = 100
-	var frames []byte
 	for i := range int32(n) {
-		frames = append(frames, fetch(i)...)
+		send(t, c, fetch(i))
+		<-served
 	}
-	send(t, c, frames)
 	for i := range n {
 		var head [8]byte
 		_, err := io.ReadFull(c, head[:])
