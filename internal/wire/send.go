@@ -126,22 +126,26 @@ func (c *Conn) heldMemory() (n int64) {
 	return n
 }
 
-// fileStep is how much of a file is read at a time. So much stays in the processor's
-// cache until it is sent. sendfile was tried: it goes page by page and costs as much,
-// see docs/decisions/0004.
+// fileStep is how much of a file is read at a time where the kernel cannot send it. So
+// much stays in the processor's cache until it is sent.
 const fileStep = 256 << 10
 
-// writeFile writes a run of bytes and a part of a file, and advances both. It holds
-// the buffer between file and socket only while the socket accepts bytes, so a client
-// that does not read costs no memory.
+// writeFile writes a run of bytes and a part of a file, and advances both. On a plain
+// socket of Linux the kernel sends the file; see docs/decisions/0004. Elsewhere, writeFile
+// holds a buffer between file and socket, but only while the socket accepts bytes. So a
+// client that does not read costs no memory.
 func (c *Conn) writeFile(run *net.Buffers, p *Part) (total int64, err error) {
 	if c.raw == nil {
-		return c.writeSteps(run, p, c.nc.Write)
+		return writeSteps(run, p, c.nc.Write)
 	}
 	var failed error
 	err = c.raw.Write(func(fd uintptr) bool {
-		n, err := c.writeSteps(run, p, func(b []byte) (int, error) { return writeNow(fd, b) })
+		n, err := sendFile(fd, run, p)
 		total += n
+		if errors.Is(err, errors.ErrUnsupported) {
+			n, err = writeSteps(run, p, func(b []byte) (int, error) { return writeNow(fd, b) })
+			total += n
+		}
 		if errors.Is(err, errWouldBlock) {
 			return false
 		}
@@ -155,7 +159,7 @@ func (c *Conn) writeFile(run *net.Buffers, p *Part) (total int64, err error) {
 }
 
 // writeSteps reads and writes in steps until everything is written or write fails.
-func (c *Conn) writeSteps(run *net.Buffers, p *Part, write func([]byte) (int, error)) (total int64, err error) {
+func writeSteps(run *net.Buffers, p *Part, write func([]byte) (int, error)) (total int64, err error) {
 	buf := getBuffer(fileStep)
 	defer putBuffer(buf)
 	for len(*run) > 0 || p.Size > 0 {

@@ -111,6 +111,7 @@ func (f *flusher) round() {
 		l.queued.Store(false)
 	}
 	_ = f.flushNow(logs) // each log tells its partition
+	f.pace.ended(time.Since(f.began))
 	clear(logs)
 	f.mu.Lock()
 	f.spare = logs[:0]

@@ -1,10 +1,15 @@
 package commitlog
 
-import "time"
+import (
+	"os"
+	"strconv"
+	"time"
+)
 
 // pacer spaces the rounds of a flusher, so that under a steady stream of appends
 // one sync serves several. A round that comes after a quiet time is never held
-// back.
+// back. Neither is one that waited as long as a sync or two: a longer wait would add more
+// to the answers' latency than it saves.
 //
 // Waiting only pays if more appends come meanwhile. A producer that waits for each
 // answer sends nothing while its append waits. So if nothing arrives in the second
@@ -13,7 +18,8 @@ import "time"
 //
 // All times count from when the flusher began.
 type pacer struct {
-	gap               time.Duration
+	longestGap        time.Duration
+	cost              time.Duration // how long a round takes, smoothed; zero before the first
 	last              time.Duration // when the last round began
 	futileWaits       int           // waits in a row that gained nothing
 	roundsWithoutWait int           // rounds still to begin without waiting
@@ -26,7 +32,20 @@ const (
 	maxRelief   = 4096
 )
 
-func newPacer(gap time.Duration) pacer { return pacer{gap: gap, last: -gap, nextSkip: minRelief} }
+func newPacer(longestGap time.Duration) pacer {
+	return pacer{longestGap: longestGap, last: -longestGap, nextSkip: minRelief}
+}
+
+// gap returns how far apart the beginnings of two rounds should be.
+func (p *pacer) gap() time.Duration { return min(p.longestGap, GapFactor*p.cost/4) }
+
+var GapFactor = func() time.Duration {
+	f, err := strconv.Atoi(os.Getenv("GAPF"))
+	if err != nil {
+		return 6
+	}
+	return time.Duration(f)
+}()
 
 // wait returns how long to hold back a round that could begin now; zero or less is
 // not at all.
@@ -35,13 +54,13 @@ func (p *pacer) wait(now time.Duration) time.Duration {
 		p.roundsWithoutWait--
 		return 0
 	}
-	return p.last + p.gap - now
+	return p.last + p.gap() - now
 }
 
 // waited judges a wait by the number of appends that the round will serve and the
 // time of the last of them.
 func (p *pacer) waited(appends int64, latest time.Duration) {
-	if appends > 1 && latest >= p.last+p.gap/2 {
+	if appends > 1 && latest >= p.last+p.gap()/2 {
 		p.futileWaits, p.nextSkip = 0, minRelief
 		return
 	}
@@ -53,3 +72,11 @@ func (p *pacer) waited(appends int64, latest time.Duration) {
 
 // started notes that a round begins.
 func (p *pacer) started(now time.Duration) { p.last = now }
+
+// ended notes that a round has ended.
+func (p *pacer) ended(now time.Duration) {
+	if p.cost == 0 {
+		p.cost = now - p.last
+	}
+	p.cost += (now - p.last - p.cost) / 8
+}

@@ -223,9 +223,9 @@ func (l *Log) fileChunk(ctx context.Context, s *logSegment, at int64, r storage.
 		return storage.Chunk{}, false
 	}
 	l.remember(hint{offset: next.BaseOffset(), base: s.base, at: end})
-	// After that read of a header the kernel does not see that the file is read in order. So
-	// tell it, and about the next read too.
-	vfs.WillNeed(file, at, min(2*(end-at), body.Size-at))
+	// The system reads ahead by itself, in larger steps if it knows that the file is read in
+	// order. After that read of a header it would have to guess.
+	vfs.AdviseSequential(file)
 	return storage.NewFileChunk(file, at, int(end-at), s.log.release), true
 }
 

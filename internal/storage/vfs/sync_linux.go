@@ -37,13 +37,6 @@ func preallocate(f *os.File, from, to int64) error {
 	return pathError("fallocate", f.Name(), err)
 }
 
-// WillNeed tells the system to begin to read n > 0 bytes of a file. If the last of
-// them is in memory, they were asked for, or written, not long ago, and WillNeed
-// does nothing: a look at each page would cost more than sending the bytes.
-func WillNeed(f *os.File, at, n int64) {
-	var last [1]byte
-	if k, _ := unix.Preadv2(int(f.Fd()), [][]byte{last[:]}, at+n-1, unix.RWF_NOWAIT); k > 0 {
-		return
-	}
-	_ = unix.Fadvise(int(f.Fd()), at, n, unix.FADV_WILLNEED) // advice
-}
+// AdviseSequential tells the system that a file is read mostly in order, so that it reads
+// further ahead.
+func AdviseSequential(f *os.File) { _ = unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_SEQUENTIAL) } // advice

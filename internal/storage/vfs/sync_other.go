@@ -13,5 +13,5 @@ func openVolume(string) (Volume, error) { return nil, errors.ErrUnsupported }
 
 func preallocate(*os.File, int64, int64) error { return errors.ErrUnsupported }
 
-// WillNeed does nothing here.
-func WillNeed(*os.File, int64, int64) {}
+// AdviseSequential does nothing here.
+func AdviseSequential(*os.File) {}
