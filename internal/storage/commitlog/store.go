@@ -39,8 +39,8 @@ type Config struct {
 	Flush FlushMode
 	// FlushEvery is the period of FlushInterval; 0 is one second.
 	FlushEvery time.Duration
-	// FlushGap is the least time between the beginnings of two rounds of syncs, where
-	// waiting lets a round serve more appends; 0 is a millisecond.
+	// FlushGap is the longest time between the beginnings of two rounds of syncs that a
+	// round is held back for, where waiting lets it serve more appends. 0 is a millisecond.
 	FlushGap time.Duration
 	// CheckpointEvery is the period of the checkpoints; 0 is a minute.
 	CheckpointEvery time.Duration
