@@ -30,7 +30,7 @@ type sizes struct {
 
 // groups returns all cells.
 func groups(quick bool) []group {
-	z := sizes{records: 1_250_000, raw: 8_000_000, latency: 12 * time.Second, starts: 5, idle: 5 * time.Second, conns: 1000, groups: 5000, partition: 10_000, gigabytes: 10}
+	z := sizes{records: 1_250_000, raw: 3_500_000, latency: 12 * time.Second, starts: 5, idle: 5 * time.Second, conns: 1000, groups: 5000, partition: 10_000, gigabytes: 10}
 	if quick {
 		z.records, z.raw, z.latency, z.starts, z.idle = 500_000, 1_000_000, 5*time.Second, 3, 3*time.Second
 	}
