@@ -1,12 +1,17 @@
 // Package wire owns connections: it speaks frames and headers of the Kafka protocol
 // and knows nothing of topics.
 //
-// A [Server] accepts connections on listeners. Each connection has two goroutines.
-// The reader reads a frame, decodes it with kmsg and hands a [Request] to the
-// [Handler]. The handler begins to work on the request and returns; it may answer at
-// once or later, from any goroutine. The writer sends the answers in the order of the
-// requests, as the protocol promises. So requests of one connection begin in order,
-// finish in any order, and are answered in order.
+// A [Server] accepts connections on listeners. The reader of a connection reads a
+// frame, decodes it with kmsg and hands a [Request] to the [Handler]. The handler
+// begins to work on the request and returns; it may answer at once or later, from any
+// goroutine. Answers are sent in the order of the requests, as the protocol promises.
+// So requests of one connection begin in order, finish in any order, and are answered
+// in order.
+//
+// The goroutine that completes an answer sends it, if the answer is small and comes
+// alone; else a writer does, which lives only while there is something to send
+// (answer.go). A connection that is idle has one goroutine with a small stack, and no
+// buffer (idle.go).
 //
 // The reader stops reading while its connection has more unanswered work than its
 // budget allows: a number of bytes of requests and answers, or a number of requests.

@@ -134,8 +134,8 @@ func (l *Listener) Addr() net.Addr { return l.ln.Addr() }
 // Close unbinds the address.
 func (l *Listener) Close() error { return l.ln.Close() }
 
-// Server accepts connections. It owns an accept loop per listener and two
-// goroutines per connection.
+// Server accepts connections. It owns an accept loop per listener, and a reader and at
+// times a writer per connection.
 type Server struct {
 	cfg     Config
 	handler Handler
