@@ -46,7 +46,7 @@ func (p *regionPool) get(n int) *[]byte {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i, r := range slices.Backward(p.free) {
-		if len(r.b) == size {
+		if len(r.b) >= size {
 			p.free = slices.Delete(p.free, i, i+1)
 			p.warm -= r.warm
 			p.inUse[&r.b[0]] = max(r.warm, n)

@@ -38,6 +38,16 @@ func TestRegionsAreReused(t *testing.T) {
 		t.Fatal("the region was not reused as it was")
 	}
 	p.put(again)
+	if larger := p.get(9 << 20); cap(*larger) != 16<<20 {
+		t.Fatal("a region for a frame that does not fit")
+	} else {
+		p.put(larger)
+	}
+	if smaller := p.get(5 << 20); cap(*smaller) != 16<<20 {
+		t.Fatal("the region that was used last fits, and was not taken")
+	} else {
+		p.put(smaller)
+	}
 	p.cool()
 	if p.warm != 0 || (*p.get(8 << 20))[1] != 0 {
 		t.Fatal("the region kept its pages")

@@ -30,7 +30,7 @@ type Log struct {
 	flushing token.Token
 
 	// dirToken is held by a goroutine that changes files of the directory by name. It takes
-	// inside first and then checks that the log is alive: a new log of the same name may
+	// the token first and then checks that the log is alive: a new log of the same name may
 	// own the directory of a deleted one. Appends do not take it, since Delete ends the
 	// log in its append turn.
 	dirToken token.Token
