@@ -206,7 +206,7 @@ func (b *creation) fail(indexes []int, err error) {
 	}
 }
 
-// store stores the topics in left. If that was tried before, it first rechecks them against
+// store stores the topics in remaining. If that was tried before, it first rechecks them against
 // the present snapshot.
 func (b *creation) store(ctx context.Context) (nowUnclear bool, err error) {
 	if b.tried {
@@ -341,7 +341,7 @@ func (c *Catalog) DeleteTopics(ctx context.Context, ids []topic.ID) ([]*Topic, [
 	return topics, errs
 }
 
-// deletion deletes the topics of a request. Topics, errs and left are as in creation.
+// deletion deletes the topics of a request. Topics, errs and remaining are as in creation.
 type deletion struct {
 	c         *Catalog
 	topics    []*Topic
@@ -351,7 +351,7 @@ type deletion struct {
 	of        []int // the request's index of each entry of gone
 }
 
-// store removes the topics in left from the store and the snapshot.
+// store removes the topics in remaining from the store and the snapshot.
 func (d *deletion) store(ctx context.Context, unclear bool) (nowUnclear bool, err error) {
 	s := d.c.Snapshot()
 	var left []int
