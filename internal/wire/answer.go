@@ -7,13 +7,12 @@ import (
 	"time"
 )
 
-// Answers are sent in the order of the requests, by one goroutine at a time. It is the one
-// that completes an answer, if the answer is small and comes alone: what the socket accepts
-// at once needs no other goroutine, and waking one costs more than sending. Everything else
-// is sent by a writer goroutine, which a connection has only while there is something to
-// send.
+// Answers are sent in the order of the requests, by one goroutine at a time. The goroutine
+// that completes a small answer often sends it (mayWrite): what the socket accepts at once
+// needs no other goroutine, and waking one costs more than sending. Everything else is sent
+// by a writer goroutine, which a connection has only while there is something to send.
 
-// atOnce is the size of the largest answer that is sent without a writer.
+// atOnce is how many bytes are sent without a writer, at most.
 const atOnce = 16 << 10
 
 // output writes to a socket without waiting. Its fields belong to the goroutine that sends.
@@ -61,17 +60,18 @@ func (c *Conn) finish(s *slot, parts []Part, release func()) {
 	c.sendAtOnce(batch)
 }
 
-// mayWrite reports whether the goroutine that completes an answer should send it. A round of
-// syncs completes many answers in a row: the sockets of all but the first are left to
-// writers, so that they do not hold up the round.
+// mayWrite reports whether the goroutine that completes an answer should send it. It should
+// if it is the reader or serves only this request. Others, such as a round of syncs, may
+// complete many answers in a row: all but the first are left to writers, so that sockets do
+// not hold up the round.
 func (c *Conn) mayWrite(s *slot) bool {
 	return s.resumed || c.serving.Load() == s || c.server.quiet()
 }
 
-// quietTime is how long no answer may have been completed for the next one to come alone.
+// quietTime is the time between two calls of quiet after which the second one returns true.
 const quietTime = 50 * time.Microsecond
 
-// quiet reports whether nobody has asked for a quietTime.
+// quiet reports whether quiet was last called longer than a quietTime ago.
 func (s *Server) quiet() bool {
 	now := int64(time.Since(s.began))
 	return now-s.lastAsked.Swap(now) > int64(quietTime)
@@ -91,8 +91,8 @@ func (c *Conn) nextBatch() []*slot {
 	return c.sending
 }
 
-// startWriter starts a writer, which sends what sending has. The caller holds mu, and the
-// connection is not broken: so its reader still counts in wg.
+// startWriter starts a writer, which sends the answers in sending. The caller holds mu, and
+// the connection is not broken. So its reader still counts in wg, and wg may grow.
 func (c *Conn) startWriter() {
 	c.server.wg.Add(1)
 	go c.write()
@@ -192,7 +192,7 @@ func (c *Conn) writeAtOnce(p []byte) (n int, err error) {
 	err = c.raw.Write(o.try)
 	o.p = nil
 	switch {
-	case errors.Is(err, os.ErrDeadlineExceeded): // that of an earlier writer: the next one sets its own
+	case errors.Is(err, os.ErrDeadlineExceeded): // an earlier writer set the deadline; the next one sets its own
 		return 0, nil
 	case err != nil:
 		return 0, err

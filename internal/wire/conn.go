@@ -22,7 +22,7 @@ type Conn struct {
 	listener *Listener
 	nc       net.Conn
 	raw      syscall.RawConn // of nc; nil unless nc is a plain socket
-	ctx      context.Context //nolint:containedctx // the life of the connection itself, ended by its reader
+	ctx      context.Context //nolint:containedctx // the life of the connection itself, ended by its reader or by fail
 	cancel   context.CancelFunc
 	out      output
 
@@ -30,7 +30,7 @@ type Conn struct {
 	in           input
 	largestFrame int           // size of the largest frame so far
 	lastTurn     chan struct{} // closed when the last turn given out is over
-	served       int           // number of requests, as far as the reader counts
+	served       int           // requests so far, but at most fewRequests
 
 	serving atomic.Pointer[slot] // the request whose Serve the reader is in and whose answer it may send; nil if there is none
 
@@ -53,7 +53,7 @@ type slot struct {
 	answer  lease
 	began   time.Time
 	unsized bool
-	resumed bool // a goroutine of its own answers
+	resumed bool // answered by a goroutine that serves only this request
 	done    bool
 	hangup  bool
 	parts   []Part

@@ -8,11 +8,11 @@ import (
 
 // Most connections are idle most of the time, and there may be very many. So an idle
 // connection has no buffer and no writer, and a goroutine that does nothing but wait for a
-// byte takes its reader's place: a stack that has served requests never becomes small again.
+// byte takes its reader's place: a stack that has served requests is never as small again.
 
 const (
-	// fewRequests is how many requests a connection must have sent for its reader to wait
-	// for the next one itself, for as long as drowsy. Many connections never send more.
+	// After fewRequests requests, a reader waits up to drowsy for the next one before it
+	// gives up its goroutine; before, it does so at once. Many connections send no more.
 	fewRequests = 8
 	drowsy      = time.Second
 )
@@ -24,11 +24,11 @@ var errIdle = errors.New("idle")
 func (c *Conn) awaitByte() error {
 	idle := c.server.cfg.IdleTimeout
 	for c.in.Buffered() == 0 {
-		wait, dozes := idle, c.raw != nil && c.in.missed == nil
-		if dozes && c.served < fewRequests {
-			return c.startToDoze(idle)
+		wait, mayDoze := idle, c.raw != nil && c.in.missed == nil
+		if mayDoze && c.served < fewRequests {
+			return c.endIdle(idle)
 		}
-		if dozes {
+		if mayDoze {
 			wait = min(drowsy, idle/2)
 		}
 		if err := c.nc.SetReadDeadline(time.Now().Add(wait)); err != nil {
@@ -39,8 +39,8 @@ func (c *Conn) awaitByte() error {
 		case err == nil:
 		case !errors.Is(err, os.ErrDeadlineExceeded):
 			return err
-		case dozes:
-			return c.startToDoze(idle - wait)
+		case mayDoze:
+			return c.endIdle(idle - wait)
 		case !c.busy():
 			return err
 		}
@@ -48,7 +48,8 @@ func (c *Conn) awaitByte() error {
 	return nil
 }
 
-func (c *Conn) startToDoze(timeout time.Duration) error {
+// endIdle returns errIdle, and leaves a deadline for doze.
+func (c *Conn) endIdle(timeout time.Duration) error {
 	if err := c.nc.SetReadDeadline(time.Now().Add(timeout)); err != nil {
 		return err
 	}

@@ -119,8 +119,8 @@ func (in *input) read(try func(fd uintptr) (done bool)) error {
 	return io.EOF
 }
 
-// awaitOne waits for a byte while nothing is buffered. fill returns the error, if there is
-// one.
+// awaitOne waits for a byte while nothing is buffered. If that fails, the next fill returns
+// the error.
 func (in *input) awaitOne() {
 	if in.missed = in.read(in.tryFirst); in.missed != nil {
 		return
@@ -129,7 +129,7 @@ func (in *input) awaitOne() {
 	in.buf[0], in.to = in.first[0], 1
 }
 
-// makeRoom has the buffer end behind free space.
+// makeRoom makes sure that the buffer exists, and moves its bytes to the front.
 func (in *input) makeRoom() {
 	if in.buf == nil {
 		in.buf = readBuffers.Get().(*[readBuffer]byte)

@@ -2,7 +2,7 @@
 
 package wire
 
-// Sockets are no files here: input.raw is nil, and nobody calls these.
+// Sockets are not files here: input.raw is nil, and nobody calls these.
 
 func (*input) tryRead(uintptr) (done bool) { return true }
 

@@ -12,20 +12,20 @@ import (
 // several such frames pile up before it frees one.
 //
 // A region is reused, and never unmapped: a bug that uses a region too late must not end
-// the process. Its pages are given back to the system when regions that nobody uses have
-// more than warmRegions, and when none was used for regionsIdle.
+// the process. A free region gives its pages back to the system if all free regions hold
+// more than warmRegions bytes of pages, or if no region was put for regionsIdle.
 type regionPool struct {
 	mu    sync.Mutex
-	free  []region      // the last one was used last
-	warm  int           // the sum of warm of all of free
-	inUse map[*byte]int // by its first byte, how many bytes of a region may have pages
+	free  []region      // the most recently used one is last
+	warm  int           // the sum of region.warm over free
+	inUse map[*byte]int // key: the first byte of a region; value: how many of its bytes may have pages
 	idle  *time.Timer
 }
 
-// region is a region that nobody uses. It has a power of two of bytes.
+// region is a free region. Its size is a power of two.
 type region struct {
 	b    []byte
-	warm int // how many bytes from the beginning may have pages
+	warm int // how many bytes from the start may have pages
 }
 
 const (
@@ -36,8 +36,8 @@ const (
 
 var regions = regionPool{inUse: map[*byte]int{}}
 
-// get returns a region for a frame of n bytes, or nil if there is none: for larger frames,
-// and on systems without regions, there never is.
+// get returns a region for a frame of n bytes. It returns nil if the frame is larger than
+// the largest region, or if the system has no regions.
 func (p *regionPool) get(n int) *[]byte {
 	size := 1 << bits.Len(uint(n-1))
 	if size > largestRegion {
@@ -61,7 +61,7 @@ func (p *regionPool) get(n int) *[]byte {
 	return &b
 }
 
-// put takes a region back. It ignores buffers that are none.
+// put takes a region back. It ignores all other buffers.
 func (p *regionPool) put(buf *[]byte) {
 	b := (*buf)[:cap(*buf)]
 	p.mu.Lock()

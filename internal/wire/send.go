@@ -32,17 +32,17 @@ func (c *Conn) send(answers []*slot) error {
 		for i := range s.parts {
 			if part := &s.parts[i]; part.File == nil {
 				run = append(run, part.Bytes)
-			} else if err := c.persist(&run, part, &p); err != nil {
+			} else if err := c.sendRun(&run, part, &p); err != nil {
 				return err
 			}
 		}
 	}
-	return c.persist(&run, nil, &p)
+	return c.sendRun(&run, nil, &p)
 }
 
-// persist writes a run of bytes and then a part of a file. It goes on for as long as
+// sendRun writes a run of bytes and then a part of a file. It goes on for as long as
 // the client is not too slow.
-func (c *Conn) persist(run *net.Buffers, file *Part, p *pace) error {
+func (c *Conn) sendRun(run *net.Buffers, file *Part, p *pace) error {
 	for len(*run) > 0 || file != nil && file.Size > 0 {
 		var n int64
 		var err error
@@ -126,8 +126,8 @@ func (c *Conn) heldMemory() (n int64) {
 	return n
 }
 
-// fileStep is how much of a file is read at a time where the kernel cannot send it. So
-// much stays in the processor's cache until it is sent.
+// fileStep is how much of a file is read at a time where the kernel cannot send it. That
+// much fits into the processor's cache until it is sent.
 const fileStep = 256 << 10
 
 // writeFile writes a run of bytes and a part of a file, and advances both. On a plain
@@ -203,7 +203,7 @@ func consume(run *net.Buffers, n int) (left int) {
 }
 
 // rawConn returns the socket behind a connection. It is nil if the connection is not
-// a plain TCP socket, or if the system's sockets are no files.
+// a plain TCP socket, or if sockets are not files on this system.
 func rawConn(nc net.Conn) syscall.RawConn {
 	tcp, ok := nc.(*net.TCPConn)
 	if !ok || !socketsAreFiles {

@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sendFile has the kernel send a run of bytes and a part of a file, and advances both,
-// until everything is sent or the socket accepts no more. It returns
-// [errors.ErrUnsupported] if the kernel cannot send this file.
+// sendFile has the kernel send a run of bytes and a part of a file, and advances both. It
+// returns errWouldBlock when the socket accepts no more, and [errors.ErrUnsupported] if the
+// kernel cannot send this file.
 func sendFile(fd uintptr, run *net.Buffers, p *Part) (total int64, err error) {
 	for len(*run) > 0 {
 		// More follows, so the kernel need not send these few bytes in a packet of their own.
@@ -40,7 +40,7 @@ func sendFile(fd uintptr, run *net.Buffers, p *Part) (total int64, err error) {
 	return total, nil
 }
 
-// again repeats a system call that a signal interrupts.
+// again repeats a system call that a signal interrupts. Its result is not negative.
 func again(call func() (int, error)) (int, error) {
 	for {
 		n, err := call()

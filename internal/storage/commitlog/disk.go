@@ -4,7 +4,7 @@ package commitlog
 // guards it. Offsets are exclusive ends: everything below them is there.
 //
 //	syncedTo <= Log.end
-//	indexesSyncedTo <= indexesSavedTo, once a checkpoint or a flush has moved them
+//	indexesSyncedTo <= indexesSavedTo, unless indexesSavedTo is -1
 //
 // A batch is announced once syncedTo has passed it or, where batches do not wait for
 // syncs ([FlushInterval] and [FlushOS], unless the topic has AlwaysSync), at once.

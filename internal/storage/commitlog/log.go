@@ -25,8 +25,8 @@ type Log struct {
 	hooks storage.Hooks
 	log   *slog.Logger
 
-	// flushing is held during a flush: what one flush took to sync must be on the disk
-	// before another flush announces a higher end.
+	// flushing is held during a flush: the batches that one flush has begun to sync must be
+	// on the disk before another flush announces a higher end.
 	flushing token.Token
 
 	// dirToken is held by a goroutine that changes files of the directory by name. It takes

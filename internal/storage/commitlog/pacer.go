@@ -12,8 +12,8 @@ import "time"
 //
 // Waiting only pays if more appends come meanwhile. A producer that waits for each
 // answer sends nothing while its append waits. So if nothing arrives in the second
-// half of the wait, several times in a row, the next rounds begin at once. Each time
-// that this happens again, more rounds do so.
+// half of the wait, or nothing but one append, several times in a row, the next rounds
+// begin at once. Each time that this happens again, more rounds do so.
 //
 // All times count from when the flusher began.
 type pacer struct {
@@ -27,13 +27,13 @@ type pacer struct {
 }
 
 const (
-	lonelyLimit = 3
-	minRelief   = 16
-	maxRelief   = 4096
+	futileLimit = 3
+	minSkip     = 16
+	maxSkip     = 4096
 )
 
 func newPacer(longestGap time.Duration) pacer {
-	return pacer{longestGap: longestGap, last: -longestGap, nextSkip: minRelief}
+	return pacer{longestGap: longestGap, nextSkip: minSkip}
 }
 
 // gap returns how far apart the beginnings of two rounds should be.
@@ -55,12 +55,12 @@ func (p *pacer) wait(now time.Duration) time.Duration {
 // time of the last of them.
 func (p *pacer) waited(appends int64, latest time.Duration) {
 	if appends > 1 && latest >= p.waitHalf {
-		p.futileWaits, p.nextSkip = 0, minRelief
+		p.futileWaits, p.nextSkip = 0, minSkip
 		return
 	}
-	if p.futileWaits++; p.futileWaits >= lonelyLimit {
+	if p.futileWaits++; p.futileWaits >= futileLimit {
 		p.futileWaits, p.roundsWithoutWait = 0, p.nextSkip
-		p.nextSkip = min(2*p.nextSkip, maxRelief)
+		p.nextSkip = min(2*p.nextSkip, maxSkip)
 	}
 }
 
