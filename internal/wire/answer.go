@@ -224,18 +224,23 @@ func (c *Conn) sent(batch []*slot, err error) (next []*slot) {
 		clear(c.queue[:n])
 		c.queue = c.queue[n:]
 		if len(c.queue) == 0 {
-			c.queue = nil
+			c.queue, c.idleSince = nil, time.Now()
 		}
 		c.heldBytes -= bytes
-		if err == nil && !hangup {
-			next = c.nextBatch()
+	}
+	if err != nil || hangup { // before mu is free: nothing may follow this answer
+		queue, first := c.breakOff()
+		c.mu.Unlock()
+		if first {
+			c.close(queue)
 		}
+		return nil
+	}
+	if !c.broken {
+		next = c.nextBatch()
 	}
 	c.mu.Unlock()
 	signal(c.written)
-	if err != nil || hangup {
-		c.fail()
-	}
 	return next
 }
 

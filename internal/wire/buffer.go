@@ -35,6 +35,13 @@ func getBuffer(size int) *[]byte {
 	return &b
 }
 
+// discardBuffer gives up a buffer that somebody may still use; nil is ignored.
+func discardBuffer(b *[]byte) {
+	if b != nil && cap(*b) > maxBuffer {
+		regions.discard(b)
+	}
+}
+
 // putBuffer gives a buffer back; nil is ignored.
 func putBuffer(b *[]byte) {
 	if b == nil || cap(*b) < minBuffer {

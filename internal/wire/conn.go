@@ -41,8 +41,9 @@ type Conn struct {
 	// hoardsSince is since when finished answers are blocked by an unfinished one while
 	// memory is short; zero if they are not.
 	hoardsSince time.Time
-	broken      bool    // set for good: nothing more is read or written
-	sending     []*slot // the head of queue while it is being sent, else empty; one goroutine sends at a time
+	broken      bool      // set for good: nothing more is read or written
+	sending     []*slot   // the head of queue while it is being sent, else empty; one goroutine sends at a time
+	idleSince   time.Time // when the last answer was sent; zero if none was
 	written     chan struct{}
 }
 
@@ -253,18 +254,43 @@ func (c *Conn) busy() bool {
 	return len(c.queue) > 0 && !c.broken
 }
 
+// idleLeft returns how much of the IdleTimeout is left, counted from the last answer. All of
+// it is left while a request is in progress.
+func (c *Conn) idleLeft() time.Duration {
+	idle := c.server.cfg.IdleTimeout
+	if c.busy() {
+		return idle
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return idle - time.Since(c.idleSince)
+}
+
 // fail closes the connection and frees the answers that will not be sent. It may be called
 // more than once.
 func (c *Conn) fail() {
 	c.mu.Lock()
+	queue, first := c.breakOff()
+	c.mu.Unlock()
+	if first {
+		c.close(queue)
+	}
+}
+
+// breakOff makes sure that no other answer is sent, and returns those that close must free.
+// The caller holds mu. Whoever sends frees what it sends.
+func (c *Conn) breakOff() (queue []*slot, first bool) {
 	if c.broken {
-		c.mu.Unlock()
-		return
+		return nil, false
 	}
 	c.broken = true
-	queue := c.queue[len(c.sending):] // whoever sends frees the others
+	queue = c.queue[len(c.sending):]
 	c.queue, c.heldBytes = nil, 0
-	c.mu.Unlock()
+	return queue, true
+}
+
+// close ends what breakOff began.
+func (c *Conn) close(queue []*slot) {
 	_ = c.nc.Close() // there is nobody to report an error to
 	c.cancel()
 	for _, s := range queue {

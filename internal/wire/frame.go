@@ -161,10 +161,7 @@ func (c *Conn) readBody(in *input, f *frame, n int, key uint16) error {
 			return net.ErrClosed
 		}
 		f.grow(got, step, n)
-		if err := c.setFrameDeadline(in, step); err != nil {
-			return err
-		}
-		if err := in.ReadFull((*f.buf)[got : got+step]); err != nil {
+		if err := c.readStep(in, (*f.buf)[got:got+step]); err != nil {
 			return err
 		}
 		got += step
@@ -172,6 +169,21 @@ func (c *Conn) readBody(in *input, f *frame, n int, key uint16) error {
 	f.p = (*f.buf)[:n]
 	c.largestFrame = max(c.largestFrame, n)
 	c.server.metrics.received.Add(float64(n))
+	return nil
+}
+
+// readStep fills p. Each firstRead bytes must arrive in time: the memory of all of p is taken.
+func (c *Conn) readStep(in *input, p []byte) error {
+	for len(p) > 0 {
+		some := p[:min(len(p), firstRead)]
+		if err := c.setFrameDeadline(in, len(some)); err != nil {
+			return err
+		}
+		if err := in.ReadFull(some); err != nil {
+			return err
+		}
+		p = p[len(some):]
+	}
 	return nil
 }
 
@@ -227,7 +239,7 @@ func (f *frame) grow(got, step, n int) {
 	}
 	var larger *[]byte
 	if got+step > maxBuffer {
-		larger = regions.get(n)
+		larger = regions.get(n, got+step)
 	}
 	if larger == nil {
 		larger = getBuffer(max(got+step, min(n, 2*cap(*f.buf))))

@@ -41,8 +41,10 @@ func (c *Conn) awaitByte() error {
 			return err
 		case mayDoze:
 			return c.endIdle(idle - wait)
-		case !c.busy():
-			return err
+		default:
+			if idle = c.idleLeft(); idle <= 0 {
+				return err
+			}
 		}
 	}
 	return nil

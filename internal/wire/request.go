@@ -22,10 +22,17 @@ type Request struct {
 	Conn *Conn
 
 	frame     *[]byte
-	frameHeld bool        // the handler has the frame until ReleaseFrame; set before anybody can answer
-	answered  atomic.Bool // or skipped
+	frameHeld bool         // the handler has the frame until ReleaseFrame; set before anybody can answer
+	state     atomic.Int32 // one of the following
 	slot      *slot
 }
+
+// States of a request.
+const (
+	inProgress int32 = iota
+	answered         // or skipped
+	abandoned        // a panic ended it
+)
 
 // header is what precedes a request's body.
 type header struct {
@@ -131,10 +138,16 @@ func (r *Request) Resume(f func()) {
 	})
 }
 
-// abandon releases what the server counts for a request that will not be answered.
+// abandon releases what the server counts for a request that a panic ended. The buffer is
+// not reused: another goroutine may still use it.
 func (r *Request) abandon() {
-	if !r.answered.Load() {
+	unanswered := r.state.CompareAndSwap(inProgress, abandoned)
+	if unanswered {
 		r.Conn.server.metrics.inFlight.Dec()
+	}
+	if unanswered || r.frameHeld {
+		discardBuffer(r.frame)
+		r.frame = nil
 	}
 	r.slot.request.release()
 	r.slot.answer.release()
@@ -162,8 +175,10 @@ func (r *Request) appendHeader(dst []byte, flexible bool) []byte {
 }
 
 func (r *Request) finish(parts []Part, release func()) {
-	if r.answered.Swap(true) { // its slot may belong to another request by now
-		r.Conn.server.log.Error("a request was answered twice; the second answer is dropped", r.Conn.client(), slog.Int("api_key", int(r.Key)))
+	if !r.state.CompareAndSwap(inProgress, answered) { // its slot may belong to another request by now
+		if r.state.Load() == answered {
+			r.Conn.server.log.Error("a request was answered twice; the second answer is dropped", r.Conn.client(), slog.Int("api_key", int(r.Key)))
+		}
 		if release != nil {
 			release()
 		}

@@ -30,7 +30,9 @@ func (c *Conn) send(answers []*slot) error {
 	var run net.Buffers
 	for _, s := range answers {
 		for i := range s.parts {
-			if part := &s.parts[i]; part.File == nil {
+			if part := &s.parts[i]; part.len() == 0 {
+				continue // a write of nothing would never end
+			} else if part.File == nil {
 				run = append(run, part.Bytes)
 			} else if err := c.sendRun(&run, part, &p); err != nil {
 				return err
