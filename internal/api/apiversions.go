@@ -43,25 +43,43 @@ func (b *Broker) apiVersions(r *wire.Request, q *kmsg.ApiVersionsRequest) {
 		r.Reply(resp)
 		return
 	}
-	for _, e := range b.table.rows {
-		k := kmsg.NewApiVersionsResponseApiKey()
-		k.ApiKey, k.MinVersion, k.MaxVersion = e.key, e.min, e.max
-		resp.ApiKeys = append(resp.ApiKeys, k)
+	resp.ApiKeys = b.table.versions
+	resp.FinalizedFeaturesEpoch, resp.FinalizedFeatures = featuresEpoch, finalizedFeatures
+	resp.SupportedFeatures = featuresAbove0
+	if r.Version >= 4 {
+		resp.SupportedFeatures = allFeatures
 	}
-	resp.FinalizedFeaturesEpoch = featuresEpoch
-	for _, f := range b.features {
-		if f.min > 0 || r.Version >= 4 {
-			s := kmsg.NewApiVersionsResponseSupportedFeature()
-			s.Name, s.MinVersion, s.MaxVersion = f.name, f.min, f.max
-			resp.SupportedFeatures = append(resp.SupportedFeatures, s)
+	r.Reply(resp)
+}
+
+// The lists of an answer are made once, and never changed: every connection begins with this
+// request, and most send nothing else.
+var allFeatures, featuresAbove0, finalizedFeatures = featureLists()
+
+func featureLists() (all, above0 []kmsg.ApiVersionsResponseSupportedFeature, final []kmsg.ApiVersionsResponseFinalizedFeature) {
+	for _, f := range features {
+		s := kmsg.NewApiVersionsResponseSupportedFeature()
+		s.Name, s.MinVersion, s.MaxVersion = f.name, f.min, f.max
+		all = append(all, s)
+		if f.min > 0 {
+			above0 = append(above0, s)
 		}
 		if f.finalLevel > 0 {
 			l := kmsg.NewApiVersionsResponseFinalizedFeature()
 			l.Name, l.MinVersionLevel, l.MaxVersionLevel = f.name, f.finalLevel, f.finalLevel
-			resp.FinalizedFeatures = append(resp.FinalizedFeatures, l)
+			final = append(final, l)
 		}
 	}
-	r.Reply(resp)
+	return all, above0, final
+}
+
+// setVersions makes the list of the served versions.
+func (t *table) setVersions() {
+	for _, e := range t.rows {
+		k := kmsg.NewApiVersionsResponseApiKey()
+		k.ApiKey, k.MinVersion, k.MaxVersion = e.key, e.min, e.max
+		t.versions = append(t.versions, k)
+	}
 }
 
 func (b *Broker) unknownAPIVersions(r *wire.Request) {

@@ -44,7 +44,6 @@ type Broker struct {
 	log      *slog.Logger
 	table    *table
 	sessions *sessions
-	features []feature
 	disk     *wire.Episode // logs requests that fail because of the disk
 	// endpoints is the kind of nodes that DescribeCluster may ask for here: brokers or
 	// controllers, as the listeners of this Broker are for.
@@ -58,7 +57,7 @@ func New(d Deps) *Broker {
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
 	}
-	b.features, b.endpoints = features, brokerEndpoints
+	b.endpoints = brokerEndpoints
 	b.diskSlots = make(chan struct{}, maxAside)
 	b.disk = wire.NewEpisode(
 		func(a ...any) { b.log.Error("the disk fails requests", a...) },

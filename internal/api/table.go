@@ -127,8 +127,9 @@ func rows() []api {
 
 // table finds a row by its key without a search.
 type table struct {
-	rows  []api
-	byKey [128]*api
+	rows     []api
+	byKey    [128]*api
+	versions []kmsg.ApiVersionsResponseApiKey // the answer to ApiVersions; never changed
 }
 
 // newTable returns the table; topicIDs adds the versions of OffsetCommit and
@@ -145,6 +146,7 @@ func newTable(topicIDs bool) *table {
 		}
 		t.byKey[row.key] = row
 	}
+	t.setVersions()
 	return t
 }
 
@@ -168,6 +170,7 @@ func (t *table) forController() *table {
 	for i := range part.rows {
 		part.byKey[part.rows[i].key] = &part.rows[i]
 	}
+	part.setVersions()
 	return part
 }
 
