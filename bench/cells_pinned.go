@@ -7,11 +7,12 @@ import (
 	"github.com/botehq/bote/bench/load"
 )
 
-// sendfilePrefix is of the bare program's second way to answer fetches.
+// sendfilePrefix begins the names of the values that are measured when the bare program
+// answers fetches by sendfile.
 const sendfilePrefix = "sendfile_"
 
-// pinnedCells give the broker one core and the client another. The raw client needs
-// little of its own, so the broker is what is measured.
+// pinnedCells give the broker one core and the client another. All but pinned-e2e2000 use
+// the raw client. It needs little of its core, so the broker is what is measured.
 func pinnedCells(z sizes) []cell {
 	return []cell{
 		{name: "pinned-raw", about: "a core each, raw client: produce and consume 1 KiB, 6 partitions, acks=all", within: 5 * time.Minute, raw: true, run: func(ctx context.Context, s *session) (load.Result, error) {
@@ -41,8 +42,8 @@ func (s *session) bySendfile(ctx context.Context, o load.Options, all load.Resul
 	return err
 }
 
-// rawWarmUp is how many records warm up a pinned broker, besides the usual ones. On one
-// core, a virtual machine compiles later.
+// rawWarmUp is how many records warm up a pinned broker, besides those that warm up
+// every broker. With one core, Java's virtual machine compiles the broker's code later.
 const rawWarmUp = 1_000_000
 
 // warmRaw makes a pinned broker do what will be measured.

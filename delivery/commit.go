@@ -284,7 +284,7 @@ func (ln *lane) ack(ctx context.Context, it *item) error {
 		return ErrAckUnused
 	}
 	if !ln.finishAcked(it) {
-		if ln.assignmentOver() {
+		if ln.isOver() {
 			return ErrRevoked
 		}
 		return nil

@@ -77,7 +77,7 @@ type consumer struct {
 
 	mu        sync.Mutex
 	lanes     map[TP]*lane
-	suspended map[TP]*lane // lanes that an outage ended; they may still run
+	suspended map[TP]*lane // lanes that an outage suspended; they may still run
 	seeks     []*seek
 	interrupt context.CancelFunc // ends the poll that waits
 
@@ -345,7 +345,7 @@ func (c *consumer) all() []*lane {
 	return out
 }
 
-// everything is all, plus the lanes that outages ended.
+// everything is all, plus the lanes that outages suspended.
 func (c *consumer) everything() []*lane {
 	out := c.all()
 	c.mu.Lock()
@@ -353,7 +353,7 @@ func (c *consumer) everything() []*lane {
 	for _, ln := range c.suspended {
 		out = append(out, ln)
 	}
-	return withFormer(out)
+	return withSuspendedBefore(out)
 }
 
 // adjustOffsets gets the committed offsets from franz-go before fetching begins.

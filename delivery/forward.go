@@ -37,7 +37,7 @@ func (l *Listener) chainTimeout() time.Duration {
 func (t *task) hop(err error, reason Reason) hop {
 	return hop{
 		family: t.l().cfg.family, group: t.l().group,
-		fromMain: t.ln.pos == posMain, err: err, reason: reason,
+		fromMain: t.ln.inChain == posMain, err: err, reason: reason,
 	}
 }
 

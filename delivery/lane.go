@@ -19,53 +19,61 @@ import (
 //
 //	running -> draining (drain closed: nothing new starts, waits end)
 //	        -> cancelled (ctx ended: handlers should return)
-//	        -> resultsIgnored (results are ignored, the watermark does not move)
+//	        -> over (results are ignored, the watermark does not move)
 //
-// All methods may be called from any goroutine.
+// Which goroutine may call what:
+//
+//   - setSuspendedBefore and Client.register come before run.
+//   - run and what it calls (awaitRunningBefore, runSerial, runUnordered, take, pop,
+//     finished) belong to the lane's goroutine. work and moreWork belong to the
+//     workers that it starts.
+//   - Callers of gateClosed, land, markDone, signal, settlePauses, overLimit and
+//     stalledDue hold mu.
+//   - All other methods may be called from any goroutine.
 type lane struct {
-	c      *consumer
-	l      *Listener
-	role   Role
-	tp     TP
-	pos    int // position of the topic in the chain
-	serial bool
-	log    *slog.Logger
+	c       *consumer
+	l       *Listener
+	role    Role
+	tp      TP
+	inChain int // position of the topic in the chain
+	serial  bool
+	log     *slog.Logger
 
 	ctx             context.Context //nolint:containedctx // the life of the assignment, parent of every handler's context.
 	cancel          context.CancelCauseFunc
 	drain           chan struct{} // closed when nothing new starts and waits end
-	depart          chan struct{} // closed when publishing may give up
+	stopped         chan struct{} // closed by stop: a publish does not wait for another try
 	done            chan struct{} // closed when no goroutine of the lane runs any more
 	wake            chan struct{}
-	runningBefore   []*lane // lanes of earlier assignments, of any listener of the client, that still run
-	suspendedBefore []*lane // lanes that outages ended; records that they finished may come again
+	runningBefore   []*lane // lanes of earlier assignments, of any listener of the client, that still ran when this one was registered
+	suspendedBefore []*lane // lanes that outages suspended; records that they finished may come again
 
-	drainOnce sync.Once
-	leaveOnce sync.Once
-	tasks     sync.WaitGroup
-	working   atomic.Int64 // records handed out whose task has not ended
-	idling    atomic.Int64 // workers of an unordered lane that wait for a task
+	drainOnce   sync.Once
+	stopOnce    sync.Once
+	tasks       sync.WaitGroup
+	working     atomic.Int64 // records handed out whose task has not ended
+	idleWorkers atomic.Int64 // workers of an unordered lane that wait for a task
 
-	mu             sync.Mutex
-	tracker        *tracker
-	queue          fifo[*item]
-	popped         *item // the last record that pop returned; nil before the first one
-	held           int   // records fetched and not done
-	heldBytes      int
-	inFlight       []flight // handlers running
-	waits          map[*park]struct{}
-	pauses         pauseSet
-	resumed        chan struct{} // closed when PauseNow ends; nil unless it holds
-	fetchPaused    bool          // full, and paused by pauseFetch
-	fetching       bool          // whether franz-go was last told to fetch
-	resultsIgnored bool
-	topicDeleted   bool      // the topic was deleted: nothing is committed any more
-	committed      int64     // last offset that was committed, -1 if unknown
-	end            int64     // end of the partition as last seen
-	handled        int64     // deliveries, ever
-	stalledSince   time.Time // since when the watermark has not moved, while held > 0
-	lastWaitEnd    time.Time // when a wait or PauseNow last ended
-	standing       bool      // the watermark was reported as standing
+	mu              sync.Mutex // guards what follows
+	tracker         *tracker
+	queue           fifo[*item]
+	popped          *item // the last record that pop returned; nil before the first one
+	held            int   // records fetched and not done
+	heldBytes       int
+	inFlight        []flight // handlers running
+	waits           map[*park]struct{}
+	pauses          pauseSet
+	resumed         chan struct{} // closed when PauseNow ends; nil unless it holds
+	fetchPaused     bool          // full, and paused by pauseFetch
+	fetching        bool          // whether franz-go was last told to fetch
+	over            bool          // the assignment is over: results are ignored, the watermark does not move
+	topicDeleted    bool          // the topic was deleted: nothing is committed any more
+	committed       int64         // last offset that was committed, -1 if unknown
+	end             int64         // end of the partition as last seen
+	handled         int64         // deliveries, ever
+	stalledSince    time.Time     // since when the watermark has not moved, while held > 0
+	stalledReported bool          // EventStanding has reported that
+	lastWaitEnd     time.Time     // when a wait or PauseNow last ended
 }
 
 // laneKey names a partition among all listeners of a Client.
@@ -104,13 +112,13 @@ func newLane(c *consumer, tp TP) *lane {
 		l:         c.l,
 		role:      c.plan.Role,
 		tp:        tp,
-		pos:       c.l.chain.position(tp.Topic),
+		inChain:   c.l.chain.position(tp.Topic),
 		serial:    !c.l.cfg.unordered || c.plan.Role != RoleMain,
 		log:       c.log.With(slog.String("topic", tp.Topic), slog.Int("partition", int(tp.Partition))),
 		ctx:       ctx,
 		cancel:    cancel,
 		drain:     make(chan struct{}),
-		depart:    make(chan struct{}),
+		stopped:   make(chan struct{}),
 		done:      make(chan struct{}),
 		wake:      make(chan struct{}, 1),
 		tracker:   newTracker(-1),
@@ -139,7 +147,7 @@ func (ln *lane) begin(offset int64, commit bool) {
 // run hands out records until the lane drains.
 func (ln *lane) run() {
 	switch {
-	case !ln.awaitPriors():
+	case !ln.awaitRunningBefore():
 		ln.finished()
 	case ln.serial:
 		ln.runSerial(&task{ln: ln}, false)
@@ -226,8 +234,8 @@ func (ln *lane) work(t *task, resumed bool, more <-chan *task) {
 // moreWork waits for another task. It returns nil if enough workers wait already,
 // or when the lane ends.
 func (ln *lane) moreWork(more <-chan *task) *task {
-	defer ln.idling.Add(-1)
-	if ln.idling.Add(1) > int64(ln.l.cfg.concurrency) {
+	defer ln.idleWorkers.Add(-1)
+	if ln.idleWorkers.Add(1) > int64(ln.l.cfg.concurrency) {
 		return nil
 	}
 	return <-more
@@ -239,12 +247,12 @@ func (ln *lane) finished() {
 	close(ln.done)
 }
 
-// awaitPriors waits for handlers of earlier assignments, so that one record is
+// awaitRunningBefore waits for handlers of earlier assignments, so that one record is
 // never in two handlers of one Client. It reports false when the lane drains.
-func (ln *lane) awaitPriors() bool {
-	for _, p := range ln.runningBefore {
+func (ln *lane) awaitRunningBefore() bool {
+	for _, before := range ln.runningBefore {
 		select {
-		case <-p.done:
+		case <-before.done:
 		case <-ln.drain:
 			return false
 		}
@@ -258,7 +266,7 @@ func (ln *lane) awaitPriors() bool {
 func (ln *lane) offer(p kgo.FetchPartition, batch *pollBatch) (below int64, ok bool) {
 	ln.mu.Lock()
 	defer ln.mu.Unlock()
-	if ln.resultsIgnored {
+	if ln.over {
 		return 0, true
 	}
 	ln.end = p.HighWatermark
@@ -373,12 +381,12 @@ func (ln *lane) land(it *item) (stuck bool) {
 func (ln *lane) finish(it *item) bool {
 	ln.mu.Lock()
 	stuck := ln.land(it)
-	counts, stood := ln.markDone(it)
+	counts, unstalled := ln.markDone(it)
 	ln.mu.Unlock()
 	if stuck {
 		ln.l.stuck(ln.tp.Topic, -1)
 	}
-	ln.noteDone(it, counts, stood)
+	ln.noteDone(it, counts, unstalled)
 	return counts
 }
 
@@ -386,34 +394,34 @@ func (ln *lane) finish(it *item) bool {
 // leave when the handler has returned.
 func (ln *lane) finishAcked(it *item) bool {
 	ln.mu.Lock()
-	counts, stood := ln.markDone(it)
+	counts, unstalled := ln.markDone(it)
 	ln.mu.Unlock()
-	ln.noteDone(it, counts, stood)
+	ln.noteDone(it, counts, unstalled)
 	return counts
 }
 
 // markDone marks a record as done. counts is false, and nothing is marked, when
-// the assignment is over or the record was done before. stood is true if the
-// watermark was reported as standing and now moves. Callers hold mu, release it,
+// the assignment is over or the record was done before. unstalled is true if the
+// watermark was reported as stalled and now moves. Callers hold mu, release it,
 // and then call noteDone.
-func (ln *lane) markDone(it *item) (counts, stood bool) {
-	if ln.resultsIgnored || it.done || !ln.tracker.finish(it.rec.Offset) {
+func (ln *lane) markDone(it *item) (counts, unstalled bool) {
+	if ln.over || it.done || !ln.tracker.finish(it.rec.Offset) {
 		return false, false
 	}
 	it.done = true
 	ln.held--
 	ln.heldBytes -= it.size
 	if ln.tracker.watermark() > it.rec.Offset {
-		stood, ln.standing = ln.standing, false
+		unstalled, ln.stalledReported = ln.stalledReported, false
 		ln.stalledSince = ln.l.client.clock.Now()
 	}
 	ln.settlePauses()
-	return true, stood
+	return true, unstalled
 }
 
-func (ln *lane) noteDone(it *item, counts, stood bool) {
-	if stood {
-		ln.l.health.clear(ln.standsKey())
+func (ln *lane) noteDone(it *item, counts, unstalled bool) {
+	if unstalled {
+		ln.l.health.clear(ln.stalledKey())
 	}
 	if counts {
 		ln.c.commits.note(it.batch)
@@ -427,28 +435,28 @@ func (ln *lane) wasDone(it *item) bool {
 	return it.done
 }
 
-// stop ends handing out records and all waits, those for a publish included.
+// stop ends handing out records, and all waits.
 func (ln *lane) stop() {
 	ln.suspend()
-	ln.leaveOnce.Do(func() { close(ln.depart) })
+	ln.stopOnce.Do(func() { close(ln.stopped) })
 }
 
-// suspend ends handing out records. Handlers that run go on, and their records
-// may still be forwarded: the cluster is away, so no other member has the
-// partition yet.
+// suspend ends handing out records, and all waits except those of a publish.
+// Handlers that run go on, and their records may still be forwarded. When the
+// cluster is away, a lane is only suspended: no other member has the partition yet.
 func (ln *lane) suspend() { ln.drainOnce.Do(func() { close(ln.drain) }) }
 
-// inherit makes f, the lane that an outage ended, a former lane of ln. f may be
-// nil. A former lane of f becomes one too if its position lies above f's
-// watermark: f has not finished all of its records again. A lane of a deleted
-// topic is left out, because it says nothing about the records to come.
-func (ln *lane) inherit(f *lane) {
-	if f == nil || f.ofDeletedTopic() {
+// setSuspendedBefore sets ln.suspendedBefore: to s, which an outage suspended, and to
+// those lanes of s.suspendedBefore whose position lies above the watermark of s. s has
+// not finished all of their records again. s may be nil. A lane of a deleted topic is
+// left out, because it says nothing about the records to come.
+func (ln *lane) setSuspendedBefore(s *lane) {
+	if s == nil || s.ofDeletedTopic() {
 		return
 	}
-	ln.suspendedBefore = []*lane{f}
-	at := f.watermark()
-	for _, older := range f.suspendedBefore {
+	ln.suspendedBefore = []*lane{s}
+	at := s.watermark()
+	for _, older := range s.suspendedBefore {
 		if older.position() > at {
 			ln.suspendedBefore = append(ln.suspendedBefore, older)
 		}
@@ -471,10 +479,10 @@ func (ln *lane) position() int64 {
 
 // doneBefore reports whether a lane from before an outage finished the record.
 func (ln *lane) doneBefore(r *kgo.Record) bool {
-	for _, f := range ln.suspendedBefore {
-		f.mu.Lock()
-		done := !f.topicDeleted && f.tracker.isDone(r.Offset, r.LeaderEpoch)
-		f.mu.Unlock()
+	for _, before := range ln.suspendedBefore {
+		before.mu.Lock()
+		done := !before.topicDeleted && before.tracker.isDone(r.Offset, r.LeaderEpoch)
+		before.mu.Unlock()
 		if done {
 			return true
 		}
@@ -482,25 +490,25 @@ func (ln *lane) doneBefore(r *kgo.Record) bool {
 	return false
 }
 
-// freeze ends the assignment: results no longer count.
-func (ln *lane) freeze() {
+// setOver says that the assignment is over.
+func (ln *lane) setOver() {
 	ln.mu.Lock()
-	ln.resultsIgnored = true
+	ln.over = true
 	ln.queue = fifo[*item]{}
 	ln.waits = make(map[*park]struct{})
-	stood := ln.standing
-	ln.standing = false
+	reported := ln.stalledReported
+	ln.stalledReported = false
 	ln.mu.Unlock()
-	if stood {
-		ln.l.health.clear(ln.standsKey())
+	if reported {
+		ln.l.health.clear(ln.stalledKey())
 	}
 }
 
-// assignmentOver tells whether results no longer count.
-func (ln *lane) assignmentOver() bool {
+// isOver tells whether the assignment is over.
+func (ln *lane) isOver() bool {
 	ln.mu.Lock()
 	defer ln.mu.Unlock()
-	return ln.resultsIgnored
+	return ln.over
 }
 
 // park waits until due by the listener's clock. It reports false when the lane
@@ -575,8 +583,8 @@ func (ln *lane) handlers() []string {
 	return out
 }
 
-// idle tells whether no handler of the lane runs.
-func (ln *lane) idle() bool {
+// runsNoHandler tells whether no handler of the lane runs.
+func (ln *lane) runsNoHandler() bool {
 	ln.mu.Lock()
 	defer ln.mu.Unlock()
 	return len(ln.inFlight) == 0

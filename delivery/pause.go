@@ -131,7 +131,7 @@ func (l *Listener) setPause(tps []TP, s pauseSet, kind EventKind) {
 func (ln *lane) repause() {
 	ln.mu.Lock()
 	defer ln.mu.Unlock()
-	if ln.resultsIgnored {
+	if ln.over {
 		return
 	}
 	user := ln.l.pauses.of(ln.tp)
@@ -175,7 +175,7 @@ func (ln *lane) settlePauses() {
 	}
 	ln.pauses.set(pauseGap, gap)
 	fetch := !ln.fetchPaused && ln.pauses&pauseSet(pauseUser|pauseNow) == 0
-	if fetch == ln.fetching || ln.resultsIgnored {
+	if fetch == ln.fetching || ln.over {
 		return
 	}
 	ln.fetching = fetch

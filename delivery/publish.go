@@ -45,7 +45,7 @@ func (ln *lane) publish(p publication) bool {
 	size, producer := trimNothing, l.client.forwards
 	var logged time.Time
 	for n := 1; ; {
-		if ln.assignmentOver() || ln.ctx.Err() != nil {
+		if ln.isOver() || ln.ctx.Err() != nil {
 			return false
 		}
 		l.client.at("before publish")
@@ -58,7 +58,7 @@ func (ln *lane) publish(p publication) bool {
 			if l.client.forgotten.taken(p.topic) {
 				go l.client.learn(p.topic) // ends with the client
 			}
-			return !ln.assignmentOver()
+			return !ln.isOver()
 		case ln.ctx.Err() != nil:
 			return false
 		case tooLarge && producer != l.client.largeForwards:
@@ -80,7 +80,7 @@ func (ln *lane) publish(p publication) bool {
 		}
 		l.client.forgetProduced(ln.ctx, p.topic, lookups, err)
 		l.createIfMissing(ln.ctx, p.topic, err)
-		if !ln.parkUnless(l.client.clock.Now().Add(backOff.backOff(n)), ln.depart) {
+		if !ln.parkUnless(l.client.clock.Now().Add(backOff.backOff(n)), ln.stopped) {
 			return false
 		}
 		n++

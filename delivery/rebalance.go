@@ -26,7 +26,7 @@ func (c *consumer) onAssigned(_ context.Context, _ *kgo.Client, parts map[string
 		c.mu.Lock()
 		c.lanes[tp] = ln
 		c.laneCount.Store(int64(len(c.lanes)))
-		ln.inherit(c.suspended[tp])
+		ln.setSuspendedBefore(c.suspended[tp])
 		delete(c.suspended, tp)
 		c.mu.Unlock()
 		c.l.client.register(ln)
@@ -68,7 +68,7 @@ func (c *consumer) giveUpSuspended() {
 	}
 	clear(c.suspended)
 	c.mu.Unlock()
-	lanes = withFormer(lanes)
+	lanes = withSuspendedBefore(lanes)
 	stopLanes(lanes)
 	endLanes(lanes, ErrLost)
 }
@@ -83,7 +83,7 @@ func (c *consumer) onRevoked(ctx context.Context, _ *kgo.Client, parts map[strin
 		return
 	}
 	c.l.count(MetricRebalances, "", "revoked")
-	all := withFormer(lanes)
+	all := withSuspendedBefore(lanes)
 	stopLanes(all)
 	c.l.waitLanes(all, c.l.cfg.revokeWait)
 	endLanes(all, ErrRevoked)
@@ -119,8 +119,8 @@ func (c *consumer) onLost(_ context.Context, _ *kgo.Client, parts map[string][]i
 		}
 		c.mu.Unlock()
 	} else {
-		stopLanes(withFormer(lanes))
-		endLanes(withFormer(lanes), ErrLost)
+		stopLanes(withSuspendedBefore(lanes))
+		endLanes(withSuspendedBefore(lanes), ErrLost)
 	}
 	c.emitAll(EventLost, lanes)
 }
@@ -164,8 +164,8 @@ func partitions(parts map[string][]int32) func(func(TP) bool) {
 	}
 }
 
-// withFormer adds the lanes that outages ended and that may still run.
-func withFormer(lanes []*lane) []*lane {
+// withSuspendedBefore adds the lanes that outages suspended and that may still run.
+func withSuspendedBefore(lanes []*lane) []*lane {
 	out := slices.Clone(lanes)
 	for _, ln := range lanes {
 		out = append(out, ln.suspendedBefore...)
@@ -179,10 +179,12 @@ func stopLanes(lanes []*lane) {
 	}
 }
 
+// endLanes ends the assignments of lanes: handlers should return, and their results
+// are ignored.
 func endLanes(lanes []*lane, cause error) {
 	for _, ln := range lanes {
 		ln.cancel(cause)
-		ln.freeze()
+		ln.setOver()
 	}
 }
 

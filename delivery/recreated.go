@@ -75,7 +75,7 @@ func (c *consumer) abandonLanes(ctx context.Context, topic string) {
 		}
 	}
 	c.mu.Unlock()
-	gone = withFormer(gone)
+	gone = withSuspendedBefore(gone)
 	stopLanes(gone)
 	endLanes(gone, ErrLost)
 	left := map[TP]leftCommitRange{}

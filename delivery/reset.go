@@ -125,7 +125,7 @@ func (c *consumer) skipTo(ln *lane, at int64) {
 // holds is dropped, and what its handlers return is ignored. Callers hold
 // turn.
 func (c *consumer) restart(old *lane, at int64) {
-	gone := withFormer([]*lane{old})
+	gone := withSuspendedBefore([]*lane{old})
 	stopLanes(gone)
 	endLanes(gone, ErrSeek)
 

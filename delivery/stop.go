@@ -54,7 +54,7 @@ func (l *Listener) awaitHandlers() (names []string) {
 	if len(hung) > 0 {
 		hung = l.waitLanes(hung, l.cfg.killGrace)
 	}
-	if slices.ContainsFunc(hung, (*lane).idle) {
+	if slices.ContainsFunc(hung, (*lane).runsNoHandler) {
 		hung = l.waitLanes(hung, lastLook)
 	}
 	for _, ln := range hung {
@@ -92,8 +92,8 @@ func (c *consumer) close(ctx context.Context) {
 	c.turn.take()
 	c.closing = true
 	lanes := c.all()
-	stopLanes(withFormer(lanes)) // a rebalance may have brought more since the others were stopped.
-	endLanes(withFormer(lanes), ErrShutdown)
+	stopLanes(withSuspendedBefore(lanes)) // a rebalance may have brought more since the others were stopped.
+	endLanes(withSuspendedBefore(lanes), ErrShutdown)
 	c.commits.final(ctx, lanes)
 	c.mu.Lock()
 	c.lanes = map[TP]*lane{}

@@ -222,7 +222,7 @@ func (t *task) publish(r publication) bool {
 // interrupted reports whether a failed delivery does not count: the assignment is
 // over, or a revoke or shutdown cancelled the context of the handler.
 func (t *task) interrupted(err error) bool {
-	return err != nil && (t.ln.ctx.Err() != nil || t.ln.assignmentOver())
+	return err != nil && (t.ln.ctx.Err() != nil || t.ln.isOver())
 }
 
 // deliver runs the handler once, with its timeout. It does not return if the
@@ -354,7 +354,7 @@ func (t *task) next(err error, v verdict) step {
 	if limit := l.chainTimeout(); limit > 0 && t.now().Sub(t.originalTime()) > limit {
 		return step{reason: ReasonExpired}
 	}
-	to, ok := l.chain.next(t.ln.pos, t.chainAttempt, v.after)
+	to, ok := l.chain.next(t.ln.inChain, t.chainAttempt, v.after)
 	if !ok {
 		return step{reason: v.reason}
 	}

@@ -100,10 +100,10 @@ func (ln *lane) inspect(now time.Time) (next time.Time) {
 		}
 		sooner(due)
 	}
-	stands := false
-	if due, ok := ln.standsAt(after); ok {
-		if stands = !now.Before(due) && !ln.standing; stands {
-			ln.standing = true
+	stalled := false
+	if due, ok := ln.stalledDue(after); ok {
+		if stalled = !now.Before(due) && !ln.stalledReported; stalled {
+			ln.stalledReported = true
 		}
 		sooner(latest(due, now.Add(after)))
 	}
@@ -112,19 +112,19 @@ func (ln *lane) inspect(now time.Time) (next time.Time) {
 	for _, f := range stuck {
 		ln.reportStuck(f, now)
 	}
-	if stands {
-		ln.reportStanding(offset, now.Sub(since))
+	if stalled {
+		ln.reportStalled(offset, now.Sub(since))
 	}
 	return next
 }
 
-// standsAt is when the watermark will have stood still for too long, if nothing
+// stalledDue is when the watermark will have been stalled for too long, if nothing
 // moves. It reports false while no record is open, the oldest one is being
 // handled, or PauseNow holds. The time counts from the latest of three: the last
 // move of the watermark, the end of the last wait, and the ends of the present
 // waits. Callers hold mu.
-func (ln *lane) standsAt(after time.Duration) (time.Time, bool) {
-	if ln.held == 0 || ln.resultsIgnored || ln.pauses.has(pauseNow) {
+func (ln *lane) stalledDue(after time.Duration) (time.Time, bool) {
+	if ln.held == 0 || ln.over || ln.pauses.has(pauseNow) {
 		return time.Time{}, false
 	}
 	oldest := ln.tracker.watermark()
@@ -155,11 +155,11 @@ func (ln *lane) reportStuck(f flight, now time.Time) {
 	ln.l.emit(Event{Kind: EventStuck, Topic: ln.tp.Topic, Partition: ln.tp.Partition, Offset: f.it.rec.Offset})
 }
 
-func (ln *lane) standsKey() string { return "watermark of " + ln.tp.String() }
+func (ln *lane) stalledKey() string { return "watermark of " + ln.tp.String() }
 
-func (ln *lane) reportStanding(offset int64, d time.Duration) {
+func (ln *lane) reportStalled(offset int64, d time.Duration) {
 	ln.log.LogAttrs(context.Background(), slog.LevelWarn, "watermark stands", slog.Int64("offset", offset), slog.Duration("for", d))
-	ln.l.health.degrade(ln.standsKey(), "stands, its oldest record is not done")
+	ln.l.health.degrade(ln.stalledKey(), "stands, its oldest record is not done")
 	ln.l.emit(Event{Kind: EventStanding, Topic: ln.tp.Topic, Partition: ln.tp.Partition, Offset: offset})
 }
 

@@ -1,7 +1,8 @@
-// Package bare is a bare program in the place of a broker. It does only what the
-// kernel and a checksum cost for the same bytes: it reads batches from a socket,
-// checks their CRC, appends them to one file per partition, and writes them from the
-// file to a socket. What it uses is a limit that no broker in Go can be far below.
+// Package bare is a bare program in the place of a broker. With the same bytes it does
+// only what every broker must do: it reads batches from a socket, checks their CRC,
+// appends them to one file per partition, and writes them from the file to a socket.
+// Almost all of its time goes to the kernel and to the checksum. So it is a reference:
+// what a broker needs beyond it is the broker's own cost.
 //
 // It speaks as much of Kafka's protocol as the raw client of package load needs. It
 // knows no topics, no producers, no groups and no retention, keeps its index in memory
@@ -23,8 +24,9 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// syncEvery is how often a bare program with Sync writes to the disk at most. If it were
-// longer, the client's requests in flight, some 8 MB, would set the pace.
+// syncEvery is the time from one sync to the next of a bare program with Sync, unless a
+// sync lasts longer. In a longer time the client would send all that it may have in flight,
+// some 8 MB, and then wait: the pace would be the client's, and not the disk's.
 const syncEvery = 2 * time.Millisecond
 
 // Options say what the program does.
@@ -78,9 +80,10 @@ func run(ctx context.Context, o Options) error {
 	return Serve(ctx, o.Dir, o.Sync, listeners[0], listeners[1])
 }
 
-// Serve serves until the context ends, and then returns nil. One listener's connections
-// get the bytes of files by read and write, the other's by sendfile.
-func Serve(ctx context.Context, dir string, synced bool, copying, sending net.Listener) error {
+// Serve serves until the context ends, and then returns nil. The connections of
+// copyListener get the bytes of files by read and write, those of sendfileListener by
+// sendfile.
+func Serve(ctx context.Context, dir string, synced bool, copyListener, sendfileListener net.Listener) error {
 	d, err := os.Open(dir) //nolint:gosec // the directory of the measurement
 	if err != nil {
 		return fmt.Errorf("open directory: %w", err)
@@ -93,8 +96,8 @@ func Serve(ctx context.Context, dir string, synced bool, copying, sending net.Li
 		p.syncer = &syncer{dir: d}
 		running.Go(func() error { return p.syncer.run(inner) })
 	}
-	running.Go(func() error { return p.accept(inner, running, copying, readAndWrite) })
-	running.Go(func() error { return p.accept(inner, running, sending, sendFile) })
+	running.Go(func() error { return p.accept(inner, running, copyListener, copyPart) })
+	running.Go(func() error { return p.accept(inner, running, sendfileListener, sendfilePart) })
 	if err := running.Wait(); ctx.Err() == nil {
 		return err //nolint:wrapcheck // says what it did
 	}
@@ -106,7 +109,7 @@ func Serve(ctx context.Context, dir string, synced bool, copying, sending net.Li
 const sendBuffer = 100 << 10
 
 // accept serves the connections of a listener.
-func (p *program) accept(ctx context.Context, running *errgroup.Group, listener net.Listener, send sender) error {
+func (p *program) accept(ctx context.Context, running *errgroup.Group, listener net.Listener, write partWriter) error {
 	defer context.AfterFunc(ctx, func() { _ = listener.Close() })()
 	for {
 		nc, err := listener.Accept()
@@ -115,7 +118,7 @@ func (p *program) accept(ctx context.Context, running *errgroup.Group, listener 
 		}
 		tcp := nc.(*net.TCPConn)           //nolint:forcetypeassert // a TCP listener's
 		_ = tcp.SetWriteBuffer(sendBuffer) // a hint
-		c := newConn(p, tcp, send)
+		c := newConn(p, tcp, write)
 		running.Go(func() error {
 			defer func() { _ = tcp.Close() }() // its client has an error, or nothing is under way
 			defer context.AfterFunc(ctx, func() { _ = tcp.Close() })()

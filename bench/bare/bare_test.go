@@ -20,8 +20,8 @@ import (
 
 // started is a bare program that ends with the test.
 type started struct {
-	dir              string
-	copying, sending string // addresses
+	dir                          string
+	copyAddress, sendfileAddress string // see bare.Serve
 }
 
 func start(t *testing.T, synced bool) started {
@@ -43,7 +43,7 @@ func start(t *testing.T, synced bool) started {
 		cancel()
 		require.NoError(t, <-ended)
 	})
-	return started{dir: dir, copying: listeners[0].Addr().String(), sending: listeners[1].Addr().String()}
+	return started{dir: dir, copyAddress: listeners[0].Addr().String(), sendfileAddress: listeners[1].Addr().String()}
 }
 
 // TestTheRawClient: the raw client gets back as many records as it sent.
@@ -51,15 +51,15 @@ func TestTheRawClient(t *testing.T) {
 	t.Parallel()
 	for _, synced := range []bool{false, true} {
 		p := start(t, synced)
-		conn, err := net.Dial("tcp", p.copying)
+		conn, err := net.Dial("tcp", p.copyAddress)
 		require.NoError(t, err)
 		require.NoError(t, load.Ask(conn), "the benchmark asks this when it waits for a broker")
 		require.NoError(t, conn.Close())
 
 		o := load.Defaults()
 		o.Fresh, o.Records, o.Partitions, o.Batch, o.PID = false, 20_001, 7, 100_000, os.Getpid()
-		for _, step := range []struct{ mode, address string }{{"raw-produce", p.copying}, {"raw-consume", p.copying}, {"raw-consume", p.sending}} {
-			if step.address == p.sending && runtime.GOOS != "linux" {
+		for _, step := range []struct{ mode, address string }{{"raw-produce", p.copyAddress}, {"raw-consume", p.copyAddress}, {"raw-consume", p.sendfileAddress}} {
+			if step.address == p.sendfileAddress && runtime.GOOS != "linux" {
 				continue
 			}
 			o.Mode, o.Bootstrap = step.mode, step.address
@@ -92,14 +92,14 @@ func TestTheRawClient(t *testing.T) {
 	}
 }
 
-// TestADamagedBatch: a batch with another CRC is refused and not stored.
+// TestADamagedBatch: a batch whose CRC is wrong is refused and not stored.
 func TestADamagedBatch(t *testing.T) {
 	t.Parallel()
 	p := start(t, false)
 	b := record.Build(1, record.KeyValue{Value: []byte("value")})
-	require.Zero(t, produce(t, p.copying, b))
+	require.Zero(t, produce(t, p.copyAddress, b))
 	b[len(b)-2] ^= 1
-	require.Equal(t, kerr.CorruptMessage.Code, produce(t, p.copying, b))
+	require.Equal(t, kerr.CorruptMessage.Code, produce(t, p.copyAddress, b))
 	text, err := os.ReadFile(filepath.Join(p.dir, "t-0"))
 	require.NoError(t, err)
 	require.Len(t, text, len(b))
@@ -134,7 +134,7 @@ func TestOtherRequests(t *testing.T) {
 		{0x7f, 0xff, 0xff, 0xff, 0, 1, 0, 11, 0, 0, 0, 1, 0xff, 0xff}, // a Fetch of two gigabytes
 		{0, 0, 0, 2, 0, 1},
 	} {
-		conn, err := net.Dial("tcp", p.copying)
+		conn, err := net.Dial("tcp", p.copyAddress)
 		require.NoError(t, err)
 		_, err = conn.Write(request)
 		require.NoError(t, err)
@@ -150,7 +150,7 @@ func TestTheCommand(t *testing.T) {
 	require.Zero(t, bare.Main(t.Context(), []string{"-h"}, &remarks))
 	require.Contains(t, remarks.String(), "-sync")
 	require.Equal(t, 2, bare.Main(t.Context(), []string{"-none"}, &remarks))
-	o := bare.Options{Dir: t.TempDir(), Host: "192.0.2.1", Port: 9092} // an address of nobody
+	o := bare.Options{Dir: t.TempDir(), Host: "192.0.2.1", Port: 9092} // an address for examples, which no machine has
 	require.Equal(t, 1, bare.Main(t.Context(), o.Args(), &remarks))
 	require.Contains(t, remarks.String(), "listen")
 }

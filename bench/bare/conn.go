@@ -17,22 +17,22 @@ const (
 	bodyBuffer = 1<<20 + 1024 // the largest batch, and the largest other request
 )
 
-// conn is a connection. Its goroutine owns everything except the answers that are held.
+// conn is a connection. Its goroutine owns everything except held.
 type conn struct {
-	program *program
-	tcp     *net.TCPConn
-	send    sender
-	in      *bufio.Reader
-	left    int    // bytes of the request that are not read yet
-	err     error  // of reading, the first one
-	body    []byte // a batch, or the rest of a request, or a part of a file
-	out     []byte // an answer
-	parts   []part // of files, in an answer
-	held    held
+	program   *program
+	tcp       *net.TCPConn
+	writePart partWriter
+	in        *bufio.Reader
+	left      int    // bytes of the request that are not read yet
+	err       error  // of reading, the first one
+	body      []byte // a batch, or the rest of a request, or a part of a file
+	out       []byte // an answer
+	parts     []part // of files, in an answer
+	held      heldAnswers
 }
 
-func newConn(p *program, tcp *net.TCPConn, send sender) *conn {
-	return &conn{program: p, tcp: tcp, send: send, in: bufio.NewReaderSize(tcp, headBuffer), body: make([]byte, bodyBuffer)}
+func newConn(p *program, tcp *net.TCPConn, write partWriter) *conn {
+	return &conn{program: p, tcp: tcp, writePart: write, in: bufio.NewReaderSize(tcp, headBuffer), body: make([]byte, bodyBuffer)}
 }
 
 var errRequest = errors.New("not a request of the raw client")
@@ -74,8 +74,8 @@ func (c *conn) answer() error {
 	return err //nolint:wrapcheck // it only ends the connection
 }
 
-// bytes reads n bytes to the front of the body. After an error it returns zeros, at most
-// as many as a number has.
+// bytes reads n bytes to the front of the body. After an error it returns zeros: n of
+// them, but not more than the 8 bytes of the largest integer.
 func (c *conn) bytes(n int) []byte {
 	if c.err == nil && (n < 0 || n > min(c.left, len(c.body))) {
 		c.err = errRequest

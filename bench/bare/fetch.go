@@ -36,7 +36,7 @@ func (c *conn) fetch() error {
 		if p.size == 0 {
 			continue
 		}
-		if err := c.send(c, p); err != nil {
+		if err := c.writePart(c, p); err != nil {
 			return err
 		}
 		c.out = c.out[:0]
@@ -91,12 +91,12 @@ func (p *part) appendHead(out []byte) []byte {
 	return binary.BigEndian.AppendUint32(out, uint32(p.size))         //nolint:gosec // a fetch is far smaller
 }
 
-// sender writes the bytes of the answer so far, and then a part of a file.
-type sender func(c *conn, p part) error
+// partWriter writes the bytes of the answer so far, and then a part of a file.
+type partWriter func(c *conn, p part) error
 
-// readAndWrite reads the file into a buffer that stays in the processor's cache, and
-// writes that.
-func readAndWrite(c *conn, p part) error {
+// copyPart reads the file into a buffer that stays in the processor's cache, and writes
+// that.
+func copyPart(c *conn, p part) error {
 	n := copy(c.body, c.out)
 	for n > 0 || p.size > 0 {
 		step := min(fileStep-n, p.size)
@@ -111,10 +111,10 @@ func readAndWrite(c *conn, p part) error {
 	return nil
 }
 
-// sendFile lets the kernel send the file.
-func sendFile(c *conn, p part) error {
+// sendfilePart lets the kernel send the file.
+func sendfilePart(c *conn, p part) error {
 	if _, err := c.tcp.Write(c.out); err != nil {
 		return err //nolint:wrapcheck // it only ends the connection
 	}
-	return sendPart(c.tcp, p)
+	return sendfile(c.tcp, p)
 }

@@ -14,24 +14,27 @@ type syncer struct {
 	dir *os.File
 
 	mu      sync.Mutex
-	waiting []*conn // with answers that are held
-	synced  []*conn // the same of the round before, kept for its memory
+	waiting []*conn // connections with answers for the next round; guarded by mu
+
+	// inRound is the connections with answers for the round that runs. After the round
+	// only its memory is used. The syncer's goroutine owns it.
+	inRound []*conn
 }
 
-// held is the answers of a connection that wait for a sync.
-type held struct {
-	answers []byte // guarded by the syncer's mu
-	sending []byte // the syncer's goroutine owns it
+// heldAnswers are the answers of a connection that wait for a sync.
+type heldAnswers struct {
+	waiting []byte // for the next round; guarded by syncer.mu
+	inRound []byte // for the round that runs; the syncer's goroutine owns it
 }
 
 // hold keeps a copy of an answer until the end of the next round that begins.
 func (s *syncer) hold(c *conn, answer []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(c.held.answers) == 0 {
+	if len(c.held.waiting) == 0 {
 		s.waiting = append(s.waiting, c)
 	}
-	c.held.answers = append(c.held.answers, answer...)
+	c.held.waiting = append(c.held.waiting, answer...)
 }
 
 // run makes rounds until the context ends or the disk fails.
@@ -52,19 +55,19 @@ func (s *syncer) run(ctx context.Context) error {
 
 func (s *syncer) round() error {
 	s.mu.Lock()
-	s.waiting, s.synced = s.synced[:0], s.waiting
-	for _, c := range s.synced {
-		c.held.answers, c.held.sending = c.held.sending[:0], c.held.answers
+	s.waiting, s.inRound = s.inRound[:0], s.waiting
+	for _, c := range s.inRound {
+		c.held.waiting, c.held.inRound = c.held.inRound[:0], c.held.waiting
 	}
 	s.mu.Unlock()
-	if len(s.synced) == 0 {
+	if len(s.inRound) == 0 {
 		return nil
 	}
 	if err := syncAll(s.dir); err != nil {
 		return fmt.Errorf("sync: %w", err)
 	}
-	for _, c := range s.synced {
-		_, _ = c.tcp.Write(c.held.sending) // its client notices
+	for _, c := range s.inRound {
+		_, _ = c.tcp.Write(c.held.inRound) // its client notices
 	}
 	return nil
 }

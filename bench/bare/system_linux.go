@@ -17,8 +17,8 @@ func preallocate(f *os.File, from, n int64) error {
 	return unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_KEEP_SIZE, from, n)
 }
 
-// sendPart sends a part of a file by sendfile(2).
-func sendPart(tcp *net.TCPConn, p part) error {
+// sendfile sends a part of a file by sendfile(2).
+func sendfile(tcp *net.TCPConn, p part) error {
 	raw, err := tcp.SyscallConn()
 	if err != nil {
 		return err //nolint:wrapcheck // it only ends the connection

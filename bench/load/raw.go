@@ -78,8 +78,8 @@ func (o *Options) eachConn(ctx context.Context, f func(c *rawConn, partitions []
 	return err //nolint:wrapcheck // says what it did
 }
 
-// rawOptions refuses what the raw client does not do.
-func (o *Options) rawOptions() error {
+// checkRaw refuses what the raw client does not do.
+func (o *Options) checkRaw() error {
 	switch {
 	case o.Compression != "none":
 		return fmt.Errorf("the raw client does not compress: %q", o.Compression)
@@ -140,15 +140,15 @@ func (c *rawConn) int64() int64 { return int64(binary.BigEndian.Uint64(c.bytes(8
 // count reads the length of an array. A null array has the length 0.
 func (c *rawConn) count() int32 { return max(c.int32(), 0) }
 
-// code reads an error code, and fails if it is one.
+// code reads an error code, and fails if it is not 0.
 func (c *rawConn) code(of string) {
 	if err := kerr.ErrorForCode(c.int16()); err != nil && c.err == nil {
 		c.err = fmt.Errorf("%s: %w", of, err)
 	}
 }
 
-// text skips a string.
-func (c *rawConn) text() { c.skip(int(max(c.int16(), 0))) }
+// skipString throws away a string, which may be null.
+func (c *rawConn) skipString() { c.skip(int(max(c.int16(), 0))) }
 
 // skip throws away n bytes.
 func (c *rawConn) skip(n int) {

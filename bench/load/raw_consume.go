@@ -23,7 +23,7 @@ const (
 // there must be as many records as were asked for. It has no fetch session, and one
 // request in flight on each connection.
 func rawConsume(ctx context.Context, o *Options) (Result, error) {
-	if err := o.rawOptions(); err != nil {
+	if err := o.checkRaw(); err != nil {
 		return nil, err
 	}
 	var records atomic.Int64
@@ -55,12 +55,12 @@ type rawReader struct {
 // read reads until the ends of all partitions.
 func (r *rawReader) read() error {
 	for id := int32(0); len(r.wanted) > 0; id++ {
-		if _, err := r.conn.Write(r.request(id)); err != nil {
+		if _, err := r.conn.Write(r.makeRequest(id)); err != nil {
 			return fmt.Errorf("send: %w", err)
 		}
 		asked, records := len(r.wanted), r.records
 		r.wanted = r.wanted[:0]
-		if err := r.answer(id); err != nil {
+		if err := r.readAnswer(id); err != nil {
 			return err
 		}
 		if len(r.wanted) == asked && r.records == records {
@@ -70,7 +70,7 @@ func (r *rawReader) read() error {
 	return nil
 }
 
-func (r *rawReader) request(id int32) []byte {
+func (r *rawReader) makeRequest(id int32) []byte {
 	topic := kmsg.NewFetchRequestTopic()
 	topic.Topic = r.topic
 	for _, p := range r.wanted {
@@ -84,16 +84,16 @@ func (r *rawReader) request(id int32) []byte {
 	return frame(req, id)
 }
 
-// answer reads an answer to a request, and notes which partitions are to be fetched
+// readAnswer reads the answer to a request, and notes which partitions are to be fetched
 // again.
-func (r *rawReader) answer(id int32) error {
+func (r *rawReader) readAnswer(id int32) error {
 	c := r.conn
 	c.begin(id)
 	c.int32() // throttle time
 	c.code("fetch")
 	c.int32() // session
 	for range c.count() {
-		c.text() // topic
+		c.skipString() // topic
 		for range c.count() {
 			p := c.int32()
 			c.code("fetch")

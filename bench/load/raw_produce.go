@@ -16,7 +16,7 @@ import (
 // client makes them that has enough to send. The batches have no producer: there is no
 // idempotence. Partitions get the same number of records, or one more.
 func rawProduce(ctx context.Context, o *Options) (Result, error) {
-	if err := o.rawOptions(); err != nil {
+	if err := o.checkRaw(); err != nil {
 		return nil, err
 	}
 	acks, ok := map[string]int16{"all": -1, "1": 1}[o.Acks]
@@ -28,10 +28,10 @@ func rawProduce(ctx context.Context, o *Options) (Result, error) {
 			return nil, err
 		}
 	}
-	f := rawFrame{o: o, acks: acks, all: values(o.Size), now: time.Now().UnixMilli()}
+	requests := requestMaker{o: o, acks: acks, values: values(o.Size), now: time.Now().UnixMilli()}
 	plans := map[int32]*rawPlan{}
 	for first := range int32(min(rawConnections, o.Partitions)) { //nolint:gosec // a small number
-		plans[first] = f.plan(first)
+		plans[first] = requests.plan(first)
 	}
 	var records atomic.Int64
 	m := newMeter(o.PID)
@@ -49,13 +49,13 @@ func rawProduce(ctx context.Context, o *Options) (Result, error) {
 	return m.done(records.Load(), records.Load()*int64(o.Size)), nil
 }
 
-// rawFrame makes Produce requests.
-type rawFrame struct {
-	o    *Options
-	acks int16
-	all  [][]byte // values
-	now  int64
-	next int // value
+// requestMaker makes Produce requests.
+type requestMaker struct {
+	o         *Options
+	acks      int16
+	values    [][]byte // the records get them in turn
+	nextValue int      // how many have been used
+	now       int64    // timestamp of the records
 }
 
 // rawPlan is what one connection sends.
@@ -68,64 +68,64 @@ type rawPlan struct {
 }
 
 // plan makes the requests of the connection whose first partition is given.
-func (f *rawFrame) plan(first int32) *rawPlan {
-	most := f.fit()
+func (m *requestMaker) plan(first int32) *rawPlan {
+	perBatch := m.recordsPerBatch()
 	var plan rawPlan
 	var full, last []int
 	var partitions []int32
-	plan.turns = int(f.o.Records/int64(f.o.Partitions)) / most
-	for p := int(first); p < f.o.Partitions; p += rawConnections {
-		share := f.o.Records / int64(f.o.Partitions)
-		if int64(p) < f.o.Records%int64(f.o.Partitions) {
+	plan.turns = int(m.o.Records/int64(m.o.Partitions)) / perBatch
+	for p := int(first); p < m.o.Partitions; p += rawConnections {
+		share := m.o.Records / int64(m.o.Partitions)
+		if int64(p) < m.o.Records%int64(m.o.Partitions) {
 			share++
 		}
 		partitions = append(partitions, int32(p)) //nolint:gosec // a small number
-		full = append(full, most)
-		last = append(last, int(share)-plan.turns*most)
+		full = append(full, perBatch)
+		last = append(last, int(share)-plan.turns*perBatch)
 	}
 	for range min(rawFrames, plan.turns) {
 		var whole []byte
-		whole, plan.records[wholeRequest], plan.batches[wholeRequest] = f.request(partitions, full)
+		whole, plan.records[wholeRequest], plan.batches[wholeRequest] = m.makeRequest(partitions, full)
 		plan.whole = append(plan.whole, whole)
 	}
-	plan.rest, plan.records[lastRequest], plan.batches[lastRequest] = f.request(partitions, last)
+	plan.rest, plan.records[lastRequest], plan.batches[lastRequest] = m.makeRequest(partitions, last)
 	return &plan
 }
 
-// fit returns how many records a batch has.
-func (f *rawFrame) fit() int {
-	const most = 12 // bytes of a record besides its value, since there are less than 8,192 records in a batch
-	return max(1, min(8191, (f.o.Batch-record.HeaderSize)/(f.o.Size+most)))
+// recordsPerBatch returns how many records the largest batches have.
+func (m *requestMaker) recordsPerBatch() int {
+	const overhead = 12 // bytes of a record besides its value at most, since there are less than 8,192 records in a batch
+	return max(1, min(8191, (m.o.Batch-record.HeaderSize)/(m.o.Size+overhead)))
 }
 
-// request makes a request with that many records for each partition. It also returns
-// how many records and batches the request has in all.
-func (f *rawFrame) request(partitions []int32, records []int) (bytes []byte, sum int64, batches int32) {
+// makeRequest makes a request with a batch of records[i] records for partitions[i], or none
+// if that is 0. It also returns how many records and batches the request has in all.
+func (m *requestMaker) makeRequest(partitions []int32, records []int) (request []byte, sum int64, batches int32) {
 	topic := kmsg.NewProduceRequestTopic()
-	topic.Topic = f.o.Topic
+	topic.Topic = m.o.Topic
 	for i, p := range partitions {
 		if records[i] == 0 {
 			continue
 		}
 		part := kmsg.NewProduceRequestTopicPartition()
-		part.Partition, part.Records = p, f.batch(records[i])
+		part.Partition, part.Records = p, m.batch(records[i])
 		topic.Partitions = append(topic.Partitions, part)
 		sum += int64(records[i])
 	}
 	req := kmsg.NewPtrProduceRequest()
-	req.Version, req.Acks, req.TimeoutMillis = produceVersion, f.acks, 30_000
+	req.Version, req.Acks, req.TimeoutMillis = produceVersion, m.acks, 30_000
 	req.Topics = []kmsg.ProduceRequestTopic{topic}
 	return frame(req, 0), sum, int32(len(topic.Partitions)) //nolint:gosec // a small number
 }
 
 // batch makes a batch of n records.
-func (f *rawFrame) batch(n int) []byte {
+func (m *requestMaker) batch(n int) []byte {
 	all := make([]record.KeyValue, n)
 	for i := range all {
-		all[i].Value = f.all[f.next%payloads]
-		f.next++
+		all[i].Value = m.values[m.nextValue%payloads]
+		m.nextValue++
 	}
-	return record.Build(f.now, all...)
+	return record.Build(m.now, all...)
 }
 
 // send sends the requests, and some of them before the earlier ones are answered. It
@@ -137,17 +137,17 @@ func (plan *rawPlan) send(c *rawConn) (records int64, err error) {
 	go func() {
 		defer close(failed)
 		var err error
-		records, err = plan.answers(c, sent)
+		records, err = plan.readAnswers(c, sent)
 		if err != nil {
 			_ = c.Close() // the sender may wait for the broker
 		}
 		answered <- err
 	}()
-	unsent := plan.requests(c, sent, failed)
+	sendErr := plan.sendRequests(c, sent, failed)
 	if err := <-answered; err != nil {
 		return records, err
 	}
-	return records, unsent
+	return records, sendErr
 }
 
 // Kinds of requests.
@@ -156,9 +156,9 @@ const (
 	lastRequest
 )
 
-// requests sends the requests until one of them has failed. It reports each before it
-// sends it.
-func (plan *rawPlan) requests(c *rawConn, sent chan<- int, failed <-chan struct{}) error {
+// sendRequests sends the requests until one of them has failed. Before it sends one, it
+// sends its kind to the channel.
+func (plan *rawPlan) sendRequests(c *rawConn, sent chan<- int, failed <-chan struct{}) error {
 	defer close(sent)
 	for id := range plan.turns + 1 {
 		kind, bytes := lastRequest, plan.rest
@@ -181,11 +181,11 @@ func (plan *rawPlan) requests(c *rawConn, sent chan<- int, failed <-chan struct{
 	return nil
 }
 
-// answers reads an answer to each request that was sent.
-func (plan *rawPlan) answers(c *rawConn, sent <-chan int) (records int64, err error) {
+// readAnswers reads an answer to each request that was sent.
+func (plan *rawPlan) readAnswers(c *rawConn, sent <-chan int) (records int64, err error) {
 	id := int32(0)
 	for kind := range sent {
-		if err := plan.answer(c, id, kind); err != nil {
+		if err := plan.readAnswer(c, id, kind); err != nil {
 			return records, err
 		}
 		records += plan.records[kind]
@@ -194,12 +194,12 @@ func (plan *rawPlan) answers(c *rawConn, sent <-chan int) (records int64, err er
 	return records, nil
 }
 
-// answer reads the answer to a request. Each batch must have been stored.
-func (plan *rawPlan) answer(c *rawConn, id int32, kind int) error {
+// readAnswer reads the answer to a request. Each batch must have been stored.
+func (plan *rawPlan) readAnswer(c *rawConn, id int32, kind int) error {
 	c.begin(id)
 	var stored int32
 	for range c.count() { // topics
-		c.text()
+		c.skipString()
 		for range c.count() { // partitions
 			c.int32()
 			c.code("produce")
@@ -207,7 +207,7 @@ func (plan *rawPlan) answer(c *rawConn, id int32, kind int) error {
 			if n := c.count(); n != 0 && c.err == nil {
 				c.err = fmt.Errorf("%d records were refused", n)
 			}
-			c.text() // error message
+			c.skipString() // error message
 			if stored++; c.err != nil {
 				return c.err
 			}

@@ -119,12 +119,12 @@ func TestRawProduceOfAnswers(t *testing.T) {
 		answers []kmsg.Response
 		failed  string
 	}{
-		"stored":        {answers: []kmsg.Response{answered(0, 1), answered(0, 1)}},
-		"the last":      {answers: []kmsg.Response{answered(0, 1), answered(kerr.NotEnoughReplicas.Code, 1)}, failed: "NOT_ENOUGH_REPLICAS"},
-		"not all":       {answers: []kmsg.Response{answered(0, 1), answered(0, 0)}, failed: "0 of 1 batches were answered"},
-		"closed":        {answers: []kmsg.Response{answered(0, 1)}, failed: "read answer"},
-		"another's":     {answers: []kmsg.Response{answered(0, 1), fetched(1, nil)}, failed: "bytes"},
-		"too few at it": {answers: []kmsg.Response{answered(0, 1), kmsg.NewPtrSyncGroupResponse()}, failed: "the answer ends"},
+		"stored":     {answers: []kmsg.Response{answered(0, 1), answered(0, 1)}},
+		"the last":   {answers: []kmsg.Response{answered(0, 1), answered(kerr.NotEnoughReplicas.Code, 1)}, failed: "NOT_ENOUGH_REPLICAS"},
+		"not all":    {answers: []kmsg.Response{answered(0, 1), answered(0, 0)}, failed: "0 of 1 batches were answered"},
+		"closed":     {answers: []kmsg.Response{answered(0, 1)}, failed: "read answer"},
+		"another's":  {answers: []kmsg.Response{answered(0, 1), fetched(1, nil)}, failed: "bytes"},
+		"ends early": {answers: []kmsg.Response{answered(0, 1), kmsg.NewPtrSyncGroupResponse()}, failed: "the answer ends"},
 	} {
 		o := load.Defaults()
 		o.Mode, o.Bootstrap, o.Partitions, o.Records, o.Size, o.Batch, o.Fresh = "raw-produce", scripted(t, c.answers...), 1, 15, 1000, 10_500, false

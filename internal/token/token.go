@@ -1,5 +1,5 @@
-// Package token has locks for where a mutex must not be held: during syncs, network
-// calls and other waits.
+// Package token has locks that may be held during syncs, network calls and other waits.
+// A mutex must not be held then.
 //
 // A [Token] is a channel with one slot. So a goroutine can stop waiting for it, and a
 // synctest bubble sees that a goroutine waits. One goroutine may take a token and

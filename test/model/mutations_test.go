@@ -48,7 +48,7 @@ var mutations = []mutation{
 	},
 	{
 		"directory not synced after a new segment", "internal/storage/commitlog/flush.go",
-		"if p.unsyncedNames {", "if false {",
+		"if p.unsyncedNamesOrIndexes {", "if false {",
 	},
 	{
 		"fsync error swallowed", "internal/storage/commitlog/flush.go",

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os/user"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -197,6 +199,12 @@ func (o *filterFlags) filter(cmd *cobra.Command, now time.Time) (dlt.Filter, err
 	return f, nil
 }
 
+// splitHeader splits name=value.
+func splitHeader(s string) (name, value string) {
+	name, value, _ = strings.Cut(s, "=")
+	return name, value
+}
+
 // errNoSelection stops a command that would act on all records by accident.
 var errNoSelection = errors.New("no records selected: give a filter such as --class or --at, or --everything for all")
 
@@ -208,4 +216,21 @@ func (o *filterFlags) selective(cmd *cobra.Command) bool {
 		}
 	}
 	return false
+}
+
+// nothingSelected says that no record was selected.
+func nothingSelected(all bool) string {
+	if all {
+		return "no dead letters match"
+	}
+	return "none of the selected dead letters is open"
+}
+
+// actor returns the name of the user, which is noted with every action.
+func actor() string {
+	u, err := user.Current()
+	if err != nil {
+		return ""
+	}
+	return u.Username
 }

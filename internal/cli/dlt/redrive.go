@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os/user"
 	"slices"
 	"strings"
 
@@ -20,14 +19,14 @@ import (
 type redriveFlags struct {
 	filterFlags
 
-	toGroup, topic, tier string
-	toOrigin             bool
-	everything           bool
-	dryRun               bool
-	forceGroup           bool
-	unwatched            bool
-	rate                 float64
-	maxRedrives          int
+	toGroup, toTopic, tier string
+	toOrigin               bool
+	everything             bool
+	dryRun                 bool
+	forceGroup             bool
+	unwatched              bool
+	rate                   float64
+	maxRedrives            int
 }
 
 func (o *redriveFlags) addFlags(cmd *cobra.Command) {
@@ -36,7 +35,7 @@ func (o *redriveFlags) addFlags(cmd *cobra.Command) {
 	f.StringVar(&o.toGroup, "to-group", "", "send to the first retry topic of this group, so that no other group sees the records again; selects the records that this group gave up, unless --group is given")
 	f.BoolVar(&o.forceGroup, "force-group", false, "with --to-group: send even if the group does not exist")
 	f.BoolVar(&o.toOrigin, "to-origin", false, "send to the topic that the record was first read from, for all its groups")
-	f.StringVar(&o.topic, "to-topic", "", "send to this topic")
+	f.StringVar(&o.toTopic, "to-topic", "", "send to this topic")
 	f.StringVar(&o.tier, "tier", "", "with --to-group: retry topic for records that do not name one")
 	f.BoolVar(&o.everything, "everything", false, "redrive all open records if no filter is given")
 	f.BoolVar(&o.dryRun, "dry-run", false, "only print what would be sent, and where")
@@ -46,16 +45,17 @@ func (o *redriveFlags) addFlags(cmd *cobra.Command) {
 	cmd.MarkFlagsMutuallyExclusive("to-group", "to-origin", "to-topic")
 }
 
-// check returns an error if a flag is missing.
-func (o *redriveFlags) check() error {
-	if o.toGroup == "" && o.topic == "" && !o.toOrigin {
+// checkDestination returns an error if no flag gives a destination.
+func (o *redriveFlags) checkDestination() error {
+	if o.toGroup == "" && o.toTopic == "" && !o.toOrigin {
 		return verb.UsageError{Err: errors.New("no destination: --to-group GROUP sends to the group that failed and no other, " +
 			"--to-origin to the original topic and all its groups, --to-topic TOPIC to any topic")}
 	}
 	return nil
 }
 
-// checkSelection returns an error if no flag selects records. Before that, it returns an error if the group does not exist.
+// checkSelection returns an error if no flag selects records. If the group of --to-group does not exist either, it returns an
+// error about that instead: the user has to correct the group first.
 func (o *redriveFlags) checkSelection(cmd *cobra.Command, d *dlt.DLT) error {
 	if o.everything || o.selective(cmd) {
 		return nil
@@ -72,8 +72,8 @@ func (o *redriveFlags) target() dlt.Target {
 	switch {
 	case o.toOrigin:
 		return dlt.ToOrigin()
-	case o.topic != "":
-		return dlt.ToTopic(o.topic)
+	case o.toTopic != "":
+		return dlt.ToTopic(o.toTopic)
 	}
 	return dlt.ToGroup(o.toGroup)
 }
@@ -95,15 +95,6 @@ func (o *redriveFlags) options() []dlt.Option {
 	return opts
 }
 
-// actor returns the name of the user, which is noted with every action.
-func actor() string {
-	u, err := user.Current()
-	if err != nil {
-		return ""
-	}
-	return u.Username
-}
-
 // newRedriveCommand is bote dlt redrive: send records back.
 func newRedriveCommand(s *tool.Streams, o *options) *cobra.Command {
 	r := &redriveFlags{}
@@ -116,7 +107,7 @@ func newRedriveCommand(s *tool.Streams, o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := r.check(); err != nil {
+			if err := r.checkDestination(); err != nil {
 				return err
 			}
 			return o.openTopic(cmd.Context(), s, args[0], func(c *delivery.Client, d *dlt.DLT) error {
@@ -154,23 +145,15 @@ func writeTask(s *tool.Streams, t dlt.Task, r *redriveFlags, asJSON bool) error 
 		s.Printf("sent back 0; %s\n", nothingSelected(r.all))
 		return nil
 	}
-	verb, tail := "sent back", fmt.Sprintf("; %d failed again so far", t.CameBack)
+	done, tail := "sent back", fmt.Sprintf("; %d failed again so far", t.CameBack)
 	if r.dryRun {
-		verb, tail = "would send back", ""
+		done, tail = "would send back", ""
 	}
-	s.Printf("%s %d%s; %d parked (limit: %d redrives)%s\n", verb, t.Sent, targetList(t), t.Parked, r.maxRedrives, tail)
+	s.Printf("%s %d%s; %d parked (limit: %d redrives)%s\n", done, t.Sent, targetList(t), t.Parked, r.maxRedrives, tail)
 	if t.OtherGroups > 0 {
 		s.Printf("%d records of other groups were not selected; --group '*' selects them too\n", t.OtherGroups)
 	}
 	return nil
-}
-
-// nothingSelected says that no record was selected.
-func nothingSelected(all bool) string {
-	if all {
-		return "no dead letters match"
-	}
-	return "none of the selected dead letters is open"
 }
 
 // targetList names the topics that records were sent to. If there are several, it adds the
@@ -187,59 +170,4 @@ func targetList(t dlt.Task) string {
 		topics[i] = fmt.Sprintf("%s (%d)", topic, t.Targets[topic])
 	}
 	return " to " + strings.Join(topics, ", ")
-}
-
-// newDiscardCommand is bote dlt discard: mark dead letters as done.
-func newDiscardCommand(s *tool.Streams, o *options) *cobra.Command {
-	f := &filterFlags{}
-	var reason string
-	var everything bool
-	cmd := &cobra.Command{
-		Use:   "discard TOPIC",
-		Short: "Mark dead letters as done; nothing is deleted",
-		Args:  cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			asJSON, err := o.json()
-			if err != nil {
-				return err
-			}
-			return o.openTopic(cmd.Context(), s, args[0], func(c *delivery.Client, d *dlt.DLT) error {
-				if !everything && !f.selective(cmd) {
-					return errNoSelection
-				}
-				filter, err := f.filter(cmd, c.Clock().Now())
-				if err != nil {
-					return err
-				}
-				missing, proceed, err := reportPlaces(cmd.Context(), s, d, args[0], filter)
-				if err != nil || !proceed {
-					return errors.Join(err, missing)
-				}
-				n, err := d.Discard(cmd.Context(), filter, actor(), reason)
-				if err != nil && n == 0 {
-					return err
-				}
-				err = errors.Join(err, missing)
-				switch {
-				case asJSON:
-					return errors.Join(err, verb.WriteJSON(s.Out, map[string]int{"discarded": n}))
-				case n == 0:
-					s.Printf("discarded 0; %s\n", nothingSelected(f.all))
-				default:
-					s.Printf("discarded %d\n", n)
-				}
-				return err
-			})
-		},
-	}
-	f.addFlags(cmd, "maximum number of records; 0 means all")
-	cmd.Flags().StringVar(&reason, "reason", "", "reason for the discard, which is stored with the records")
-	cmd.Flags().BoolVar(&everything, "everything", false, "discard all open records if no filter is given")
-	return cmd
-}
-
-// splitHeader splits name=value.
-func splitHeader(s string) (name, value string) {
-	name, value, _ = strings.Cut(s, "=")
-	return name, value
 }

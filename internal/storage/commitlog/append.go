@@ -82,7 +82,7 @@ func (l *Log) roll(base int64) (*logSegment, error) {
 	_ = l.saveSnapshot() // it has been logged
 	l.mu.Lock()
 	l.segments = append(l.segments, next)
-	l.disk.unsyncedNames = true
+	l.disk.unsyncedNamesOrIndexes = true
 	l.mu.Unlock()
 	l.store.metrics.rolls.Inc()
 	if l.store.cfg.Flush != FlushCommit {
@@ -99,7 +99,7 @@ func (l *Log) undoRoll(base int64, cause error) {
 		l.fail(errors.Join(cause, err))
 	}
 	l.mu.Lock()
-	l.disk.unsyncedNames = true
+	l.disk.unsyncedNamesOrIndexes = true
 	l.mu.Unlock()
 }
 

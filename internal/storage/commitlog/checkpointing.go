@@ -71,7 +71,7 @@ func (l *Log) saveProgress() (dirty bool, err error) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.disk.unsyncedNames = true
+	l.disk.unsyncedNamesOrIndexes = true
 	l.disk.indexesSavedTo = end
 	return true, err
 }

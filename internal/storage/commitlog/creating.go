@@ -66,7 +66,7 @@ func (l *Log) begin() error {
 	first.times.setNoFile()
 	first.latestKnown = true
 	l.segments = []*logSegment{first}
-	l.disk.unsyncedNames = true // the first append writes the leader epochs
+	l.disk.unsyncedNamesOrIndexes = true // the first append writes the leader epochs
 	return nil
 }
 

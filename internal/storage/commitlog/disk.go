@@ -13,9 +13,9 @@ type diskState struct {
 	indexesSavedTo  int64 // index entries have been written to the files; -1 after a crash, until they are saved
 	indexesSyncedTo int64 // index files are synced
 
-	firstUnsynced int            // index in Log.segments: the segments before it are synced
-	unsyncedNames bool           // names in the directory, or bytes in the index files, are not synced
-	unsyncedFiles []unsyncedFile // snapshots
+	firstUnsynced          int            // index in Log.segments: the segments before it are synced
+	unsyncedNamesOrIndexes bool           // names in the directory, or bytes in the index files, are not synced
+	unsyncedFiles          []unsyncedFile // snapshots
 
 	// firstBaseOnDisk is the base offset of the first segment that could be there after a crash. It
 	// is at most Log.segments[0].base.

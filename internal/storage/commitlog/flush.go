@@ -27,13 +27,13 @@ func (l *Log) flush() error {
 // flushPoint is what a flush of a log has to make durable: everything below end.
 // The goroutine that has it holds Log.flushing and must call settle.
 type flushPoint struct {
-	log            *Log
-	end            int64
-	segments       []*logSegment // those with unsynced bytes
-	unsyncedNames  bool
-	unsyncedFiles  []unsyncedFile
-	indexesSavedTo int64
-	failures       int64 // volume.failures when the flush began
+	log                    *Log
+	end                    int64
+	segments               []*logSegment // from diskState.firstUnsynced on; the active one, even if it has no unsynced bytes
+	unsyncedNamesOrIndexes bool
+	unsyncedFiles          []unsyncedFile
+	indexesSavedTo         int64
+	failures               int64 // volume.failures when the flush began
 }
 
 // beginFlush takes Log.flushing and notes what is to be synced. If there is
@@ -44,15 +44,16 @@ func (l *Log) beginFlush() (flushPoint, error) {
 	defer l.mu.Unlock()
 	d := &l.disk
 	p := flushPoint{
-		log: l, end: l.End(), segments: l.segments[d.firstUnsynced:], unsyncedNames: d.unsyncedNames, unsyncedFiles: d.unsyncedFiles,
-		indexesSavedTo: d.indexesSavedTo, failures: l.store.volume.failures.Load(),
+		log: l, end: l.End(), segments: l.segments[d.firstUnsynced:], indexesSavedTo: d.indexesSavedTo,
+		unsyncedNamesOrIndexes: d.unsyncedNamesOrIndexes, unsyncedFiles: d.unsyncedFiles,
+		failures: l.store.volume.failures.Load(),
 	}
 	err := l.aliveLocked()
-	if err != nil || p.end == d.syncedTo && !p.unsyncedNames {
+	if err != nil || p.end == d.syncedTo && !p.unsyncedNamesOrIndexes {
 		l.flushing.Give()
 		return flushPoint{}, err
 	}
-	d.unsyncedNames, d.unsyncedFiles = false, nil
+	d.unsyncedNamesOrIndexes, d.unsyncedFiles = false, nil
 	return p, nil
 }
 
@@ -78,12 +79,12 @@ func (p flushPoint) syncFiles() error {
 			return fmt.Errorf("sync %s: %w", f.name, err)
 		}
 	}
-	if p.unsyncedNames {
+	if p.unsyncedNamesOrIndexes {
 		if err := p.log.store.fs.SyncDir(p.log.dir); err != nil {
 			return fmt.Errorf("sync directory %s: %w", p.log.dir, err)
 		}
 	}
-	p.log.failuresSeen.Store(p.failures) // not the current count: a failure since makes the next round sync files too
+	p.log.failuresSeen.Store(p.failures) // not the current count, so that a failure in between makes the next round sync files too
 	return nil
 }
 
@@ -139,7 +140,7 @@ func (p flushPoint) postpone() {
 	}
 	l.mu.Lock()
 	d := &l.disk
-	d.unsyncedNames = d.unsyncedNames || p.unsyncedNames
+	d.unsyncedNamesOrIndexes = d.unsyncedNamesOrIndexes || p.unsyncedNamesOrIndexes
 	d.unsyncedFiles = append(p.unsyncedFiles, d.unsyncedFiles...)
 	l.mu.Unlock()
 	time.AfterFunc(postponeFor, func() { l.store.flusher.add(l) }) // if the store is closed by then, Close has synced

@@ -74,7 +74,7 @@ func TestReaderMakesNoFile(t *testing.T) {
 	s.size.Store(100)
 	_, err := s.seek(t.Context(), 0)
 	require.ErrorIs(t, err, fs.ErrNotExist)
-	_, err = s.log.acquire()
+	_, err = s.file.acquire()
 	require.ErrorIs(t, err, fs.ErrNotExist)
 	there, err := vfs.Exists(mem, "/d/"+fileName(0, logSuffix))
 	require.NoError(t, err)

@@ -17,22 +17,22 @@ import (
 //
 //	saved <= len(raw), if the entries are loaded
 type index[Entries ~[]byte] struct {
-	log    *handle // the segment's file, nil if it is not kept open
-	fs     vfs.FS
-	name   string
-	raw    Entries // valid if loaded
-	loaded bool
-	used   time.Time // when load was last called
-	saved  int       // bytes of raw that the file has, -1 if that is unknown
-	longer bool      // the file may have bytes behind saved, or has yet to be created
-	noFile bool      // there is no file, and none is needed until the segment has batches
+	segmentFile *handle // nil if it is not kept open
+	fs          vfs.FS
+	name        string
+	raw         Entries // valid if loaded
+	loaded      bool
+	used        time.Time // when load was last called
+	saved       int       // bytes of raw that the file has, -1 if that is unknown
+	longer      bool      // the file may have bytes behind saved, or has yet to be created
+	noFile      bool      // there is no file, and none is needed until the segment has batches
 }
 
-func newIndex[Entries ~[]byte](fs vfs.FS, log *handle, name string) *index[Entries] {
-	return &index[Entries]{log: log, fs: fs, name: name}
+func newIndex[Entries ~[]byte](fs vfs.FS, segmentFile *handle, name string) *index[Entries] {
+	return &index[Entries]{segmentFile: segmentFile, fs: fs, name: name}
 }
 
-// load reads the file. A missing file is an error; it is errGone if the segment was
+// load reads the file. A missing file is an error; it is errRetired if the segment was
 // retired.
 func (x *index[Entries]) load() error {
 	x.used = time.Now()
@@ -40,7 +40,7 @@ func (x *index[Entries]) load() error {
 		return nil
 	}
 	raw, err := vfs.ReadFile(x.fs, x.name)
-	if x.log != nil && errors.Is(err, fs.ErrNotExist) && x.log.isRetired() {
+	if x.segmentFile != nil && errors.Is(err, fs.ErrNotExist) && x.segmentFile.isRetired() {
 		return errRetired
 	}
 	if err != nil {

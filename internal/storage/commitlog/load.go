@@ -80,7 +80,7 @@ func (l *Log) load(ctx context.Context, clean bool, recoveryPoint, start int64) 
 	defer func() {
 		if err != nil { // nobody else will close them
 			for _, s := range append(o.segments, l.segments...) {
-				s.log.retire()
+				s.file.retire()
 			}
 		}
 	}()
@@ -149,7 +149,7 @@ func (l *Log) noteOnDisk(clean bool, recoveryPoint int64) {
 	} else {
 		d.syncedTo = min(end, max(recoveryPoint, d.firstBaseOnDisk))
 		d.indexesSavedTo, d.indexesSyncedTo, l.atOpen.cleanEnd = -1, d.syncedTo, -1
-		d.unsyncedNames = true
+		d.unsyncedNamesOrIndexes = true
 	}
 	if d.firstUnsynced < 0 || d.firstUnsynced >= len(l.segments) {
 		d.firstUnsynced = len(l.segments) - 1
@@ -229,7 +229,7 @@ func (l *Log) openSegments(ctx context.Context, o dirContents, clean bool, recov
 			if err := s.seal(); err != nil {
 				return false, fmt.Errorf("save indexes of segment %d of %s: %w", s.base, l.dir, err)
 			}
-			l.disk.unsyncedNames = true
+			l.disk.unsyncedNamesOrIndexes = true
 		}
 	}
 	return false, nil
@@ -249,7 +249,7 @@ func (l *Log) removeSegments(gone []*logSegment) error {
 
 // remove removes the files of a segment.
 func (s *logSegment) remove() error {
-	s.log.retire()
+	s.file.retire()
 	for _, suffix := range []string{logSuffix, indexSuffix, timeSuffix, txnSuffix} {
 		if err := removeIfThere(s.fs, filepath.Join(s.dir, fileName(s.base, suffix))); err != nil {
 			return err
@@ -281,6 +281,6 @@ func (l *Log) startOver(start int64) error {
 	}
 	l.segments = []*logSegment{s}
 	l.end.Store(start)
-	l.disk.unsyncedNames = true
+	l.disk.unsyncedNamesOrIndexes = true
 	return nil
 }

@@ -142,8 +142,10 @@ func (l *Log) fail(err error) {
 	}
 }
 
-// Close saves the indexes and a snapshot, syncs, and ends the log. A log that was
-// never completely opened is only given up: the next start has to recover it.
+// Close ends the log. If anything was appended, or the last process did not stop
+// cleanly, it first saves the indexes and a snapshot. Then it syncs what is not synced
+// yet. A log that was never completely opened is only given up: the next start has to
+// recover it.
 func (l *Log) Close() error {
 	if l.halfOpen() {
 		l.store.giveUp(l)
@@ -177,7 +179,7 @@ func (l *Log) prepareClose() error {
 			return
 		}
 		l.mu.Lock()
-		l.disk.unsyncedNames, l.disk.indexesSavedTo = true, l.End()
+		l.disk.unsyncedNamesOrIndexes, l.disk.indexesSavedTo = true, l.End()
 		l.mu.Unlock()
 		err = l.saveSnapshot()
 	})
@@ -194,7 +196,7 @@ func (l *Log) retire() {
 	segments := l.segments
 	l.mu.Unlock()
 	for _, s := range segments {
-		s.log.retire()
+		s.file.retire()
 	}
 	l.store.removeFromMap(l)
 }

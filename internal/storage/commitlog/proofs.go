@@ -70,7 +70,7 @@ func (s *logSegment) headerAt(ctx context.Context, offset int64) (h record.Batch
 	if err != nil {
 		return nil, err
 	}
-	defer s.log.release()
+	defer s.file.release()
 	at, err := body.Find(ctx, offsets, offset)
 	if err != nil {
 		return nil, err

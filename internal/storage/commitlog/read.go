@@ -122,7 +122,7 @@ func (s *logSegment) seek(ctx context.Context, offset int64) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer s.log.release()
+	defer s.file.release()
 	return body.Find(ctx, offsets, offset)
 }
 
@@ -135,7 +135,7 @@ func (l *Log) readAt(ctx context.Context, s *logSegment, at int64, r storage.Ran
 	if err != nil {
 		return storage.Chunk{}, err
 	}
-	defer s.log.release()
+	defer s.file.release()
 	want := min(int64(r.MaxBytes), body.Size-at)
 	if want < record.HeaderSize {
 		want = min(record.HeaderSize, body.Size-at)
@@ -173,15 +173,15 @@ func (l *Log) readAt(ctx context.Context, s *logSegment, at int64, r storage.Ran
 	return c, nil
 }
 
-// openFor opens the segment's file for a read. The caller must call s.log.release.
+// openFor opens the segment's file for a read. The caller must call s.file.release.
 func (s *logSegment) openFor(r storage.Range) (segment.Body, error) {
 	if !r.NoWait {
 		return s.open()
 	}
-	if !s.log.acquireOpen() {
+	if !s.file.acquireOpen() {
 		return segment.Body{}, storage.ErrWouldWait
 	}
-	return s.body((*cachedHandle)(s.log)), nil
+	return s.body((*cachedHandle)(s.file)), nil
 }
 
 // worthAFile is how many bytes make sending from the file worth its system calls.
@@ -210,23 +210,23 @@ func (l *Log) fileChunk(ctx context.Context, s *logSegment, at int64, r storage.
 	if err != nil {
 		return storage.Chunk{}, false
 	}
-	file := s.log.osFile()
+	file := s.file.osFile()
 	if file == nil {
-		s.log.release()
+		s.file.release()
 		return storage.Chunk{}, false
 	}
 	// The header of the batch behind the end tells where the next read goes on, and confirms
 	// the index entry.
 	next, ok, err := body.Confirm(ctx, entry)
 	if err != nil || !ok || next.BaseOffset() <= r.From {
-		s.log.release()
+		s.file.release()
 		return storage.Chunk{}, false
 	}
 	l.remember(hint{offset: next.BaseOffset(), base: s.base, at: end})
 	// The system reads ahead by itself, in larger steps if it knows that the file is read in
 	// order. After that read of a header it would have to guess.
 	vfs.AdviseSequential(file)
-	return storage.NewFileChunk(file, at, int(end-at), s.log.release), true
+	return storage.NewFileChunk(file, at, int(end-at), s.file.release), true
 }
 
 func grown(buf *[]byte, n int) []byte {
@@ -283,7 +283,7 @@ func (s *logSegment) headers(ctx context.Context, from int64, visit func(record.
 	if err != nil {
 		return err
 	}
-	defer s.log.release()
+	defer s.file.release()
 	at, err := body.Before(ctx, offsets, from)
 	if err != nil {
 		return err

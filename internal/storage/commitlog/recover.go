@@ -58,7 +58,7 @@ func (l *Log) scanSegment(ctx context.Context, s *logSegment, point int64, check
 	if err != nil {
 		return 0, 0, err
 	}
-	defer s.log.release()
+	defer s.file.release()
 	good, end = s.trustIndexes(ctx, body, point)
 	visit := func(b record.Batch, at int64) (bool, error) {
 		if b.BaseOffset() < end || !body.Spans(b) {

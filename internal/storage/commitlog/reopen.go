@@ -134,7 +134,7 @@ func (l *Log) mendOnce(ctx context.Context) error {
 // succeed. So mend cuts off what lies above announcedTo, writes the rest above syncedTo
 // again, and syncs it. If that sync fails too, mend writes the rest once more: if the
 // process is restarted before the machine is, the new process must find these pages
-// unsynced.
+// dirty, so that its own sync writes them.
 //
 // The caller holds Log.flushing and the append turn: an append that was under way when the
 // log failed may still have announced its batch.
@@ -147,7 +147,7 @@ func (l *Log) mend() error {
 	segments := slices.Clone(l.segments[l.disk.firstUnsynced:])
 	l.mu.RUnlock()
 	for _, s := range segments {
-		if err := syncFile(l.store.fs, s.log.path()); err != nil {
+		if err := syncFile(l.store.fs, s.file.path()); err != nil {
 			return errors.Join(fmt.Errorf("sync segment %d: %w", s.base, err), l.rewriteUnsynced())
 		}
 	}
@@ -186,7 +186,7 @@ func (l *Log) cutUnannounced() error {
 // rewriteUnsynced writes again, in place, everything in the segments from the page of
 // syncedTo on. That is what was announced but not synced, which may be much where batches
 // do not wait for syncs, and what could not be cut off: the next process must find that
-// unsynced too. It begins with the whole page, because the failed sync may have been about
+// dirty too. It begins with the whole page, because the failed sync may have been about
 // to write that page.
 func (l *Log) rewriteUnsynced() error {
 	l.mu.RLock()

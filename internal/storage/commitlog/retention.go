@@ -211,11 +211,11 @@ func (l *Log) dropOneByOne(start int64, set storage.Settings) (err error) {
 // not find the segment. Readers still see it: their handle follows the rename.
 func (l *Log) hide(s *logSegment, set storage.Settings) error {
 	full := filepath.Join(l.dir, fileName(s.base, logSuffix))
-	if err := s.log.rename(full + deletedSuffix); err != nil {
+	if err := s.file.rename(full + deletedSuffix); err != nil {
 		return fmt.Errorf("hide segment %d of %s: %w", s.base, l.dir, err)
 	}
 	if err := l.store.fs.SyncDir(l.dir); err != nil {
-		return errors.Join(fmt.Errorf("sync directory %s: %w", l.dir, err), s.log.rename(full))
+		return errors.Join(fmt.Errorf("sync directory %s: %w", l.dir, err), s.file.rename(full))
 	}
 	l.store.cleaner.removeLater(full+deletedSuffix, time.Duration(set.FileDeleteMs)*time.Millisecond)
 	return nil
@@ -239,7 +239,7 @@ func (l *Log) dropSegments(start int64, set storage.Settings) error {
 	l.log.Info("deleted old segments", slog.Int("segments", len(gone)), slog.Int64("offset", start))
 	kept := false // a segment's file is still there: disk.base stays, since the next start will find the file
 	for _, s := range gone {
-		s.log.retire() // first, so that a reader that misses an index gets errGone
+		s.file.retire() // first, so that a reader that misses an index gets errRetired
 		for _, suffix := range []string{logSuffix, indexSuffix, timeSuffix, txnSuffix, snapshotSuffix} {
 			if !l.removeLater(s, fileName(s.base, suffix), set) && suffix == logSuffix {
 				kept = true
@@ -267,7 +267,7 @@ func (l *Log) removeLater(s *logSegment, name string, set storage.Settings) (ok 
 		return true
 	}
 	if filepath.Ext(name) == logSuffix {
-		err = s.log.rename(full + deletedSuffix)
+		err = s.file.rename(full + deletedSuffix)
 	} else {
 		err = l.store.fs.Rename(full, full+deletedSuffix)
 	}

@@ -58,11 +58,11 @@ func (s *logSegment) giveBack() error {
 
 // truncateToSize frees the space that the file occupies behind the end.
 func (s *logSegment) truncateToSize() error {
-	f, err := s.log.acquire()
+	f, err := s.file.acquire()
 	if err != nil {
 		return fmt.Errorf("open segment %d: %w", s.base, err)
 	}
-	defer s.log.release()
+	defer s.file.release()
 	if err := f.Truncate(s.size.Load()); err != nil {
 		return fmt.Errorf("give back space of segment %d: %w", s.base, err)
 	}

@@ -64,7 +64,7 @@ func (s *logSegment) search(in func(segment.Body, segment.OffsetIndex, segment.T
 	if err != nil {
 		return err
 	}
-	defer s.log.release()
+	defer s.file.release()
 	return in(body, offsets, times)
 }
 

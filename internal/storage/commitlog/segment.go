@@ -33,7 +33,7 @@ type logSegment struct {
 	fs   vfs.FS
 	dir  string
 	base int64
-	log  *handle
+	file *handle
 	size atomic.Int64 // bytes of whole batches in the file
 
 	// written is when the last batch without a timestamp was appended, in milliseconds; for
@@ -54,11 +54,11 @@ type logSegment struct {
 }
 
 func newSegment(fs vfs.FS, dir string, base int64) *logSegment {
-	log := newHandle(fs, filepath.Join(dir, fileName(base, logSuffix)))
+	file := newHandle(fs, filepath.Join(dir, fileName(base, logSuffix)))
 	return &logSegment{
-		fs: fs, dir: dir, base: base, log: log,
-		offsets: newIndex[segment.OffsetIndex](fs, log, filepath.Join(dir, fileName(base, indexSuffix))),
-		times:   newIndex[segment.TimeIndex](fs, log, filepath.Join(dir, fileName(base, timeSuffix))),
+		fs: fs, dir: dir, base: base, file: file,
+		offsets: newIndex[segment.OffsetIndex](fs, file, filepath.Join(dir, fileName(base, indexSuffix))),
+		times:   newIndex[segment.TimeIndex](fs, file, filepath.Join(dir, fileName(base, timeSuffix))),
 		indexer: segment.NewIndexer(base), jitter: -1, created: time.Now(),
 	}
 }
@@ -70,18 +70,18 @@ func createSegment(fs vfs.FS, dir string, base int64) (*logSegment, error) {
 	s.times.reset()
 	s.latestKnown = true
 	if err := s.createFiles(); err != nil {
-		s.log.retire() // nobody else would close it; its files stay
+		s.file.retire() // nobody else would close it; its files stay
 		return nil, fmt.Errorf("create segment %d: %w", base, err)
 	}
 	return s, nil
 }
 
 func (s *logSegment) createFiles() error {
-	f, err := s.log.create()
+	f, err := s.file.create()
 	if err != nil {
 		return err
 	}
-	defer s.log.release()
+	defer s.file.release()
 	if err := f.Truncate(0); err != nil {
 		return err
 	}
@@ -91,11 +91,11 @@ func (s *logSegment) createFiles() error {
 // write puts a batch at the end of the file. If that fails, it cuts the file back;
 // damaged reports that this failed too.
 func (s *logSegment) write(b record.Batch, room *room, limit int64) (damaged bool, err error) {
-	f, err := s.log.acquire()
+	f, err := s.file.acquire()
 	if err != nil {
 		return false, fmt.Errorf("open segment %d: %w", s.base, err)
 	}
-	defer s.log.release()
+	defer s.file.release()
 	at := s.size.Load()
 	if room.ok() && !s.reserve(f, at, at+int64(len(b)), limit) {
 		room.reserveFailed()
@@ -112,11 +112,11 @@ func (s *logSegment) write(b record.Batch, room *room, limit int64) (damaged boo
 
 // sync makes the batches in the file durable, and the index entries that were saved.
 func (s *logSegment) sync() error {
-	f, err := s.log.acquire()
+	f, err := s.file.acquire()
 	if err != nil {
 		return fmt.Errorf("open segment %d: %w", s.base, err)
 	}
-	defer s.log.release()
+	defer s.file.release()
 	if err := f.Sync(); err != nil {
 		return fmt.Errorf("sync segment %d: %w", s.base, err)
 	}
@@ -129,12 +129,12 @@ func (s *logSegment) sync() error {
 }
 
 // open opens the segment's file and returns its batches. The caller must call
-// s.log.release when it has read them.
+// s.file.release when it has read them.
 func (s *logSegment) open() (segment.Body, error) {
-	if _, err := s.log.acquire(); err != nil {
+	if _, err := s.file.acquire(); err != nil {
 		return segment.Body{}, fmt.Errorf("open segment %d: %w", s.base, err)
 	}
-	return s.body(s.log), nil
+	return s.body(s.file), nil
 }
 
 // body is the batches of the segment, read from a source.
@@ -144,7 +144,7 @@ func (s *logSegment) body(from segment.Source) segment.Body {
 
 // closeIdle closes the file and drops the indexes if nobody has used them since a time.
 func (s *logSegment) closeIdle(since time.Time, active bool) {
-	s.log.closeIdle(since)
+	s.file.closeIdle(since)
 	if !active {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -159,16 +159,16 @@ const rewriteSize = 1 << 20
 // rewrite writes the bytes from a position on again, in place. The kernel then counts
 // them as not written yet, and the next sync writes them.
 func (s *logSegment) rewrite(from int64) error {
-	body := s.body(s.log)
+	body := s.body(s.file)
 	size := body.Size
 	if from >= size {
 		return nil
 	}
-	f, err := s.log.acquire()
+	f, err := s.file.acquire()
 	if err != nil {
 		return fmt.Errorf("open segment %d: %w", s.base, err)
 	}
-	defer s.log.release()
+	defer s.file.release()
 	buf := make([]byte, min(rewriteSize, size-from))
 	for from < size {
 		p := buf[:min(int64(len(buf)), size-from)]
@@ -213,11 +213,11 @@ func (s *logSegment) tooOld(b record.Batch, set storage.Settings) bool {
 }
 
 func (s *logSegment) cut(size int64) error {
-	f, err := s.log.acquire()
+	f, err := s.file.acquire()
 	if err != nil {
 		return fmt.Errorf("open segment %d: %w", s.base, err)
 	}
-	defer s.log.release()
+	defer s.file.release()
 	if err := f.Truncate(size); err != nil {
 		return fmt.Errorf("cut segment %d: %w", s.base, err)
 	}

@@ -123,7 +123,7 @@ func (s *logSegment) findLatest(ctx context.Context, times segment.TimeIndex) (s
 	if err != nil {
 		return segment.Latest{}, err
 	}
-	defer s.log.release()
+	defer s.file.release()
 	return body.Latest(ctx, offsets, times)
 }
 

@@ -40,7 +40,7 @@ func (l *Log) saveSnapshot() error {
 	l.sinceSnapshot.Store(0)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.disk.unsyncedNames = true
+	l.disk.unsyncedNamesOrIndexes = true
 	l.disk.unsyncedFiles = append(l.disk.unsyncedFiles, file)
 	l.snapshots = append(l.snapshots, end)
 	return nil
