@@ -31,18 +31,18 @@ type redriveFlags struct {
 }
 
 func (o *redriveFlags) addFlags(cmd *cobra.Command) {
-	o.filterFlags.addFlags(cmd, "maximum number of records; 0 means all")
+	o.filterFlags.addFlags(cmd)
 	f := cmd.Flags()
-	f.StringVar(&o.toGroup, "to-group", "", "send to the first retry topic of this group, so that no other group sees the records again; selects the records that this group gave up, unless --group is given")
+	f.StringVar(&o.toGroup, "to-group", "", "send to the first retry topic of this `group`, so that no other group sees the records again; selects the records that this group gave up, unless --group is given")
 	f.BoolVar(&o.forceGroup, "force-group", false, "with --to-group: send even if the group does not exist")
 	f.BoolVar(&o.toOrigin, "to-origin", false, "send to the topic that the record was first read from, for all its groups")
-	f.StringVar(&o.topic, "to-topic", "", "send to this topic")
-	f.StringVar(&o.tier, "tier", "", "with --to-group: retry topic for records that do not name one")
+	f.StringVar(&o.topic, "to-topic", "", "send to this `topic`")
+	f.StringVar(&o.tier, "tier", "", "with --to-group: retry `topic` for records that do not name one")
 	f.BoolVar(&o.everything, "everything", false, "redrive all open records if no filter is given")
 	f.BoolVar(&o.dryRun, "dry-run", false, "only print what would be sent, and where")
 	f.BoolVar(&o.unwatched, "unwatched", false, "do not pause after the first 100 records to check that at most 5 of them fail again")
-	f.Float64Var(&o.rate, "rate", 100, "records per second")
-	f.IntVar(&o.maxRedrives, "max-redrives", 3, "a record that was already redriven this often goes to <main topic>-parked")
+	f.Float64Var(&o.rate, "rate", 100, "`number` of records per second")
+	f.IntVar(&o.maxRedrives, "max-redrives", 3, "a record that was already redriven this `number` of times goes to <main topic>-parked")
 	cmd.MarkFlagsMutuallyExclusive("to-group", "to-origin", "to-topic")
 }
 
@@ -110,9 +110,15 @@ func newRedriveCommand(s *tool.Streams, o *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "redrive TOPIC",
 		Short: "Send records of a dead-letter topic back to be processed again",
-		Args:  cobra.ExactArgs(1),
+		Long: "Send records of a dead-letter topic back to be processed again.\n\n" +
+			"Two things are required: one of --to-group, --to-origin and --to-topic, and a filter such as --class or --at,\n" +
+			"or --everything.",
+		Example: "  bote dlt redrive orders.dlt --to-group mail --everything --dry-run\n" +
+			"  bote dlt redrive orders.dlt --to-group mail --class exhausted --since 24h\n" +
+			"  bote dlt redrive orders.dlt --to-origin --at 0:12",
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			asJSON, err := o.json()
+			asJSON, err := o.output.JSON()
 			if err != nil {
 				return err
 			}
@@ -135,7 +141,7 @@ func newRedriveCommand(s *tool.Streams, o *options) *cobra.Command {
 				if err != nil && task.Selected == 0 {
 					return err
 				}
-				return errors.Join(err, writeTask(s, task, r, asJSON), missing)
+				return errors.Join(err, writeTask(s, task, r, asJSON, r.nothingSelected(cmd, args[0])), missing)
 			})
 		},
 	}
@@ -143,7 +149,8 @@ func newRedriveCommand(s *tool.Streams, o *options) *cobra.Command {
 	return cmd
 }
 
-func writeTask(s *tool.Streams, t dlt.Task, r *redriveFlags, asJSON bool) error {
+// writeTask writes what a redrive did. nothing says why it selected no record.
+func writeTask(s *tool.Streams, t dlt.Task, r *redriveFlags, asJSON bool, nothing string) error {
 	if asJSON {
 		return verb.WriteJSON(s.Out, map[string]any{
 			"redrive_id": t.ID, "dry_run": r.dryRun, "selected": t.Selected, "sent": t.Sent,
@@ -151,7 +158,7 @@ func writeTask(s *tool.Streams, t dlt.Task, r *redriveFlags, asJSON bool) error 
 		})
 	}
 	if t.Selected+t.OtherGroups == 0 {
-		s.Printf("sent back 0; %s\n", nothingSelected(r.all))
+		s.Printf("sent back 0; %s\n", nothing)
 		return nil
 	}
 	verb, tail := "sent back", fmt.Sprintf("; %d failed again so far", t.CameBack)
@@ -163,14 +170,6 @@ func writeTask(s *tool.Streams, t dlt.Task, r *redriveFlags, asJSON bool) error 
 		s.Printf("%d records of other groups were not selected; --group '*' selects them too\n", t.OtherGroups)
 	}
 	return nil
-}
-
-// nothingSelected says that no record was selected.
-func nothingSelected(all bool) string {
-	if all {
-		return "no dead letters match"
-	}
-	return "none of the selected dead letters is open"
 }
 
 // targetList names the topics that records were sent to. If there are several, it adds the
@@ -197,9 +196,12 @@ func newDiscardCommand(s *tool.Streams, o *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "discard TOPIC",
 		Short: "Mark dead letters as done; nothing is deleted",
-		Args:  cobra.ExactArgs(1),
+		Long: "Mark dead letters as done. Nothing is deleted.\n\n" +
+			"A filter such as --class or --at is required, or --everything.",
+		Example: "  bote dlt discard orders.dlt --at 0:12 --reason typo",
+		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			asJSON, err := o.json()
+			asJSON, err := o.output.JSON()
 			if err != nil {
 				return err
 			}
@@ -224,7 +226,7 @@ func newDiscardCommand(s *tool.Streams, o *options) *cobra.Command {
 				case asJSON:
 					return errors.Join(err, verb.WriteJSON(s.Out, map[string]int{"discarded": n}))
 				case n == 0:
-					s.Printf("discarded 0; %s\n", nothingSelected(f.all))
+					s.Printf("discarded 0; %s\n", f.nothingSelected(cmd, args[0]))
 				default:
 					s.Printf("discarded %d\n", n)
 				}
@@ -232,8 +234,8 @@ func newDiscardCommand(s *tool.Streams, o *options) *cobra.Command {
 			})
 		},
 	}
-	f.addFlags(cmd, "maximum number of records; 0 means all")
-	cmd.Flags().StringVar(&reason, "reason", "", "reason for the discard, which is stored with the records")
+	f.addFlags(cmd)
+	cmd.Flags().StringVar(&reason, "reason", "", "`text` that says why; it is stored with the records")
 	cmd.Flags().BoolVar(&everything, "everything", false, "discard all open records if no filter is given")
 	return cmd
 }
