@@ -252,7 +252,7 @@ func TestOpenSaysWhatToDo(t *testing.T) {
 	dir := t.TempDir()
 	r := start(t, dir)
 	_, err = bote.Open(t.Context(), bote.Config{DataDir: dir, Listen: "127.0.0.1:0"})
-	require.ErrorContains(t, err, "in use by another broker")
+	require.ErrorContains(t, err, "another broker is using the data directory "+dir)
 	r.stop(t)
 	_, err = bote.Open(t.Context(), bote.Config{DataDir: dir, Listen: "127.0.0.1:0", Properties: map[string]string{"node.id": "7"}})
 	require.ErrorContains(t, err, "belongs to node.id 1")

@@ -1,5 +1,5 @@
-// Package bote is an event log that speaks Apache Kafka's protocol and can be
-// embedded in a program.
+// Package bote is the broker of an asynchronous messaging system. It speaks Apache
+// Kafka's protocol and can be embedded in a program.
 //
 //	b, err := bote.Open(ctx, bote.Config{DataDir: "data", Listen: "127.0.0.1:9092"})
 //	if err != nil {

@@ -13,7 +13,7 @@ finish() {
 trap finish EXIT
 git -C "$root" ls-files -z | (cd "$root" && xargs -0 cp --parents -t "$work")
 cd "$work"
-data=/tmp/kraft-combined-logs # where the server.properties that Kafka ships puts the log
+data=/tmp/kraft-combined-logs # log.dirs in server.properties, as in Kafka's
 [ -e "$data" ] || made_data=yes
 
 until_answers() { # until_answers PORT

@@ -42,8 +42,7 @@ func (d *DLT) Check(ctx context.Context) error {
 	for _, rg := range ranges {
 		rg.from = max(rg.from, rg.to-lookedAt)
 		err := d.read(ctx, rg, func(r *kgo.Record) error {
-			l := newLetter(r, State{})
-			if dead = l.Failure != nil || l.Origin.Topic != d.topic && l.Redrives == 0; dead {
+			if dead = newLetter(r, State{}).HasHeaders(); dead {
 				return errStop
 			}
 			return nil

@@ -95,6 +95,13 @@ func (l Letter) Place() Place { return Place{l.Record.Partition, l.Record.Offset
 // Open tells whether nothing was done with the letter.
 func (l Letter) Open() bool { return l.State.Action == "" }
 
+// HasHeaders tells whether the record has the headers of a dead letter. A record
+// without them was not written by bote or Spring as a dead letter; most likely the
+// topic is not a dead-letter topic.
+func (l Letter) HasHeaders() bool {
+	return l.Failure != nil || l.Origin.Topic != l.Record.Topic && l.Redrives == 0
+}
+
 // Place is a partition and offset of the dead-letter topic.
 type Place struct {
 	Partition int32
@@ -203,11 +210,12 @@ type Counts struct {
 	Total     int
 	Open      int
 	Redriven  int
-	Discarded int            // discarded
+	Discarded int
+	NoHeaders int            // records for which HasHeaders is false
 	ByReason  map[string]int // why bote gave up; "" for other writers
 	ByClass   map[string]int // error class
 	ByOrigin  map[string]int // origin topic
-	ByGroup   map[string]int // group that failed
+	ByGroup   map[string]int // group that failed; "" if the record does not name it
 	Oldest    time.Time
 	Newest    time.Time
 }
@@ -233,6 +241,9 @@ func (c *Counts) add(l Letter) {
 		c.Discarded++
 	default:
 		c.Open++
+	}
+	if !l.HasHeaders() {
+		c.NoHeaders++
 	}
 	if l.Failure != nil {
 		c.ByReason[string(l.Failure.Reason)]++

@@ -130,8 +130,19 @@ func Open(ctx context.Context, cfg Config) (_ *Broker, err error) {
 	b.server = wire.NewServer(b.api, b.wireConfig())
 	b.opened.Store(true)
 	b.log.Info("broker opened", slog.String("data", b.store.Dir()), slog.Int("topics", b.catalog.Snapshot().Len()),
-		slog.Bool("clean", b.store.Clean()), slog.Duration("took", time.Since(began)))
+		b.lastStop(), slog.Duration("took", time.Since(began)))
 	return b, nil
+}
+
+// lastStop says in the log whether the last run was stopped cleanly. Before the first
+// start there was no run: the store is then not clean, and the catalog has just begun to
+// count.
+func (b *Broker) lastStop() slog.Attr {
+	clean := b.store.Clean()
+	if !clean && b.catalog.Snapshot().FirstRun() {
+		return slog.Bool("first_start", true)
+	}
+	return slog.Bool("clean", clean)
 }
 
 // ClusterID returns the ID in the log directory.

@@ -75,6 +75,10 @@ func (s *Snapshot) Len() int { return s.topics.Len() }
 // partition that was opened in an earlier run keeps the epoch of that run.
 func (s *Snapshot) LeaderEpoch(t *Topic) int32 { return s.run - t.BornInRun }
 
+// FirstRun reports whether the store was new in this run, or every run since then ended
+// cleanly.
+func (s *Snapshot) FirstRun() bool { return s.run == 0 }
+
 // Layers returns the configs of a topic, or of the broker if t is nil, in order
 // of precedence.
 func (s *Snapshot) Layers(t *Topic) config.Layers {

@@ -48,6 +48,6 @@ func toolNamed(name string) (tool.Func, bool) {
 	for _, suffix := range []string{".sh", ".bat", ".cmd", ".exe"} {
 		name = strings.TrimSuffix(name, suffix)
 	}
-	run, ok := tools()[name]
-	return run, ok
+	t, ok := tools()[name]
+	return t.run, ok
 }

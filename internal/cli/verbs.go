@@ -2,8 +2,6 @@ package cli
 
 import (
 	"context"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -26,17 +24,50 @@ func verbs(s *tool.Streams) []*cobra.Command {
 	}
 }
 
+// The groups of commands in bote's help. Cobra lists them in the order of AddGroup.
+const (
+	ownGroup   = "own"
+	kafkaGroup = "kafka"
+)
+
 // runVerbs runs one of bote's own commands and returns its exit code.
 func runVerbs(ctx context.Context, s *tool.Streams, args []string) int {
 	root := &cobra.Command{
 		Use:   "bote",
-		Short: "An event log that speaks Apache Kafka's protocol",
-		Long: "bote is an event log that speaks Apache Kafka's protocol. It contains Kafka's tools:\n" +
-			"run one by its own name, or as a command of bote: bote kafka-topics --help.\n\n" +
-			"Kafka's tools:\n  " + strings.Join(slices.Sorted(maps.Keys(tools())), "\n  "),
+		Short: "An asynchronous messaging system that speaks Apache Kafka's protocol",
+		Long: "bote is an asynchronous messaging system that speaks Apache Kafka's protocol. This program is its broker\n" +
+			"and its tools: commands of its own, and Kafka's command-line tools with Kafka's options and output.\n" +
+			"Run one of Kafka's tools as a command of bote, such as bote kafka-topics --help. In the directory tree\n" +
+			"that make dist builds, each of them is a script too, such as bin/kafka-topics.sh.",
 		Version: tool.BuildVersion(),
 	}
 	root.SetVersionTemplate("bote {{.Version}}\n")
-	root.AddCommand(verbs(s)...)
+	root.AddGroup(&cobra.Group{ID: ownGroup, Title: "Commands:"}, &cobra.Group{ID: kafkaGroup, Title: "Kafka's tools:"})
+	root.SetHelpCommandGroupID(ownGroup)
+	root.SetCompletionCommandGroupID(ownGroup)
+	for _, c := range verbs(s) {
+		c.GroupID = ownGroup
+		root.AddCommand(c)
+	}
+	for name, t := range tools() {
+		root.AddCommand(newToolCommand(ctx, s, name, t))
+	}
 	return verb.Run(ctx, s, root, args)
+}
+
+// newToolCommand makes a command of one of Kafka's tools, for bote's help and for the suggestions after a misspelt command. The
+// tool reads its arguments itself.
+func newToolCommand(ctx context.Context, s *tool.Streams, name string, t kafkaTool) *cobra.Command {
+	c := &cobra.Command{
+		Use: name, Short: t.about, GroupID: kafkaGroup, DisableFlagParsing: true,
+		SuggestFor: []string{strings.TrimPrefix(name, "kafka-")},
+		RunE: func(_ *cobra.Command, args []string) error {
+			if code := t.run(ctx, s, args); code != tool.ExitOK {
+				return verb.CodeError(code)
+			}
+			return nil
+		},
+	}
+	c.SetHelpFunc(func(*cobra.Command, []string) { t.run(ctx, s, []string{"--help"}) })
+	return c
 }

@@ -34,6 +34,9 @@ func TestVerbsSayWhatIsWrong(t *testing.T) {
 		"dlt show topic":               "usage: bote dlt show TOPIC PARTITION:OFFSET",
 		"completion foo":               `unknown command "foo" for "bote completion"; the commands are `,
 		"nothing":                      `unknown command "nothing" for "bote"`,
+		"halth":                        "Did you mean this?\n\thealth\n",
+		"kafka-topic":                  "Did you mean this?\n\tkafka-topics\n",
+		"topics":                       "Did you mean this?\n\tkafka-topics\n",
 		"dlt ls -b localhost":          "Invalid url in bootstrap.servers: localhost",
 		"check":                        "usage: bote check DIR",
 		"version --foo":                "unknown flag: --foo",
@@ -55,4 +58,27 @@ func TestVersionByFlag(t *testing.T) {
 		require.Zero(t, runVerbs(t.Context(), s, []string{flag}))
 		require.Equal(t, "bote "+tool.BuildVersion()+"\n", out.String())
 	}
+}
+
+// TestHelpListsAllCommands: the help has bote's own commands first, then Kafka's tools, each with a line about it. The help of
+// a tool is the tool's own.
+func TestHelpListsAllCommands(t *testing.T) {
+	t.Parallel()
+	help := func(args ...string) string {
+		var out bytes.Buffer
+		s := &tool.Streams{In: strings.NewReader(""), Out: &out, Err: &out, Getenv: func(string) string { return "" }}
+		runVerbs(t.Context(), s, args)
+		return out.String()
+	}
+	own, kafkas, ok := strings.Cut(help("--help"), "\nKafka's tools:\n")
+	require.True(t, ok)
+	for _, name := range []string{"check", "completion", "dlt", "health", "help", "serve", "version"} {
+		require.Regexp(t, `\n  `+name+` +[A-Z]`, own)
+	}
+	for _, name := range ToolNames() {
+		require.Regexp(t, `(?m)^  `+name+` +[A-Z].*[^.]$`, kafkas)
+	}
+	require.NotContains(t, own+kafkas, "Additional Commands")
+	require.NotContains(t, help("dlt", "--help"), "bote dlt [flags]")
+	require.Contains(t, help("help", "kafka-topics"), "--partitions")
 }

@@ -35,19 +35,19 @@ func Markdown(w io.Writer) error {
 
 // wanted lists the few broker settings that a beginner may want to change, each with a reason.
 func wanted(b *strings.Builder) {
-	b.WriteString("\n## The ten you may want\n\nAll of them are lines of `server.properties`, or `--set name=value` of `bote serve`. A broker runs without any.\n\n" +
+	b.WriteString("\n## Ten settings that you may want to change\n\nAll of them are lines of `server.properties`, or `--set name=value` of `bote serve`. A broker runs without any.\n\n" +
 		"| setting | default | when to change it |\n|---|---|---|\n")
 	for _, w := range []struct{ name, why string }{
 		{"log.dirs", "always, outside a test: data below /tmp may be gone after a reboot"},
 		{"listeners", "another port, or one address only, such as PLAINTEXT://127.0.0.1:9092"},
 		{"advertised.listeners", "clients on other machines: the address by which they reach this one"},
 		{"auto.create.topics.enable", "false, so that a misspelt topic is an error"},
-		{"num.partitions", "more than one consumer of a group shall share a topic that is created without a number"},
+		{"num.partitions", "several consumers of a group share a topic that is created without a number of partitions"},
 		{"log.retention.hours", "how long records are kept"},
 		{"log.retention.bytes", "how much of a partition is kept"},
 		{"message.max.bytes", "records above 1 MB; producers need a larger max.request.size too"},
 		{"log.flush", "interval or os, if some of the newest records may be lost in a power cut, as with Kafka"},
-		{"group.initial.rebalance.delay.ms", "0, if the first record of a new group shall not wait for further members"},
+		{"group.initial.rebalance.delay.ms", "0, so that a new group does not wait for further members before it gets its first record"},
 	} {
 		value := "unset"
 		if k, ok := Lookup(BrokerKind, w.name); ok && k.Default != nil {

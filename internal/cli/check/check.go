@@ -28,14 +28,14 @@ const exitNotChecked = 2
 type options struct {
 	topic  string
 	deep   bool
-	output string
+	output verb.Output
 }
 
 func (o *options) addFlags(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&o.topic, "topic", "", "check only the partitions of this `topic`")
 	f.BoolVar(&o.deep, "deep", true, "also decompress every batch and check its records; with --deep=false, check all other files and the checksums of batches")
-	f.StringVar(&o.output, "output", "text", "output format: `text` or json")
+	o.output.AddFlag(f)
 }
 
 // NewCommand is bote check.
@@ -50,8 +50,12 @@ func NewCommand(s *tool.Streams) *cobra.Command {
 		Args:          cobra.ArbitraryArgs,
 		SilenceErrors: true,
 		RunE: func(c *cobra.Command, args []string) error {
-			if len(args) != 1 || o.output != "text" && o.output != "json" {
-				return notChecked(s, errors.New("usage: bote check DIR [--topic TOPIC] [--deep=false] [--output text|json]"))
+			if len(args) != 1 {
+				return notChecked(s, errors.New("usage: "+c.UseLine()))
+			}
+			asJSON, err := o.output.JSON()
+			if err != nil {
+				return notChecked(s, err)
 			}
 			report, err := o.run(c.Context(), s, args[0])
 			if c.Context().Err() != nil {
@@ -61,7 +65,7 @@ func NewCommand(s *tool.Streams) *cobra.Command {
 			if err != nil {
 				return notChecked(s, err)
 			}
-			if err := o.print(s, report); err != nil {
+			if err := printReport(s, report, asJSON); err != nil {
 				return notChecked(s, err)
 			}
 			if report.Damaged() > 0 {
@@ -87,6 +91,9 @@ func (o *options) run(ctx context.Context, s *tool.Streams, dir string) (*commit
 	stop := showProgress(s, cfg.Progress)
 	report, err := commitlog.Check(ctx, cfg)
 	stop()
+	if errors.Is(err, commitlog.ErrNothingToCheck) || errors.Is(err, commitlog.ErrInUse) {
+		return nil, err //nolint:wrapcheck // it names the directory
+	}
 	if err != nil {
 		return nil, fmt.Errorf("check %s: %w", dir, err)
 	}
@@ -106,7 +113,7 @@ func metadataOf(dir string) (topics map[string]commitlog.CheckTopic, findings []
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil, nil
 	case errors.Is(err, localmeta.ErrInUse):
-		return nil, nil, fmt.Errorf("%w on %s: stop it first, or check a copy of the directory", commitlog.ErrInUse, dir)
+		return nil, nil, commitlog.ErrInUse
 	case errors.Is(err, localmeta.ErrDamaged):
 		return nil, []commitlog.Finding{damage("%v; the broker refuses to start with it", err)}, nil
 	case err != nil:

@@ -94,7 +94,14 @@ func TestCheckCannot(t *testing.T) {
 	dir := t.TempDir()
 	code, _, errs := checkVerb(t.Context(), filepath.Join(dir, "none"))
 	require.Equal(t, exitNotChecked, code)
-	require.Contains(t, errs, "does not exist")
+	require.Equal(t, "Error: "+filepath.Join(dir, "none")+" does not exist\n", errs)
+	notes := filepath.Join(dir, "notes")
+	require.NoError(t, os.MkdirAll(filepath.Join(notes, "dbus-1"), 0o700)) // named like a partition
+	require.NoError(t, os.WriteFile(filepath.Join(notes, "letter.txt"), nil, 0o600))
+	code, out, errs := checkVerb(t.Context(), notes)
+	require.Equal(t, exitNotChecked, code)
+	require.Empty(t, out)
+	require.Equal(t, "Error: "+notes+" is not a data directory: it has no meta.properties\n", errs)
 	for _, args := range [][]string{{}, {dir, dir}, {dir, "--output", "xml"}, {dir, "--unknown"}} {
 		code, _, errs = checkVerb(t.Context(), args...)
 		require.Equal(t, exitNotChecked, code)
@@ -102,10 +109,10 @@ func TestCheckCannot(t *testing.T) {
 	}
 
 	_, stop := brokerOn(t, filepath.Join(dir, "data"))
-	code, out, errs := checkVerb(t.Context(), filepath.Join(dir, "data"))
+	code, out, errs = checkVerb(t.Context(), filepath.Join(dir, "data"))
 	require.Equal(t, exitNotChecked, code)
 	require.Empty(t, out)
-	require.Contains(t, errs, "a broker is at work on "+filepath.Join(dir, "data")+": stop it first, or check a copy of the directory")
+	require.Equal(t, "Error: a broker is using "+filepath.Join(dir, "data")+": stop it first, or check a copy of the directory\n", errs)
 	stop()
 
 	ctx, cancel := context.WithCancel(t.Context())
@@ -114,6 +121,30 @@ func TestCheckCannot(t *testing.T) {
 	require.Equal(t, tool.ExitInterrupted, code)
 	require.Empty(t, out)
 	require.Equal(t, "Interrupted; nothing was changed.\n", errs)
+}
+
+// TestCheckFormatted checks a directory that was formatted and has had no broker.
+func TestCheckFormatted(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "meta.properties"), []byte("version=1\ncluster.id=MkU3OEVBNTcwNTJENDM2Qg\nnode.id=1\n"), 0o600))
+	code, out, errs := checkVerb(t.Context(), dir)
+	require.Equal(t, tool.ExitOK, code, errs)
+	require.Contains(t, out, "\nNo broker has run on this directory yet.\n0 partitions, 0 segments, 0 records, 0 bytes: all is well.\n")
+}
+
+// TestCheckPrintsDamageFirst: remarks must not bury the line that matters.
+func TestCheckPrintsDamageFirst(t *testing.T) {
+	t.Parallel()
+	dir := stoppedDir(t)
+	for _, name := range []string{"a-file", "z-file"} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), nil, 0o600))
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "orders-0", "partition.metadata"), nil, 0o600))
+	code, out, _ := checkVerb(t.Context(), dir)
+	require.Equal(t, tool.ExitError, code)
+	require.Regexp(t, `\n\nDAMAGE orders-0/partition\.metadata: .*\nremark a-file: .*\nremark z-file: .*\n2 partitions, `, out)
+	require.Contains(t, out, ": 1 found damaged.\n")
 }
 
 func TestProgressLine(t *testing.T) {

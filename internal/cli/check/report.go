@@ -3,6 +3,7 @@ package check
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/botehq/bote/internal/cli/tool"
@@ -10,9 +11,9 @@ import (
 	"github.com/botehq/bote/internal/storage/commitlog"
 )
 
-// print writes the report: the partitions, the findings, and a line that sums them up.
-func (o *options) print(s *tool.Streams, r *commitlog.CheckReport) error {
-	if o.output == "json" {
+// printReport writes the report: the partitions, the findings, and a line that sums them up.
+func printReport(s *tool.Streams, r *commitlog.CheckReport, asJSON bool) error {
+	if asJSON {
 		return verb.WriteJSON(s.Out, r)
 	}
 	t := verb.NewTable(s.Out, false, "PARTITION", "SEGMENTS", "BATCHES", "RECORDS", "BYTES", "START", "END", "EPOCHS", "RESULT")
@@ -22,39 +23,44 @@ func (o *options) print(s *tool.Streams, r *commitlog.CheckReport) error {
 		sum.Segments += p.Segments
 		sum.Records += p.Records
 		sum.Bytes += p.Bytes
-		sum.Damaged += p.Damaged
-		sum.Remarks += p.Remarks
 	}
 	if err := t.Flush(); err != nil {
 		return err
 	}
 	s.Printf("\n")
-	for _, f := range r.Findings {
-		printFinding(s, f)
-		if f.Damage {
-			sum.Damaged++
-		} else {
-			sum.Remarks++
-		}
-	}
+	printFindings(s, r, true)
+	printFindings(s, r, false)
 	for _, p := range r.Partitions {
-		for _, f := range p.Findings {
-			printFinding(s, f)
-		}
 		if more := p.Damaged + p.Remarks - int64(len(p.Findings)); more > 0 {
 			s.Printf("... and %d more in %s-%d\n", more, p.Topic, p.Partition)
 		}
 	}
-	if !r.Clean {
+	switch {
+	case !r.Used:
+		s.Printf("No broker has run on this directory yet.\n")
+	case !r.Clean:
 		s.Printf("The broker was not stopped cleanly. Its next start checks the most recent batches and cuts off an incomplete one.\n")
 	}
-	s.Printf("%d partitions, %d segments, %d records, %d bytes: ", len(r.Partitions), sum.Segments, sum.Records, sum.Bytes)
-	if sum.Damaged == 0 {
-		s.Printf("all is well.\n")
+	s.Printf("%s, %s, %s, %s: ", verb.Count(len(r.Partitions), "partition"), verb.Count(sum.Segments, "segment"), verb.Count(sum.Records, "record"), verb.Count(sum.Bytes, "byte"))
+	if n := r.Damaged(); n > 0 {
+		s.Printf("%d found damaged.\n", n)
 		return nil
 	}
-	s.Printf("%d found damaged.\n", sum.Damaged)
+	s.Printf("all is well.\n")
 	return nil
+}
+
+// printFindings writes the findings that are damage, or those that are remarks.
+func printFindings(s *tool.Streams, r *commitlog.CheckReport, damage bool) {
+	lists := [][]commitlog.Finding{r.Findings}
+	for _, p := range r.Partitions {
+		lists = append(lists, p.Findings)
+	}
+	for _, f := range slices.Concat(lists...) {
+		if f.Damage == damage {
+			printFinding(s, f)
+		}
+	}
 }
 
 func resultOf(p *commitlog.PartitionReport) string {

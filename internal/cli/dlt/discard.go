@@ -19,9 +19,12 @@ func newDiscardCommand(s *tool.Streams, o *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "discard TOPIC",
 		Short: "Mark dead letters as done; nothing is deleted",
-		Args:  cobra.ExactArgs(1),
+		Long: "Mark dead letters as done. Nothing is deleted.\n\n" +
+			"A filter such as --class or --at is required, or --everything.",
+		Example: "  bote dlt discard orders.dlt --at 0:12 --reason typo",
+		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			asJSON, err := o.json()
+			asJSON, err := o.output.JSON()
 			if err != nil {
 				return err
 			}
@@ -46,7 +49,7 @@ func newDiscardCommand(s *tool.Streams, o *options) *cobra.Command {
 				case asJSON:
 					return errors.Join(err, verb.WriteJSON(s.Out, map[string]int{"discarded": n}))
 				case n == 0:
-					s.Printf("discarded 0; %s\n", nothingSelected(f.all))
+					s.Printf("discarded 0; %s\n", f.nothingSelected(cmd, args[0]))
 				default:
 					s.Printf("discarded %d\n", n)
 				}
@@ -54,8 +57,8 @@ func newDiscardCommand(s *tool.Streams, o *options) *cobra.Command {
 			})
 		},
 	}
-	f.addFlags(cmd, "maximum number of records; 0 means all")
-	cmd.Flags().StringVar(&reason, "reason", "", "reason for the discard, which is stored with the records")
+	f.addFlags(cmd)
+	cmd.Flags().StringVar(&reason, "reason", "", "`text` that says why; it is stored with the records")
 	cmd.Flags().BoolVar(&everything, "everything", false, "discard all open records if no filter is given")
 	return cmd
 }

@@ -25,25 +25,14 @@ import (
 type options struct {
 	servers string
 	config  string
-	output  string
+	output  verb.Output
 }
 
 func (o *options) addFlags(cmd *cobra.Command) {
 	f := cmd.PersistentFlags()
-	f.StringVarP(&o.servers, "bootstrap-server", "b", "localhost:9092", "brokers to connect to, host:port separated by commas")
-	f.StringVar(&o.config, "command-config", "", "properties file with client settings, such as for SASL and TLS")
-	f.StringVarP(&o.output, "output", "o", "text", "output format: text or json")
-}
-
-// json reports whether results are printed as JSON.
-func (o *options) json() (bool, error) {
-	switch o.output {
-	case "text":
-		return false, nil
-	case "json":
-		return true, nil
-	}
-	return false, fmt.Errorf("--output must be text or json, not %q", o.output)
+	f.StringVarP(&o.servers, "bootstrap-server", "b", "localhost:9092", "brokers to connect to, as `host:port,...`")
+	f.StringVar(&o.config, "command-config", "", "properties `file` with client settings, such as for SASL and TLS")
+	o.output.AddFlag(f)
 }
 
 // NewCommand is bote dlt.
@@ -51,10 +40,15 @@ func NewCommand(s *tool.Streams) *cobra.Command {
 	o := &options{}
 	cmd := &cobra.Command{
 		Use:   "dlt",
-		Short: "List, redrive and discard the records in dead-letter topics",
-		Long: "List, redrive and discard the records in dead-letter topics.\n\n" +
+		Short: "List, show, count, redrive and discard the records in dead-letter topics",
+		Long: "List, show, count, redrive and discard the records in dead-letter topics.\n\n" +
 			"The records may come from bote's delivery library or from Spring for Apache Kafka. No record is\n" +
 			"deleted: the topic <dead-letter topic>-bote-state stores what was done with each record.",
+		Example: "  bote dlt ls\n" +
+			"  bote dlt count orders.dlt\n" +
+			"  bote dlt show orders.dlt 0:12\n" +
+			"  bote dlt redrive orders.dlt --to-group mail --class exhausted\n" +
+			"  bote dlt discard orders.dlt --at 0:12 --reason typo",
 	}
 	o.addFlags(cmd)
 	cmd.AddCommand(newListCommand(s, o), newShowCommand(s, o), newCountCommand(s, o),
@@ -130,6 +124,18 @@ func reportPlaces(ctx context.Context, s *tool.Streams, d *dlt.DLT, topic string
 	return errors.Join(errs...), len(f.Places) == 0 || len(found) > 0, nil
 }
 
+// warnNoHeaders says on stderr how many of the records lack the headers of a dead letter.
+func warnNoHeaders(s *tool.Streams, topic string, without, all int) {
+	if without == 0 {
+		return
+	}
+	have := "have"
+	if without == 1 {
+		have = "has"
+	}
+	s.Remark("Warning: %d of %s %s no dead-letter headers: is %s a dead-letter topic?\n", without, verb.Count(all, "record"), have, topic)
+}
+
 // advise adds advice to an error.
 func advise(err error, topic string) error {
 	missing, ok := errors.AsType[*delivery.TopicError](err)
@@ -156,21 +162,21 @@ type filterFlags struct {
 	limit                                      int
 }
 
-func (o *filterFlags) addFlags(cmd *cobra.Command, limit string) {
+func (o *filterFlags) addFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&o.class, "class", "", "only records with this reason (decode, permanent, exhausted, expired, timeout, panic, oversize), or with this text in the class of the error or of its cause")
-	f.StringVar(&o.message, "message", "", "only records with this text in the error message")
-	f.StringVar(&o.key, "key", "", "only records with this key")
-	f.StringVar(&o.header, "header", "", "only records with this header: name or name=value")
-	f.StringVar(&o.origin, "origin", "", "only records that were first read from this topic")
-	f.StringVar(&o.group, "group", "", "only records that this group gave up; '*' means all groups")
-	f.DurationVar(&o.since, "since", 0, "only records that were dead-lettered within this time before now, such as 24h")
-	f.DurationVar(&o.until, "until", 0, "only records that were dead-lettered earlier than this time before now")
-	f.StringSliceVar(&o.places, "at", nil, "only the record at this <partition>:<offset>; may be repeated")
-	f.Int64Var(&o.from, "from-offset", 0, "only records from this offset on")
-	f.Int64Var(&o.to, "to-offset", 0, "only records below this offset")
+	f.StringVar(&o.class, "class", "", "only records of this `class`: a part of the class of the error or of its cause, or one of the reasons decode, permanent, exhausted, expired, timeout, panic, oversize")
+	f.StringVar(&o.message, "message", "", "only records with this `text` in the error message")
+	f.StringVar(&o.key, "key", "", "only records with this `key`")
+	f.StringVar(&o.header, "header", "", "only records with this header: `name[=value]`")
+	f.StringVar(&o.origin, "origin", "", "only records that were first read from this `topic`")
+	f.StringVar(&o.group, "group", "", "only records that this `group` gave up; '*' means all groups, and records that do not name one")
+	f.DurationVar(&o.since, "since", 0, "only newer records: 24h means those that were dead-lettered in the last 24 hours")
+	f.DurationVar(&o.until, "until", 0, "only older records: 24h means those that were dead-lettered more than 24 hours ago")
+	f.StringSliceVar(&o.places, "at", nil, "only the record at this `partition:offset`; may be repeated")
+	f.Int64Var(&o.from, "from-offset", 0, "only records from this `offset` on")
+	f.Int64Var(&o.to, "to-offset", 0, "only records below this `offset`")
 	f.BoolVar(&o.all, "all", false, "include records that were already redriven or discarded")
-	f.IntVar(&o.limit, "limit", 0, limit)
+	f.IntVar(&o.limit, "limit", 0, "maximum `number` of records; 0 means all")
 }
 
 // filter makes a filter of the flags. --since and --until count from now.
@@ -192,7 +198,7 @@ func (o *filterFlags) filter(cmd *cobra.Command, now time.Time) (dlt.Filter, err
 	for _, text := range o.places {
 		p, err := dlt.ParsePlace(text)
 		if err != nil {
-			return f, err
+			return f, verb.UsageError{Err: fmt.Errorf("--at needs PARTITION:OFFSET, not %q", text)}
 		}
 		f.Places = append(f.Places, p)
 	}
@@ -218,14 +224,6 @@ func (o *filterFlags) selective(cmd *cobra.Command) bool {
 	return false
 }
 
-// nothingSelected says that no record was selected.
-func nothingSelected(all bool) string {
-	if all {
-		return "no dead letters match"
-	}
-	return "none of the selected dead letters is open"
-}
-
 // actor returns the name of the user, which is noted with every action.
 func actor() string {
 	u, err := user.Current()
@@ -233,4 +231,19 @@ func actor() string {
 		return ""
 	}
 	return u.Username
+}
+
+// nothingSelected says why a command selected no record.
+func (o *filterFlags) nothingSelected(cmd *cobra.Command, topic string) string {
+	switch {
+	case !o.selective(cmd) && o.all:
+		return fmt.Sprintf("%s has no dead letters", topic)
+	case !o.selective(cmd):
+		return fmt.Sprintf("%s has no open dead letters", topic)
+	case o.all:
+		return "no dead letters match"
+	case len(o.places) > 0:
+		return "none of the selected dead letters is open"
+	}
+	return "no open dead letters match"
 }

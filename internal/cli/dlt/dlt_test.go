@@ -214,10 +214,44 @@ func TestDLTOfPlaces(t *testing.T) {
 	require.Regexp(t, `state: +discarded at 20\S+Z by \S+\n`, out)
 	code, out, errs = run("discard", "orders-dlt", "--everything")
 	require.Equal(t, tool.ExitOK, code, errs)
-	require.Equal(t, "discarded 0; none of the selected dead letters is open\n", out)
+	require.Equal(t, "discarded 0; orders-dlt has no open dead letters\n", out)
 	code, out, errs = run("redrive", "orders-dlt", "--to-origin", "--everything")
 	require.Equal(t, tool.ExitOK, code, errs)
-	require.Equal(t, "sent back 0; none of the selected dead letters is open\n", out)
+	require.Equal(t, "sent back 0; orders-dlt has no open dead letters\n", out)
+	code, out, errs = run("redrive", "orders-dlt", "--to-origin", "--class", "exhausted")
+	require.Equal(t, tool.ExitOK, code, errs)
+	require.Equal(t, "sent back 0; no open dead letters match\n", out)
+	for _, c := range [][]string{{"--at needs", "discard", "orders-dlt", "--at", "0:x"}, {"show needs", "show", "orders-dlt", "0:x"}} {
+		code, _, errs = run(c[1:]...)
+		require.Equal(t, tool.ExitError, code)
+		require.Contains(t, errs, "Error: "+c[0]+` PARTITION:OFFSET, not "0:x"`)
+	}
+}
+
+// TestDLTOfAnOrdinaryTopic: records without the headers of a dead letter are shown with a warning.
+func TestDLTOfAnOrdinaryTopic(t *testing.T) {
+	run, h := bench(t)
+	hello := delivery.NewTopic("hello", codec.Text())
+	h.CreateTopic("hello", 1)
+	code, out, errs := run("redrive", "hello", "--to-topic", "other", "--everything")
+	require.Equal(t, tool.ExitOK, code, errs)
+	require.Equal(t, "sent back 0; hello has no open dead letters\n", out)
+	h.Publish(hello, "", "one")
+	h.Publish(hello, "", "two")
+	for _, words := range [][]string{{"ls", "hello"}, {"count", "hello"}, {"count", "hello", "-o", "json"}} {
+		code, out, errs = run(words...)
+		require.Equal(t, tool.ExitOK, code, words)
+		require.NotEmpty(t, out)
+		require.Equal(t, "Warning: 2 of 2 records have no dead-letter headers: is hello a dead-letter topic?\n", errs, words)
+	}
+	code, out, errs = run("show", "hello", "0:0")
+	require.Equal(t, tool.ExitOK, code)
+	require.Contains(t, out, "value:     one")
+	require.Equal(t, "Warning: the record has no dead-letter headers: is hello a dead-letter topic?\n", errs)
+	for _, words := range [][]string{{"ls", "orders-dlt"}, {"count", "orders-dlt"}, {"show", "orders-dlt", "0:0"}} {
+		_, _, errs = run(words...)
+		require.Empty(t, errs, words)
+	}
 }
 
 // TestDLTWithoutABroker: without a broker, the error says what to do.

@@ -25,9 +25,14 @@ func newListCommand(s *tool.Streams, o *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "ls [TOPIC]", Aliases: []string{"list"},
 		Short: "List dead-letter topics, or the open records of one",
-		Args:  cobra.MaximumNArgs(1),
+		Long: "List the dead-letter topics of the cluster, or the open records of one of them.\n\n" +
+			"Without TOPIC, the topics are those whose names end in " + strings.Join(dlt.Suffixes(), ", ") + ". With TOPIC, REASON says why\n" +
+			"the delivery library gave the record up, and CLASS is the type of the error. A dash means that a record does not\n" +
+			"have the value: a record of another program may have no reason and no group.",
+		Example: "  bote dlt ls\n  bote dlt ls orders.dlt --since 24h",
+		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			asJSON, err := o.json()
+			asJSON, err := o.output.JSON()
 			if err != nil {
 				return err
 			}
@@ -43,11 +48,18 @@ func newListCommand(s *tool.Streams, o *options) *cobra.Command {
 				if err != nil {
 					return err
 				}
+				without := 0
+				for _, l := range letters {
+					if !l.HasHeaders() {
+						without++
+					}
+				}
+				warnNoHeaders(s, args[0], without, len(letters))
 				return writeLetters(s.Out, letters, asJSON)
 			})
 		},
 	}
-	f.addFlags(cmd, "maximum number of records; 0 means all")
+	f.addFlags(cmd)
 	return cmd
 }
 
@@ -215,22 +227,26 @@ func oneLine(s string, n int) string {
 // newShowCommand is bote dlt show: one record with all its fields and headers.
 func newShowCommand(s *tool.Streams, o *options) *cobra.Command {
 	return &cobra.Command{
-		Use:   "show TOPIC PARTITION:OFFSET",
-		Short: "Show one dead-lettered record and its headers",
-		Args:  cobra.ExactArgs(2),
+		Use:     "show TOPIC PARTITION:OFFSET",
+		Short:   "Show one dead-lettered record and its headers",
+		Example: "  bote dlt show orders.dlt 0:12",
+		Args:    cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			asJSON, err := o.json()
+			asJSON, err := o.output.JSON()
 			if err != nil {
 				return err
 			}
 			place, err := dlt.ParsePlace(args[1])
 			if err != nil {
-				return err
+				return verb.UsageError{Err: fmt.Errorf("show needs PARTITION:OFFSET, not %q", args[1])}
 			}
 			return o.openTopic(cmd.Context(), s, args[0], func(_ *delivery.Client, d *dlt.DLT) error {
 				l, err := d.Get(cmd.Context(), place)
 				if err != nil {
 					return err
+				}
+				if !l.HasHeaders() {
+					s.Remark("Warning: the record has no dead-letter headers: is %s a dead-letter topic?\n", args[0])
 				}
 				if asJSON {
 					return verb.WriteJSON(s.Out, newLetterJSON(l, true))
@@ -297,9 +313,13 @@ func newCountCommand(s *tool.Streams, o *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "count TOPIC",
 		Short: "Count the records of a dead-letter topic by reason, error class, origin and group",
-		Args:  cobra.ExactArgs(1),
+		Long: "Count the records of a dead-letter topic by reason, error class, origin and group.\n\n" +
+			"Redriven and discarded records count too. A dash means that records do not have the value:\n" +
+			"\"group -\" counts the records that do not say which group gave them up.",
+		Example: "  bote dlt count orders.dlt\n  bote dlt count orders.dlt --since 24h",
+		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			asJSON, err := o.json()
+			asJSON, err := o.output.JSON()
 			if err != nil {
 				return err
 			}
@@ -312,18 +332,19 @@ func newCountCommand(s *tool.Streams, o *options) *cobra.Command {
 				if err != nil {
 					return err
 				}
+				warnNoHeaders(s, args[0], n.NoHeaders, n.Total)
 				return writeCounts(s.Out, n, asJSON)
 			})
 		},
 	}
-	f.addFlags(cmd, "maximum number of records to count; 0 means all")
+	f.addFlags(cmd)
 	return cmd
 }
 
 func writeCounts(out io.Writer, n dlt.Counts, asJSON bool) error {
 	if asJSON {
 		return verb.WriteJSON(out, map[string]any{
-			"total": n.Total, "open": n.Open, "redriven": n.Redriven, "discarded": n.Discarded,
+			"total": n.Total, "open": n.Open, "redriven": n.Redriven, "discarded": n.Discarded, "no_headers": n.NoHeaders,
 			"by_reason": n.ByReason, "by_class": n.ByClass, "by_origin": n.ByOrigin, "by_group": n.ByGroup,
 			"oldest": stamp(n.Oldest), "newest": stamp(n.Newest),
 		})

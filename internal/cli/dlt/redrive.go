@@ -30,18 +30,18 @@ type redriveFlags struct {
 }
 
 func (o *redriveFlags) addFlags(cmd *cobra.Command) {
-	o.filterFlags.addFlags(cmd, "maximum number of records; 0 means all")
+	o.filterFlags.addFlags(cmd)
 	f := cmd.Flags()
-	f.StringVar(&o.toGroup, "to-group", "", "send to the first retry topic of this group, so that no other group sees the records again; selects the records that this group gave up, unless --group is given")
+	f.StringVar(&o.toGroup, "to-group", "", "send to the first retry topic of this `group`, so that no other group sees the records again; selects the records that this group gave up, unless --group is given")
 	f.BoolVar(&o.forceGroup, "force-group", false, "with --to-group: send even if the group does not exist")
 	f.BoolVar(&o.toOrigin, "to-origin", false, "send to the topic that the record was first read from, for all its groups")
-	f.StringVar(&o.toTopic, "to-topic", "", "send to this topic")
-	f.StringVar(&o.tier, "tier", "", "with --to-group: retry topic for records that do not name one")
+	f.StringVar(&o.toTopic, "to-topic", "", "send to this `topic`")
+	f.StringVar(&o.tier, "tier", "", "with --to-group: retry `topic` for records that do not name one")
 	f.BoolVar(&o.everything, "everything", false, "redrive all open records if no filter is given")
 	f.BoolVar(&o.dryRun, "dry-run", false, "only print what would be sent, and where")
 	f.BoolVar(&o.unwatched, "unwatched", false, "do not pause after the first 100 records to check that at most 5 of them fail again")
-	f.Float64Var(&o.rate, "rate", 100, "records per second")
-	f.IntVar(&o.maxRedrives, "max-redrives", 3, "a record that was already redriven this often goes to <main topic>-parked")
+	f.Float64Var(&o.rate, "rate", 100, "`number` of records per second")
+	f.IntVar(&o.maxRedrives, "max-redrives", 3, "a record that was already redriven this `number` of times goes to <main topic>-parked")
 	cmd.MarkFlagsMutuallyExclusive("to-group", "to-origin", "to-topic")
 }
 
@@ -101,9 +101,15 @@ func newRedriveCommand(s *tool.Streams, o *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "redrive TOPIC",
 		Short: "Send records of a dead-letter topic back to be processed again",
-		Args:  cobra.ExactArgs(1),
+		Long: "Send records of a dead-letter topic back to be processed again.\n\n" +
+			"Two things are required: one of --to-group, --to-origin and --to-topic, and a filter such as --class or --at,\n" +
+			"or --everything.",
+		Example: "  bote dlt redrive orders.dlt --to-group mail --everything --dry-run\n" +
+			"  bote dlt redrive orders.dlt --to-group mail --class exhausted --since 24h\n" +
+			"  bote dlt redrive orders.dlt --to-origin --at 0:12",
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			asJSON, err := o.json()
+			asJSON, err := o.output.JSON()
 			if err != nil {
 				return err
 			}
@@ -126,7 +132,7 @@ func newRedriveCommand(s *tool.Streams, o *options) *cobra.Command {
 				if err != nil && task.Selected == 0 {
 					return err
 				}
-				return errors.Join(err, writeTask(s, task, r, asJSON), missing)
+				return errors.Join(err, writeTask(s, task, r, asJSON, r.nothingSelected(cmd, args[0])), missing)
 			})
 		},
 	}
@@ -134,7 +140,8 @@ func newRedriveCommand(s *tool.Streams, o *options) *cobra.Command {
 	return cmd
 }
 
-func writeTask(s *tool.Streams, t dlt.Task, r *redriveFlags, asJSON bool) error {
+// writeTask writes what a redrive did. nothing says why it selected no record.
+func writeTask(s *tool.Streams, t dlt.Task, r *redriveFlags, asJSON bool, nothing string) error {
 	if asJSON {
 		return verb.WriteJSON(s.Out, map[string]any{
 			"redrive_id": t.ID, "dry_run": r.dryRun, "selected": t.Selected, "sent": t.Sent,
@@ -142,7 +149,7 @@ func writeTask(s *tool.Streams, t dlt.Task, r *redriveFlags, asJSON bool) error 
 		})
 	}
 	if t.Selected+t.OtherGroups == 0 {
-		s.Printf("sent back 0; %s\n", nothingSelected(r.all))
+		s.Printf("sent back 0; %s\n", nothing)
 		return nil
 	}
 	done, tail := "sent back", fmt.Sprintf("; %d failed again so far", t.CameBack)

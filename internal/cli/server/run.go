@@ -107,11 +107,13 @@ func (v *serving) run(ctx context.Context) int {
 
 // greet logs what a user who starts the broker by hand wants to know.
 func (v *serving) greet(b *bote.Broker) {
+	where := fmt.Sprintf("The data is in %s. ", b.DataDir())
 	if dir := b.DataDir(); within(os.TempDir(), dir) {
 		v.log.line(tool.LevelWarn, "bote", "The data is in %s, which a reboot may delete. For data that matters, choose another directory with log.dirs or --data-dir.", dir)
+		where = "" // the warning says it
 	}
 	if !v.strict {
-		v.log.line("INFO", "bote", "Clients connect to %s. The data is in %s. Ctrl-C stops the broker.", v.clientAddress(b), b.DataDir())
+		v.log.line("INFO", "bote", "Clients connect to %s. %sCtrl-C stops the broker.", v.clientAddress(b), where)
 	}
 }
 

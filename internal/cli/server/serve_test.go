@@ -80,6 +80,9 @@ func TestServeNamesTheAddressForClients(t *testing.T) {
 		s := clitest.NewStreams(strings.NewReader(""), out, out)
 		require.Equal(t, tool.ExitInterrupted, verb.Run(ctx, s, NewServeCommand(s), args), out.String())
 		require.Regexp(t, "Clients connect to "+says+`\. `, out.String(), settings)
+		require.Equal(t, 1, strings.Count(out.String(), "The data is in "), out.String())
+		require.Contains(t, out.String(), "first_start=true")
+		require.NotContains(t, out.String(), "clean=")
 	}
 }
 

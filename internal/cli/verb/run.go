@@ -22,6 +22,8 @@ func Run(ctx context.Context, s *tool.Streams, root *cobra.Command, args []strin
 	root.SetOut(s.Out)
 	root.SetErr(s.Err)
 	root.InitDefaultCompletionCmd(args...)
+	// A command that only has subcommands is runnable for mustNameOne, but its usage is only that of the subcommands.
+	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "{{if .Runnable}}", "{{if and .Runnable (not .HasAvailableSubCommands)}}", 1))
 	for _, c := range root.Commands() {
 		if c.HasSubCommands() {
 			c.RunE, c.Args = mustNameOne, cobra.ArbitraryArgs

@@ -95,6 +95,7 @@ type CheckReport struct {
 	Dir        string             `json:"directory"`
 	ClusterID  string             `json:"cluster_id,omitempty"`
 	Clean      bool               `json:"clean_stop"`
+	Used       bool               `json:"used"` // a broker has run on the directory
 	Partitions []*PartitionReport `json:"partitions"`
 	Findings   []Finding          `json:"findings"` // of the directory itself
 }
@@ -121,8 +122,26 @@ const maxFindings = 100
 var ErrNothingToCheck = errors.New("nothing to check")
 
 // ErrInUse is wrapped by the error of [Check] if a broker uses the directory: what
-// it is about to write would look like damage.
-var ErrInUse = errors.New("a broker is at work")
+// it is about to write would look like damage. CheckConfig.Metadata may return it.
+var ErrInUse = errors.New("a broker is using the data directory")
+
+// refusedError is an error of [Check] that has its own text and wraps one of the errors
+// above.
+type refusedError struct {
+	text string
+	of   error
+}
+
+func (r *refusedError) Error() string { return r.text }
+func (r *refusedError) Unwrap() error { return r.of }
+
+func nothingToCheck(format string, args ...any) error {
+	return &refusedError{fmt.Sprintf(format, args...), ErrNothingToCheck}
+}
+
+func inUse(dir string) error {
+	return &refusedError{fmt.Sprintf("a broker is using %s: stop it first, or check a copy of the directory", dir), ErrInUse}
+}
 
 // checker is one run of Check.
 type checker struct {
@@ -157,7 +176,11 @@ func Check(ctx context.Context, cfg CheckConfig) (*CheckReport, error) {
 	defer unlock()
 	c := &checker{cfg: cfg, fs: cfg.FS, report: &CheckReport{Dir: cfg.Dir, Partitions: []*PartitionReport{}, Findings: []Finding{}}}
 	if cfg.Metadata != nil {
-		if c.topics, c.report.Findings, err = cfg.Metadata(); err != nil {
+		c.topics, c.report.Findings, err = cfg.Metadata()
+		if errors.Is(err, ErrInUse) {
+			return nil, inUse(cfg.Dir)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -191,7 +214,7 @@ func lockOut(cfg CheckConfig) (unlock func(), err error) {
 	}
 	taken, err := lockToRead(f)
 	if err == nil && !taken {
-		err = fmt.Errorf("%w on %s: stop it first, or check a copy of the directory", ErrInUse, cfg.Dir)
+		err = inUse(cfg.Dir)
 	}
 	if err != nil {
 		_ = f.Close() // the lock error is what matters
@@ -205,15 +228,15 @@ func lockOut(cfg CheckConfig) (unlock func(), err error) {
 func (c *checker) directory() (dirs []string, err error) {
 	entries, err := c.fs.ReadDir(c.cfg.Dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%w: %s does not exist", ErrNothingToCheck, c.cfg.Dir)
+		return nil, nothingToCheck("%s does not exist", c.cfg.Dir)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("list %s: %w", c.cfg.Dir, err)
 	}
-	c.identity()
-	if errors.Is(c.whyMissing(entries), ErrForeign) {
-		return nil, fmt.Errorf("%w: %s is no data directory", ErrNothingToCheck, c.cfg.Dir)
+	if !c.isDataDir(entries) {
+		return nil, nothingToCheck("%s is not a data directory: it has no %s", c.cfg.Dir, metaFile)
 	}
+	c.identity()
 	for _, e := range entries {
 		if e.Dir {
 			if c.partitionDir(e.Name) {
@@ -228,27 +251,49 @@ func (c *checker) directory() (dirs []string, err error) {
 	c.high = c.readCheckpoint(highWatermarkFile, "the next checkpoint writes it anew")
 	c.missing(dirs)
 	if len(dirs) == 0 && c.cfg.Topic != "" {
-		return nil, fmt.Errorf("%w: %s has no partition of topic %s", ErrNothingToCheck, c.cfg.Dir, c.cfg.Topic)
+		return nil, nothingToCheck("%s has no partition of topic %s", c.cfg.Dir, c.cfg.Topic)
 	}
 	return dirs, nil
 }
 
-// whyMissing refuses a directory that has none of the files or directories of a
-// data directory.
-func (c *checker) whyMissing(entries []vfs.Info) error {
-	for _, e := range entries {
-		_, _, ok := splitDir(e.Name)
-		if known[e.Name] || e.Dir && ok {
-			return nil
+// isDataDir reports whether a directory has an identity, another file that only a
+// broker writes, or a partition. Many other directories have names like those of
+// partitions, such as dbus-1, so a partition counts by the files in it.
+func (c *checker) isDataDir(entries []vfs.Info) bool {
+	return slices.ContainsFunc(entries, func(e vfs.Info) bool {
+		if !e.Dir {
+			return known[e.Name] >= identifies
 		}
-	}
-	return ErrForeign
+		_, _, ok := splitDir(e.Name)
+		return ok && c.hasLog(e.Name)
+	})
 }
 
+// hasLog reports whether a directory can be listed and has files of a partition.
+func (c *checker) hasLog(dir string) bool {
+	entries, err := c.fs.ReadDir(filepath.Join(c.cfg.Dir, dir))
+	return err == nil && slices.ContainsFunc(entries, func(e vfs.Info) bool {
+		base, suffix := parseName(e.Name)
+		return e.Name == metadataFile || base >= 0 && suffix == logSuffix
+	})
+}
+
+// trace is what the presence of a file says about a directory. Each value says more
+// than the one before it.
+type trace int
+
+const (
+	expected    trace = 1 + iota // a data directory may have the file
+	identifies                   // the directory is a data directory
+	brokerWrote                  // a broker has run on it
+)
+
 // known are the files of a data directory, of this broker and of Apache Kafka.
-var known = map[string]bool{
-	metaFile: true, lockFile: true, cleanFile: true, recoveryPointFile: true, logStartFile: true, highWatermarkFile: true,
-	ownFile: true, "cleaner-offset-checkpoint": true, "bootstrap.checkpoint": true, "lost+found": true, ".ready-probe": true,
+var known = map[string]trace{
+	metaFile: identifies, "bootstrap.checkpoint": identifies,
+	cleanFile: brokerWrote, recoveryPointFile: brokerWrote, logStartFile: brokerWrote, highWatermarkFile: brokerWrote,
+	ownFile: brokerWrote, "cleaner-offset-checkpoint": brokerWrote,
+	lockFile: expected, "lost+found": expected, ".ready-probe": expected,
 }
 
 // ownFile tells a directory of this broker from one of Apache Kafka.
@@ -256,12 +301,13 @@ const ownFile = "bote-meta.db"
 
 // file judges a file of the data directory by its name.
 func (c *checker) file(e vfs.Info) {
+	c.report.Used = c.report.Used || known[e.Name] == brokerWrote
 	switch {
 	case e.Name == cleanFile:
 		c.report.Clean = true
 	case e.Name == ownFile:
 		c.own = true
-	case known[e.Name]:
+	case known[e.Name] != 0:
 	case strings.HasSuffix(e.Name, ".tmp"):
 		c.say(false, e.Name, "left over by a write that did not end; it may be removed")
 	default:
@@ -272,6 +318,7 @@ func (c *checker) file(e vfs.Info) {
 // partitionDir reports whether a directory is one to look into.
 func (c *checker) partitionDir(name string) bool {
 	if t, _, ok := splitDir(name); ok {
+		c.report.Used = true
 		return c.cfg.Topic == "" || t == c.cfg.Topic
 	}
 	switch {
@@ -279,7 +326,7 @@ func (c *checker) partitionDir(name string) bool {
 		c.say(false, name, "belongs to a deleted topic; the next start removes it")
 	case strings.HasSuffix(name, strayDirSuffix):
 		c.say(false, name, "was set aside because no topic has it; it may be removed")
-	case !known[name]:
+	case known[name] == 0:
 		c.say(false, name, "is not known; the broker does not touch it")
 	}
 	return false

@@ -2,13 +2,14 @@ package commitlog
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/botehq/bote/internal/record"
 	"github.com/botehq/bote/internal/storage/segment"
 )
 
 // bad reports a damaged batch at a position, and returns where the next good batch
-// is, or the end.
+// is, or the end. The header h is nil if there is no room for one; why then says it all.
 func (s *segmentCheck) bad(ctx context.Context, r *segment.Reader, h record.Batch, at int64, why string) (int64, error) {
 	next, first, err := s.resync(ctx, r, h, at)
 	if err != nil {
@@ -22,11 +23,19 @@ func (s *segmentCheck) bad(ctx context.Context, r *segment.Reader, h record.Batc
 		return next, nil
 	}
 	if s.next < 0 && !s.p.c.report.Clean && s.p.sealed <= from {
-		s.found(false, logSuffix, at, -1, from, "the last %d bytes are no whole batch: %s; the next start cuts them off", s.size-at, why)
+		text := why
+		if h != nil {
+			text = fmt.Sprintf("the last %d bytes are not a whole batch: %s", s.size-at, why)
+		}
+		s.found(false, logSuffix, at, -1, from, "%s; the next start cuts them off", text)
 		return s.size, nil
 	}
 	s.broken = true
-	s.damaged(at, from, "the batch is damaged: %s; there is no good one in the %d bytes from here to the end of the segment", why, s.size-at)
+	text := why + "; nothing valid follows"
+	if h != nil {
+		text = fmt.Sprintf("the batch is damaged: %s; there is no valid one in the %d bytes from here to the end of the segment", why, s.size-at)
+	}
+	s.damaged(at, from, "%s", text)
 	if s.next >= 0 {
 		s.end = s.next
 	}

@@ -111,7 +111,11 @@ func (s *segmentCheck) look(ctx context.Context, r *segment.Reader, at int64) (h
 	switch flaw {
 	case segment.NoFlaw:
 	case segment.NoRoom:
-		return nil, fmt.Sprintf("%d bytes are no batch: the header alone has %d", s.size-at, record.HeaderSize), nil
+		rest := "1 byte at the end is"
+		if n := s.size - at; n > 1 {
+			rest = fmt.Sprintf("%d bytes at the end are", n)
+		}
+		return nil, fmt.Sprintf("%s not a batch (a header alone needs %d bytes)", rest, record.HeaderSize), nil
 	case segment.Zeros:
 		return header, "there are zeros where a batch should begin", nil
 	case segment.UnknownMagic:

@@ -396,7 +396,7 @@ func TestOneStorePerDirectory(t *testing.T) {
 	store, err := commitlog.Open(commitlog.Config{Dir: dir})
 	require.NoError(t, err)
 	_, err = commitlog.Open(commitlog.Config{Dir: dir})
-	require.ErrorContains(t, err, "in use by another broker")
+	require.ErrorContains(t, err, "another broker is using")
 	require.NoError(t, store.Close())
 }
 

@@ -140,7 +140,7 @@ func Open(cfg Config) (*Store, error) {
 	}
 	lock, err := s.fs.Lock(filepath.Join(cfg.Dir, lockFile))
 	if errors.Is(err, vfs.ErrLocked) {
-		return nil, fmt.Errorf("data directory %s is in use by another broker: stop that one, or choose another log.dirs", cfg.Dir)
+		return nil, fmt.Errorf("another broker is using the data directory %s: stop that one, or choose another log.dirs", cfg.Dir)
 	}
 	if err != nil {
 		return nil, err

@@ -72,7 +72,7 @@ func newRoot(lang text.Lang, stdout, stderr io.Writer, getenv func(string) strin
 	}
 	root := &cobra.Command{
 		Use: "bote-notify", SilenceErrors: true, SilenceUsage: true, Args: noArgs,
-		Short: t("notification service: mails, texts and orders over Kafka", "알림 서비스: 메일, 문자, 주문을 Kafka로 처리"),
+		Short: t("Notification service: mails, texts and orders over Kafka", "알림 서비스: 메일, 문자, 주문을 Kafka로 처리"),
 		Long: t("Without a command everything runs in this process: broker, API, worker, mail server and mailbox page.",
 			"명령 없이 실행하면 브로커, API, 워커, 메일 서버, 메일함 페이지가 모두 이 프로세스에서 돌아갑니다."),
 		RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), true, true) },
@@ -82,13 +82,13 @@ func newRoot(lang text.Lang, stdout, stderr io.Writer, getenv func(string) strin
 	o.addFlags(root, t)
 	root.AddCommand(
 		&cobra.Command{
-			Use: "api", Args: noArgs, Short: t("run the API alone, against --bootstrap-server", "API만 실행 (--bootstrap-server 필요)"),
+			Use: "api", Args: noArgs, Short: t("Run only the API, against the cluster at --bootstrap-server", "API만 실행 (--bootstrap-server 필요)"),
 			RunE: func(cmd *cobra.Command, _ []string) error {
 				return apart(o, func() error { return run(cmd.Context(), true, false) })
 			},
 		},
 		&cobra.Command{
-			Use: "worker", Args: noArgs, Short: t("run the worker alone, against --bootstrap-server", "워커만 실행 (--bootstrap-server 필요)"),
+			Use: "worker", Args: noArgs, Short: t("Run only the worker, against the cluster at --bootstrap-server", "워커만 실행 (--bootstrap-server 필요)"),
 			RunE: func(cmd *cobra.Command, _ []string) error {
 				return apart(o, func() error { return run(cmd.Context(), false, true) })
 			},
@@ -120,7 +120,7 @@ func (o *options) addFlags(cmd *cobra.Command, t func(en, ko string) string) {
 	f := cmd.PersistentFlags()
 	f.StringSliceVarP(&o.app.BootstrapServers, "bootstrap-server", "b", nil, t("brokers `host:port,...` of a cluster; without them a broker runs in this process", "클러스터 브로커 `host:port,...` (없으면 이 프로세스에서 브로커 실행)"))
 	f.StringVar(&o.app.Host, "host", "127.0.0.1", t("`address` to bind all ports to", "모든 포트를 바인드할 `주소`"))
-	f.IntVar(&o.app.KafkaPort, "kafka-port", 9092, t("port of the broker, 0 for a free one (all ports)", "브로커 포트 (0이면 빈 포트를 자동 선택, 다른 포트도 동일)"))
+	f.IntVar(&o.app.KafkaPort, "kafka-port", 9092, t("port of the broker; 0 means a free port, as for the other ports", "브로커 포트 (0이면 빈 포트를 자동 선택, 다른 포트도 동일)"))
 	f.IntVar(&o.app.APIPort, "api-port", 8080, t("port of the API", "API 포트"))
 	f.IntVar(&o.app.WorkerPort, "worker-port", 8081, t("port of the worker's health and metrics", "워커 상태·지표 포트"))
 	f.IntVar(&o.app.SMTPPort, "smtp-port", 1025, t("port of the built-in mail server", "내장 메일 서버 포트"))
