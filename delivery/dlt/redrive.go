@@ -227,18 +227,21 @@ func (r *redrive) one(ctx context.Context, l Letter) error {
 		return fmt.Errorf("%s: %w", l.Place(), err)
 	}
 	r.task.Selected++
-	if !r.dryRun {
-		if err := r.send(ctx, l, action, topic, only); err != nil {
-			return err
-		}
+	if r.dryRun {
+		r.published(action, topic)
+		return nil
 	}
+	return r.send(ctx, l, action, topic, only)
+}
+
+// published counts a letter that was published, whether or not that could be noted.
+func (r *redrive) published(action Action, topic string) {
 	if action == ActionParked {
 		r.task.Parked++
-		return nil
+		return
 	}
 	r.task.Sent++
 	r.task.Targets[topic]++
-	return nil
 }
 
 // send waits for the letter's turn, publishes it and notes that.
@@ -262,6 +265,7 @@ func (r *redrive) send(ctx context.Context, l Letter, action Action, topic strin
 	}
 	place := l.Place()
 	r.task.Last = &place
+	r.published(action, topic)
 	return r.d.note(limited, l, State{
 		Action: action, Actor: r.actor, At: r.d.c.Clock().Now().UTC(), RedriveID: r.task.ID, Target: topic,
 	})
