@@ -45,8 +45,7 @@ func javaTools(ctx context.Context, s *session, records int64) (load.Result, err
 	return all, err
 }
 
-// tools returns those of the Kafka that is also measured, or else of the
-// installation for the compatibility tests.
+// tools returns the Kafka whose tools are the client: the one that is measured too.
 func (s *session) tools() (broker.Kafka, error) {
 	for _, c := range s.columns {
 		if k, ok := c.kind.(broker.Kafka); ok {

@@ -27,7 +27,8 @@ func fetchOf(id, epoch, from, n int32) *kmsg.FetchRequest {
 	return q
 }
 
-// begun returns a fetch that has begun and, if it has a session, given it back.
+// begun begins a fetch and returns it. If the fetch has a session, begun gives the session
+// back.
 func begun(t *testing.T, c *sessions, q *kmsg.FetchRequest) *fetch {
 	t.Helper()
 	f := &fetch{}

@@ -104,8 +104,8 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// apart refuses to run one part alone with a broker in the same process: no other
-// part would use that broker.
+// apart runs one part of the service alone. It refuses to do so with a broker in the same
+// process, because no other part would use that broker.
 func apart(o *options, run func() error) error {
 	if len(o.app.BootstrapServers) == 0 {
 		return &usageError{errors.New("--bootstrap-server HOST:PORT is needed to run a part alone")}
